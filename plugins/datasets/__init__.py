@@ -1,0 +1,1 @@
+"""The built-in datasets: `dataset=NAME` selects the file of that name."""

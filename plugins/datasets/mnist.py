@@ -1,0 +1,112 @@
+"""MNIST, from its four IDX files."""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+import stnkit
+
+MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+# MD5 of the unpacked file, MD5 of the gzip'd one at the mirror.
+CHECKSUMS = {
+    "train-images-idx3-ubyte": ("6bbc9ace898e44ae57da46a324031adb", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+    "train-labels-idx1-ubyte": ("a25bea736e30d166cdddb491f175f624", "d53e105ee54ea40749a09fcbcd1e9432"),
+    "t10k-images-idx3-ubyte": ("2646ac647ad5339dbf082846283269ea", "9fb629c4189551a2d022fa330f9573f3"),
+    "t10k-labels-idx1-ubyte": ("27ae3e4e09519cfbb04c329615203637", "ec29112dd5afa0611ce80d1b7f02629c"),
+}
+
+
+class MNIST(stnkit.Dataset):
+    """70,000 handwritten digits of 28×28 pixels: 55,000 train, 5,000 validation, 10,000 test.
+
+    Reads the four IDX files, plain or gzip'd, and verifies their checksums.
+
+    Args:
+        root: folder of the four files.
+        download: fetch files that are missing from `root`.
+        n_validation: how many of the 60,000 training images, the last ones, are kept for validation.
+
+    Raises:
+        InputError: when `n_validation` is not between 1 and 59,999.
+
+    Source: LeCun, Cortes, Burges, The MNIST database of handwritten digits.
+    """
+
+    n_classes = 10
+    image_shape = (1, 28, 28)
+
+    def __init__(self, root: str = "data/mnist", download: bool = False, n_validation: int = 5000) -> None:
+        if not 1 <= n_validation < 60_000:
+            raise stnkit.InputError(f"n_validation must be between 1 and 59999, but {n_validation} was given")
+        self.root = Path(root)
+        self.download = download
+        self.n_validation = n_validation
+
+    def split(self, name: str) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
+        if name == "test":
+            return self._read("t10k", 10_000)
+        if name not in ("train", "validation"):
+            raise stnkit.InputError(f"the splits are train, validation, test, but {name!r} was asked for")
+        images, labels = self._read("train", 60_000)
+        part = slice(None, -self.n_validation) if name == "train" else slice(-self.n_validation, None)
+        return images[part], labels[part]
+
+    def _read(self, prefix: str, n: int) -> tuple[Tensor, Tensor]:
+        # 16 and 8 bytes of header; the checksum has vouched for what they say.
+        images = _bytes(self._verified(f"{prefix}-images-idx3-ubyte"))[16:].view(n, 1, 28, 28)
+        labels = _bytes(self._verified(f"{prefix}-labels-idx1-ubyte"))[8:].long()
+        return images, labels
+
+    def _verified(self, name: str) -> bytes:
+        path = self._locate(name)
+        try:
+            content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        except (OSError, EOFError, zlib.error) as error:
+            raise stnkit.DataError(f"{path} cannot be read ({error}): fetch it again") from error
+        md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if md5 != CHECKSUMS[name][0]:
+            raise stnkit.DataError(
+                f"{path} is altered or cut short: the MD5 of its content is {md5} and must be "
+                f"{CHECKSUMS[name][0]}; fetch it again"
+            )
+        return content
+
+    def _locate(self, name: str) -> Path:
+        for path in (self.root / name, self.root / f"{name}.gz"):
+            if path.is_file():
+                return path
+        if self.download:
+            return self._fetch(name)
+        what = f"{name}.gz is missing" if self.root.is_dir() else "that folder does not exist"
+        raise stnkit.DataError(
+            f"no MNIST in dataset.root={self.root}: {what}; put the four IDX files there, "
+            f"or let them be fetched from {MIRROR} with dataset.download=true"
+        )
+
+    def _fetch(self, name: str) -> Path:
+        import pooch  # only a download needs it
+
+        url = f"{MIRROR}{name}.gz"
+        try:
+            fetched = pooch.retrieve(
+                url, known_hash=f"md5:{CHECKSUMS[name][1]}", fname=f"{name}.gz", path=self.root
+            )
+        except (OSError, ValueError) as error:
+            raise stnkit.DataError(f"{url} could not be fetched into {self.root}: {error}") from error
+        return Path(fetched)
+
+
+def _bytes(content: bytes) -> Tensor:
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("mnist", MNIST)

@@ -1,0 +1,1 @@
+"""The built-in distortions: `distortion=NAME` selects the file of that name."""

@@ -1,0 +1,38 @@
+"""No distortion."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class NoDistortion(stnkit.Distortion):
+    """The images as they are; θ is the affine identity.
+
+    Args:
+        image_shape: (C, H, W) of the images; the program supplies it.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        self.family = stnkit.build("transform", "affine")
+        self.out_size = tuple(image_shape[1:])
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
+        return self.family.identity().float().repeat(n, 1)
+
+    def apply(
+        self,
+        images: Float[Tensor, "B C *in_size"],
+        theta: Float[Tensor, "B P"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "B C *out_size"]:
+        return images
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("none", NoDistortion)

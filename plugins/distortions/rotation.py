@@ -1,0 +1,42 @@
+"""Random rotations."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class Rotation(stnkit.WarpDistortion):
+    """The paper's R: a rotation by U(−90°, 90°) about the center.
+
+    Args:
+        image_shape: (C, H, W) of the images; the program supplies it.
+        degrees: half the range, 0 to 180.
+
+    Raises:
+        InputError: when `degrees` is outside of 0 to 180.
+
+    Source: Jaderberg et al. 2015, section 4.1.
+    """
+
+    def __init__(self, image_shape: tuple[int, ...], degrees: float = 90.0) -> None:
+        if not 0 <= degrees <= 180:
+            raise stnkit.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
+        super().__init__(
+            stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), image_shape[1:]
+        )
+        self.degrees = degrees
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
+        degrees = stnkit.uniform(n, -self.degrees, self.degrees, generator)
+        still = torch.zeros(n, 2, dtype=torch.float64)
+        return stnkit.pose_theta(degrees, torch.ones_like(degrees), still, self.out_size, self.out_size)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("rotation", Rotation)

@@ -1,0 +1,62 @@
+"""Random rotation, scale and translation."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class RTS(stnkit.WarpDistortion):
+    """The paper's RTS: rotation by U(−45°, 45°), scale U(0.7, 1.2), at a random place of a larger canvas.
+
+    The place is uniform among those at which the scaled, unrotated image lies wholly on the canvas.
+
+    Args:
+        image_shape: (C, H, W) of the images; the program supplies it.
+        degrees: half the range of the rotation, 0 to 180.
+        scale: smallest and largest scale, above 0.
+        canvas: (H, W) of the distorted image.
+
+    Raises:
+        InputError: when an option is out of its range or the scaled image is larger than the canvas.
+
+    Source: Jaderberg et al. 2015, section 4.1.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        degrees: float = 45.0,
+        scale: tuple[float, float] = (0.7, 1.2),
+        canvas: tuple[int, int] = (42, 42),
+    ) -> None:
+        if not 0 <= degrees <= 180:
+            raise stnkit.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
+        if not 0 < scale[0] <= scale[1]:
+            raise stnkit.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
+        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), canvas)
+        self.in_size = tuple(image_shape[1:])
+        if any(n * scale[1] > m for n, m in zip(self.in_size, canvas, strict=True)):
+            raise stnkit.InputError(
+                f"a canvas of {list(canvas)} is too small for images of {list(self.in_size)} at scale {scale[1]}"
+            )
+        self.degrees = degrees
+        self.scale = scale
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
+        degrees = stnkit.uniform(n, -self.degrees, self.degrees, generator)
+        scale = stnkit.uniform(n, *self.scale, generator)
+        shift = torch.empty(n, 2, dtype=torch.float64)
+        for d, (full, own) in enumerate(zip(self.out_size[::-1], self.in_size[::-1], strict=True)):
+            room = (full - own * scale) / 2
+            shift[:, d] = stnkit.uniform(n, -room, room, generator)
+        return stnkit.pose_theta(degrees, scale, shift, self.in_size, self.out_size)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("rts", RTS)

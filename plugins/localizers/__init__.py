@@ -1,0 +1,1 @@
+"""The built-in localizers: `localizer=NAME` selects the file of that name."""

@@ -1,0 +1,84 @@
+"""A localizer of convolutions."""
+
+import math
+from collections.abc import Iterable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import stnkit
+
+
+class Convolutional(stnkit.Localizer):
+    """Average-pool, then convolution + ReLU, with a 2× max-pool between them, then a fully connected layer.
+
+    A convolution is padded only where its kernel is larger than what it sees, so that the defaults are the
+    paper's shapes at 28×28 and the smallest input is 8×8.
+
+    Args:
+        in_shape: (C, *size) of the images; the program supplies it.
+        channels: channels of each convolution.
+        kernel_size: side of each convolution's kernel in pixels, odd.
+        downsample: factor of the average-pool in front, 1 for none.
+        features: width of the fully connected layer.
+
+    Raises:
+        InputError: when it is too deep for the size of the images, or an option is out of its range.
+
+    Source: Jaderberg et al. 2015, section 4.1 (ST-CNN).
+    """
+
+    def __init__(
+        self,
+        in_shape: tuple[int, ...],
+        channels: list[int] | None = None,
+        kernel_size: int = 5,
+        downsample: int = 2,
+        features: int = 20,
+    ) -> None:
+        super().__init__()
+        channels = [20, 20] if channels is None else channels
+        if not channels or min(channels) < 1:
+            raise stnkit.InputError(f"channels must list one or more widths of at least 1, but {channels} was given")
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise stnkit.InputError(f"kernel_size must be odd and at least 1, but {kernel_size} was given")
+        if downsample < 1 or features < 1:
+            raise stnkit.InputError(
+                f"downsample and features must be at least 1, but {downsample} and {features} were given"
+            )
+        n_channels, *size = in_shape
+        if len(size) not in (2, 3):
+            raise stnkit.InputError(f"it looks at images of 2 or 3 dimensions, but in_shape is {list(in_shape)}")
+        three = len(size) == 3
+        conv, max_pool, average_pool = (
+            (nn.Conv3d, nn.MaxPool3d, nn.AvgPool3d) if three else (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+        )
+
+        layers: list[nn.Module] = [average_pool(downsample)] if downsample > 1 else []
+        left = [n // downsample for n in size]
+        for i, width in enumerate(channels):
+            if i > 0:
+                layers.append(max_pool(2))
+                left = [n // 2 for n in left]
+            if min(left) < 1:
+                raise stnkit.InputError(
+                    f"it is too deep for images of {'×'.join(map(str, size))}: nothing is left in front of "
+                    f"convolution {i + 1} of {len(channels)}; use larger images, fewer channels or "
+                    f"downsample=1 (now channels={channels}, downsample={downsample})"
+                )
+            padding = [max(0, math.ceil((kernel_size - n) / 2)) for n in left]
+            layers += [conv(n_channels, width, kernel_size, padding=tuple(padding)), nn.ReLU()]
+            left = [n + 2 * p - kernel_size + 1 for n, p in zip(left, padding, strict=True)]
+            n_channels = width
+        layers += [nn.Flatten(), nn.Linear(n_channels * math.prod(left), features), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+        self.n_features = features
+
+    def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
+        return self.layers(image)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("convolutional", Convolutional)

@@ -1,0 +1,1 @@
+"""The built-in networks: `network=NAME` selects the file of that name."""

@@ -1,0 +1,76 @@
+"""The paper's convolutional network."""
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import stnkit
+
+
+class PaperCNN(stnkit.Network):
+    """9×9 convolution, 2×2 max-pool, 7×7 convolution, 2×2 max-pool, a fully connected layer; no padding.
+
+    The paper states 400,000 parameters and not the channels; 64 and 128 give 411,978 of them at 28×28 and 10
+    classes. Max-pools round up, so that the paper's 21×21 (42×42 after its average-pool) fits.
+
+    Args:
+        in_shape: (C, H, W) of the images; the program supplies it.
+        n_classes: number of classes; the program supplies it.
+        channels: channels of the two convolutions.
+        average_pool: factor of an average-pool in front (the paper's 2 for RTS and TC), 1 for none.
+
+    Raises:
+        InputError: when the image is too small for the two convolutions, or an option is out of its range.
+
+    Source: Jaderberg et al. 2015, section 4.1.
+    """
+
+    def __init__(
+        self,
+        in_shape: tuple[int, ...],
+        n_classes: int,
+        channels: list[int] | None = None,
+        average_pool: int = 1,
+    ) -> None:
+        super().__init__()
+        channels = [64, 128] if channels is None else channels
+        if len(channels) != 2 or min(channels) < 1:
+            raise stnkit.InputError(f"channels must be two numbers of at least 1, but {channels} was given")
+        if average_pool < 1:
+            raise stnkit.InputError(f"average_pool must be at least 1, but {average_pool} was given")
+        if len(in_shape) != 3:
+            raise stnkit.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
+        n_channels, *size = in_shape
+        left = [n // average_pool for n in size]
+        for kernel_size in (9, 7):
+            left = [math.ceil((n - kernel_size + 1) / 2) for n in left]
+            if min(left) < 1:
+                raise stnkit.InputError(
+                    f"it is too deep for images of {size[0]}×{size[1]} (average_pool={average_pool}): they "
+                    f"must have at least 21 pixels on each side after the pool"
+                )
+        self.layers = nn.Sequential(
+            OrderedDict(
+                pool=nn.AvgPool2d(average_pool) if average_pool > 1 else nn.Identity(),
+                conv1=nn.Conv2d(n_channels, channels[0], 9),
+                relu1=nn.ReLU(),
+                pool1=nn.MaxPool2d(2, ceil_mode=True),
+                conv2=nn.Conv2d(channels[0], channels[1], 7),
+                relu2=nn.ReLU(),
+                pool2=nn.MaxPool2d(2, ceil_mode=True),
+                flatten=nn.Flatten(),
+                logits=nn.Linear(channels[1] * math.prod(left), n_classes),
+            )
+        )
+
+    def forward(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B n_classes"]:
+        return self.layers(image)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("paper_cnn", PaperCNN)

@@ -1,0 +1,1 @@
+"""The built-in samplers: `sampler=NAME` selects the file of that name."""

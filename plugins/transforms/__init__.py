@@ -1,0 +1,1 @@
+"""The built-in transforms: `transform=NAME` selects the file of that name."""

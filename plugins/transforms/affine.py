@@ -1,0 +1,51 @@
+"""Affine maps."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class Affine(stnkit.MatrixFamily):
+    """T_θ(p) = A p + t, all maps that keep lines parallel.
+
+    θ is the ndim × (ndim + 1) matrix [A t], row by row: in two dimensions [a, b, c, d, e, f] with
+    x' = a·x + b·y + c and y' = d·x + e·y + f, in normalized units. The identity is [1, 0, 0, 0, 1, 0].
+
+    Args:
+        ndim: number of dimensions, 2 (6 parameters) or 3 (12 parameters).
+
+    Raises:
+        InputError: when `ndim` is neither 2 nor 3.
+
+    Source: Jaderberg et al. 2015, equation 1.
+    """
+
+    affine = True
+
+    def __init__(self, ndim: int = 2) -> None:
+        super().__init__()
+        if ndim not in (2, 3):
+            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+        self.ndim = ndim
+        self.n_params = ndim * (ndim + 1)
+
+    def identity(self) -> Float[Tensor, "P"]:
+        return torch.eye(self.ndim, self.ndim + 1, dtype=torch.float64).flatten()
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        top = theta.view(-1, self.ndim, self.ndim + 1)
+        last = torch.eye(self.ndim + 1, dtype=theta.dtype, device=theta.device)[-1:]
+        return torch.cat([top, last.expand(theta.shape[0], 1, -1)], dim=1)
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        return matrix[:, :-1].flatten(start_dim=1)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("affine", Affine)

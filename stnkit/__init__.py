@@ -1,0 +1,105 @@
+"""stnkit: a plugin framework for spatial transformers.
+
+The public names are imported when they are first used: `import stnkit` alone imports neither torch nor Hydra.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stnkit import coordinates
+    from stnkit.building import build
+    from stnkit.errors import (
+        CheckpointError,
+        DataError,
+        DoesNotComposeError,
+        InputError,
+        NotFiniteError,
+        PluginError,
+        StnkitError,
+        UnknownNameError,
+    )
+    from stnkit.experiments.datasets import Dataset
+    from stnkit.experiments.distortions import Distortion, WarpDistortion, pose_theta, uniform
+    from stnkit.experiments.networks import Network
+    from stnkit.families import LinearFamily, MatrixFamily, TransformFamily
+    from stnkit.hookspecs import Component, hookimpl
+    from stnkit.localizers import Localizer, RegressionHead
+    from stnkit.registry import registry
+    from stnkit.samplers import PaddedSampler, Padding, Sampler
+    from stnkit.transformer import SpatialTransformer
+
+_MODULES = {
+    "CheckpointError": "errors",
+    "Component": "hookspecs",
+    "DataError": "errors",
+    "Dataset": "experiments.datasets",
+    "Distortion": "experiments.distortions",
+    "DoesNotComposeError": "errors",
+    "InputError": "errors",
+    "LinearFamily": "families",
+    "Localizer": "localizers",
+    "MatrixFamily": "families",
+    "Network": "experiments.networks",
+    "NotFiniteError": "errors",
+    "PaddedSampler": "samplers",
+    "Padding": "samplers",
+    "PluginError": "errors",
+    "RegressionHead": "localizers",
+    "Sampler": "samplers",
+    "SpatialTransformer": "transformer",
+    "StnkitError": "errors",
+    "TransformFamily": "families",
+    "UnknownNameError": "errors",
+    "WarpDistortion": "experiments.distortions",
+    "build": "building",
+    "coordinates": "",
+    "hookimpl": "hookspecs",
+    "pose_theta": "experiments.distortions",
+    "registry": "registry",
+    "uniform": "experiments.distortions",
+}
+
+__all__ = [
+    "CheckpointError",
+    "Component",
+    "DataError",
+    "Dataset",
+    "Distortion",
+    "DoesNotComposeError",
+    "InputError",
+    "LinearFamily",
+    "Localizer",
+    "MatrixFamily",
+    "Network",
+    "NotFiniteError",
+    "PaddedSampler",
+    "Padding",
+    "PluginError",
+    "RegressionHead",
+    "Sampler",
+    "SpatialTransformer",
+    "StnkitError",
+    "TransformFamily",
+    "UnknownNameError",
+    "WarpDistortion",
+    "build",
+    "coordinates",
+    "hookimpl",
+    "pose_theta",
+    "registry",
+    "uniform",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'stnkit' has no attribute {name!r}")
+    module = importlib.import_module(f"stnkit.{_MODULES[name]}" if _MODULES[name] else f"stnkit.{name}")
+    value = getattr(module, name) if _MODULES[name] else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

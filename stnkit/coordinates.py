@@ -1,0 +1,127 @@
+"""The one coordinate convention, and the only place where a width or height stands next to a coordinate.
+
+Normalized coordinates are x before y (before z), and [-1, 1] spans the outer edges of the image: pixel i of W
+has its center at (2i + 1)/W − 1, and its index is ((x + 1)·W − 1)/2. (PyTorch calls this `align_corners=False`.)
+Sizes are in the order of the image's axes, (H, W) or (D, H, W), coordinates in the reverse of it.
+"""
+
+import contextlib
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stnkit.errors import InputError
+
+# A coordinate that stands for "outside of every image": far beyond the support of any kernel, and small
+# enough that the index of a pixel stays exact in the samplers' integers for images of 400,000 pixels a side.
+OUTSIDE = 1e4
+
+
+def coordinate_dtype(dtype: torch.dtype) -> torch.dtype:
+    """The dtype in which coordinates are computed for data of `dtype`: never narrower than float32."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
+    """A context in which autocast does not narrow what is computed on the device of `tensor`.
+
+    Where autocast is off it is no context at all, so that nothing of it shows in an exported graph.
+    """
+    kind = tensor.device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return contextlib.nullcontext()
+
+
+def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
+    """`size` as a tuple of `ndim` whole numbers, each at least 1.
+
+    Raises:
+        InputError: when it is anything else.
+    """
+    given = tuple(size)
+    whole = all(isinstance(n, int) and not isinstance(n, bool) or isinstance(n, torch.SymInt) for n in given)
+    if len(given) != ndim or not whole or any(n < 1 for n in given):
+        raise InputError(f"a size must be {ndim} whole numbers, each at least 1, but {list(given)} was given")
+    return given
+
+
+def axis(
+    n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
+) -> Float[Tensor, "n"]:
+    """(2i + 1)/n − 1 for i = 0 … n − 1: the normalized centers of n pixels in a row.
+
+    Args:
+        n: number of pixels, at least 1.
+        dtype: of the result; computed in float64 and rounded once.
+        device: of the result.
+    """
+    # In float64 so that a float32 center is the nearest float32 to the true one.
+    indices = torch.arange(n, dtype=torch.float64, device=device)
+    return ((2 * indices + 1) / n - 1).to(dtype)
+
+
+def lattice(
+    size: Sequence[int], *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
+) -> Float[Tensor, "*size ndim"]:
+    """The normalized centers of all pixels of an image of `size`.
+
+    Args:
+        size: (H, W) or (D, H, W).
+        dtype: of the result.
+        device: of the result.
+    """
+    axes = [axis(n, dtype=dtype, device=device) for n in size]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
+
+
+def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
+    if points.shape[-1] != len(size):
+        raise InputError(
+            f"points of {points.shape[-1]} coordinates do not fit an image size of {len(size)} axes, {tuple(size)}"
+        )
+    return torch.tensor(tuple(size)[::-1], dtype=points.dtype, device=points.device)
+
+
+def to_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
+    """((p + 1)·size − 1)/2: normalized points as pixel indices, x before y.
+
+    Args:
+        points: normalized, x first.
+        size: of the image, (H, W) or (D, H, W).
+    """
+    return ((points + 1) * _extent(points, size) - 1) / 2
+
+
+def from_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
+    """(2p + 1)/size − 1: pixel indices, x before y, as normalized points.
+
+    Args:
+        points: pixel indices, x first; they need not be whole.
+        size: of the image, (H, W) or (D, H, W).
+    """
+    return (2 * points + 1) / _extent(points, size) - 1
+
+
+def normalized_matrix(
+    matrix: Float[Tensor, "*batch rows rows"], in_size: Sequence[int], out_size: Sequence[int]
+) -> Float[Tensor, "*batch rows rows"]:
+    """N_in · M · N_out⁻¹: a matrix between pixel indices as the same map between normalized coordinates.
+
+    Args:
+        matrix: homogeneous, takes pixel indices of the output (x, y, 1) to pixel indices of the input.
+        in_size: size of the input image, (H, W) or (D, H, W).
+        out_size: size of the output image.
+    """
+    to_normalized = _pixels_to_normalized(in_size, matrix)
+    from_normalized = torch.linalg.inv(_pixels_to_normalized(out_size, matrix))
+    return to_normalized @ matrix @ from_normalized
+
+
+def _pixels_to_normalized(size: Sequence[int], like: Tensor) -> Tensor:
+    extent = torch.tensor(tuple(size)[::-1], dtype=like.dtype, device=like.device)
+    matrix = torch.diag(torch.cat([2 / extent, extent.new_ones(1)]))
+    matrix[:-1, -1] = 1 / extent - 1
+    return matrix

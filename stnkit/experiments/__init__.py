@@ -1,0 +1,1 @@
+"""What training adds to the core: networks, data, distortions, the Lightning task and the record of a run."""

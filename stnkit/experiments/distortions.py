@@ -1,0 +1,124 @@
+"""Distortion: random draws of θ for a transform family, and the warp that they make."""
+
+import abc
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.families.family import TransformFamily
+from stnkit.samplers.sampler import Sampler
+
+
+class Distortion(abc.ABC):
+    """Draws θ and distorts whole batches with it, on the device of the images.
+
+    A subclass takes `image_shape` (C, *size) in its constructor, which the program supplies.
+
+    Attributes:
+        family: whose θ is drawn. T_θ takes a point of the distorted image to one of the original.
+        out_size: size of the distorted image.
+    """
+
+    family: TransformFamily
+    out_size: tuple[int, ...]
+
+    @abc.abstractmethod
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
+        """n random θ in float32, on the CPU.
+
+        Args:
+            n: how many.
+            generator: of the CPU; the only source of randomness.
+        """
+
+    @abc.abstractmethod
+    def apply(
+        self,
+        images: Float[Tensor, "B C *in_size"],
+        theta: Float[Tensor, "B P"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "B C *out_size"]:
+        """The distorted images.
+
+        Args:
+            images: with values in [0, 1].
+            theta: one row for each image, on its device.
+            generator: of the images' device, for what θ does not describe (clutter, noise).
+        """
+
+
+class WarpDistortion(Distortion):
+    """apply(images, θ) = sampler(images, family.grid(θ, out_size)): θ describes the distortion completely.
+
+    A subclass implements `sample`.
+
+    Args:
+        family: whose θ is drawn.
+        sampler: reads the original images.
+        out_size: size of the distorted image.
+    """
+
+    def __init__(self, family: TransformFamily, sampler: Sampler, out_size: Sequence[int]) -> None:
+        self.family = family
+        self.sampler = sampler
+        self.out_size = coordinates.check_size(out_size, family.ndim)
+
+    @final
+    def apply(
+        self,
+        images: Float[Tensor, "B C *in_size"],
+        theta: Float[Tensor, "B P"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "B C *out_size"]:
+        """The images read through T_θ."""
+        return self.sampler(images, self.family.grid(theta, self.out_size))
+
+
+def uniform(
+    n: int, low: float | Tensor, high: float | Tensor, generator: torch.Generator
+) -> Float[Tensor, "n"]:
+    """n draws from U(low, high), in float64.
+
+    Args:
+        n: how many.
+        low: lower end, a number or one for each draw.
+        high: upper end, likewise.
+        generator: of the CPU.
+    """
+    return low + (high - low) * torch.rand(n, generator=generator, dtype=torch.float64)
+
+
+def pose_theta(
+    degrees: Float[Tensor, "n"],
+    scale: Float[Tensor, "n"],
+    shift: Float[Tensor, "n 2"],
+    in_size: Sequence[int],
+    out_size: Sequence[int],
+) -> Float[Tensor, "n 6"]:
+    """The affine θ that shows an image rotated, scaled and moved: p_in = c_in + (s·R)⁻¹ (p_out − c_out − shift).
+
+    Args:
+        degrees: rotation about the center, counter-clockwise as seen.
+        scale: 1 keeps the size in pixels, 2 doubles it.
+        shift: of the center in pixels, right and down.
+        in_size: (H, W) of the original, with center c_in.
+        out_size: (H, W) of the result, with center c_out.
+
+    Returns:
+        θ in float32, row by row, in normalized units.
+    """
+    angle = torch.deg2rad(degrees)
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    # The inverse of a counter-clockwise rotation in axes whose y points down.
+    linear = torch.stack([cos, -sin, sin, cos], dim=-1).view(-1, 2, 2)
+    center_in, center_out = (
+        torch.tensor([(size[1] - 1) / 2, (size[0] - 1) / 2], dtype=linear.dtype) for size in (in_size, out_size)
+    )
+    matrix = torch.eye(3, dtype=linear.dtype).repeat(len(linear), 1, 1)
+    matrix[:, :2, :2] = linear
+    matrix[:, :2, 2] = center_in - (linear @ (center_out + shift)[..., None])[..., 0]
+    return coordinates.normalized_matrix(matrix, in_size, out_size)[:, :2].flatten(start_dim=1).float()

@@ -1,0 +1,168 @@
+"""One run: build all parts, train, test, and leave a directory that tells everything."""
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from stnkit.building import build
+from stnkit.errors import InputError, NotFiniteError
+from stnkit.experiments.callbacks import Interrupted, KeepRecord, SaveOnlyFinite, StopCleanly
+from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, verify_checkpoint
+from stnkit.experiments.data import DistortedData
+from stnkit.experiments.figures import before_and_after
+from stnkit.experiments.placement import TransformedNetwork, place
+from stnkit.experiments.record import RunRecord
+from stnkit.experiments.schema import Logger, TrainingConfig
+from stnkit.experiments.task import Classification
+
+FIGURE_IMAGES = 10
+# Where several are given the first that applies stands in metrics.json.
+PICTURE = "transformer.png"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts of a run, built before any data is loaded."""
+
+    data: DistortedData
+    network: TransformedNetwork
+    task: Classification
+
+
+def build_parts(config: Mapping[str, Any], training: TrainingConfig) -> Parts:
+    """Dataset, distortion, network with its transformers, and task.
+
+    Args:
+        config: the run's config as plain values.
+        training: its training section, typed.
+
+    Raises:
+        StnkitError: when a part cannot be built or two do not fit.
+    """
+    lightning.seed_everything(config["seed"], verbose=False)
+    dataset = build("dataset", config["dataset"])
+    distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
+    data = DistortedData(dataset, distortion, training.batch_size, config["seed"])
+    network = place(config, config["placement"]["at"], data.in_shape, dataset.n_classes)
+    return Parts(data, network, Classification(network, training, config["seed"]))
+
+
+def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) -> dict[str, Any]:
+    """Train and test as the config says.
+
+    Args:
+        config: the run's config as plain values; `resume` names the directory to go on from.
+        training: its training section, typed.
+        run_dir: where metrics.json, checkpoints and figures go.
+
+    Returns:
+        What metrics.json holds at the end.
+
+    Raises:
+        StnkitError: for a user's mistake, or a loss that is not finite; the record says "failed" and why.
+        Interrupted: after a signal; the record says "interrupted".
+    """
+    resume_from = None
+    if config["resume"] is not None:
+        resume_from = last_checkpoint(Path(config["resume"]))
+        verify_checkpoint(resume_from)
+    record = RunRecord(run_dir)
+    began = time.perf_counter()
+    record.update(status="running", seed=config["seed"], config=dict(config))
+    try:
+        _train(config, training, run_dir, record, resume_from)
+    except (Interrupted, KeyboardInterrupt):
+        record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
+        raise
+    except BaseException as error:
+        record.update(
+            status="failed",
+            error=f"{type(error).__name__}: {error}",
+            seconds=round(time.perf_counter() - began, 3),
+        )
+        raise
+    record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
+    return record.values
+
+
+def _train(
+    config: Mapping[str, Any],
+    training: TrainingConfig,
+    run_dir: Path,
+    record: RunRecord,
+    resume_from: Path | None,
+) -> None:
+    parts = build_parts(config, training)
+    n_parameters = sum(p.numel() for p in parts.network.parameters())
+    record.update(n_parameters=n_parameters)
+    checkpoint = last_checkpoint(run_dir)
+    with warnings.catch_warnings():
+        _silence_lightning()
+        trainer = _trainer(training, run_dir, record, len(parts.data.dataset.split("train")[0]))
+        try:
+            trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resume_from, weights_only=True)
+        except NotFiniteError as error:
+            raise NotFiniteError(f"{error}; the last finite checkpoint is {checkpoint}") from error
+        trainer.save_checkpoint(checkpoint)
+        test = trainer.test(parts.task, datamodule=parts.data, verbose=False)[0]
+    record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
+    if parts.network.transformer is not None and len(parts.data.in_shape) == 3:
+        shown = parts.data.fixed("test").images[:FIGURE_IMAGES].to(parts.task.device)
+        picture = before_and_after(parts.network.transformer.eval(), shown, run_dir / PICTURE)
+        record.update(picture=str(picture))
+
+
+def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord, images: int) -> lightning.Trainer:
+    checkpoint = last_checkpoint(run_dir)
+    save = ModelCheckpoint(
+        dirpath=checkpoint.parent,
+        filename=checkpoint.stem,
+        every_n_train_steps=training.checkpoint_every,
+        enable_version_counter=False,
+    )
+    callbacks: list[lightning.Callback] = [
+        SaveOnlyFinite(), save, StopCleanly(str(checkpoint)), KeepRecord(record, images)
+    ]
+    if training.progress:
+        callbacks.append(RichProgressBar(leave=False))
+    try:
+        return lightning.Trainer(
+            max_epochs=training.epochs,
+            accelerator=training.accelerator,
+            devices=training.devices,
+            strategy=training.strategy,
+            precision=training.precision,
+            gradient_clip_val=training.gradient_clip,
+            callbacks=callbacks,
+            logger=[_logger(logger, run_dir) for logger in training.loggers],
+            plugins=[AtomicCheckpointIO()],
+            enable_progress_bar=training.progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1_000_000,  # per epoch only
+        )
+    except (ValueError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
+        raise InputError(f"training: {error}") from error
+
+
+def _logger(logger: Logger, run_dir: Path) -> CSVLogger | TensorBoardLogger:
+    if logger is Logger.csv:
+        return CSVLogger(run_dir, name="", version="csv")
+    try:
+        return TensorBoardLogger(run_dir, name="", version="tensorboard")
+    except ModuleNotFoundError as error:
+        raise InputError("training.loggers: tensorboard is not installed: pip install 'stnkit[tensorboard]'") from error
+
+
+def _silence_lightning() -> None:
+    # Our loaders are whole tensors in memory: advice about worker processes does not apply.
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*number of training batches.*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")

@@ -1,0 +1,87 @@
+"""The application's own config as typed dataclasses: a misspelt key or a wrong type fails before anything runs."""
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+
+class Optimizer(enum.StrEnum):
+    """Which optimizer."""
+
+    adamw = "adamw"
+    sgd = "sgd"
+
+
+class Schedule(enum.StrEnum):
+    """How the learning rate goes over the run."""
+
+    constant = "constant"
+    one_cycle = "one_cycle"  # up and down once, ending near zero, over all steps of the run
+    step = "step"  # times `step_factor` every `step_every` steps
+
+
+class Logger(enum.StrEnum):
+    """Where per-epoch metrics go beside metrics.json."""
+
+    csv = "csv"
+    tensorboard = "tensorboard"
+
+
+@dataclass
+class TrainingConfig:
+    """How to train. What is not ours is Lightning's and named as there."""
+
+    epochs: int = 30
+    batch_size: int = 256
+    optimizer: Optimizer = Optimizer.adamw
+    learning_rate: float = 1e-3
+    # The localizer's learning rate is this times the network's: a smaller one keeps θ from running away.
+    localizer_scale: float = 0.1
+    weight_decay: float = 0.01
+    momentum: float = 0.0
+    schedule: Schedule = Schedule.one_cycle
+    step_every: int = 50_000
+    step_factor: float = 0.1
+    gradient_clip: float | None = None
+    checkpoint_every: int = 100  # steps
+    loggers: list[Logger] = field(default_factory=lambda: [Logger.csv])
+    progress: bool = True
+    accelerator: str = "auto"
+    devices: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+
+
+@dataclass
+class PlacementConfig:
+    """Where spatial transformers go."""
+
+    at: list[str] = field(default_factory=list)
+
+
+@dataclass
+class TrainConfig:
+    """A run: which parts, where, how trained, from which seed."""
+
+    transform: Any = MISSING
+    localizer: Any = MISSING
+    sampler: Any = MISSING
+    network: Any = MISSING
+    dataset: Any = MISSING
+    distortion: Any = MISSING
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    placement: PlacementConfig = field(default_factory=PlacementConfig)
+    out_size: list[int] | None = None  # of the transformer; by default the size of its input
+    seed: int = 0
+    resume: str | None = None  # run directory of an interrupted run
+
+
+def register_schema() -> None:
+    """Store the dataclasses; train.yaml and the files of a group name them first in their defaults."""
+    store = ConfigStore.instance()
+    store.store(name="train_schema", node=TrainConfig, provider="stnkit")
+    store.store(group="training", name="schema", node=TrainingConfig, provider="stnkit")
+    store.store(group="placement", name="schema", node=PlacementConfig, provider="stnkit")

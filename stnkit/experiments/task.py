@@ -1,0 +1,159 @@
+"""The Lightning task: classification through spatial transformers, and what is watched meanwhile."""
+
+from typing import Any
+
+import lightning
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stnkit.errors import InputError, NotFiniteError
+from stnkit.experiments.loaders import Distorted
+from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
+from stnkit.experiments.seeds import derived_seed
+from stnkit.experiments.watch import ThetaWatch
+from stnkit.transformer import SpatialTransformer
+
+# The sums of an epoch, each over images.
+SUMS = ("loss", "errors", "outside", "theta_distance", "images")
+
+
+class Classification(lightning.LightningModule):
+    """Cross-entropy on distorted images.
+
+    Per epoch it logs loss, error in percent, the share of grid points outside of the image, and the mean
+    distance ‖θ − identity‖; the last two only where there are transformers.
+
+    Args:
+        network: logits of images, with any number of SpatialTransformers in it.
+        training: optimizer and schedule.
+        seed: of the run.
+
+    Raises:
+        InputError: when a number of the training config is out of its range.
+    """
+
+    def __init__(self, network: nn.Module, training: TrainingConfig, seed: int) -> None:
+        super().__init__()
+        _check(training)
+        self.network = network
+        self.training_config = training
+        self.seed = seed
+        self.watch = ThetaWatch(network)
+        self.history: list[dict[str, float]] = []
+        # Persistent, so that the epoch in which a run was interrupted ends with the same figures.
+        self.register_buffer("train_sums", torch.zeros(len(SUMS), dtype=torch.float64))
+        self.register_buffer("eval_sums", torch.zeros(len(SUMS), dtype=torch.float64), persistent=False)
+
+    def forward(self, images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
+        """One logit for each class."""
+        return self.network(images)
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        # What is random in a step (dropout, say) follows from its number, so that it can be resumed.
+        torch.manual_seed(derived_seed(self.seed, "step", self.global_step))
+
+    def training_step(self, batch: Distorted, batch_idx: int) -> Tensor:
+        logits = self(batch.images)
+        loss = F.cross_entropy(logits.float(), batch.labels)
+        if not bool(torch.isfinite(loss) & self.watch.all_finite()):
+            what = "loss" if not bool(torch.isfinite(loss)) else "theta"
+            raise NotFiniteError(f"the {what} is not finite in step {self.global_step}")
+        with torch.no_grad():
+            self.train_sums += self._sums(loss, logits, batch, outside=False)
+        return loss
+
+    def validation_step(self, batch: Distorted, batch_idx: int) -> None:
+        logits = self(batch.images)
+        loss = F.cross_entropy(logits.float(), batch.labels)
+        self.eval_sums += self._sums(loss, logits, batch, outside=True)
+
+    test_step = validation_step
+
+    def on_validation_epoch_start(self) -> None:
+        self.eval_sums.zero_()
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_epoch_end(self) -> None:
+        self._log(self._means(self.eval_sums, "validation"))
+
+    def on_test_epoch_end(self) -> None:
+        self._log(self._means(self.eval_sums, "test"))
+
+    def on_train_epoch_end(self) -> None:
+        means = self._means(self.train_sums, "train")
+        means.pop("train_outside", None)  # the validation grid tells it
+        self.train_sums.zero_()
+        self._log(means)
+        logged = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        self.history.append({"epoch": self.current_epoch, **logged})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["history"] = self.history
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.history = list(checkpoint["history"])
+
+    def configure_optimizers(self) -> Any:
+        config = self.training_config
+        slow = {
+            id(parameter)
+            for module in self.network.modules()
+            if isinstance(module, SpatialTransformer)
+            for parameter in module.parameters()
+        }
+        fast = [parameter for parameter in self.network.parameters() if id(parameter) not in slow]
+        slowed = [parameter for parameter in self.network.parameters() if id(parameter) in slow]
+        rates = [config.learning_rate, config.learning_rate * config.localizer_scale]
+        groups = [
+            {"params": parameters, "lr": rate}
+            for parameters, rate in zip([fast, slowed], rates, strict=True)
+            if parameters
+        ]
+        optimizer: torch.optim.Optimizer
+        if config.optimizer is Optimizer.adamw:
+            optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+        else:
+            optimizer = torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
+        scheduler: torch.optim.lr_scheduler.LRScheduler
+        if config.schedule is Schedule.one_cycle:
+            scheduler = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer,
+                max_lr=[group["lr"] for group in groups],
+                total_steps=int(self.trainer.estimated_stepping_batches),
+                cycle_momentum=False,
+            )
+        elif config.schedule is Schedule.step:
+            scheduler = torch.optim.lr_scheduler.StepLR(optimizer, config.step_every, config.step_factor)
+        else:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _sums(self, loss: Tensor, logits: Tensor, batch: Distorted, *, outside: bool) -> Tensor:
+        n = len(batch.labels)
+        errors = (logits.argmax(dim=1) != batch.labels).sum()
+        share = self.watch.outside_share(tuple(batch.images.shape[2:])) if outside else loss.new_zeros(())
+        means = (loss.detach() * n, errors, share * n, self.watch.distance() * n, loss.new_tensor(n))
+        return torch.stack([value.double() for value in means])
+
+    def _means(self, sums: Tensor, prefix: str) -> dict[str, float]:
+        loss, errors, outside, distance, images = sums.tolist()
+        means = {f"{prefix}_loss": loss / images, f"{prefix}_error": 100 * errors / images}
+        if self.watch:
+            means[f"{prefix}_outside"] = outside / images
+            means[f"{prefix}_theta_distance"] = distance / images
+        return means
+
+    def _log(self, means: dict[str, float]) -> None:
+        self.log_dict(means, prog_bar=True, logger=True, sync_dist=False)
+
+
+def _check(training: TrainingConfig) -> None:
+    for name in ("epochs", "batch_size", "checkpoint_every", "step_every", "devices"):
+        if getattr(training, name) < 1:
+            raise InputError(f"training.{name} must be at least 1, but {getattr(training, name)} was given")
+    for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum"):
+        if not 0 <= getattr(training, name) < float("inf"):
+            raise InputError(f"training.{name} must be 0 or more, but {getattr(training, name)} was given")

@@ -1,0 +1,57 @@
+"""What the transformers of a network did with the last batch."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stnkit.transformer import SpatialTransformer
+
+
+class ThetaWatch:
+    """Keeps the last θ of every SpatialTransformer in a network, by a hook on its regression head.
+
+    Args:
+        network: in which transformers are looked for.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.transformers = [m for m in network.modules() if isinstance(m, SpatialTransformer)]
+        self._thetas: dict[int, Tensor] = {}
+        for i, transformer in enumerate(self.transformers):
+            transformer.head.register_forward_hook(self._keeper(i))
+
+    def _keeper(self, index: int) -> Any:
+        def keep(module: nn.Module, inputs: Any, theta: Tensor) -> None:
+            self._thetas[index] = theta.detach()
+
+        return keep
+
+    def __bool__(self) -> bool:
+        return bool(self.transformers)
+
+    def all_finite(self) -> Tensor:
+        """Whether every last θ is finite; true where there is none."""
+        finite = [torch.isfinite(theta).all() for theta in self._thetas.values()]
+        return torch.stack(finite).all() if finite else torch.tensor(True)
+
+    def distance(self) -> Tensor:
+        """‖θ − identity‖, mean over batch and transformers; 0 where there is none."""
+        distances = [
+            (theta - self.transformers[i].family.identity().to(theta)).norm(dim=1).mean()
+            for i, theta in self._thetas.items()
+        ]
+        return torch.stack(distances).mean() if distances else torch.zeros(())
+
+    def outside_share(self, in_size: tuple[int, ...]) -> Tensor:
+        """Share of the grid points of the last θ that lie outside of the image; 0 where there is none.
+
+        Args:
+            in_size: of the image that the network saw.
+        """
+        shares = []
+        for i, theta in self._thetas.items():
+            transformer = self.transformers[i]
+            grid = transformer.family.grid(theta, transformer.out_size or in_size)
+            shares.append(1 - transformer.sampler.valid(grid).float().mean())
+        return torch.stack(shares).mean() if shares else torch.zeros(())

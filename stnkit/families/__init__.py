@@ -1,0 +1,7 @@
+"""The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
+
+from stnkit.families.family import TransformFamily
+from stnkit.families.linear import LinearFamily
+from stnkit.families.matrix import MatrixFamily
+
+__all__ = ["LinearFamily", "MatrixFamily", "TransformFamily"]

@@ -1,0 +1,49 @@
+"""A small memory of evaluated bases, bounded in bytes."""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor
+
+Key = tuple[tuple[int, ...], torch.dtype, torch.device]
+
+# Enough for 64 control points on 1024 × 1024 pixels in float32 (281 MB).
+MAX_BYTES = 512 * 2**20
+
+
+class BasisCache:
+    """The least recently used bases go first; a copy or a pickle of the cache is empty.
+
+    Args:
+        max_bytes: what all kept bases together may take.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
+        self.max_bytes = max_bytes
+        self._entries: OrderedDict[Key, Tensor] = OrderedDict()
+
+    def admits(self, n_bytes: int) -> bool:
+        """Whether a basis of that many bytes can be kept at all."""
+        return n_bytes <= self.max_bytes
+
+    def get(self, key: Key) -> Tensor | None:
+        """The basis of that size, dtype and device, or None."""
+        basis = self._entries.get(key)
+        # A traced program must not change what it was traced from.
+        if basis is not None and not torch.compiler.is_compiling():
+            self._entries.move_to_end(key)
+        return basis
+
+    def put(self, key: Key, basis: Tensor) -> None:
+        """Keep a basis, and forget the longest unused ones until all fit."""
+        if type(basis) is not Tensor:
+            return  # made under a tracer of another kind
+        self._entries[key] = basis
+        while sum(entry.nbytes for entry in self._entries.values()) > self.max_bytes:
+            self._entries.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __reduce__(self) -> tuple[type["BasisCache"], tuple[int]]:
+        return BasisCache, (self.max_bytes,)

@@ -1,0 +1,56 @@
+"""Localizer and the regression head: from an image to θ."""
+
+import abc
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stnkit import coordinates
+from stnkit.families.family import TransformFamily
+
+
+class Localizer(nn.Module, abc.ABC):
+    """Looks at the image and tells what the regression head needs to know.
+
+    A subclass takes `in_shape` (C, *size) in its constructor, which the program supplies, sets `n_features`
+    and implements `features`. It never sees θ: the head makes it, from the identity.
+
+    Attributes:
+        n_features: number of features of an image.
+    """
+
+    n_features: int
+
+    @abc.abstractmethod
+    def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
+        """The features from which θ is regressed.
+
+        Args:
+            image: a batch of images or feature maps.
+        """
+
+    def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
+        """The same as `features`."""
+        return self.features(image)
+
+
+class RegressionHead(nn.Module):
+    """θ = W·features + b, with W = 0 and b = identity() at construction: training starts from the identity.
+
+    Args:
+        n_features: number of features of the localizer.
+        family: whose θ is regressed.
+    """
+
+    def __init__(self, n_features: int, family: TransformFamily) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(family.n_params, n_features))
+        self.bias = nn.Parameter(family.identity().to(self.weight.dtype))
+
+    def forward(self, features: Float[Tensor, "B n_features"]) -> Float[Tensor, "B P"]:
+        """θ in float32 or wider, also under autocast and for half-precision features."""
+        dtype = coordinates.coordinate_dtype(torch.promote_types(features.dtype, self.weight.dtype))
+        with coordinates.full_precision(features):
+            return F.linear(features.to(dtype), self.weight.to(dtype), self.bias.to(dtype))
