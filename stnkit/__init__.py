@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from stnkit.families import LinearFamily, MatrixFamily, TransformFamily
     from stnkit.hookspecs import Component, hookimpl
     from stnkit.localizers import Localizer, RegressionHead
-    from stnkit.registry import registry
     from stnkit.samplers import PaddedSampler, Padding, Sampler
     from stnkit.transformer import SpatialTransformer
 
@@ -56,7 +55,6 @@ _MODULES = {
     "coordinates": "",
     "hookimpl": "hookspecs",
     "pose_theta": "experiments.distortions",
-    "registry": "registry",
     "uniform": "experiments.distortions",
 }
 
@@ -87,7 +85,6 @@ __all__ = [
     "coordinates",
     "hookimpl",
     "pose_theta",
-    "registry",
     "uniform",
 ]
 

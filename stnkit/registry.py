@@ -134,7 +134,7 @@ def registry() -> Registry:
 
 
 def _selected(
-    entry_points: Iterable[importlib.metadata.EntryPoint],
+    entry_points: importlib.metadata.EntryPoints,
 ) -> Iterator[tuple[importlib.metadata.EntryPoint, Source]]:
     """Entry points that STNKIT_PLUGINS allows and STNKIT_DISABLE_PLUGINS does not block."""
     allowed, blocked = _listed("STNKIT_PLUGINS"), _listed("STNKIT_DISABLE_PLUGINS")

@@ -13,14 +13,15 @@ import stnkit
 class PaperCNN(stnkit.Network):
     """9×9 convolution, 2×2 max-pool, 7×7 convolution, 2×2 max-pool, a fully connected layer; no padding.
 
-    The paper states 400,000 parameters and not the channels; 64 and 128 give 411,978 of them at 28×28 and 10
+    The paper states 400,000 parameters and not the channels; 64 and 128 give 411,914 of them at 28×28 and 10
     classes. Max-pools round up, so that the paper's 21×21 (42×42 after its average-pool) fits.
 
     Args:
         in_shape: (C, H, W) of the images; the program supplies it.
         n_classes: number of classes; the program supplies it.
         channels: channels of the two convolutions.
-        average_pool: factor of an average-pool in front (the paper's 2 for RTS and TC), 1 for none.
+        average_pool: factor of an average-pool in front; by default 2 for images of 42 pixels or more on each side
+            (the paper's RTS and TC), else 1 for none.
 
     Raises:
         InputError: when the image is too small for the two convolutions, or an option is out of its range.
@@ -33,17 +34,19 @@ class PaperCNN(stnkit.Network):
         in_shape: tuple[int, ...],
         n_classes: int,
         channels: list[int] | None = None,
-        average_pool: int = 1,
+        average_pool: int | None = None,
     ) -> None:
         super().__init__()
         channels = [64, 128] if channels is None else channels
         if len(channels) != 2 or min(channels) < 1:
             raise stnkit.InputError(f"channels must be two numbers of at least 1, but {channels} was given")
-        if average_pool < 1:
-            raise stnkit.InputError(f"average_pool must be at least 1, but {average_pool} was given")
         if len(in_shape) != 3:
             raise stnkit.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
         n_channels, *size = in_shape
+        if average_pool is None:
+            average_pool = 2 if min(size) >= 42 else 1
+        if average_pool < 1:
+            raise stnkit.InputError(f"average_pool must be at least 1, but {average_pool} was given")
         left = [n // average_pool for n in size]
         for kernel_size in (9, 7):
             left = [math.ceil((n - kernel_size + 1) / 2) for n in left]

@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     warnings.showwarning = _show_in_one_line
     try:
         code: int = importlib.import_module(VERBS[verb][0]).main(arguments[1:])
-    except StnkitError as error:
+    except (StnkitError, OSError) as error:
         print(f"stnkit {verb}: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:

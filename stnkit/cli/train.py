@@ -1,5 +1,6 @@
 """`stnkit train`: a Hydra program. Groups select the parts, `-m` sweeps over them."""
 
+import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from stnkit.configs import register_component_groups
-from stnkit.errors import InputError
+from stnkit.errors import InputError, StnkitError
 from stnkit.experiments import directories
 from stnkit.experiments.schema import register_schema
 
@@ -36,10 +38,11 @@ def main(arguments: list[str]) -> int:
     return _ended.exit_code
 
 
+@dataclasses.dataclass
 class _Ended:
-    """How the last job of this process ended."""
+    """How the jobs of this process ended: the worst of their exit codes."""
 
-    exit_code = 0
+    exit_code: int = 0
 
 
 _ended = _Ended()
@@ -47,8 +50,13 @@ _ended = _Ended()
 
 @hydra.main(version_base="1.3", config_path="pkg://stnkit.conf", config_name="train")
 def _program(config: DictConfig) -> float | None:
-    run_dir = Path(HydraConfig.get().runtime.output_dir)
-    return _run(config, run_dir)
+    # What is the user's to mend is said here: raised, Hydra would put its own line in front of it.
+    try:
+        return _run(config, Path(HydraConfig.get().runtime.output_dir))
+    except StnkitError as error:
+        print(f"stnkit train: {error}", file=sys.stderr)
+        _ended.exit_code = max(_ended.exit_code, 2)
+        return None
 
 
 def _run(config: DictConfig, run_dir: Path) -> float | None:
@@ -64,6 +72,8 @@ def _run(config: DictConfig, run_dir: Path) -> float | None:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir)
     except Interrupted as interruption:
         print(f"\n{interruption}: `stnkit train resume={run_dir}` goes on from here", file=sys.stderr)
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise KeyboardInterrupt from interruption  # ends the sweep, not only this cell
         _ended.exit_code = 128 + interruption.signal_number
         return None
     print(f"test error  {metrics['test_error']:.2f} %")
@@ -76,4 +86,12 @@ def _run(config: DictConfig, run_dir: Path) -> float | None:
 
 
 def _sentence(error: BaseException) -> str:
-    return " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    """What Hydra or OmegaConf says, in one line, with the keys or values that are allowed."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
+        keys = ", ".join(map(str, OmegaConf.to_container(cause.parent_node)))  # type: ignore[arg-type]
+        return f"there is no {cause.full_key}; what there is beside it: {keys}"
+    text = str(error)
+    if cause is not error:
+        text += f": {str(cause).splitlines()[0]}"
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -3,12 +3,13 @@
 import signal
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Checkpoint
 
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.record import RunRecord
@@ -27,8 +28,10 @@ class Interrupted(Exception):  # noqa: N818 it is no error
         self.signal_number = signal_number
 
 
-class KeepRecord(Callback):
+class KeepRecord(Checkpoint):
     """Writes the progress of a run into its record after every epoch.
+
+    A Checkpoint, because Lightning calls those after the task's own end of the epoch.
 
     Args:
         record: of the run.
@@ -54,21 +57,28 @@ class KeepRecord(Callback):
         )
 
 
-class StopCleanly(Callback):
-    """On Ctrl-C or SIGTERM: finish the step, save a checkpoint, stop. A second signal stops at once.
+class KeepCheckpoint(Checkpoint):
+    """Saves the last checkpoint: at the start, every so many steps, after every epoch, and when asked to stop.
+
+    On Ctrl-C or SIGTERM the step is finished, a checkpoint saved, and `Interrupted` raised; a second signal
+    stops at once. Nothing is saved between the last step of an epoch and its end: Lightning, resumed from there,
+    would leave out the validation of that epoch.
 
     Args:
-        checkpoint: where to save.
+        path: of the checkpoint.
+        every: steps between two of them.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-    def __init__(self, checkpoint: str) -> None:
-        self.checkpoint = checkpoint
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
         self._asked: int | None = None
         self._previous: dict[int, Any] = {}
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        # Only the main thread may set handlers; in another one signals go where they went.
         if threading.current_thread() is threading.main_thread():
             for number in self.SIGNALS:
                 self._previous[number] = signal.signal(number, self._ask)
@@ -81,21 +91,9 @@ class StopCleanly(Callback):
     ) -> None:
         self._restore()
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self._asked is not None:
-            self._restore()
-            raise Interrupted(number)
-        self._asked = number
-
-    def _restore(self) -> None:
-        for number, previous in self._previous.items():
-            signal.signal(number, previous)
-        self._previous.clear()
-
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        # From the first second on there is something to resume from.
         if trainer.global_step == 0:
-            trainer.save_checkpoint(self.checkpoint)
+            self._save(trainer, pl_module)
 
     def on_train_batch_end(
         self,
@@ -105,35 +103,35 @@ class StopCleanly(Callback):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        if self._asked is not None:
-            trainer.save_checkpoint(self.checkpoint)
-            raise Interrupted(self._asked)
+        due = trainer.global_step % self.every == 0 or self._asked is not None
+        if due and not trainer.is_last_batch:
+            self._save(trainer, pl_module)
+            self._stop_if_asked()
 
-    def on_validation_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        # The last batch of the epoch has left a checkpoint.
-        if self._asked is not None:
-            raise Interrupted(self._asked)
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._save(trainer, pl_module)
+        self._stop_if_asked()
 
-    on_test_batch_end = on_validation_batch_end
+    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self._stop_if_asked()
 
-
-class SaveOnlyFinite(Callback):
-    """Stops the run rather than overwrite the last good checkpoint with weights that are not finite."""
-
-    def on_save_checkpoint(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        checkpoint: dict[str, Any],
-    ) -> None:
+    def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         for name, value in pl_module.state_dict().items():
             if value.is_floating_point() and not bool(torch.isfinite(value).all()):
                 raise NotFiniteError(f"the weights {name} are not finite after step {trainer.global_step}")
+        trainer.save_checkpoint(self.path)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked is not None:
+            self._restore()
+            raise Interrupted(number)
+        self._asked = number
+
+    def _stop_if_asked(self) -> None:
+        if self._asked is not None:
+            raise Interrupted(self._asked)
+
+    def _restore(self) -> None:
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
+        self._previous.clear()

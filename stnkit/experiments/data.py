@@ -4,9 +4,10 @@ from typing import Any
 
 import lightning
 import torch
+from torch import Tensor
 
 from stnkit.errors import InputError
-from stnkit.experiments.datasets import Dataset
+from stnkit.experiments.datasets import Dataset, Split
 from stnkit.experiments.distortions import Distortion
 from stnkit.experiments.loaders import Distorted, Drawn, FixedLoader, TrainLoader, as_float
 from stnkit.experiments.seeds import generator
@@ -33,15 +34,27 @@ class DistortedData(lightning.LightningDataModule):
         self.distortion = distortion
         self.batch_size = batch_size
         self.seed = seed
-        self._fixed: dict[str, FixedLoader] = {}
+        self._splits: dict[Split, tuple[Tensor, Tensor]] = {}
+        self._fixed: dict[Split, FixedLoader] = {}
 
     @property
     def in_shape(self) -> tuple[int, ...]:
         """(C, *size) of a distorted image."""
         return (self.dataset.image_shape[0], *self.distortion.out_size)
 
+    def split(self, name: Split) -> tuple[Tensor, Tensor]:
+        """The undistorted images and the labels of a split, read once."""
+        if name not in self._splits:
+            self._splits[name] = self.dataset.split(name)
+        return self._splits[name]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Number of training batches."""
+        return -(-len(self.split("train")[0]) // self.batch_size)
+
     def train_dataloader(self) -> TrainLoader:
-        images, labels = self.dataset.split("train")
+        images, labels = self.split("train")
         trainer = self.trainer
         assert trainer is not None
         return TrainLoader(
@@ -54,11 +67,10 @@ class DistortedData(lightning.LightningDataModule):
     def test_dataloader(self) -> FixedLoader:
         return self.fixed("test")
 
-    def fixed(self, split: str) -> FixedLoader:
+    def fixed(self, split: Split) -> FixedLoader:
         """The distorted images of the validation or test split, made at the first call."""
         if split not in self._fixed:
-            assert split in ("validation", "test")
-            images, labels = self.dataset.split("validation" if split == "validation" else "test")
+            images, labels = self.split(split)
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
             self._fixed[split] = FixedLoader(images, labels, self.distortion, self.batch_size, split, device)
         return self._fixed[split]

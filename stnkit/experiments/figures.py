@@ -1,5 +1,6 @@
 """Pictures of what a transformer does."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path
     """
     import matplotlib  # the figure is all that needs it
 
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports on its font cache
     matplotlib.use("agg")
     from matplotlib import pyplot as plt
 

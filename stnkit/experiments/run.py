@@ -1,19 +1,22 @@
 """One run: build all parts, train, test, and leave a directory that tells everything."""
 
+import contextlib
+import itertools
+import logging
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from stnkit.building import build
 from stnkit.errors import InputError, NotFiniteError
-from stnkit.experiments.callbacks import Interrupted, KeepRecord, SaveOnlyFinite, StopCleanly
+from stnkit.experiments.callbacks import Interrupted, KeepCheckpoint, KeepRecord
 from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, verify_checkpoint
 from stnkit.experiments.data import DistortedData
 from stnkit.experiments.figures import before_and_after
@@ -23,7 +26,6 @@ from stnkit.experiments.schema import Logger, TrainingConfig
 from stnkit.experiments.task import Classification
 
 FIGURE_IMAGES = 10
-# Where several are given the first that applies stands in metrics.json.
 PICTURE = "transformer.png"
 
 
@@ -103,14 +105,12 @@ def _train(
     n_parameters = sum(p.numel() for p in parts.network.parameters())
     record.update(n_parameters=n_parameters)
     checkpoint = last_checkpoint(run_dir)
-    with warnings.catch_warnings():
-        _silence_lightning()
-        trainer = _trainer(training, run_dir, record, len(parts.data.dataset.split("train")[0]))
+    with _quiet_lightning():
+        trainer = _trainer(training, run_dir, record, len(parts.data.split("train")[0]))
         try:
             trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:
             raise NotFiniteError(f"{error}; the last finite checkpoint is {checkpoint}") from error
-        trainer.save_checkpoint(checkpoint)
         test = trainer.test(parts.task, datamodule=parts.data, verbose=False)[0]
     record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
     if parts.network.transformer is not None and len(parts.data.in_shape) == 3:
@@ -120,15 +120,9 @@ def _train(
 
 
 def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord, images: int) -> lightning.Trainer:
-    checkpoint = last_checkpoint(run_dir)
-    save = ModelCheckpoint(
-        dirpath=checkpoint.parent,
-        filename=checkpoint.stem,
-        every_n_train_steps=training.checkpoint_every,
-        enable_version_counter=False,
-    )
     callbacks: list[lightning.Callback] = [
-        SaveOnlyFinite(), save, StopCleanly(str(checkpoint)), KeepRecord(record, images)
+        KeepRecord(record, images),
+        KeepCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
     ]
     if training.progress:
         callbacks.append(RichProgressBar(leave=False))
@@ -153,16 +147,33 @@ def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord, images:
 
 
 def _logger(logger: Logger, run_dir: Path) -> CSVLogger | TensorBoardLogger:
+    # A resumed run has a folder of its own: Lightning would delete what the first part wrote.
+    resumed = (f"{logger.value}-resumed-{i}" for i in itertools.count(1))
+    version = next(name for name in itertools.chain([logger.value], resumed) if not (run_dir / name).exists())
     if logger is Logger.csv:
-        return CSVLogger(run_dir, name="", version="csv")
+        return CSVLogger(run_dir, name="", version=version)
     try:
-        return TensorBoardLogger(run_dir, name="", version="tensorboard")
+        return TensorBoardLogger(run_dir, name="", version=version)
     except ModuleNotFoundError as error:
         raise InputError("training.loggers: tensorboard is not installed: pip install 'stnkit[tensorboard]'") from error
 
 
-def _silence_lightning() -> None:
-    # Our loaders are whole tensors in memory: advice about worker processes does not apply.
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*number of training batches.*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Without the advice that does not apply: our loaders are whole tensors in memory, our record is our own."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in (
+            ".*does not have many workers.*",
+            ".*number of training batches.*smaller than the logging interval.*",
+            ".*LeafSpec.*is deprecated.*",  # raised by Lightning's own code
+        ):
+            warnings.filterwarnings("ignore", message=message)
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

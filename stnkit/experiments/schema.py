@@ -34,12 +34,12 @@ class Logger(enum.StrEnum):
 class TrainingConfig:
     """How to train. What is not ours is Lightning's and named as there."""
 
-    epochs: int = 30
-    batch_size: int = 256
+    epochs: int = 80
+    batch_size: int = 64
     optimizer: Optimizer = Optimizer.adamw
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     # The localizer's learning rate is this times the network's: a smaller one keeps θ from running away.
-    localizer_scale: float = 0.1
+    localizer_scale: float = 0.3
     weight_decay: float = 0.01
     momentum: float = 0.0
     schedule: Schedule = Schedule.one_cycle

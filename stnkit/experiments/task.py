@@ -122,7 +122,8 @@ class Classification(lightning.LightningModule):
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
                 optimizer,
                 max_lr=[group["lr"] for group in groups],
-                total_steps=int(self.trainer.estimated_stepping_batches),
+                # Not the trainer's estimate: it would set the loaders up before a checkpoint restores them.
+                total_steps=config.epochs * self._steps_per_epoch(),
                 cycle_momentum=False,
             )
         elif config.schedule is Schedule.step:
@@ -131,10 +132,14 @@ class Classification(lightning.LightningModule):
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def _steps_per_epoch(self) -> int:
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        return int(data.steps_per_epoch)
+
     def _sums(self, loss: Tensor, logits: Tensor, batch: Distorted, *, outside: bool) -> Tensor:
         n = len(batch.labels)
         errors = (logits.argmax(dim=1) != batch.labels).sum()
-        share = self.watch.outside_share(tuple(batch.images.shape[2:])) if outside else loss.new_zeros(())
+        share = self.watch.outside_share() if outside else loss.new_zeros(())
         means = (loss.detach() * n, errors, share * n, self.watch.distance() * n, loss.new_tensor(n))
         return torch.stack([value.double() for value in means])
 
@@ -147,13 +152,16 @@ class Classification(lightning.LightningModule):
         return means
 
     def _log(self, means: dict[str, float]) -> None:
-        self.log_dict(means, prog_bar=True, logger=True, sync_dist=False)
+        for name, value in means.items():
+            self.log(name, value, prog_bar=name.endswith("_error"))
 
 
 def _check(training: TrainingConfig) -> None:
-    for name in ("epochs", "batch_size", "checkpoint_every", "step_every", "devices"):
+    for name in ("epochs", "batch_size", "checkpoint_every", "step_every"):
         if getattr(training, name) < 1:
             raise InputError(f"training.{name} must be at least 1, but {getattr(training, name)} was given")
+    if training.devices != 1:
+        raise InputError(f"training.devices must be 1: a run uses one device, but {training.devices} was given")
     for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum"):
         if not 0 <= getattr(training, name) < float("inf"):
             raise InputError(f"training.{name} must be 0 or more, but {getattr(training, name)} was given")

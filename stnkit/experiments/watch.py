@@ -18,10 +18,19 @@ class ThetaWatch:
     def __init__(self, network: nn.Module) -> None:
         self.transformers = [m for m in network.modules() if isinstance(m, SpatialTransformer)]
         self._thetas: dict[int, Tensor] = {}
+        self._in_sizes: dict[int, tuple[int, ...]] = {}
+        self._identities = [t.family.identity().float() for t in self.transformers]
         for i, transformer in enumerate(self.transformers):
-            transformer.head.register_forward_hook(self._keeper(i))
+            transformer.register_forward_pre_hook(self._size_keeper(i))
+            transformer.head.register_forward_hook(self._theta_keeper(i))
 
-    def _keeper(self, index: int) -> Any:
+    def _size_keeper(self, index: int) -> Any:
+        def keep(module: nn.Module, inputs: tuple[Tensor]) -> None:
+            self._in_sizes[index] = tuple(inputs[0].shape[2:])
+
+        return keep
+
+    def _theta_keeper(self, index: int) -> Any:
         def keep(module: nn.Module, inputs: Any, theta: Tensor) -> None:
             self._thetas[index] = theta.detach()
 
@@ -38,20 +47,15 @@ class ThetaWatch:
     def distance(self) -> Tensor:
         """‖θ − identity‖, mean over batch and transformers; 0 where there is none."""
         distances = [
-            (theta - self.transformers[i].family.identity().to(theta)).norm(dim=1).mean()
-            for i, theta in self._thetas.items()
+            (theta - self._identities[i].to(theta)).norm(dim=1).mean() for i, theta in self._thetas.items()
         ]
         return torch.stack(distances).mean() if distances else torch.zeros(())
 
-    def outside_share(self, in_size: tuple[int, ...]) -> Tensor:
-        """Share of the grid points of the last θ that lie outside of the image; 0 where there is none.
-
-        Args:
-            in_size: of the image that the network saw.
-        """
+    def outside_share(self) -> Tensor:
+        """Share of the grid points of the last θ that lie outside of the image; 0 where there is no grid."""
         shares = []
         for i, theta in self._thetas.items():
             transformer = self.transformers[i]
-            grid = transformer.family.grid(theta, transformer.out_size or in_size)
+            grid = transformer.family.grid(theta, transformer.out_size or self._in_sizes[i])
             shares.append(1 - transformer.sampler.valid(grid).float().mean())
         return torch.stack(shares).mean() if shares else torch.zeros(())

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+import stnkit
+from stnkit import coordinates
+
+sizes = st.lists(st.integers(1, 9), min_size=2, max_size=3)
+
+
+def test_pixel_centers_are_those_of_torch_without_aligned_corners():
+    identity = torch.eye(2, 3, dtype=torch.float64)[None]
+    expected = F.affine_grid(identity, [1, 1, 5, 8], align_corners=False)[0]
+    torch.testing.assert_close(coordinates.lattice((5, 8), dtype=torch.float64), expected)
+
+
+def test_lattice_is_x_first_in_three_dimensions():
+    lattice = coordinates.lattice((2, 3, 5), dtype=torch.float64)
+    assert lattice.shape == (2, 3, 5, 3)
+    np.testing.assert_allclose(lattice[0, 0, :, 0], (2 * np.arange(5) + 1) / 5 - 1)
+    np.testing.assert_allclose(lattice[:, 0, 0, 2], (2 * np.arange(2) + 1) / 2 - 1)
+
+
+@given(size=sizes)
+def test_lattice_in_pixels_counts_the_pixels(size):
+    pixels = coordinates.to_pixels(coordinates.lattice(size, dtype=torch.float64), size)
+    expected = np.stack(np.meshgrid(*[np.arange(n) for n in size], indexing="ij")[::-1], axis=-1)
+    np.testing.assert_allclose(pixels, expected, atol=1e-12)
+
+
+@given(size=sizes, seed=st.integers(0, 99))
+def test_pixels_and_back_is_the_identity(size, seed):
+    points = torch.randn(7, len(size), dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    back = coordinates.from_pixels(coordinates.to_pixels(points, size), size)
+    torch.testing.assert_close(back, points)
+
+
+def test_edges_of_the_image_are_at_one():
+    corners = torch.tensor([[-1.0, -1.0], [1.0, 1.0]])
+    torch.testing.assert_close(coordinates.to_pixels(corners, (4, 6)), torch.tensor([[-0.5, -0.5], [5.5, 3.5]]))
+
+
+@given(in_size=st.tuples(*[st.integers(1, 9)] * 2), out_size=st.tuples(*[st.integers(1, 9)] * 2))
+def test_normalized_matrix_is_the_same_map(in_size, out_size):
+    matrix = torch.eye(3, dtype=torch.float64)
+    matrix[:2] += torch.tensor([[0.3, -0.2, 1.5], [0.1, 0.4, -2.0]], dtype=torch.float64)
+    pixels = torch.tensor([[0.0, 0.0], [1.5, 2.5]], dtype=torch.float64)
+    expected = coordinates.from_pixels(pixels @ matrix[:2, :2].T + matrix[:2, 2], in_size)
+    normalized = coordinates.normalized_matrix(matrix, in_size, out_size)
+    points = coordinates.from_pixels(pixels, out_size)
+    torch.testing.assert_close(points @ normalized[:2, :2].T + normalized[:2, 2], expected)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("size", [(0, 5), (3,), (2, 2, 2), (2.0, 3), (True, 3), (-1, 4)])
+def test_a_size_that_is_none_is_refused_with_what_was_given(size):
+    with pytest.raises(stnkit.InputError, match="2 whole numbers, each at least 1") as error:
+        coordinates.check_size(size, 2)
+    assert str(list(size)) in str(error.value)
+
+
+@pytest.mark.no_jaxtyping
+def test_points_and_size_of_different_dimensions_are_refused():
+    with pytest.raises(stnkit.InputError, match="3 coordinates"):
+        coordinates.to_pixels(torch.zeros(2, 3), (4, 4))

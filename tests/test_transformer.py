@@ -1,0 +1,127 @@
+import copy
+import pickle
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.registry import registry
+
+TRANSFORMS = registry().names("transform")
+LOCALIZERS = registry().names("localizer")
+
+
+def transformer(transform="affine", localizer="convolutional", size=(28, 28), out_size=None):
+    return stnkit.SpatialTransformer(
+        stnkit.build("localizer", localizer, in_shape=(1, *size)),
+        stnkit.build("transform", transform),
+        stnkit.build("sampler", "bilinear"),
+        out_size,
+    )
+
+
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (64, 40)])
+@pytest.mark.parametrize("localizer", LOCALIZERS)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_a_fresh_transformer_is_the_identity(transform, localizer, size):
+    image = torch.rand(2, 1, *size)
+    torch.testing.assert_close(transformer(transform, localizer, size)(image), image, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_a_fresh_transformer_is_the_identity_on_a_large_image(transform):
+    image = torch.rand(1, 1, 1024, 1024)
+    model = transformer(transform, "convolutional", (1024, 1024))
+    with torch.no_grad():
+        torch.testing.assert_close(model(image), image, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("localizer", LOCALIZERS)
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_a_fresh_transformer_is_the_identity_under_bfloat16_autocast(transform, localizer):
+    image = torch.rand(2, 1, 32, 32).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        warped = transformer(transform, localizer, (32, 32))(image)
+    assert warped.dtype == torch.bfloat16
+    # One unit in the last place of bfloat16: the image itself is rounded so.
+    torch.testing.assert_close(warped.float(), image.float(), atol=2**-8, rtol=2**-8)
+
+
+def test_theta_and_grid_are_float32_under_bfloat16_autocast():
+    model = transformer()
+    with torch.autocast("cpu", torch.bfloat16):
+        theta = model.localize(torch.rand(2, 1, 28, 28))
+        grid = model.family.grid(theta, (28, 28))
+    assert theta.dtype == grid.dtype == torch.float32
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_the_grid_of_a_half_precision_theta_is_float32(transform):
+    family = stnkit.build("transform", transform)
+    theta = family.identity().half()[None]
+    assert family.grid(theta, (4,) * family.ndim).dtype == torch.float32
+
+
+def test_the_output_has_the_size_that_was_asked_for():
+    assert transformer(out_size=(12, 17))(torch.rand(3, 1, 28, 28)).shape == (3, 1, 12, 17)
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_every_parameter_of_the_head_gets_a_gradient_and_theta_moves(transform):
+    model = transformer(transform)
+    image = torch.rand(4, 1, 28, 28)
+    before = model.localize(image).detach()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    (model(image) * torch.linspace(0, 1, 28)).mean().backward()
+    assert model.head.bias.grad is not None
+    assert bool(torch.isfinite(model.head.bias.grad).all())
+    optimizer.step()
+    assert not torch.equal(model.localize(image), before)
+
+
+def test_copies_and_pickles_warp_alike():
+    model = transformer()
+    with torch.no_grad():
+        model.head.weight.normal_(std=0.1)
+    image = torch.rand(2, 1, 28, 28)
+    torch.testing.assert_close(copy.deepcopy(model)(image), model(image))
+    torch.testing.assert_close(pickle.loads(pickle.dumps(model))(image), model(image))
+
+
+def test_nothing_but_weights_is_in_the_state_dict():
+    assert {name.split(".")[0] for name in transformer().state_dict()} == {"localizer", "head"}
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("out_size", [(0, 5), (5,), (3, 4, 5)])
+def test_a_wrong_out_size_is_refused(out_size):
+    with pytest.raises(stnkit.InputError, match="out_size: a size must be 2 whole numbers"):
+        transformer(out_size=out_size)
+
+
+@pytest.mark.no_jaxtyping
+def test_an_image_of_other_dimensions_is_refused():
+    with pytest.raises(stnkit.InputError, match=r"4 axes.*\(2, 1, 8, 8, 8\)"):
+        transformer()(torch.rand(2, 1, 8, 8, 8))
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_a_theta_of_the_wrong_width_is_refused(transform):
+    family = stnkit.build("transform", transform)
+    with pytest.raises(stnkit.InputError, match=rf"shape \(B, {family.n_params}\).*\(3, {family.n_params + 1}\)"):
+        family.grid(torch.zeros(3, family.n_params + 1), (8,) * family.ndim)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 1e30])
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_a_theta_that_is_not_finite_gives_a_finite_image(transform, bad):
+    family = stnkit.build("transform", transform)
+    theta = family.identity().float().repeat(3, 1)
+    theta[0] = bad
+    theta[1, 0] = bad
+    grid = family.grid(theta, (6,) * family.ndim)
+    image = torch.rand(3, 1, *(6,) * family.ndim)
+    warped = stnkit.build("sampler", "bilinear")(image, grid)
+    assert bool(torch.isfinite(warped).all())
+    torch.testing.assert_close(warped[2], image[2], atol=1e-5, rtol=0)
