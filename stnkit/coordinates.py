@@ -105,6 +105,20 @@ def from_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Floa
     return (2 * points + 1) / _extent(points, size) - 1
 
 
+def homogeneous(
+    linear: Float[Tensor, "B ndim ndim"], shift: Float[Tensor, "B ndim"]
+) -> Float[Tensor, "B rows rows"]:
+    """[A t; 0 1]: the homogeneous matrix of p ↦ A p + t.
+
+    Args:
+        linear: A, one matrix for each element of the batch.
+        shift: t, one vector for each element.
+    """
+    top = torch.cat([linear, shift[..., None]], dim=-1)
+    last = torch.eye(top.shape[-1], dtype=top.dtype, device=top.device)[-1:]
+    return torch.cat([top, last.expand(top.shape[0], 1, -1)], dim=-2)
+
+
 def normalized_matrix(
     matrix: Float[Tensor, "*batch rows rows"], in_size: Sequence[int], out_size: Sequence[int]
 ) -> Float[Tensor, "*batch rows rows"]:

@@ -33,13 +33,12 @@ class Affine(stnkit.MatrixFamily):
         self.ndim = ndim
         self.n_params = ndim * (ndim + 1)
 
-    def identity(self) -> Float[Tensor, "P"]:
+    def identity(self) -> Float[Tensor, " P"]:
         return torch.eye(self.ndim, self.ndim + 1, dtype=torch.float64).flatten()
 
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
         top = theta.view(-1, self.ndim, self.ndim + 1)
-        last = torch.eye(self.ndim + 1, dtype=theta.dtype, device=theta.device)[-1:]
-        return torch.cat([top, last.expand(theta.shape[0], 1, -1)], dim=1)
+        return stnkit.coordinates.homogeneous(top[:, :, :-1], top[:, :, -1])
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix[:, :-1].flatten(start_dim=1)

@@ -115,7 +115,6 @@ class TransformFamily(nn.Module, abc.ABC):
         return points.to(torch.promote_types(points.dtype, theta.dtype))
 
 
-def finite(source: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """Coordinates with NaN and what lies beyond `OUTSIDE` moved there: outside of every image."""
-    far = coordinates.OUTSIDE
-    return torch.nan_to_num(source, nan=far, posinf=far, neginf=-far).clamp(-far, far)
+def finite(source: Float[Tensor, "*any"], bound: float = coordinates.OUTSIDE) -> Float[Tensor, "*any"]:
+    """Coordinates with NaN and what lies beyond `bound` moved there: by default outside of every image."""
+    return torch.nan_to_num(source, nan=bound, posinf=bound, neginf=-bound).clamp(-bound, bound)

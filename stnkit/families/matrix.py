@@ -15,13 +15,20 @@ from stnkit.families.family import TransformFamily, finite
 
 # A point this close to the horizon, or behind it, has no source. (1 is the w of the identity.)
 HORIZON = 1e-6
+# What is divided by w is kept below this, so that even its gradient, n / w² with w at the horizon, is finite
+# in float32: 0 times an infinity that nobody reads would be NaN.
+LARGE = 1e20
+# A matrix whose inverse has larger entries counts as singular: their squares, as in a gradient, are finite in
+# float32.
+STEEPEST = 1e18
 
 
 class MatrixFamily(TransformFamily):
     """T_θ(p) = (M p̃)[:ndim] / (M p̃)[ndim] with p̃ = (p, 1): grid, inverse and compose come for free.
 
-    A subclass implements `identity` and `matrix`, and `from_matrix` if the family is closed under composition.
-    Points on or behind the horizon (w ≤ 0) have their source outside of every image.
+    A subclass implements `identity` and `matrix`, and `from_matrix` if it is closed under composition.
+    Points on or behind the horizon (w ≤ 0) have their source outside of every image, so the sign of M
+    counts; its scale is such that the identity has w = 1.
 
     Attributes:
         affine: whether the last row of every matrix is 0 … 0 1, so that nothing is divided.
@@ -32,6 +39,8 @@ class MatrixFamily(TransformFamily):
     @abc.abstractmethod
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
         """The homogeneous matrix M of T_θ, with ndim + 1 rows.
+
+        Called with a θ of float32 or float64, autocast off.
 
         Args:
             theta: one row of parameters for each element of the batch.
@@ -57,27 +66,31 @@ class MatrixFamily(TransformFamily):
         """(M p̃)[:ndim] / (M p̃)[ndim]: the source points of target points."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
-        matrix = self.matrix(theta).to(points.dtype)
-        image = matrix[:, None, :, -1] + (matrix[:, None, :, :-1] * points[:, :, None, :]).sum(dim=-1)
+        with coordinates.full_precision(theta):
+            matrix = self.matrix(theta.to(points.dtype))
+        image = _product(matrix, points)
         if self.affine:
             return image[..., :-1]
-        return _divide(image[..., :-1], image[..., -1:])
+        # A clamp and not `finite`: what is NaN stays NaN where it is not a grid.
+        return _divide(image[..., :-1].clamp(-LARGE, LARGE), image[..., -1:])
 
     @final
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`, as a sum of one term for each axis.
 
-        No lattice is made and no matrix multiplied: M p̃ = M[:, 0]·x + (M[:, 1]·y + M[:, 2]), and the two terms
-        are as long as one axis each, so that the only pass over all pixels is their sum.
+        No lattice is made and no matrix multiplied: M p̃ = M[:, 0]·x + (M[:, 1]·y + M[:, 2]), and the two
+        terms are as long as one axis each, so that the only pass over all pixels is their sum.
         """
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
-        matrix = self.matrix(theta)
-        rows = matrix[:, : self.ndim] if self.affine else matrix
-        image = _separable_sum(rows, size)
-        if not self.affine:
-            image = _divide(image[:, :-1], image[:, -1:])
-        return image.movedim(1, -1)
+        with coordinates.full_precision(theta):
+            matrix = self.matrix(theta)
+        if self.affine:
+            return _separable_sum(matrix[:, :-1], size, bound=OUTSIDE / self.ndim).movedim(1, -1)
+        numerator = _separable_sum(matrix[:, :-1], size, bound=LARGE)
+        # Unbounded: a w that is NaN is not in front of the horizon, and the quotient by an infinite one is 0.
+        w = _separable_sum(matrix[:, -1:], size, bound=None)
+        return _divide(numerator, w).movedim(1, -1)
 
     @final
     def inverse(
@@ -87,40 +100,69 @@ class MatrixFamily(TransformFamily):
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
-            inverse, singular = torch.linalg.inv_ex(self.matrix(theta).double())
-            q = points.double()
-            target = inverse[:, None, :, -1] + (inverse[:, None, :, :-1] * q[:, :, None, :]).sum(dim=-1)
+            inverse, regular = _inverse(self.matrix(theta.double()))
+        # What will be NaN is exchanged before it is used, or its gradient would spoil that of all the rest.
+        known: Bool[Tensor, "#B N 1"] = points.isfinite().all(dim=-1, keepdim=True)
+        target = _product(inverse, torch.where(known, points, 0.0).double())
+        # w of the inverse is 1 / w of the map, wherever M has its scale.
         w = target[..., -1:]
-        solved: Bool[Tensor, "B N 1"] = (w > 0) & (singular == 0)[:, None, None]
-        quotient = target[..., :-1] / torch.where(solved, w, 1.0)
-        return torch.where(solved & quotient.isfinite(), quotient, torch.nan).to(points.dtype)
+        solved: Bool[Tensor, "B N 1"] = regular & known & (w > HORIZON**2) & (w < 1 / HORIZON)
+        found = (target[..., :-1] / torch.where(solved, w, 1.0)).to(points.dtype)
+        return torch.where(solved & found.isfinite(), found, torch.nan)
 
     @final
     def compose(self, outer: Float[Tensor, "B P"], inner: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
-        """The θ of M_outer · M_inner."""
+        """The θ of M_outer · M_inner; NaN where none has the same side of its horizon in front."""
         outer, inner = self.check_theta(outer), self.check_theta(inner)
+        dtype = torch.promote_types(outer.dtype, inner.dtype)
         with coordinates.full_precision(outer):
-            product = self.matrix(outer) @ self.matrix(inner)
-        return self.from_matrix(product)
+            # In float64, which also keeps TF32 out of a product of coordinates.
+            product = self.matrix(outer.double()) @ self.matrix(inner.double())
+            theta = self.from_matrix(product)
+            if not self.affine:
+                # `from_matrix` takes any scale: one of the opposite sign would exchange front and back.
+                agreement = (self.matrix(theta) * product).sum(dim=(1, 2))
+                theta = torch.where(agreement[:, None] > 0, theta, torch.nan)
+        return theta.to(dtype)
+
+
+def _product(
+    matrix: Float[Tensor, "B rows rows"], points: Float[Tensor, "#B N ndim"]
+) -> Float[Tensor, "B N rows"]:
+    """M p̃, in plain sums: a matrix product may be rounded to TF32."""
+    return matrix[:, None, :, -1] + (matrix[:, None, :, :-1] * points[:, :, None, :]).sum(dim=-1)
+
+
+def _inverse(
+    matrix: Float[Tensor, "B rows rows"],
+) -> tuple[Float[Tensor, "B rows rows"], Bool[Tensor, "B 1 1"]]:
+    """M⁻¹ and whether there is one; where there is none, the identity without a gradient."""
+    inverse, failed = torch.linalg.inv_ex(matrix.detach())
+    regular = (failed == 0)[:, None, None] & (inverse.abs() < STEEPEST).all(dim=(1, 2), keepdim=True)
+    eye = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
+    return torch.linalg.inv_ex(torch.where(regular, matrix, eye)).inverse, regular
 
 
 def _separable_sum(
-    rows: Float[Tensor, "B rows columns"], size: tuple[int, ...]
+    rows: Float[Tensor, "B rows columns"], size: tuple[int, ...], bound: float | None
 ) -> Float[Tensor, "B rows *size"]:
-    """rows · (x, y, …, 1) at every pixel center, as a sum of broadcast terms.
+    """The product of rows and (x, y, …, 1) at every pixel center, as a sum of broadcast terms.
 
-    Each term is made finite by itself, which costs as much as an axis and not as much as the image.
+    Each term is bounded by itself, which costs as much as an axis and not as much as the image.
     """
     ndim = len(size)
     total: Tensor | None = None
     for column in reversed(range(ndim)):
-        axis = coordinates.axis(size[ndim - 1 - column], dtype=rows.dtype, device=rows.device)
+        n = size[ndim - 1 - column]
+        axis = coordinates.axis(n, dtype=rows.dtype, device=rows.device)
         term = rows[:, :, column, None] * axis
         if total is None:
             term = term + rows[:, :, -1, None]
+        if bound is not None:
+            term = finite(term, bound)
         shape = [rows.shape[0], rows.shape[1], *[1] * ndim]
-        shape[1 + ndim - column] = -1
-        term = finite(term).view(shape)
+        shape[1 + ndim - column] = n
+        term = term.view(shape)
         total = term if total is None else total + term
     assert total is not None
     return total
@@ -129,5 +171,6 @@ def _separable_sum(
 def _divide(numerator: Tensor, w: Tensor) -> Tensor:
     # The quotient is formed with a safe divisor, or its gradient would be NaN where it is not used.
     front = w > HORIZON
-    quotient = numerator / torch.where(front, w, 1.0)
+    # One reciprocal for all coordinates.
+    quotient = numerator * torch.where(front, w, 1.0).reciprocal()
     return torch.where(front, quotient.clamp(-OUTSIDE, OUTSIDE), OUTSIDE)

@@ -1,0 +1,42 @@
+"""Isotropic scale and translation: attention to a part of the image."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+# Log-scales beyond ± this stay there: e⁴⁰ is far outside of every image, and neither it nor its square or
+# inverse overflows in float32, so that gradients stay finite.
+LIMIT = 40.0
+
+
+class Attention(stnkit.MatrixFamily):
+    """T_θ(p) = e^s p + t: the output shows the part of the input of half-size e^s about t.
+
+    θ is [s, tx, ty]: the log-scale, which acts between −40 and 40, and the center of what is shown, in
+    normalized units. The paper's s is e^s here, so that no θ mirrors the image. The identity is 0.
+
+    Source: Jaderberg et al. 2015, equation 2.
+    """
+
+    affine = True
+    n_params = 3
+
+    def identity(self) -> Float[Tensor, " P"]:
+        return torch.zeros(3, dtype=torch.float64)
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        scale = theta[:, :1].clamp(-LIMIT, LIMIT).exp()
+        return stnkit.coordinates.homogeneous(torch.diag_embed(scale.expand(-1, 2)), theta[:, 1:])
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        return torch.cat([matrix[:, 0, :1].log(), matrix[:, :2, 2]], dim=-1)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("attention", Attention)

@@ -1,0 +1,81 @@
+"""Projective maps by the displacements of four corners."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+# The corners of the output as (x, y, 1), in the order of pixels: top left, top right, bottom left and right.
+CORNERS = [[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]
+# For each corner the other three, in such an order that the triangle's area is positive unless mirrored.
+OTHERS = [[1, 3, 2], [0, 3, 2], [0, 1, 3], [0, 1, 2]]
+# Four corners whose largest triangle is smaller than this, for a spread of 1, lie on one line.
+FLAT = 1e-12
+
+
+class Homography4(stnkit.MatrixFamily):
+    """T_θ(cᵢ) = cᵢ + dᵢ for the four corners cᵢ of the output, projective in between.
+
+    θ is planar, [dx₀, dx₁, dx₂, dx₃, dy₀, dy₁, dy₂, dy₃], in normalized units; the corners are (−1, −1),
+    (1, −1), (−1, 1), (1, 1), in the order of pixels: top left, top right, bottom left, bottom right. The
+    identity is 0. Corners act up to 10⁴ from the center.
+
+    No system is solved: M = ¼ Σᵢ wᵢ (cᵢ + dᵢ, 1) (cᵢ, 1)ᵀ, with wᵢ twice the signed area of the triangle of
+    the three other source corners, divided by the largest of them. All wᵢ have one sign while the source
+    corners form a convex quadrilateral; the sign of M puts the center of the output in front of the
+    horizon, so that a mirrored quadrilateral mirrors the image. Under one that is not convex the horizon
+    crosses the output, and what is behind it has its source outside of the image. So does every point when
+    all four source corners lie on one line. A composition that takes a corner farther than 10⁴, or
+    the center of the output behind the horizon, has no θ, and is NaN.
+
+    Source: DeTone, Malisiewicz, Rabinovich 2016, Deep Image Homography Estimation, section 2, for θ; the
+    square-to-quadrilateral map of Heckbert 1989, Fundamentals of Texture Mapping and Image Warping,
+    section 2.2.3, here symmetric in the corners and without its division.
+    """
+
+    affine = False
+    n_params = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._corners = torch.tensor(CORNERS, dtype=torch.float64)
+
+    def identity(self) -> Float[Tensor, " P"]:
+        return torch.zeros(8, dtype=torch.float64)
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        corners = self._corners.to(theta.device)
+        far = stnkit.coordinates.OUTSIDE
+        # In float64, as the areas are differences of products.
+        source = (corners[:, :2] + theta.double().view(-1, 2, 4).transpose(1, 2)).clamp(-far, far)
+        first, second, third = source[:, OTHERS].unbind(dim=2)
+        weight = _cross(second - first, third - first)
+        lifted = weight[..., None] * torch.cat([source, torch.ones_like(source[..., :1])], dim=-1)
+        largest = weight.abs().amax(dim=-1)
+        spread = (source - source[:, :1]).square().sum(dim=-1).amax(dim=-1)
+        scale = torch.where(weight.sum(dim=-1) < 0, -largest, largest)
+        # Divided by infinity, a matrix is 0, and nothing is in front of its horizon.
+        scale = torch.where(largest > FLAT * spread, scale, torch.inf)
+        return (lifted.transpose(1, 2) @ corners / (4 * scale[:, None, None])).to(theta.dtype)
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        corners = self._corners.to(matrix).T
+        lifted = matrix @ corners
+        source, w = lifted[:, :2], lifted[:, 2:]
+        exists = source.abs() < stnkit.coordinates.OUTSIDE * w.abs()
+        # Nothing is divided by 0, or the gradient would be NaN even where the result is not used.
+        source = torch.where(exists, source / torch.where(exists, w, 1.0), torch.nan)
+        return (source - corners[:2]).flatten(start_dim=1)
+
+
+def _cross(a: Float[Tensor, "*any 2"], b: Float[Tensor, "*any 2"]) -> Float[Tensor, "*any"]:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("homography4", Homography4)

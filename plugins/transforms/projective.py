@@ -1,0 +1,43 @@
+"""Projective maps by the entries of their matrix."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class Projective(stnkit.MatrixFamily):
+    """T_θ(p) = (a·x + b·y + c, d·x + e·y + f) / (g·x + h·y + 1): all maps that keep lines straight.
+
+    θ is [a, b, c, d, e, f, g, h], the 3 × 3 matrix row by row without its last entry, which is 1, in
+    normalized units. The identity is [1, 0, 0, 0, 1, 0, 0, 0]. The center of the output is always in front
+    of the horizon g·x + h·y + 1 = 0; what is on it or behind it has its source outside of the image. A
+    composition that would put the center there has no θ, and is NaN.
+
+    Source: Jaderberg et al. 2015, section 3.2.
+    """
+
+    affine = False
+    n_params = 8
+
+    def identity(self) -> Float[Tensor, " P"]:
+        return torch.eye(3, dtype=torch.float64).flatten()[:-1]
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        return torch.cat([theta, torch.ones_like(theta[:, :1])], dim=-1).view(-1, 3, 3)
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        entries = matrix.flatten(start_dim=1)
+        last = entries[:, 8:]
+        exists = last != 0
+        # Nothing is divided by 0, or the gradient would be NaN even where the result is not used.
+        return torch.where(exists, entries[:, :8] / torch.where(exists, last, 1.0), torch.nan)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("projective", Projective)

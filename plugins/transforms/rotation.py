@@ -1,0 +1,58 @@
+"""Rotations about the center of the image."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class Rotation(stnkit.MatrixFamily):
+    """T_θ(p) = S⁻¹ R S p with R = [cos θ, −sin θ; sin θ, cos θ] and S = diag(aspect, 1).
+
+    θ is [angle], in radians; the identity is 0. As y points down, T_θ turns the sampling points clockwise
+    for a positive angle, and the image is seen to turn counter-clockwise. `compose` gives angles from −π
+    to π.
+
+    S takes normalized units to units that are as long in x as in y: with an aspect of 1 that is so in a
+    square image, and in any other one the pixels would be sheared. With the aspect of the images rotations
+    are rigid in pixels. Input and output are taken to have the same aspect.
+
+    Args:
+        aspect: width / height of the images in pixels, above 0.
+
+    Raises:
+        InputError: when `aspect` is not a finite number above 0.
+    """
+
+    affine = True
+    n_params = 1
+
+    def __init__(self, aspect: float = 1.0) -> None:
+        super().__init__()
+        if not 0 < aspect < math.inf:
+            raise stnkit.InputError(f"aspect must be a finite number above 0, but {aspect} was given")
+        self.aspect = aspect
+
+    def identity(self) -> Float[Tensor, " P"]:
+        return torch.zeros(1, dtype=torch.float64)
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        cos, sin = torch.cos(theta[:, 0]), torch.sin(theta[:, 0])
+        linear = torch.stack([cos, -sin / self.aspect, sin * self.aspect, cos], dim=-1).view(-1, 2, 2)
+        return stnkit.coordinates.homogeneous(linear, torch.zeros_like(linear[:, 0]))
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        return torch.atan2(matrix[:, 1, 0] / self.aspect, matrix[:, 0, 0])[:, None]
+
+    def extra_repr(self) -> str:
+        return f"aspect={self.aspect}"
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("rotation", Rotation)

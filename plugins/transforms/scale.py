@@ -1,0 +1,57 @@
+"""Scalings about the center of the image."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+# Log-scales beyond ± this stay there: e⁴⁰ is far outside of every image, and neither it nor its square or
+# inverse overflows in float32, so that gradients stay finite.
+LIMIT = 40.0
+
+
+class Scale(stnkit.MatrixFamily):
+    """T_θ(p) = diag(e^θ) p: a positive θ makes the image appear smaller.
+
+    θ is the log-scale: [s] for all axes, or [sx, sy] or [sx, sy, sz], one for each. It acts between −40 and
+    40. The identity is 0.
+
+    Args:
+        isotropic: one scale for all axes (1 parameter) instead of one for each (`ndim` parameters).
+        ndim: number of dimensions, 2 or 3.
+
+    Raises:
+        InputError: when `ndim` is neither 2 nor 3.
+    """
+
+    affine = True
+
+    def __init__(self, isotropic: bool = True, ndim: int = 2) -> None:
+        super().__init__()
+        if ndim not in (2, 3):
+            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+        self.ndim = ndim
+        self.isotropic = isotropic
+        self.n_params = 1 if isotropic else ndim
+
+    def identity(self) -> Float[Tensor, " P"]:
+        return torch.zeros(self.n_params, dtype=torch.float64)
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        scales = theta.clamp(-LIMIT, LIMIT).exp().expand(-1, self.ndim)
+        return stnkit.coordinates.homogeneous(torch.diag_embed(scales), torch.zeros_like(scales))
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        return matrix.diagonal(dim1=-2, dim2=-1)[:, : self.n_params].log()
+
+    def extra_repr(self) -> str:
+        return f"isotropic={self.isotropic}"
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("scale", Scale)

@@ -1,0 +1,66 @@
+"""Similarities: rotation, isotropic scale and translation."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+# Log-scales beyond ± this stay there: e⁴⁰ is far outside of every image, and neither it nor its square or
+# inverse overflows in float32, so that gradients stay finite.
+LIMIT = 40.0
+
+
+class Similarity(stnkit.MatrixFamily):
+    """T_θ(p) = e^s S⁻¹ R S p + t with R = [cos α, −sin α; sin α, cos α] and S = diag(aspect, 1).
+
+    θ is [α, s, tx, ty]: the angle in radians, the log-scale, which acts between −40 and 40, and the
+    translation in normalized units. The identity is 0. As y points down, T_θ turns the sampling points
+    clockwise for a positive angle, and the image is seen to turn counter-clockwise; a positive s makes it
+    appear smaller. `compose` gives angles from −π to π.
+
+    S takes normalized units to units that are as long in x as in y: with an aspect of 1 that is so in a
+    square image, and in any other one the pixels would be sheared. With the aspect of the images angles are
+    kept in pixels. Input and output are taken to have the same aspect.
+
+    Args:
+        aspect: width / height of the images in pixels, above 0.
+
+    Raises:
+        InputError: when `aspect` is not a finite number above 0.
+    """
+
+    affine = True
+    n_params = 4
+
+    def __init__(self, aspect: float = 1.0) -> None:
+        super().__init__()
+        if not 0 < aspect < math.inf:
+            raise stnkit.InputError(f"aspect must be a finite number above 0, but {aspect} was given")
+        self.aspect = aspect
+
+    def identity(self) -> Float[Tensor, " P"]:
+        return torch.zeros(4, dtype=torch.float64)
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        scale = theta[:, 1].clamp(-LIMIT, LIMIT).exp()
+        cos, sin = scale * torch.cos(theta[:, 0]), scale * torch.sin(theta[:, 0])
+        linear = torch.stack([cos, -sin / self.aspect, sin * self.aspect, cos], dim=-1).view(-1, 2, 2)
+        return stnkit.coordinates.homogeneous(linear, theta[:, 2:])
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        cos, sin = matrix[:, 0, 0], matrix[:, 1, 0] / self.aspect
+        turn = torch.stack([torch.atan2(sin, cos), torch.hypot(cos, sin).log()], dim=-1)
+        return torch.cat([turn, matrix[:, :2, 2]], dim=-1)
+
+    def extra_repr(self) -> str:
+        return f"aspect={self.aspect}"
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("similarity", Similarity)

@@ -1,0 +1,48 @@
+"""Translations."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class Translation(stnkit.MatrixFamily):
+    """T_θ(p) = p + t: the image moves by −t.
+
+    θ is t: [tx, ty] or [tx, ty, tz], in normalized units, so that 2 is the whole width, height or depth of
+    the input. The identity is 0.
+
+    Args:
+        ndim: number of dimensions, 2 (2 parameters) or 3 (3 parameters).
+
+    Raises:
+        InputError: when `ndim` is neither 2 nor 3.
+    """
+
+    affine = True
+
+    def __init__(self, ndim: int = 2) -> None:
+        super().__init__()
+        if ndim not in (2, 3):
+            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+        self.ndim = ndim
+        self.n_params = ndim
+
+    def identity(self) -> Float[Tensor, " P"]:
+        return torch.zeros(self.ndim, dtype=torch.float64)
+
+    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        eye = torch.eye(self.ndim, dtype=theta.dtype, device=theta.device)
+        return stnkit.coordinates.homogeneous(eye.expand(theta.shape[0], -1, -1), theta)
+
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        return matrix[:, :-1, -1]
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("translation", Translation)
