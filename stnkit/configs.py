@@ -25,7 +25,7 @@ def register_component_groups() -> None:
 def node_of(entry: Registered) -> type[Any]:
     """The dataclass of a component's config: its fixed `name`, then its options with types and defaults."""
     # An enum of one member: another name is refused when the config is composed.
-    fixed_name: Any = enum.StrEnum("name", {entry.name: entry.name})
+    fixed_name: Any = enum.StrEnum("name", [(entry.name, entry.name)])  # type: ignore[misc]
     fields: list[Any] = [("name", fixed_name, dataclasses.field(default=fixed_name(entry.name)))]
     for option in options_of(entry.component):
         annotation, default = _node_type(option), _node_default(option)

@@ -42,15 +42,13 @@ def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
         InputError: when it is anything else.
     """
     given = tuple(size)
-    whole = all(isinstance(n, int) and not isinstance(n, bool) or isinstance(n, torch.SymInt) for n in given)
+    whole = all((isinstance(n, int) and not isinstance(n, bool)) or isinstance(n, torch.SymInt) for n in given)
     if len(given) != ndim or not whole or any(n < 1 for n in given):
         raise InputError(f"a size must be {ndim} whole numbers, each at least 1, but {list(given)} was given")
     return given
 
 
-def axis(
-    n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
-) -> Float[Tensor, "n"]:
+def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Float[Tensor, "n"]:
     """(2i + 1)/n − 1 for i = 0 … n − 1: the normalized centers of n pixels in a row.
 
     Args:
@@ -105,9 +103,7 @@ def from_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Floa
     return (2 * points + 1) / _extent(points, size) - 1
 
 
-def homogeneous(
-    linear: Float[Tensor, "B ndim ndim"], shift: Float[Tensor, "B ndim"]
-) -> Float[Tensor, "B rows rows"]:
+def homogeneous(linear: Float[Tensor, "B ndim ndim"], shift: Float[Tensor, "B ndim"]) -> Float[Tensor, "B rows rows"]:
     """[A t; 0 1]: the homogeneous matrix of p ↦ A p + t.
 
     Args:

@@ -8,7 +8,7 @@ import functools
 import importlib.metadata
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,9 +124,7 @@ def registry() -> Registry:
             if strict:
                 raise PluginError(f"plugin {source.entry_point} of {source}: {reason}") from error
             found.broken.append(Broken(source, reason))
-            warnings.warn(
-                f"plugin {source.entry_point} of {source} is left out: {reason}", PluginWarning, stacklevel=2
-            )
+            warnings.warn(f"plugin {source.entry_point} of {source} is left out: {reason}", PluginWarning, stacklevel=2)
         else:
             found.registered += [Registered(component, source) for component in components]
     found.registered.sort(key=lambda entry: (entry.kind, entry.name, entry.source.distribution))
@@ -168,7 +166,7 @@ def _components(module: Any) -> list[Component]:
     implementations = manager.hook.stnkit_components.get_hookimpls()
     if not implementations:
         raise PluginError("it implements no hook of stnkit (is @stnkit.hookimpl missing?)")
-    function: Callable[[], Iterable[Any]] = implementations[0].function
+    function: Any = implementations[0].function
     components = list(function())
     for component in components:
         if not isinstance(component, Component):

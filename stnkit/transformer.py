@@ -48,9 +48,7 @@ class SpatialTransformer(nn.Module):
         """θ for each image, in float32 or wider."""
         return self.head(self.localizer(image))
 
-    def warp(
-        self, image: Float[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]
-    ) -> Float[Tensor, "B C *out_size"]:
+    def warp(self, image: Float[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]) -> Float[Tensor, "B C *out_size"]:
         """The image read through T_θ, at `out_size` or its own size."""
         return self.sampler(image, self.family.grid(theta, self.out_size or image.shape[2:]))
 

@@ -26,9 +26,7 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def make_distribution(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., None]]:
+def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Installs a distribution as pip would leave it: modules, a dist-info and its entry points on sys.path."""
     registry.cache_clear()
 

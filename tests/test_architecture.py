@@ -13,8 +13,11 @@ from stnkit.registry import registry
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PLUGIN_FILES = sorted(p for p in (ROOT / "plugins").glob("*/*.py") if p.name != "__init__.py")
-CORE_FILES = sorted(p for p in (ROOT / "stnkit").rglob("*.py") if p.relative_to(ROOT / "stnkit").parts[0] not in
-                    ("experiments", "cli", "testing"))
+CORE_FILES = sorted(
+    p
+    for p in (ROOT / "stnkit").rglob("*.py")
+    if p.relative_to(ROOT / "stnkit").parts[0] not in ("experiments", "cli", "testing")
+)
 
 
 def imports(path):
@@ -69,23 +72,32 @@ def test_experiments_import_no_cli_and_no_plugin(path):
     assert not [m for m in imports(path)[0] if m.startswith(("stnkit.cli", "stnkit_plugins"))]
 
 
-@pytest.mark.parametrize("path", [*CORE_FILES, *sorted((ROOT / "stnkit" / "experiments").rglob("*.py"))],
-                         ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [*CORE_FILES, *sorted((ROOT / "stnkit" / "experiments").rglob("*.py"))], ids=lambda p: p.stem
+)
 def test_no_string_outside_of_the_plugins_names_a_component(path):
     names = {e.name for e in registry().registered} - {"none", "scale"}
     tree = ast.parse(path.read_text())
-    docstrings = {id(n.body[0].value) for n in ast.walk(tree)
-                  if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef) and n.body
-                  and isinstance(n.body[0], ast.Expr)}
-    strings = {n.value for n in ast.walk(tree)
-               if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docstrings}
+    docstrings = {
+        id(n.body[0].value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef) and n.body and isinstance(n.body[0], ast.Expr)
+    }
+    strings = {
+        n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docstrings
+    }
     assert not strings & names
 
 
 def test_the_packages_of_the_wheel_are_the_folders_of_the_repository():
     def packages(folder, name):
-        inside = [p.parent.relative_to(ROOT / folder) for p in (ROOT / folder).rglob("*")
-                  if p.suffix in (".py", ".yaml") and "__pycache__" not in p.parts]
+        inside = [
+            p.parent.relative_to(ROOT / folder)
+            for p in (ROOT / folder).rglob("*")
+            if p.suffix in (".py", ".yaml") and "__pycache__" not in p.parts
+        ]
         return {".".join((name, *p.parts)) for p in inside}
 
     expected = packages("stnkit", "stnkit") | packages("plugins", "stnkit_plugins") | packages("conf", "stnkit.conf")
@@ -93,8 +105,11 @@ def test_the_packages_of_the_wheel_are_the_folders_of_the_repository():
 
 
 def test_constraints_pin_every_direct_dependency():
-    pinned = {line.split("==")[0].lower().replace("_", "-") for line in
-              (ROOT / "constraints.txt").read_text().splitlines() if "==" in line}
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
     import re
 
     direct = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]

@@ -3,9 +3,9 @@ import enum
 import pytest
 
 import stnkit
-from stnkit.registry import registry
 from stnkit.hookspecs import Component
 from stnkit.options import checked, options_of
+from stnkit.registry import registry
 
 
 class Flavor(enum.StrEnum):
@@ -98,5 +98,5 @@ def test_supplied_parameters_are_needed_by_those_that_take_them_and_dropped_for_
 
 @pytest.mark.no_jaxtyping
 def test_what_a_constructor_refuses_names_the_component():
-    with pytest.raises(stnkit.InputError, match="^transform 'affine': ndim must be 2 or 3, but 4 was given$"):
+    with pytest.raises(stnkit.InputError, match=r"^transform 'affine': ndim must be 2 or 3, but 4 was given$"):
         stnkit.build("transform", "affine", ndim=4)

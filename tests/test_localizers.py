@@ -31,7 +31,9 @@ def test_the_fully_connected_localizer_has_the_papers_shapes():
 def test_gradients_reach_every_parameter_of_a_moved_head(localizer):
     family = stnkit.build("transform", "affine")
     model = stnkit.SpatialTransformer(
-        stnkit.build("localizer", localizer, in_shape=(1, 16, 16)), family, stnkit.build("sampler", "bilinear")
+        stnkit.build("localizer", localizer, in_shape=(1, 16, 16)),
+        family,
+        stnkit.build("sampler", "bilinear"),
     )
     with torch.no_grad():
         model.head.weight.normal_()

@@ -72,7 +72,9 @@ def test_a_strangers_plugin_is_found_and_built(make_distribution):
 def test_a_broken_plugin_is_one_warning_and_a_row_with_the_reason(case, make_distribution):
     text, reason = BROKEN[case]
     module = "broken_" + case.replace(" ", "_")
-    make_distribution("breaks", {module: text, "breaks_good": GOOD}, {"x.bad": module, "transform.halve": "breaks_good"})
+    make_distribution(
+        "breaks", {module: text, "breaks_good": GOOD}, {"x.bad": module, "transform.halve": "breaks_good"}
+    )
     with pytest.warns(PluginWarning, match=reason) as caught:
         found = registry()
     assert len(caught) == 1

@@ -94,9 +94,7 @@ class MNIST(stnkit.Dataset):
 
         url = f"{MIRROR}{name}.gz"
         try:
-            fetched = pooch.retrieve(
-                url, known_hash=f"md5:{CHECKSUMS[name][1]}", fname=f"{name}.gz", path=self.root
-            )
+            fetched = pooch.retrieve(url, known_hash=f"md5:{CHECKSUMS[name][1]}", fname=f"{name}.gz", path=self.root)
         except (OSError, ValueError) as error:
             raise stnkit.DataError(f"{url} could not be fetched into {self.root}: {error}") from error
         return Path(fetched)

@@ -25,9 +25,7 @@ class Rotation(stnkit.WarpDistortion):
     def __init__(self, image_shape: tuple[int, ...], degrees: float = 90.0) -> None:
         if not 0 <= degrees <= 180:
             raise stnkit.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
-        super().__init__(
-            stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), image_shape[1:]
-        )
+        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), image_shape[1:])
         self.degrees = degrees
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,6 +51,7 @@ class Convolutional(stnkit.Localizer):
         if len(size) not in (2, 3):
             raise stnkit.InputError(f"it looks at images of 2 or 3 dimensions, but in_shape is {list(in_shape)}")
         three = len(size) == 3
+        conv: Any
         conv, max_pool, average_pool = (
             (nn.Conv3d, nn.MaxPool3d, nn.AvgPool3d) if three else (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
         )

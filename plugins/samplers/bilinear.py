@@ -26,9 +26,7 @@ class Bilinear(stnkit.PaddedSampler):
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
-        return F.grid_sample(
-            image, grid, mode="bilinear", padding_mode=self.padding.value, align_corners=False
-        )
+        return F.grid_sample(image, grid, mode="bilinear", padding_mode=self.padding.value, align_corners=False)
 
 
 @stnkit.hookimpl

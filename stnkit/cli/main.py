@@ -64,7 +64,12 @@ def entry() -> None:
 
 
 def _show_in_one_line(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: Any = None,
 ) -> None:
     print(f"warning: {message}", file=sys.stderr)
 

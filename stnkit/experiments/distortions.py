@@ -28,7 +28,7 @@ class Distortion(abc.ABC):
 
     @abc.abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
-        """n random θ in float32, on the CPU.
+        """N random θ in float32, on the CPU.
 
         Args:
             n: how many.
@@ -78,10 +78,8 @@ class WarpDistortion(Distortion):
         return self.sampler(images, self.family.grid(theta, self.out_size))
 
 
-def uniform(
-    n: int, low: float | Tensor, high: float | Tensor, generator: torch.Generator
-) -> Float[Tensor, "n"]:
-    """n draws from U(low, high), in float64.
+def uniform(n: int, low: float | Tensor, high: float | Tensor, generator: torch.Generator) -> Float[Tensor, "n"]:
+    """N draws from U(low, high), in float64.
 
     Args:
         n: how many.

@@ -24,10 +24,10 @@ def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path
     Returns:
         The path.
     """
-    import matplotlib  # the figure is all that needs it
+    import matplotlib as mpl  # the figure is all that needs it
 
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports on its font cache
-    matplotlib.use("agg")
+    mpl.use("agg")
     from matplotlib import pyplot as plt
 
     with torch.no_grad():
@@ -42,9 +42,7 @@ def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path
             axes[row, column].imshow(shown[column], cmap="gray", vmin=0, vmax=1)
             axes[row, column].set(xticks=[], yticks=[])
         axes[0, column].plot(*lines[column].movedim(-1, 0).numpy(), color="tab:orange", linewidth=0.6)
-        axes[0, column].set(
-            xlim=(-0.5, images.shape[3] - 0.5), ylim=(images.shape[2] - 0.5, -0.5)
-        )
+        axes[0, column].set(xlim=(-0.5, images.shape[3] - 0.5), ylim=(images.shape[2] - 0.5, -0.5))
     axes[0, 0].set_ylabel("before")
     axes[1, 0].set_ylabel("after")
     figure.tight_layout(pad=0.3)

@@ -113,7 +113,7 @@ class FixedLoader:
             [
                 distortion.apply(as_float(part.to(device)), part_theta, generator("fixed", split, i, device=device))
                 for i, (part, part_theta) in enumerate(
-                    zip(images.split(self.CHUNK), theta.split(self.CHUNK), strict=True)
+                    zip(torch.split(images, self.CHUNK), torch.split(theta, self.CHUNK), strict=True)
                 )
             ]
         )
@@ -123,7 +123,7 @@ class FixedLoader:
         return -(-len(self.images) // self.batch_size)
 
     def __iter__(self) -> Iterator[Distorted]:
-        parts = (tensor.split(self.batch_size) for tensor in (self.images, self.labels, self.theta))
+        parts = (torch.split(tensor, self.batch_size) for tensor in (self.images, self.labels, self.theta))
         yield from map(Distorted, *parts)
 
 

@@ -32,9 +32,7 @@ class TransformedNetwork(nn.Module):
         return self.network(image if self.transformer is None else self.transformer(image))
 
 
-def place(
-    parts: Mapping[str, Any], at: Sequence[str], in_shape: tuple[int, ...], n_classes: int
-) -> TransformedNetwork:
+def place(parts: Mapping[str, Any], at: Sequence[str], in_shape: tuple[int, ...], n_classes: int) -> TransformedNetwork:
     """The network of a config with its spatial transformers.
 
     Args:

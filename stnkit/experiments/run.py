@@ -126,13 +126,14 @@ def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord, images:
     ]
     if training.progress:
         callbacks.append(RichProgressBar(leave=False))
+    precision: Any = training.precision  # Lightning checks it against its own list
     try:
         return lightning.Trainer(
             max_epochs=training.epochs,
             accelerator=training.accelerator,
             devices=training.devices,
             strategy=training.strategy,
-            precision=training.precision,
+            precision=precision,
             gradient_clip_val=training.gradient_clip,
             callbacks=callbacks,
             logger=[_logger(logger, run_dir) for logger in training.loggers],

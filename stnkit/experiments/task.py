@@ -34,6 +34,9 @@ class Classification(lightning.LightningModule):
         InputError: when a number of the training config is out of its range.
     """
 
+    train_sums: Tensor
+    eval_sums: Tensor
+
     def __init__(self, network: nn.Module, training: TrainingConfig, seed: int) -> None:
         super().__init__()
         _check(training)
@@ -50,7 +53,7 @@ class Classification(lightning.LightningModule):
         """One logit for each class."""
         return self.network(images)
 
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Distorted, batch_idx: int) -> None:
         # What is random in a step (dropout, say) follows from its number, so that it can be resumed.
         torch.manual_seed(derived_seed(self.seed, "step", self.global_step))
 
@@ -87,7 +90,7 @@ class Classification(lightning.LightningModule):
         means.pop("train_outside", None)  # the validation grid tells it
         self.train_sums.zero_()
         self._log(means)
-        logged = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
+        logged = {name: value.item() for name, value in self.trainer.callback_metrics.items()}
         self.history.append({"epoch": self.current_epoch, **logged})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -106,10 +109,10 @@ class Classification(lightning.LightningModule):
         }
         fast = [parameter for parameter in self.network.parameters() if id(parameter) not in slow]
         slowed = [parameter for parameter in self.network.parameters() if id(parameter) in slow]
-        rates = [config.learning_rate, config.learning_rate * config.localizer_scale]
-        groups = [
+        rates = (config.learning_rate, config.learning_rate * config.localizer_scale)
+        groups: list[dict[str, Any]] = [
             {"params": parameters, "lr": rate}
-            for parameters, rate in zip([fast, slowed], rates, strict=True)
+            for parameters, rate in zip((fast, slowed), rates, strict=True)
             if parameters
         ]
         optimizer: torch.optim.Optimizer

@@ -46,9 +46,7 @@ class ThetaWatch:
 
     def distance(self) -> Tensor:
         """‖θ − identity‖, mean over batch and transformers; 0 where there is none."""
-        distances = [
-            (theta - self._identities[i].to(theta)).norm(dim=1).mean() for i, theta in self._thetas.items()
-        ]
+        distances = [(theta - self._identities[i].to(theta)).norm(dim=1).mean() for i, theta in self._thetas.items()]
         return torch.stack(distances).mean() if distances else torch.zeros(())
 
     def outside_share(self) -> Tensor:

@@ -31,9 +31,7 @@ class TransformFamily(nn.Module, abc.ABC):
         """The θ for which T_θ is the identity, in float64."""
 
     @abc.abstractmethod
-    def forward(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_θ(p): the source points of target points.
 
         Args:
@@ -58,10 +56,8 @@ class TransformFamily(nn.Module, abc.ABC):
             source = self(theta, lattice.view(1, -1, self.ndim))
         return finite(source).view(theta.shape[0], *size, self.ndim)
 
-    def inverse(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
-        """p with T_θ(p) = q: the target points of source points, NaN where there is none.
+    def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+        """P with T_θ(p) = q: the target points of source points, NaN where there is none.
 
         By Newton's method on `forward`, in float64; differentiable in θ and q by the implicit function
         theorem. A family with a closed form overrides it. Where the map folds, one of several p is returned.
@@ -96,9 +92,7 @@ class TransformFamily(nn.Module, abc.ABC):
                 f"but one of shape {tuple(theta.shape)} was given"
             )
         if not theta.is_floating_point():
-            raise InputError(
-                f"{type(self).__name__} takes a theta of floating point, but {theta.dtype} was given"
-            )
+            raise InputError(f"{type(self).__name__} takes a theta of floating point, but {theta.dtype} was given")
         return theta.to(coordinates.coordinate_dtype(theta.dtype))
 
     def check_points(self, points: Tensor, theta: Tensor) -> Float[Tensor, "#B N ndim"]:

@@ -3,7 +3,6 @@
 import abc
 import math
 from collections.abc import Sequence
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -50,10 +49,7 @@ class LinearFamily(TransformFamily):
         """
         return theta.view(theta.shape[0], self.ndim, -1)
 
-    @final
-    def forward(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """coefficients(θ) · basis(p): the source points of target points."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
@@ -85,9 +81,7 @@ class LinearFamily(TransformFamily):
         # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
         return self.coefficients(theta.double()).to(theta.dtype)
 
-    def _lattice_basis(
-        self, size: tuple[int, ...], dtype: torch.dtype, device: torch.device
-    ) -> Float[Tensor, "K N"]:
+    def _lattice_basis(self, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "K N"]:
         key = (size, dtype, device)
         cached = self._bases.get(key)
         if cached is not None:
@@ -119,12 +113,10 @@ class LinearFamily(TransformFamily):
         self, size: tuple[int, ...], device: torch.device, n_basis: int | None = None
     ) -> tuple[Tensor, ...]:
         n_basis = n_basis or max(1, self.n_params // self.ndim)
-        return self._lattice(size, device).split(max(1, CHUNK_BYTES // (8 * n_basis)))
+        return torch.split(self._lattice(size, device), max(1, CHUNK_BYTES // (8 * n_basis)))
 
 
-def _planar_product(
-    coefficients: Float[Tensor, "B ndim K"], basis: Float[Tensor, "K N"]
-) -> Float[Tensor, "B ndim N"]:
+def _planar_product(coefficients: Float[Tensor, "B ndim K"], basis: Float[Tensor, "K N"]) -> Float[Tensor, "B ndim N"]:
     # One product of two matrices: batched, with ndim rows each, it is 3 to 20 times slower on a CPU.
     batch, ndim, n_basis = coefficients.shape
     return (coefficients.reshape(batch * ndim, n_basis) @ basis).view(batch, ndim, -1)

@@ -59,10 +59,7 @@ class MatrixFamily(TransformFamily):
             f"{type(self).__name__} does not compose: the product of two of its matrices is not one of them"
         )
 
-    @final
-    def forward(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """(M p̃)[:ndim] / (M p̃)[ndim]: the source points of target points."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
@@ -93,9 +90,7 @@ class MatrixFamily(TransformFamily):
         return _divide(numerator, w).movedim(1, -1)
 
     @final
-    def inverse(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """(M⁻¹ q̃)[:ndim] / (M⁻¹ q̃)[ndim]; NaN where M is singular or q comes from behind the horizon."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
@@ -126,9 +121,7 @@ class MatrixFamily(TransformFamily):
         return theta.to(dtype)
 
 
-def _product(
-    matrix: Float[Tensor, "B rows rows"], points: Float[Tensor, "#B N ndim"]
-) -> Float[Tensor, "B N rows"]:
+def _product(matrix: Float[Tensor, "B rows rows"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N rows"]:
     """M p̃, in plain sums: a matrix product may be rounded to TF32."""
     return matrix[:, None, :, -1] + (matrix[:, None, :, :-1] * points[:, :, None, :]).sum(dim=-1)
 

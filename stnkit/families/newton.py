@@ -23,7 +23,7 @@ START_RANGE = 1.5
 def invert(
     family: "TransformFamily", theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
 ) -> Float[Tensor, "B N ndim"]:
-    """p with T_θ(p) = q, by damped Newton steps in float64; NaN where none was found.
+    """P with T_θ(p) = q, by damped Newton steps in float64; NaN where none was found.
 
     The first start is q itself, which suits maps near the identity; what does not converge from there starts
     again at the node of a coarse lattice whose image is nearest to q. The result carries the gradient of the

@@ -2,7 +2,6 @@
 
 import abc
 import enum
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -54,7 +53,6 @@ class PaddedSampler(Sampler):
     ) -> Float[Tensor, "B C *out_size"]:
         """The image at the grid; both have the same dtype, float32 or wider."""
 
-    @final
     def forward(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:

@@ -39,9 +39,7 @@ def check_image_and_grid(image: Tensor, grid: Tensor) -> None:
     """Raise an InputError of one sentence when an image and a grid do not belong together."""
     ndim = grid.shape[-1]
     if ndim not in (2, 3) or grid.ndim != ndim + 2:
-        raise InputError(
-            f"a grid must have shape (B, H, W, 2) or (B, D, H, W, 3), but {tuple(grid.shape)} was given"
-        )
+        raise InputError(f"a grid must have shape (B, H, W, 2) or (B, D, H, W, 3), but {tuple(grid.shape)} was given")
     if image.ndim != ndim + 2:
         raise InputError(
             f"a grid of {ndim} coordinates reads images of {ndim + 2} axes, (B, C, *size), "
@@ -52,14 +50,8 @@ def check_image_and_grid(image: Tensor, grid: Tensor) -> None:
             f"image and grid must have the same batch size, but it is {image.shape[0]} and {grid.shape[0]}"
         )
     if 0 in image.shape[2:]:
-        raise InputError(
-            f"an image needs at least one pixel on each axis, but its shape is {tuple(image.shape)}"
-        )
+        raise InputError(f"an image needs at least one pixel on each axis, but its shape is {tuple(image.shape)}")
     if not (image.is_floating_point() and grid.is_floating_point()):
-        raise InputError(
-            f"image and grid must be of floating point, but they are {image.dtype} and {grid.dtype}"
-        )
+        raise InputError(f"image and grid must be of floating point, but they are {image.dtype} and {grid.dtype}")
     if torch.finfo(grid.dtype).bits < 32:
-        raise InputError(
-            f"a grid must be float32 or wider, or pixels collapse onto each other, but it is {grid.dtype}"
-        )
+        raise InputError(f"a grid must be float32 or wider, or pixels collapse onto each other, but it is {grid.dtype}")

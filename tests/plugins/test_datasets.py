@@ -137,7 +137,7 @@ def test_a_failed_download_is_a_sentence(tmp_path, monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(pooch, "retrieve", retrieve)
-    with pytest.raises(stnkit.DataError, match="could not be fetched.*no route to host"):
+    with pytest.raises(stnkit.DataError, match=r"could not be fetched.*no route to host"):
         stnkit.build("dataset", "mnist", root=str(tmp_path), download=True).split("test")
 
 

@@ -46,9 +46,7 @@ def test_the_matrix_is_that_of_the_linear_system(family, corners):
     for (x, y), (u, v) in zip(CORNERS.tolist(), corners, strict=True):
         rows += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
         values += [u, v]
-    solved = torch.linalg.solve(
-        torch.tensor(rows, dtype=torch.float64), torch.tensor(values, dtype=torch.float64)
-    )
+    solved = torch.linalg.solve(torch.tensor(rows, dtype=torch.float64), torch.tensor(values, dtype=torch.float64))
     matrix = family.matrix(theta_of(corners))[0].flatten()
     assert matrix[8] > 0
     assert ((matrix / matrix[8])[:8] - solved).abs().max() < 1e-9 * solved.abs().max()

@@ -164,9 +164,7 @@ def test_forward_equals_grid_on_the_lattice(case):
     for size in SIZES[family.ndim]:
         points = stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, family.ndim)
         for some in (points, points.expand(len(theta), -1, -1)):
-            assert (
-                family(theta, some).view(len(theta), *size, -1) - family.grid(theta, size)
-            ).abs().max() < 1e-12
+            assert (family(theta, some).view(len(theta), *size, -1) - family.grid(theta, size)).abs().max() < 1e-12
 
 
 @every
@@ -206,9 +204,7 @@ def test_gradients_are_those_of_finite_differences(case):
     size = (2, 3, 2)[-family.ndim :]
     assert torch.autograd.gradcheck(family, (theta, points))
     assert torch.autograd.gradcheck(lambda theta: family.grid(theta, size), (theta,))
-    assert torch.autograd.gradcheck(
-        lambda theta, points: family.inverse(theta, points), (theta, 0.3 * points)
-    )
+    assert torch.autograd.gradcheck(lambda theta, points: family.inverse(theta, points), (theta, 0.3 * points))
     assert torch.autograd.gradcheck(lambda outer: family.compose(outer, theta[:1].detach()), (theta[1:],))
     assert torch.autograd.gradgradcheck(lambda theta: family.grid(theta, size), (theta[:1],))
 
