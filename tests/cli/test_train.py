@@ -1,0 +1,123 @@
+import csv
+
+import pytest
+import torch
+
+from .conftest import QUICK, metrics
+
+
+def test_a_run_leaves_a_directory_that_tells_everything(stnkit_main, tmp_path):
+    code, out, _ = stnkit_main("train", *QUICK, "hydra.run.dir=run", "training.loggers=[csv,tensorboard]")
+    assert code == 0
+    told = metrics("run")
+    assert told["status"] == "completed"
+    assert f"test error  {told['test_error']:.2f} %" in out
+    for name in ("metrics.json", "checkpoints/last.ckpt", "transformer.png", "config.yaml", ".hydra/overrides.yaml"):
+        assert (tmp_path / "run" / name).stat().st_size > 0
+    for path in (told["checkpoint"], told["picture"], "run/metrics.json"):
+        assert path in out
+    assert 0 <= told["test_error"] <= 100
+    assert told["seed"] == 0
+    assert told["seconds"] > 0
+    assert told["images_per_second"] > 0
+    assert told["n_parameters"] > 1000
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    rows = list(csv.DictReader((tmp_path / "run" / "csv" / "metrics.csv").read_text().splitlines()))
+    assert rows
+    logged = {"train_loss", "train_error", "validation_loss", "validation_error"}
+    watched = {"validation_outside", "validation_theta_distance", "train_theta_distance"}
+    for row in told["history"]:
+        assert logged | watched <= set(row)
+    assert [row["epoch"] for row in told["history"]] == [0, 1]
+    assert told["history"][1]["train_loss"] < told["history"][0]["train_loss"]
+
+
+def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(stnkit_main):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        assert stnkit_main("train", *QUICK, f"hydra.run.dir={name}", f"seed={seed}")[0] == 0
+    a, b, c = map(metrics, "abc")
+    assert a["history"] == b["history"]
+    assert a["test_loss"] == b["test_loss"] != c["test_loss"]
+
+
+def test_a_sweep_gives_a_run_directory_for_every_cell(stnkit_main, tmp_path):
+    code, _, _ = stnkit_main(
+        "train", "-m", *QUICK, "transform=affine", "placement=none,input", "seed=0,1", "hydra.sweep.dir=sweep"
+    )
+    assert code == 0
+    told = [metrics(path.parent) for path in sorted(tmp_path.glob("sweep/*/metrics.json"))]
+    cells = {(bool(m["config"]["placement"]["at"]), m["seed"]) for m in told}
+    assert cells == {(placed, seed) for placed in (False, True) for seed in (0, 1)}
+    assert all(m["status"] == "completed" for m in told)
+
+
+def test_a_failed_cell_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
+    code, _, err = stnkit_main("train", "-m", *QUICK, "localizer.hidden=[0],[8]", "hydra.sweep.dir=sweep")
+    assert code == 2
+    assert "hidden must list one or more widths" in err
+    assert [metrics(tmp_path / "sweep" / cell)["status"] for cell in "01"] == ["failed", "completed"]
+    assert "hidden must list" in metrics(tmp_path / "sweep" / "0")["error"]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("transform=nonsense", "Available options in 'transform'"),
+        ("transform.no_such_option=1", "there is no transform.no_such_option; what there is beside it: name, ndim"),
+        ("training.epochs=many", "Value 'many' of type 'str' could not be converted to Integer"),
+        ("training.epochs=0", "training.epochs must be at least 1, but 0 was given"),
+        ("transform.ndim=3", "'affine' warps 3 dimensions, but the images have 2"),
+        ("out_size=[0,5]", "out_size: a size must be 2 whole numbers, each at least 1, but [0, 5] was given"),
+        ("dataset=mnist", "no MNIST in dataset.root=data/mnist: that folder does not exist"),
+        ("training.precision=17", "Precision '17' is invalid"),
+        ("training.learning_rate=1e9", "the last finite checkpoint is"),
+        ("nonsense", "Error parsing override 'nonsense'"),
+        ("resume=nowhere", "resume=nowhere is no run directory"),
+        ("hydra.run.dir=/dev/null/x", "/dev/null"),
+    ],
+)
+def test_a_users_mistake_is_one_sentence_and_exit_code_2(override, message, stnkit_main):
+    code, _, err = stnkit_main("train", *QUICK, override)
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if line and not line.startswith("[")]
+    assert line.startswith("stnkit train: ")
+    assert message in line
+    assert "Traceback" not in err
+
+
+def test_a_localizer_too_deep_for_its_images_is_one_sentence(stnkit_main):
+    code, _, err = stnkit_main(
+        "train", *[o for o in QUICK if "localizer" not in o], "localizer.channels=[20,20,20,20,20,20]"
+    )
+    assert code == 2
+    assert "too deep for images of 42×42" in err
+    assert "Traceback" not in err
+
+
+def test_a_diverging_run_fails_with_its_step_and_keeps_its_last_finite_checkpoint(stnkit_main):
+    code, _, err = stnkit_main("train", *QUICK, "training.learning_rate=1e9", "hydra.run.dir=run")
+    assert code == 2
+    told = metrics("run")
+    assert told["status"] == "failed"
+    assert "is not finite in step" in told["error"]
+    state = torch.load("run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert all(bool(torch.isfinite(value).all()) for value in state.values())
+    assert "run/checkpoints/last.ckpt" in err
+
+
+def test_resuming_refuses_what_would_change_the_run(stnkit_main):
+    assert stnkit_main("train", *QUICK, "hydra.run.dir=run")[0] == 0
+    code, _, err = stnkit_main("train", "resume=run", "seed=3")
+    assert code == 2
+    assert "a resumed run keeps its config: seed is 0 in run and cannot become 3" in err
+
+
+def test_resuming_from_a_checkpoint_cut_short_is_one_sentence(stnkit_main, tmp_path):
+    assert stnkit_main("train", *QUICK, "hydra.run.dir=run")[0] == 0
+    path = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    path.write_bytes(path.read_bytes()[:1000])
+    code, _, err = stnkit_main("train", "resume=run")
+    assert code == 2
+    assert "last.ckpt is cut short or damaged" in err
+    assert "Traceback" not in err
+    assert metrics("run")["status"] == "completed"

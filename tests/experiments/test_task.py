@@ -1,0 +1,102 @@
+import pytest
+import torch
+
+import stnkit
+from stnkit.experiments.loaders import Distorted
+from stnkit.experiments.placement import TransformedNetwork, place
+from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
+from stnkit.experiments.task import Classification
+from stnkit.experiments.watch import ThetaWatch
+
+PARTS = {
+    "transform": {"name": "affine"},
+    "localizer": {"name": "fully_connected"},
+    "sampler": {"name": "bilinear"},
+    "network": {"name": "paper_fcn"},
+    "out_size": None,
+}
+
+
+def placed(at=("input",), **parts):
+    return place(PARTS | parts, list(at), (1, 12, 12), 10)
+
+
+def batch(n=4):
+    return Distorted(torch.rand(n, 1, 12, 12), torch.randint(0, 10, (n,)), torch.zeros(n, 6))
+
+
+def test_a_placed_transformer_leaves_the_networks_output_unchanged_at_construction():
+    model = placed()
+    image = torch.rand(3, 1, 12, 12)
+    torch.testing.assert_close(model(image), model.network(image), atol=1e-4, rtol=1e-4)
+
+
+def test_without_placement_there_is_no_transformer():
+    model = placed(at=())
+    assert model.transformer is None
+    assert isinstance(model, TransformedNetwork)
+    assert not ThetaWatch(model)
+
+
+def test_the_network_is_built_for_the_transformers_output():
+    assert placed(out_size=[6, 7])(torch.rand(2, 1, 12, 12)).shape == (2, 10)
+
+
+@pytest.mark.no_jaxtyping
+def test_parts_that_do_not_fit_are_refused():
+    with pytest.raises(stnkit.InputError, match=r"placement.at must be \[\] or \[input\], but \['conv2'\]"):
+        placed(at=("conv2",))
+    with pytest.raises(stnkit.InputError, match="'affine' warps 3 dimensions, but the images have 2"):
+        placed(transform={"name": "affine", "ndim": 3})
+
+
+def test_the_localizers_learning_rate_is_scaled():
+    task = Classification(
+        placed(), TrainingConfig(learning_rate=0.5, localizer_scale=0.1, schedule=Schedule.constant, optimizer=Optimizer.sgd), 0
+    )
+    groups = task.configure_optimizers().param_groups
+    assert [group["lr"] for group in groups] == [0.5, 0.05]
+    counted = sum(p.numel() for group in groups for p in group["params"])
+    assert counted == sum(p.numel() for p in task.network.parameters())
+    assert {id(p) for p in groups[1]["params"]} == {id(p) for p in task.network.transformer.parameters()}
+
+
+def test_the_papers_schedule_divides_by_ten_every_fifty_thousand_steps():
+    task = Classification(
+        placed(), TrainingConfig(learning_rate=0.01, schedule=Schedule.step, optimizer=Optimizer.sgd, step_every=50_000), 0
+    )
+    schedule = task.configure_optimizers()["lr_scheduler"]["scheduler"]
+    assert (schedule.step_size, schedule.gamma) == (50_000, 0.1)
+
+
+@pytest.mark.parametrize("poison", ["loss", "theta"])
+def test_what_is_not_finite_stops_the_step_and_names_it(poison):
+    model = placed()
+    task = Classification(model, TrainingConfig(), 0)
+    with torch.no_grad():
+        (model.network.layers[-1].bias if poison == "loss" else model.transformer.head.bias).fill_(torch.nan)
+    with pytest.raises(stnkit.NotFiniteError, match=f"the {poison} is not finite in step 0"):
+        task.training_step(batch(), 0)
+
+
+def test_the_watch_tells_how_far_theta_is_and_how_much_lies_outside():
+    model = placed()
+    watch = ThetaWatch(model)
+    model(torch.rand(2, 1, 12, 12))
+    assert float(watch.distance()) == 0
+    assert float(watch.outside_share()) == 0
+    with torch.no_grad():
+        # Half the output looks to the right of the image.
+        model.transformer.head.bias[2] += 1
+    model(torch.rand(2, 1, 12, 12))
+    assert float(watch.distance()) == pytest.approx(1)
+    assert float(watch.outside_share()) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("epochs", 0), ("checkpoint_every", 0), ("learning_rate", -1.0), ("devices", 3)]
+)
+@pytest.mark.no_jaxtyping
+def test_numbers_out_of_range_are_refused_by_name(option, value):
+    with pytest.raises(stnkit.InputError, match=f"training.{option} must be .*{value}"):
+        Classification(placed(), TrainingConfig(**{option: value}), 0)
