@@ -2,8 +2,10 @@
 
 import jaxtyping
 
+import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `tests`
+
 # Before the first import of what it checks.
-_hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "typechecker.typechecked")
+_hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
 
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402

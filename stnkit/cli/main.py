@@ -52,6 +52,8 @@ def main(arguments: list[str]) -> int:
     except (StnkitError, OSError) as error:
         print(f"stnkit {verb}: {error}", file=sys.stderr)
         return USAGE_ERROR
+    except SystemExit as end:  # argparse and Hydra's help end so
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         print(f"stnkit {verb}: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from .conftest import QUICK, metrics
+from tests.cli.conftest import QUICK, metrics
 
 RUN = [*QUICK, "training.epochs=3", "training.checkpoint_every=3"]  # five steps in an epoch
 

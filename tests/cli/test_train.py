@@ -3,7 +3,7 @@ import csv
 import pytest
 import torch
 
-from .conftest import QUICK, metrics
+from tests.cli.conftest import QUICK, metrics
 
 
 def test_a_run_leaves_a_directory_that_tells_everything(stnkit_main, tmp_path):

@@ -52,7 +52,9 @@ def test_parts_that_do_not_fit_are_refused():
 
 def test_the_localizers_learning_rate_is_scaled():
     task = Classification(
-        placed(), TrainingConfig(learning_rate=0.5, localizer_scale=0.1, schedule=Schedule.constant, optimizer=Optimizer.sgd), 0
+        placed(),
+        TrainingConfig(learning_rate=0.5, localizer_scale=0.1, schedule=Schedule.constant, optimizer=Optimizer.sgd),
+        0,
     )
     groups = task.configure_optimizers().param_groups
     assert [group["lr"] for group in groups] == [0.5, 0.05]
@@ -63,7 +65,9 @@ def test_the_localizers_learning_rate_is_scaled():
 
 def test_the_papers_schedule_divides_by_ten_every_fifty_thousand_steps():
     task = Classification(
-        placed(), TrainingConfig(learning_rate=0.01, schedule=Schedule.step, optimizer=Optimizer.sgd, step_every=50_000), 0
+        placed(),
+        TrainingConfig(learning_rate=0.01, schedule=Schedule.step, optimizer=Optimizer.sgd, step_every=50_000),
+        0,
     )
     schedule = task.configure_optimizers()["lr_scheduler"]["scheduler"]
     assert (schedule.step_size, schedule.gamma) == (50_000, 0.1)
