@@ -28,18 +28,18 @@ class ThinPlateSpline(stnkit.LinearFamily):
     over all directions.
 
     Args:
-        control_points: numbers of points on a regular lattice over [-1, 1], both ends included: [rows, columns]
-            or [planes, rows, columns], each at least 2; or the positions themselves, one [x, y] or [x, y, z] for
-            each point, not all on one line or plane; by default 4 on each axis.
+        control_points: numbers of points on a regular lattice over [-1, 1], ends included: [rows, columns] or
+            [planes, rows, columns], each at least 2; or the positions themselves, [x, y] or [x, y, z] each,
+            not all on one line or plane; by default 4 on each axis.
         regularization: λ, at least 0, added to the diagonal of the kernel's matrix.
         ndim: number of dimensions, 2 or 3.
 
     Raises:
-        InputError: when `ndim` is neither 2 nor 3, the control points are too few, coincide or lie on one line
-            or plane, or λ is negative or not finite.
+        InputError: when `ndim` is neither 2 nor 3, the control points are too few, coincide or lie on one
+            line or plane, or λ is negative or not finite.
 
     Source: Bookstein, Principal Warps, PAMI 1989; Jaderberg et al. 2015, section 3.2; λ as in Wahba, Spline
-    Models for Observational Data, 1990, equation 2.4.9.
+    Models for Observational Data, 1990, section 2.4.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ThinPlateSpline(stnkit.LinearFamily):
         return torch.cat([radial, torch.ones_like(points[:, :1]), points], dim=1)
 
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
-        # The weights of the identity are known; solved for with the rest, they would be off by 1e-11 at 32 × 32.
+        # The weights of the identity are known; solved for like the rest they are off by 1e-11 at 32 × 32.
         n_points = self.control_points.shape[0]
         displacement = (theta - self.identity().to(theta)).reshape(-1, n_points)
         weights = (displacement @ self._weights.to(theta).T).view(theta.shape[0], self.ndim, -1)
@@ -89,8 +89,8 @@ def _kernel(points: Float[Tensor, "N ndim"], control_points: Float[Tensor, "K nd
     squared = differences[0].square()
     for difference in differences[1:]:
         squared = torch.addcmul(squared, difference, difference)
-    # At a control point the logarithm and the root have no derivative, though the kernel has (or is given) one,
-    # 0; replaced there before they are taken, nothing infinite enters the first or the second backward pass.
+    # At a control point the logarithm and the root have no derivative, though the kernel has one, or is given
+    # one: 0. Replaced before they are taken, nothing infinite enters the first or the second backward pass.
     apart = squared > torch.finfo(squared.dtype).tiny
     safe = torch.where(apart, squared, 1.0)
     if points.shape[1] == 2:
@@ -110,7 +110,9 @@ def _weights(control_points: Float[Tensor, "K ndim"], regularization: float) -> 
     return torch.from_numpy(np.linalg.solve(system, np.eye(n_points + ndim + 1, n_points)))
 
 
-def _positions(control_points: Sequence[int] | Sequence[Sequence[float]], ndim: int) -> Float[Tensor, "K ndim"]:
+def _positions(
+    control_points: Sequence[int] | Sequence[Sequence[float]], ndim: int
+) -> Float[Tensor, "K ndim"]:
     # `build` has seen that it is a list, but a type check looks at one of its entries only.
     if all(isinstance(n, int) and not isinstance(n, bool) for n in control_points):
         return _lattice([n for n in control_points if isinstance(n, int)], ndim)
