@@ -107,9 +107,8 @@ class PiecewiseAffine(stnkit.LinearFamily):
                 for chosen in itertools.combinations(range(self.ndim), count):
                     steps = [axis.step if d in chosen else axis.lower for d, axis in enumerate(axes)]
                     fractions = [axes[d].fraction.view(-1, *[1] * (self.ndim - 1 - d)) for d in chosen]
-                    excess = functools.reduce(torch.minimum, fractions) - functools.reduce(
-                        torch.mul, fractions
-                    )
+                    smallest = functools.reduce(torch.minimum, fractions)
+                    excess = smallest - functools.reduce(torch.mul, fractions)
                     source = torch.addcmul(source, _product(planes, steps), excess)
         return source.view(theta.shape[0], self.ndim, *size).movedim(1, -1)
 

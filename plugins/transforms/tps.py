@@ -56,7 +56,7 @@ class ThinPlateSpline(stnkit.LinearFamily):
                 f"regularization must be a finite number of at least 0, but {regularization} was given"
             )
         self.ndim = ndim
-        self.regularization = regularization
+        self.regularization = float(regularization)
         self.control_points = _positions([4] * ndim if control_points is None else control_points, ndim)
         self.n_params = self.control_points.numel()
         self._weights = _weights(self.control_points, regularization)
@@ -117,7 +117,8 @@ def _positions(
     if all(isinstance(n, int) and not isinstance(n, bool) for n in control_points):
         return _lattice([n for n in control_points if isinstance(n, int)], ndim)
     points = [list(point) for point in control_points if isinstance(point, Sequence)]
-    if len(points) != len(control_points) or any(len(point) != ndim for point in points):
+    numbers = all(isinstance(x, int | float) for point in points for x in point)
+    if not numbers or len(points) != len(control_points) or any(len(point) != ndim for point in points):
         raise stnkit.InputError(
             f"control_points must be {ndim} whole numbers or a list of positions of {ndim} coordinates each, "
             f"but {control_points} was given"

@@ -90,7 +90,7 @@ def _solve(
             # One further start is enough to see whether what is found outside has a solution on the image.
             outside = torch.zeros_like(outside)
             open_ = possible & (residual > tolerance)
-    return torch.where((residual <= tolerance)[..., None], p, torch.nan)
+    return torch.where((possible & (residual <= tolerance))[..., None], p, torch.nan)
 
 
 def _tolerance(q: Float[Tensor, "B N ndim"]) -> Float[Tensor, "B N"]:
