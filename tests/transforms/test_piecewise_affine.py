@@ -1,0 +1,492 @@
+import copy
+import itertools
+import math
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.interpolate import LinearNDInterpolator
+from scipy.spatial import Delaunay
+
+import stnkit
+from stnkit.families import linear
+
+# The grid takes its dense form for the first, its products for the others of each dimension.
+SHAPES = [[2, 2], [3, 5], [4, 4], [7, 8], [2, 25], [2, 2, 2], [2, 3, 4], [4, 3, 5]]
+LARGE = [shape for shape in SHAPES if math.prod(shape) > 36]
+
+
+def mesh(control_points=None, **options):
+    if control_points is not None:
+        options.setdefault("ndim", len(control_points))
+    return stnkit.build("transform", "piecewise_affine", control_points=control_points, **options)
+
+
+def rand(*shape, seed=0):
+    return 2 * torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) - 1
+
+
+def moved(family, share=0.9, n=2, seed=0):
+    """θ that moves each control point by less than what could fold a piece."""
+    safe = 2 / (max(family.control_points) - 1) / (2 * family.ndim)
+    return family.identity() + share * safe * rand(n, family.n_params, seed=seed)
+
+
+def positions(family):
+    return family.identity().view(family.ndim, -1).T
+
+
+def lattice_points(size):
+    return stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, len(size))
+
+
+def searched(family, theta, points):
+    """T_θ at points of the mesh by the weights of the first triangle that holds a point, each solved for."""
+    nodes, values = positions(family).numpy(), theta.view(family.ndim, -1).T.numpy()
+    triangles = family.triangles.numpy()
+    corners = np.concatenate([nodes[triangles], np.ones((*triangles.shape, 1))], axis=-1).swapaxes(1, 2)
+    result = []
+    for point in points.numpy():
+        weights = np.linalg.solve(corners, np.append(point, 1.0)[:, None])[..., 0]
+        holder = np.argmax(weights.min(axis=1) >= -1e-12)
+        assert weights[holder].min() >= -1e-12
+        result.append(weights[holder] @ values[triangles[holder]])
+    return np.stack(result)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_triangles_fill_the_square_without_overlap(shape):
+    family = mesh(shape)
+    corners = positions(family)[family.triangles]
+    volumes = torch.linalg.det(corners.diff(dim=1)).abs() / math.factorial(family.ndim)
+    assert len(family.triangles) == math.prod(n - 1 for n in shape) * math.factorial(family.ndim)
+    assert volumes.min() > 0
+    assert volumes.sum().item() == pytest.approx(2**family.ndim)
+    # Each stays within a cell, and a random point is in exactly one of them.
+    cell = torch.tensor([2 / (n - 1) for n in shape[::-1]], dtype=torch.float64)
+    assert (corners.amax(dim=1) - corners.amin(dim=1) - cell).abs().max() <= 1e-12
+    system = torch.cat([corners, torch.ones_like(corners[..., :1])], dim=-1).transpose(1, 2)
+    points = torch.cat([rand(20, family.ndim), torch.ones(20, 1)], dim=1)
+    weights = torch.linalg.solve(system, points.T.expand(len(system), -1, -1))
+    assert ((weights > 0).all(dim=1).sum(dim=0) == 1).all()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_agrees_with_a_search_through_all_triangles(shape):
+    family = mesh(shape)
+    theta = family.identity() + rand(1, family.n_params)
+    points = torch.cat([rand(60, family.ndim, seed=1), positions(family)])
+    got = family(theta, points[None])[0]
+    np.testing.assert_allclose(got, searched(family, theta[0], points), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("shape", [[3, 5], [4, 4], [7, 8]], ids=str)
+def test_agrees_with_scipy_where_the_diagonal_does_not_matter(shape):
+    family = mesh(shape)
+    nodes = positions(family)
+    # Anything on the lines of the lattice; what is a sum of functions of x and of y everywhere.
+    along = rand(50, 2, seed=1)
+    snapped = torch.randint(0, shape[1], (50,), generator=torch.Generator().manual_seed(2)).double()
+    along[:, 0] = 2 * snapped / (shape[1] - 1) - 1
+    x, y = nodes.T
+    separable = torch.stack([torch.sin(3 * x) + y**2, x**3 - torch.cos(2 * y)]).flatten()
+    for theta, points in ((family.identity() + rand(family.n_params), along), (separable, rand(50, 2))):
+        oracle = LinearNDInterpolator(Delaunay(nodes.numpy()), theta.view(2, -1).T.numpy())
+        np.testing.assert_allclose(
+            family(theta[None], points[None])[0], oracle(points.numpy()), rtol=0, atol=1e-10
+        )
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_takes_control_points_to_theta(shape):
+    family = mesh(shape)
+    theta = family.identity() + rand(2, family.n_params)
+    source = family(theta, positions(family)[None])
+    assert (source.transpose(1, 2).flatten(start_dim=1) - theta).abs().max() <= 1e-12
+
+
+def test_cells_are_cut_along_the_diagonal_where_both_coordinates_are_equal():
+    family = mesh([2, 2])
+    assert family.triangles.tolist() == [[0, 1, 3], [0, 2, 3]]
+    assert family.identity().tolist() == [-1, 1, -1, 1, -1, -1, 1, 1]
+    theta = family.identity()[None].clone()
+    theta[0, 1] += 1  # x of the corner (1, -1), which only the triangle x ≥ y has
+    points = torch.tensor([[[0.5, 0.0], [0.0, 0.0], [0.0, 0.5]]], dtype=torch.float64)
+    assert (family(theta, points) - points)[0, :, 0].tolist() == pytest.approx([0.25, 0, 0])
+
+
+def test_the_default_has_four_points_on_each_axis():
+    assert (mesh().n_params, mesh(ndim=3).n_params) == (32, 192)
+    assert (len(mesh().triangles), len(mesh(ndim=3).triangles)) == (18, 162)
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, [32, 32]], ids=str)
+def test_identity(shape):
+    family = mesh(shape)
+    theta = family.identity()[None]
+    size = (5, 9) if family.ndim == 2 else (3, 4, 5)
+    lattice = stnkit.coordinates.lattice(size, dtype=torch.float64)
+    assert (family.grid(theta, size) - lattice).abs().max() <= 1e-12
+    assert (family.grid(theta.float(), size) - lattice).abs().max() <= 1e-6
+    points = 2 * rand(1, 30, family.ndim)
+    assert (family(theta, points) - points).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_affine_maps_are_reproduced_on_the_mesh_and_outside(shape):
+    family = mesh(shape)
+    matrix, shift = rand(family.ndim, family.ndim), rand(family.ndim, 1)
+    theta = (matrix @ positions(family).T + shift).flatten()[None]
+    points = 3 * rand(1, 50, family.ndim, seed=1)
+    assert (family(theta, points) - (points @ matrix.T + shift.T)).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_outside_the_nearest_piece_extends(shape):
+    family = mesh(shape)
+    theta = family.identity() + 0.3 * rand(1, family.n_params)
+    # Beside an edge or face the nearest piece is known: the point of the mesh next to it is in it.
+    outside = 1.5 * rand(400, family.ndim)
+    outside = outside[(outside.abs() > 1).sum(dim=1) == 1]
+    nearest = outside.clamp(-1, 1)
+    step = 1e-6
+    inward = nearest - step * (outside - nearest)
+    slope = (family(theta, nearest[None]) - family(theta, inward[None])) / step
+    expected = family(theta, nearest[None]) + slope
+    assert (family(theta, outside[None]) - expected).abs().max() <= 1e-8
+
+
+@pytest.mark.parametrize("shape", [[3, 5], [7, 8], [4, 3, 5]], ids=str)
+def test_the_extension_is_continuous_beyond_corners_and_at_the_border(shape):
+    family = mesh(shape)
+    theta = family.identity() + 0.3 * rand(1, family.n_params)
+    beyond = rand(50, family.ndim)
+    beyond = beyond.sign() * (1 + beyond.abs())
+    on_diagonal = beyond.sign() * beyond[:, :1].abs()
+    from_border = beyond.sign() * torch.cat([torch.ones(50, 1), beyond[:, 1:].abs()], dim=1)
+    on_border = rand(50, family.ndim)
+    on_border[:, 0] = on_border[:, 0].sign()
+    for points in (on_diagonal, from_border, on_border):
+        step = 1e-10 * rand(len(points), family.ndim, seed=1)
+        jump = family(theta, (points + step)[None]) - family(theta, (points - step)[None])
+        assert jump.abs().max() <= 1e-7
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_grid_is_forward_on_the_lattice(shape):
+    family = mesh(shape)
+    theta = family.identity() + 0.5 * rand(2, family.n_params)
+    sizes = [(7, 11), (1, 9), (6, 1), (40, 3)] if family.ndim == 2 else [(5, 4, 3), (1, 1, 6), (2, 9, 1)]
+    for size in sizes:
+        expected = family(theta, lattice_points(size))
+        grid = family.grid(theta, size)
+        assert (grid.view(2, -1, family.ndim) - expected).abs().max() <= 1e-12
+        in_float32 = family.grid(theta.float(), size)
+        assert in_float32.dtype == torch.float32
+        assert (in_float32 - grid).abs().max() <= 1e-5
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gradient_of_the_grid_is_that_of_forward(shape):
+    family = mesh(shape)
+    size = (6, 7) if family.ndim == 2 else (3, 4, 5)
+    theta = moved(family).requires_grad_()
+    weight = rand(2, *size, family.ndim)
+    (through_grid,) = torch.autograd.grad((family.grid(theta, size) * weight).sum(), theta)
+    source = family(theta, lattice_points(size))
+    (through_forward,) = torch.autograd.grad((source * weight.view_as(source)).sum(), theta)
+    assert (through_grid - through_forward).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("shape", [[4, 4], [2, 3, 2]], ids=str)
+def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(shape, monkeypatch):
+    monkeypatch.setattr(linear, "CHUNK_BYTES", 8 * 40 * 16)
+    size = (13, 17) if len(shape) == 2 else (5, 6, 7)
+    weight = rand(2, *size, len(shape))
+    results = []
+    for max_bytes in (2**20, 0):
+        family = mesh(shape)
+        family._bases.max_bytes = max_bytes
+        theta = moved(family).requires_grad_()
+        grid = family.grid(theta, size)
+        (grid * weight).sum().backward()
+        assert len(family._bases) == (1 if max_bytes else 0)
+        results.append((grid.detach(), theta.grad))
+    for kept, in_chunks in zip(*results, strict=True):
+        assert (kept - in_chunks).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda family: pickle.loads(pickle.dumps(family))])
+def test_copies_and_pickles_leave_the_basis_behind_and_state_is_empty(copied):
+    family = mesh()
+    theta = moved(family)
+    grid = family.grid(theta, (8, 8))
+    other = copied(family)
+    assert (len(family._bases), len(other._bases)) == (1, 0)
+    assert torch.equal(other.grid(theta, (8, 8)), grid)
+    assert not family.state_dict()
+
+
+@pytest.mark.parametrize("shape", LARGE, ids=str)
+def test_large_meshes_keep_no_basis(shape):
+    family = mesh(shape)
+    family.grid(moved(family), (8,) * family.ndim)
+    assert len(family._bases) == 0
+
+
+@pytest.mark.parametrize("shape", [[3, 3], [2, 3, 2]], ids=str)
+def test_gradients_agree_with_finite_differences(shape):
+    family = mesh(shape)
+    theta = moved(family).requires_grad_()
+    assert torch.autograd.gradcheck(family, (theta, rand(2, 5, family.ndim).requires_grad_()))
+
+
+@pytest.mark.parametrize("shape", [[3, 3], [2, 2, 3]], ids=str)
+def test_gradients_on_edges_and_corners_are_those_of_a_neighboring_piece(shape):
+    family = mesh(shape)
+    theta = moved(family, n=1).requires_grad_()
+    points = torch.cat([positions(family), torch.zeros(1, family.ndim), torch.full((1, family.ndim), 0.5)])[
+        None
+    ]
+    points.requires_grad_()
+    for d in range(family.ndim):
+        source = family(theta, points)
+        grad_theta, grad = torch.autograd.grad(source[..., d].sum(), (theta, points))
+        assert grad_theta.isfinite().all()
+        edges = theta.detach().view(family.ndim, -1)[:, family.triangles].diff(dim=-1)[d]
+        reach = positions(family)[family.triangles].diff(dim=1)
+        slopes = torch.linalg.solve(reach, edges[..., None])[..., 0]
+        assert (grad[0][:, None] - slopes).abs().amax(dim=-1).amin(dim=1).max() <= 1e-10
+
+
+@pytest.mark.parametrize("shape", [[4, 4], [7, 8]], ids=str)
+def test_rows_of_a_batch_do_not_see_each_other(shape):
+    family = mesh(shape)
+    theta, points = moved(family, n=4), rand(4, 6, 2)
+    for call in (family, family.inverse, lambda theta, points: family.grid(theta, (5, 4))):
+        alone = torch.cat([call(theta[i : i + 1], points[i : i + 1]) for i in range(4)])
+        assert (call(theta, points) - alone).nan_to_num().abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_weights_are_barycentric(shape):
+    family = mesh(shape)
+    points = torch.cat([rand(50, family.ndim), positions(family)])
+    basis = family.basis(points)
+    assert basis.shape == (len(points), math.prod(shape))
+    assert basis.min() >= -1e-12
+    assert ((basis != 0).sum(dim=1) <= family.ndim + 1).all()
+    assert (basis.sum(dim=1) - 1).abs().max() <= 1e-12
+    assert (basis @ positions(family) - points).abs().max() <= 1e-12
+    assert (family.basis(3 * points).sum(dim=1) - 1).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("shape", [[4, 4], [7, 8], [4, 3, 5]], ids=str)
+def test_a_theta_that_is_not_finite_gives_a_finite_grid_and_spoils_no_other(shape, value):
+    family = mesh(shape)
+    theta = moved(family)
+    size = (5,) * family.ndim
+    expected = family.grid(theta, size)
+    theta[0, 3] = value
+    theta.requires_grad_()
+    grid = family.grid(theta, size)
+    assert grid.isfinite().all()
+    assert (grid[1] - expected[1]).abs().max() <= 1e-12
+    grid.sum().backward()
+    assert theta.grad.isfinite().all()
+    points = rand(1, 10, family.ndim)
+    back = family.inverse(theta.detach(), points)
+    assert (back[1] - family.inverse(theta.detach()[1:], points)[0]).nan_to_num().abs().max() <= 1e-12
+    assert family.folds(theta)[0].any()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
+def test_inverse_undoes_forward_where_nothing_folds(shape, dtype, tolerance):
+    family = mesh(shape)
+    theta = moved(family, share=0.6).to(dtype)
+    assert not family.folds(theta).any()
+    points = torch.cat([rand(100, family.ndim), positions(family)])[None].to(dtype)
+    back = family.inverse(theta, family(theta, points))
+    assert back.dtype == dtype
+    assert (back - points).abs().max() <= tolerance
+
+
+@pytest.mark.parametrize("shape", [[4, 5], [7, 8], [5, 4, 6]], ids=str)
+def test_inverse_at_border_points_survives_the_rounding_of_float32(shape):
+    # The rounding moves their sources out of the image of the mesh, to where extensions may leave gaps.
+    family = mesh(shape)
+    theta = moved(family, n=60).float()
+    points = positions(family)[(positions(family).abs() == 1).any(dim=1)][None].float()
+    assert (family.inverse(theta, family(theta, points)) - points).abs().max() <= 1e-5
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    shape=st.lists(st.integers(2, 6), min_size=2, max_size=3),
+    seed=st.integers(0, 10**6),
+    data=st.data(),
+)
+def test_inverse_undoes_forward_at_any_point_of_the_mesh(shape, seed, data):
+    family = mesh(shape)
+    theta = moved(family, seed=seed)
+    coordinate = st.floats(-1, 1) | st.sampled_from([i / (n - 1) * 2 - 1 for n in shape for i in range(n)])
+    points = data.draw(st.lists(st.tuples(*[coordinate] * family.ndim), min_size=1, max_size=6))
+    points = torch.tensor(points, dtype=torch.float64)[None]
+    assert (family.inverse(theta, family(theta, points)) - points).abs().max() <= 1e-9
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_inverse_leads_to_extended_pieces_outside(shape):
+    family = mesh(shape)
+    theta = moved(family, share=0.3)
+    points = 2 * rand(1, 200, family.ndim)
+    source = family(theta, points)
+    back = family.inverse(theta, source)
+    found = back.isfinite().all(dim=-1)
+    # Extensions overlap or leave gaps, so not every point comes back, but what comes is right.
+    assert found.double().mean() > 0.9
+    assert (family(theta, back.nan_to_num()) - source)[found].abs().max() <= 1e-9
+    again = (back - points).abs().amax(dim=-1) <= 1e-9
+    assert again.double().mean() > 0.7
+
+
+def test_inverse_is_nan_where_nothing_leads():
+    family = mesh([2, 2])
+    flat = torch.tensor([[-1.0, 1, -1, 1, 0, 0, 0, 0]])
+    assert family.inverse(flat, torch.tensor([[[0.3, 0.5]]])).isnan().all()
+    # Both triangles of a square and their extensions, cut along the diagonal, and the upper one turned over.
+    family = mesh([2, 2])
+    folded = family.identity()[None].clone()
+    folded[0, 2], folded[0, 6] = 3.0, -1.0
+    assert family.folds(folded).tolist() == [[False, True]]
+    points = torch.tensor([[[-3.0, 2.0], [0.9, -0.9]]], dtype=torch.float64)
+    back = family.inverse(folded, points)
+    assert back[0, 0].isnan().all()
+    assert (family(folded, back[:, 1:]) - points[:, 1:]).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("shape", [[4, 4], [7, 8], [3, 3, 3]], ids=str)
+def test_inverse_of_a_folded_mesh_gives_one_right_answer_for_each_point_of_its_image(shape):
+    family = mesh(shape)
+    theta = family.identity() + 0.8 * rand(3, family.n_params)
+    assert family.folds(theta).any(dim=1).all()
+    source = family(theta, rand(1, 200, family.ndim, seed=1))
+    back = family.inverse(theta, source)
+    assert back.isfinite().all()
+    assert back.abs().max() <= 1 + 1e-9
+    assert (family(theta, back) - source).abs().max() <= 1e-7
+
+
+def test_inverse_in_chunks_is_the_whole(monkeypatch):
+    from stnkit_plugins.transforms import piecewise_affine
+
+    family = mesh()
+    theta, source = moved(family), rand(2, 50, 2)
+    whole = family.inverse(theta, source)
+    monkeypatch.setattr(piecewise_affine, "CHUNK_PAIRS", 7 * 2 * 18)
+    assert torch.equal(family.inverse(theta, source).nan_to_num(), whole.nan_to_num())
+
+
+@pytest.mark.parametrize("shape", [[3, 3], [2, 2, 2]], ids=str)
+def test_gradient_of_the_inverse_agrees_with_finite_differences(shape):
+    family = mesh(shape)
+    theta = moved(family, share=0.5).requires_grad_()
+    source = family(theta, 0.95 * rand(2, 5, family.ndim)).detach().requires_grad_()
+    assert torch.autograd.gradcheck(family.inverse, (theta, source))
+
+
+def test_gradient_of_the_inverse_is_finite_where_there_is_none():
+    family = mesh([2, 2])
+    theta = torch.tensor([[-1.0, 1, -1, 1, 0, 0, 0, 0]], requires_grad=True)
+    source = torch.tensor([[[0.3, 0.5], [0.3, 0.0]]], requires_grad=True)
+    family.inverse(theta, source).nan_to_num().sum().backward()
+    assert theta.grad.isfinite().all()
+    assert source.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_folds_are_the_pieces_that_turn_over(shape):
+    family = mesh(shape)
+    assert not family.folds(family.identity()[None]).any()
+    mirrored = family.identity().view(family.ndim, -1).clone()
+    mirrored[0] *= -1
+    assert family.folds(mirrored.flatten()[None]).all()
+    theta = family.identity() + rand(2, family.n_params)
+    # The sign of the Jacobian's determinant at the centers of the pieces.
+    centers = positions(family)[family.triangles].mean(dim=1)[None].expand(2, -1, -1).clone().requires_grad_()
+    source = family(theta, centers)
+    rows = [
+        torch.autograd.grad(source[..., d].sum(), centers, retain_graph=True)[0] for d in range(family.ndim)
+    ]
+    assert torch.equal(family.folds(theta), torch.linalg.det(torch.stack(rows, dim=-2)) <= 0)
+
+
+def test_half_keeps_the_mesh_in_full_precision():
+    family = mesh([7, 8]).half()
+    theta = moved(family)
+    assert torch.equal(family.grid(theta, (6, 6)), mesh([7, 8]).grid(theta, (6, 6)))
+    assert family.grid(theta.half(), (6, 6)).dtype == torch.float32
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("shape", [[4, 4], [7, 8], [4, 3, 5]], ids=str)
+def test_compiles_exports_and_maps_over_theta(shape):
+    family = mesh(shape)
+    theta = moved(family).float()
+    size = (6, 5, 3)[: family.ndim]
+    expected = family.grid(theta, size)
+    inside = mesh(shape)
+
+    class Grid(torch.nn.Module):
+        def forward(self, theta):
+            return inside.grid(theta, size)
+
+    compiled = torch.compile(Grid(), fullgraph=True, backend="aot_eager")
+    exported = torch.export.export(Grid(), (theta,)).module()
+    mapped = torch.vmap(lambda t: family.grid(t[None], size)[0])
+    for call, kind in itertools.zip_longest((compiled, exported, mapped), ("compiled", "exported", "mapped")):
+        assert (call(theta) - expected).abs().max() <= 1e-6, kind
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"control_points": [1, 4]}, r"each at least 2.*\[1, 4\]"),
+        ({"control_points": [4]}, "2 whole numbers"),
+        ({"control_points": [4, 4, 4]}, "2 whole numbers"),
+        ({"control_points": [4, 4], "ndim": 3}, "3 whole numbers"),
+        ({"control_points": []}, "2 whole numbers"),
+        ({"control_points": [4, 4.5]}, "2 whole numbers"),
+        ({"control_points": [4, True]}, "2 whole numbers"),
+        ({"ndim": 4}, "2 or 3.*4"),
+        ({"ndim": 1}, "2 or 3.*1"),
+    ],
+    ids=str,
+)
+def test_bad_options_are_refused_in_one_sentence(options, said):
+    from stnkit_plugins.transforms.piecewise_affine import PiecewiseAffine
+
+    with pytest.raises(stnkit.InputError, match=said) as refused:
+        PiecewiseAffine(**options)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("shape", [[4, 4], [7, 8]], ids=str)
+def test_bad_arguments_are_refused(shape):
+    family = mesh(shape)
+    theta = torch.zeros(2, family.n_params)
+    with pytest.raises(stnkit.InputError, match="theta of shape"):
+        family.grid(theta[:, 1:], (4, 4))
+    with pytest.raises(stnkit.InputError, match="size"):
+        family.grid(theta, (4, 4, 4))
+    with pytest.raises(stnkit.InputError, match="points"):
+        family.inverse(theta, torch.zeros(2, 5, 3))
+    with pytest.raises(stnkit.DoesNotComposeError):
+        family.compose(theta, theta)
