@@ -73,9 +73,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
         pieces = [(corner[::-1], order) for corner in corners for order in orders]
         self._piece_cell = torch.tensor([cell for cell, _ in pieces], dtype=torch.float64)
         self._piece_order = torch.tensor([order for _, order in pieces])
-        self.triangles = _vertices(
-            (self._piece_cell.long() * self._strides).sum(1), self._piece_order, self._strides
-        )
+        self.triangles = _vertices((self._piece_cell.long() * self._strides).sum(1), self._piece_order, self._strides)
 
     def identity(self) -> Float[Tensor, "P"]:
         axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in self.control_points]
@@ -112,9 +110,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
                     source = torch.addcmul(source, _product(planes, steps), excess)
         return source.view(theta.shape[0], self.ndim, *size).movedim(1, -1)
 
-    def inverse(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """The affine inverse of the piece whose image holds q, in closed form; NaN where there is none.
 
         All pieces are tried, those at the border with what they extend to outside of the mesh. Where several
@@ -165,9 +161,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
         index = vertices.flatten(start_dim=1)[:, None].expand(-1, self.ndim, -1)
         return nodes.gather(2, index).view(*nodes.shape[:2], *vertices.shape[1:])
 
-    def _locate(
-        self, points: Float[Tensor, "N ndim"]
-    ) -> tuple[Int64[Tensor, "N corners"], Float[Tensor, "N corners"]]:
+    def _locate(self, points: Float[Tensor, "N ndim"]) -> tuple[Int64[Tensor, "N corners"], Float[Tensor, "N corners"]]:
         """The control points of the piece that holds each point, and its barycentric weights there."""
         position = (points + 1) / 2 * self._cells.to(points)
         # A point outside belongs to the border cell next to it, a NaN anywhere.

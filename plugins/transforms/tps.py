@@ -83,9 +83,7 @@ class ThinPlateSpline(stnkit.LinearFamily):
 
 def _kernel(points: Float[Tensor, "N ndim"], control_points: Float[Tensor, "K ndim"]) -> Float[Tensor, "N K"]:
     # Distances from differences: expanded into a product of matrices they lose half of the digits.
-    differences = [
-        p[:, None] - c for p, c in zip(points.unbind(dim=1), control_points.unbind(dim=1), strict=True)
-    ]
+    differences = [p[:, None] - c for p, c in zip(points.unbind(dim=1), control_points.unbind(dim=1), strict=True)]
     squared = differences[0].square()
     for difference in differences[1:]:
         squared = torch.addcmul(squared, difference, difference)
@@ -110,9 +108,7 @@ def _weights(control_points: Float[Tensor, "K ndim"], regularization: float) -> 
     return torch.from_numpy(np.linalg.solve(system, np.eye(n_points + ndim + 1, n_points)))
 
 
-def _positions(
-    control_points: Sequence[int] | Sequence[Sequence[float]], ndim: int
-) -> Float[Tensor, "K ndim"]:
+def _positions(control_points: Sequence[int] | Sequence[Sequence[float]], ndim: int) -> Float[Tensor, "K ndim"]:
     # `build` has seen that it is a list, but a type check looks at one of its entries only.
     if all(isinstance(n, int) and not isinstance(n, bool) for n in control_points):
         return _lattice([n for n in control_points if isinstance(n, int)], ndim)
@@ -148,8 +144,7 @@ def _check_distinct(positions: np.ndarray[Any, np.dtype[np.float64]]) -> None:
 def _lattice(shape: Sequence[int], ndim: int) -> Float[Tensor, "K ndim"]:
     if len(shape) != ndim or any(n < 2 for n in shape):
         raise stnkit.InputError(
-            f"control_points must be {ndim} whole numbers, each at least 2, or positions, "
-            f"but {list(shape)} was given"
+            f"control_points must be {ndim} whole numbers, each at least 2, or positions, but {list(shape)} was given"
         )
     axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in shape]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(-1, ndim)

@@ -15,6 +15,9 @@ from stnkit.families.family import TransformFamily, finite
 
 # A basis is evaluated in pieces of about this many bytes of float64, whatever its whole size.
 CHUNK_BYTES = 16 * 2**20
+# A sum over more basis functions than this is formed in float64 and cast: splines of many control points have large
+# weights of both signs, whose sum keeps fewer digits than float32 has (12 × 12 lose 1e-5, 32 × 32 5e-4).
+MANY = 100
 
 
 class LinearFamily(TransformFamily):
@@ -54,12 +57,14 @@ class LinearFamily(TransformFamily):
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
-            coefficients = self._coefficients(theta).to(points.dtype)
+            coefficients = self._coefficients(theta)
             batch, n_points = points.shape[:2]
-            basis = self.basis(points.reshape(-1, self.ndim).double()).to(points.dtype)
+            basis = self.basis(points.reshape(-1, self.ndim).double()).to(coefficients.dtype)
             if batch == 1:
-                return _planar_product(coefficients, basis.T).transpose(1, 2)
-            return torch.bmm(basis.view(batch, n_points, -1), coefficients.transpose(1, 2))
+                source = _planar_product(coefficients, basis.T).transpose(1, 2)
+            else:
+                source = torch.bmm(basis.view(batch, n_points, -1), coefficients.transpose(1, 2))
+            return source.to(points.dtype)
 
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """The planar product: coefficients (B·ndim, K) @ basisᵀ (K, H·W), permuted without a copy.
@@ -71,15 +76,17 @@ class LinearFamily(TransformFamily):
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
             coefficients = finite(self._coefficients(theta))
-            if self._bases.admits(math.prod(size) * coefficients.shape[-1] * theta.element_size()):
-                source = _planar_product(coefficients, self._lattice_basis(size, theta.dtype, theta.device))
+            if self._bases.admits(math.prod(size) * coefficients.shape[-1] * coefficients.element_size()):
+                basis = self._lattice_basis(size, coefficients.dtype, theta.device)
+                source = _planar_product(coefficients, basis).to(theta.dtype)
             else:
-                source = self._chunked_product(coefficients, size)
+                source = self._chunked_product(coefficients, size, theta.dtype)
         return source.view(theta.shape[0], self.ndim, *size).movedim(1, -1)
 
     def _coefficients(self, theta: Tensor) -> Tensor:
         # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
-        return self.coefficients(theta.double()).to(theta.dtype)
+        coefficients = self.coefficients(theta.double())
+        return coefficients if coefficients.shape[-1] > MANY else coefficients.to(theta.dtype)
 
     def _lattice_basis(self, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "K N"]:
         key = (size, dtype, device)
@@ -95,9 +102,9 @@ class LinearFamily(TransformFamily):
         self._bases.put(key, basis)
         return basis
 
-    def _chunked_product(self, coefficients: Tensor, size: tuple[int, ...]) -> Tensor:
+    def _chunked_product(self, coefficients: Tensor, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         def product(coefficients: Tensor, points: Tensor) -> Tensor:
-            return _planar_product(coefficients, self.basis(points).to(coefficients.dtype).T)
+            return _planar_product(coefficients, self.basis(points).to(coefficients.dtype).T).to(dtype)
 
         chunks = self._lattice_chunks(size, coefficients.device, n_basis=coefficients.shape[-1])
         if torch.is_grad_enabled() and coefficients.requires_grad:

@@ -30,9 +30,7 @@ class Power(stnkit.TransformFamily):
         return torch.ones(1, dtype=torch.float64)
 
     def forward(self, theta, points):
-        return torch.stack(
-            [theta[:, :1] * points[..., 0].square(), points[..., 1].expand(len(theta), -1)], dim=-1
-        )
+        return torch.stack([theta[:, :1] * points[..., 0].square(), points[..., 1].expand(len(theta), -1)], dim=-1)
 
 
 class Wave(stnkit.TransformFamily):
@@ -91,9 +89,7 @@ def smallest_determinant(family, theta, n=41):
     points = stnkit.coordinates.lattice((n,) * family.ndim, dtype=torch.float64).view(1, -1, family.ndim)
     points = points.expand(len(theta), -1, -1).clone().requires_grad_()
     source = family(theta, points)
-    rows = [
-        torch.autograd.grad(source[..., d].sum(), points, retain_graph=True)[0] for d in range(family.ndim)
-    ]
+    rows = [torch.autograd.grad(source[..., d].sum(), points, retain_graph=True)[0] for d in range(family.ndim)]
     return torch.linalg.det(torch.stack(rows, dim=-2)).amin(dim=1)
 
 
@@ -133,9 +129,7 @@ def test_round_trip_far_from_the_identity(degrees, scale):
     family = stnkit.build("transform", "tps")
     theta = unfolded(family, 0.1)
     a = math.radians(degrees)
-    turn = scale * torch.tensor(
-        [[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]], dtype=torch.float64
-    )
+    turn = scale * torch.tensor([[math.cos(a), -math.sin(a)], [math.sin(a), math.cos(a)]], dtype=torch.float64)
     moved = torch.tensor([[0.7], [-2.0]], dtype=torch.float64)
     theta = (turn @ theta.view(5, 2, -1) + moved).flatten(start_dim=1)
     points = rand(1, 200, 2)

@@ -95,9 +95,7 @@ def test_agrees_with_scipy_where_the_diagonal_does_not_matter(shape):
     separable = torch.stack([torch.sin(3 * x) + y**2, x**3 - torch.cos(2 * y)]).flatten()
     for theta, points in ((family.identity() + rand(family.n_params), along), (separable, rand(50, 2))):
         oracle = LinearNDInterpolator(Delaunay(nodes.numpy()), theta.view(2, -1).T.numpy())
-        np.testing.assert_allclose(
-            family(theta[None], points[None])[0], oracle(points.numpy()), rtol=0, atol=1e-10
-        )
+        np.testing.assert_allclose(family(theta[None], points[None])[0], oracle(points.numpy()), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -248,9 +246,7 @@ def test_gradients_agree_with_finite_differences(shape):
 def test_gradients_on_edges_and_corners_are_those_of_a_neighboring_piece(shape):
     family = mesh(shape)
     theta = moved(family, n=1).requires_grad_()
-    points = torch.cat([positions(family), torch.zeros(1, family.ndim), torch.full((1, family.ndim), 0.5)])[
-        None
-    ]
+    points = torch.cat([positions(family), torch.zeros(1, family.ndim), torch.full((1, family.ndim), 0.5)])[None]
     points.requires_grad_()
     for d in range(family.ndim):
         source = family(theta, points)
@@ -420,9 +416,7 @@ def test_folds_are_the_pieces_that_turn_over(shape):
     # The sign of the Jacobian's determinant at the centers of the pieces.
     centers = positions(family)[family.triangles].mean(dim=1)[None].expand(2, -1, -1).clone().requires_grad_()
     source = family(theta, centers)
-    rows = [
-        torch.autograd.grad(source[..., d].sum(), centers, retain_graph=True)[0] for d in range(family.ndim)
-    ]
+    rows = [torch.autograd.grad(source[..., d].sum(), centers, retain_graph=True)[0] for d in range(family.ndim)]
     assert torch.equal(family.folds(theta), torch.linalg.det(torch.stack(rows, dim=-2)) <= 0)
 
 

@@ -205,9 +205,7 @@ def test_cardinal_functions_sum_to_one_and_reproduce_points(control_points):
     points = 1.5 * rand(1, 40, family.ndim)
     n_points = family.n_params // family.ndim
     # θ whose x is 1 at one control point and 0 at the others, for each of them: x is its cardinal function.
-    moved = torch.cat(
-        [torch.eye(n_points), torch.zeros(n_points, family.n_params - n_points)], dim=1
-    ).double()
+    moved = torch.cat([torch.eye(n_points), torch.zeros(n_points, family.n_params - n_points)], dim=1).double()
     cardinal = family(moved, points)[..., 0]
     assert (cardinal.sum(dim=0) - 1).abs().max() <= 1e-11
     assert (cardinal.T @ family.control_points - points[0]).abs().max() <= 1e-11
