@@ -207,6 +207,26 @@ def test_what_a_stage_sends_outside_stays_there_whatever_comes_after(inner, lost
     assert (family(theta, lattice)[0].abs() > 1).any(dim=-1).all()
 
 
+def test_points_that_are_lost_leave_the_gradients_of_later_stages_finite():
+    family = compose(["affine", "affine"])
+    theta, points = random_theta(family).requires_grad_(), random_points(family)
+    points[0, 3], points[1, 4], points[2, 5] = math.nan, math.inf, -1e30
+    source = family(theta, points)
+    source.square().sum().backward()
+    assert source.isfinite().all()
+    assert theta.grad[:, :6].isfinite().all()
+
+
+def test_points_without_a_solution_leave_the_gradient_of_the_inverse_finite():
+    family = compose(["affine", SMALL])
+    theta, points = random_theta(family).requires_grad_(), random_points(family)
+    points[0, 3] = torch.nan
+    found = family.inverse(theta, points)
+    found[found.isfinite()].sum().backward()
+    assert theta.grad[:, 6:].isfinite().all()
+    assert (theta.grad[:, 6:] != 0).any(dim=1).all()
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
 @pytest.mark.parametrize("stages", [*STAGES, STAGES_3D], ids=str)
 def test_a_theta_that_is_not_finite_gives_a_finite_grid(stages, bad):
