@@ -1,0 +1,135 @@
+"""Free-form deformations by cubic B-splines."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+import stnkit
+from stnkit import coordinates
+
+# A cubic reaches over four control points along an axis.
+REACH = 4
+
+
+class BSpline(stnkit.TransformFamily):
+    """T_θ(p) = p + Σ_i θ_i Π_d β((p_d − c_{i_d}) / h_d), with β the uniform cubic B-spline.
+
+    θ is planar: the displacements of all control points along x, then along y (then z), in normalized
+    units, each a lattice of [rows, columns] row by row. The identity is 0. Along an axis with n control
+    points their spacing is h = 2/(n − 3), and control point i lies at c_i = (i − 1)·h − 1: one spacing beyond
+    either edge, so that on all of [-1, 1] four control points reach every point, β sums to one, equal
+    displacements are a translation, and all affine maps are in the family. Farther outside T fades to p.
+
+    T is twice continuously differentiable, and does not fold while no displacement reaches 0.48·h along any
+    axis (0.40·h in three dimensions; Choi and Lee 2000). It does not compose, and its inverse is iterated.
+
+    Args:
+        control_points: of the lattice, [rows, columns] or [slices, rows, columns], at least 4 on each axis;
+            None is 8 on each.
+        ndim: number of dimensions, 2 or 3.
+
+    Raises:
+        InputError: when `ndim` is neither 2 nor 3, or there are not `ndim` whole numbers of control points.
+
+    Source: Rueckert et al. 1999, Nonrigid registration using free-form deformations, the local motion model;
+    Choi and Lee 2000, Injectivity conditions of 2D and 3D uniform cubic B-spline functions.
+    """
+
+    def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
+        super().__init__()
+        if ndim not in (2, 3):
+            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+        counts = [8] * ndim if control_points is None else list(control_points)
+        if len(counts) != ndim or any(type(n) is not int or n < REACH for n in counts):
+            raise stnkit.InputError(
+                f"control_points must be {ndim} whole numbers, each at least {REACH}, but {counts} was given"
+            )
+        self.ndim = ndim
+        self.control_points = tuple(counts)
+        self.n_params = ndim * math.prod(counts)
+        axes = [(torch.arange(n, dtype=torch.float64) - 1) * (2 / (n - 3)) - 1 for n in counts]
+        self._centers = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1])
+
+    def identity(self) -> Float[Tensor, "P"]:
+        return torch.zeros(self.n_params, dtype=torch.float64)
+
+    def forward(
+        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
+    ) -> Float[Tensor, "B N ndim"]:
+        """T_θ at any points: each reads the 4^ndim control points that reach it, and no others."""
+        theta = self.check_theta(theta)
+        points = self.check_points(points, theta)
+        displacements = theta.view(theta.shape[0], self.ndim, -1).to(points.dtype)
+        first, weights = self._support(points)
+        first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
+
+        def summed(axis: int, offset: int) -> Tensor:
+            if axis == self.ndim:
+                # A shifted window, so that all 4^ndim readings share one tensor of indices.
+                return displacements[:, :, offset:].gather(2, first)
+            stride = math.prod(self.control_points[axis + 1 :])
+            terms = [summed(axis + 1, offset + j * stride) * weights[axis][j] for j in range(REACH)]
+            return terms[0] + terms[1] + terms[2] + terms[3]
+
+        return points + summed(0, 0).transpose(1, 2)
+
+    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+        """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis.
+
+        On [-1, 1] the splines reproduce p = Σ c_i β_i(p), so that the identity is added to θ and not to
+        the grid.
+        """
+        theta = self.check_theta(theta)
+        size = coordinates.check_size(size, self.ndim)
+        far = coordinates.OUTSIDE
+        # The basis is a partition of unity: what is bounded here stays so.
+        bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
+        source = bounded.view(-1, self.ndim, *self.control_points) + self._centers.to(theta)
+        with coordinates.full_precision(theta):
+            source = source.flatten(0, -2) @ self._axis_basis(self.ndim - 1, size, theta).T
+            for axis in reversed(range(self.ndim - 1)):
+                source = source.reshape(-1, self.control_points[axis], math.prod(size[axis + 1 :]))
+                basis = self._axis_basis(axis, size, theta)
+                source = torch.bmm(basis.expand(source.shape[0], -1, -1), source)
+        return source.reshape(theta.shape[0], self.ndim, *size).movedim(1, -1)
+
+    def _axis_basis(self, axis: int, size: tuple[int, ...], like: Tensor) -> Float[Tensor, "pixels n"]:
+        pixels = coordinates.axis(size[axis], dtype=torch.float64, device=like.device)
+        indices = torch.arange(self.control_points[axis], dtype=torch.float64, device=like.device)
+        return _beta(self._position(pixels, axis)[:, None] - indices).to(like.dtype)
+
+    def _position(self, coordinate: Float[Tensor, "*any"], axis: int) -> Float[Tensor, "*any"]:
+        """A coordinate in units of the spacing, such that control point i lies at i."""
+        return (coordinate + 1) * ((self.control_points[axis] - 3) / 2) + 1
+
+    def _support(
+        self, points: Float[Tensor, "b N ndim"]
+    ) -> tuple[Int[Tensor, "b N"], list[list[Float[Tensor, "b 1 N"]]]]:
+        """Flat index of the first control point that reaches each point, and for each axis four weights.
+
+        Beyond the lattice the nearest four are taken, which β itself gives the weight 0 in the end.
+        """
+        first = torch.zeros(points.shape[:2], dtype=torch.int64, device=points.device)
+        weights = []
+        for axis, n in enumerate(self.control_points):
+            position = self._position(points[..., self.ndim - 1 - axis], axis)
+            # Without NaN and within the lattice before it becomes an index; the weights keep the NaN.
+            start = torch.nan_to_num(position.detach(), nan=1.0).clamp(1, n - 3).floor() - 1
+            first = first * n + start.long()
+            weights.append([_beta(position - start - j).unsqueeze(1) for j in range(REACH)])
+        return first, weights
+
+
+def _beta(t: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """The cubic B-spline: (max(0, 2 − |t|)³ − 4·max(0, 1 − |t|)³) / 6."""
+    distance = t.abs()
+    return ((2 - distance).clamp(min=0) ** 3 - 4 * (1 - distance).clamp(min=0) ** 3) / 6
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("bspline", BSpline)

@@ -1,0 +1,108 @@
+"""Several families in a row, with a single sampling of the image."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+import stnkit
+from stnkit import coordinates
+
+# Beyond it a point counts as sent outside on purpose: `OUTSIDE`, give or take what a stage adds to it.
+NEAR = coordinates.OUTSIDE / 2
+
+
+class Compose(stnkit.TransformFamily):
+    """T_θ = T_1 ∘ T_2 ∘ … ∘ T_n: warping by T_θ is warping by stage 1, then by stage 2, and so on.
+
+    The stages are listed in the order in which they act on the image: `[affine, tps]` straightens it first
+    and refines it then. Maps go from output to input, so that a target point passes the stages from last to
+    first, T_θ(p) = T_affine(T_tps(p)); the image itself is sampled only once.
+
+    θ is the θ of the stages one after the other, in the order listed, and so is the identity. What a stage
+    sends outside of every image stays there. The inverse is that of the stages, in reverse.
+
+    Args:
+        stages: the families, each a name or a mapping `{name: ..., option: ...}`; None is affine, then tps.
+
+    Raises:
+        InputError: when there is no stage, a stage cannot be built, or their numbers of dimensions differ.
+
+    Source: Lin and Lucey 2017, Inverse compositional spatial transformer networks: compose the warps and
+    not the images.
+    """
+
+    def __init__(self, stages: list[str | dict[str, Any]] | None = None) -> None:
+        super().__init__()
+        chosen = ["affine", "tps"] if stages is None else list(stages)
+        if not chosen:
+            raise stnkit.InputError("stages must name at least one transform, but it is empty")
+        self.stages = nn.ModuleList(stnkit.build("transform", stage) for stage in chosen)
+        dimensions = [family.ndim for family in self._families()]
+        if len(set(dimensions)) > 1:
+            raise stnkit.InputError(
+                f"all stages must have the same number of dimensions, but they have {dimensions}"
+            )
+        self.ndim = dimensions[0]
+        self.n_params = sum(family.n_params for family in self._families())
+
+    def identity(self) -> Float[Tensor, "P"]:
+        return torch.cat([family.identity() for family in self._families()])
+
+    def forward(
+        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
+    ) -> Float[Tensor, "B N ndim"]:
+        """T_1(T_2(… T_n(p)))."""
+        theta = self.check_theta(theta)
+        points = self.check_points(points, theta)
+        return self._outer_stages(theta, self._families()[-1](self._parts(theta)[-1], points))
+
+    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+        """T_θ on the pixel centers of an output of `size`: the last stage's grid, mapped by the others."""
+        theta = self.check_theta(theta)
+        size = coordinates.check_size(size, self.ndim)
+        with coordinates.full_precision(theta):
+            source = self._families()[-1].grid(self._parts(theta)[-1], size).flatten(1, -2)
+            return self._outer_stages(theta, source).view(theta.shape[0], *size, self.ndim)
+
+    def inverse(
+        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
+    ) -> Float[Tensor, "B N ndim"]:
+        """T_n⁻¹(… T_2⁻¹(T_1⁻¹(q))); NaN where a stage has no solution."""
+        theta = self.check_theta(theta)
+        points = self.check_points(points, theta)
+        for family, part in zip(self._families(), self._parts(theta), strict=True):
+            # A stage that iterates sees points that it can find, whatever became of the others.
+            unsolved = points.isnan().any(dim=-1, keepdim=True)
+            found = family.inverse(part, torch.where(unsolved, 0.0, points))
+            points = torch.where(unsolved, torch.nan, found)
+        return points
+
+    def _outer_stages(
+        self, theta: Float[Tensor, "B P"], source: Float[Tensor, "B N ndim"]
+    ) -> Float[Tensor, "B N ndim"]:
+        near = _near(source)
+        for family, part in zip(self._families()[-2::-1], self._parts(theta)[-2::-1], strict=True):
+            # What is lost goes through as the center, where every stage has finite values and gradients.
+            source = family(part, torch.where(near, source, 0.0))
+            near = near & _near(source)
+        return torch.where(near, source, coordinates.OUTSIDE)
+
+    def _families(self) -> list[stnkit.TransformFamily]:
+        return [cast(stnkit.TransformFamily, stage) for stage in self.stages]
+
+    def _parts(self, theta: Float[Tensor, "B P"]) -> tuple[Tensor, ...]:
+        return torch.split(theta, [family.n_params for family in self._families()], dim=1)
+
+
+def _near(source: Float[Tensor, "B N ndim"]) -> Bool[Tensor, "B N 1"]:
+    """Where no coordinate is beyond `NEAR`, infinite or NaN."""
+    return source.detach().abs().amax(dim=-1, keepdim=True) < NEAR
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("compose", Compose)

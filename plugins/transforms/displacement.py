@@ -1,0 +1,129 @@
+"""Dense displacement fields, given at a coarse resolution."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+import stnkit
+from stnkit import coordinates
+
+
+class Displacement(stnkit.TransformFamily):
+    """T_θ(p) = p + u_θ(p), with u_θ the coarse field θ, enlarged linearly.
+
+    θ is planar: all displacements along x, then along y (then z), in normalized units, each a field of
+    [rows, columns] row by row. The identity is 0. The field is an image over [-1, 1] like any other: its
+    cells have their centers at (2i + 1)/n − 1, between them u is linear along each axis, and beyond the
+    outermost ones the value of the border goes on. So a field of the output's size displaces each pixel by
+    itself.
+
+    T is continuous with kinks at the cells' centers. It does not compose, and its inverse is iterated.
+
+    Args:
+        resolution: of the field, [rows, columns] or [slices, rows, columns], at least 1 on each axis;
+            None is 8 on each.
+        ndim: number of dimensions, 2 or 3.
+
+    Raises:
+        InputError: when `ndim` is neither 2 nor 3, or the resolution is not `ndim` positive whole numbers.
+
+    Source: Balakrishnan et al. 2019, VoxelMorph: φ = Id + u, with u as predicted by a network.
+    """
+
+    def __init__(self, resolution: list[int] | None = None, ndim: int = 2) -> None:
+        super().__init__()
+        if ndim not in (2, 3):
+            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+        counts = [8] * ndim if resolution is None else list(resolution)
+        if len(counts) != ndim or any(type(n) is not int or n < 1 for n in counts):
+            raise stnkit.InputError(
+                f"resolution must be {ndim} whole numbers, each at least 1, but {counts} was given"
+            )
+        self.ndim = ndim
+        self.resolution = tuple(counts)
+        self.n_params = ndim * math.prod(counts)
+
+    def identity(self) -> Float[Tensor, "P"]:
+        return torch.zeros(self.n_params, dtype=torch.float64)
+
+    def forward(
+        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
+    ) -> Float[Tensor, "B N ndim"]:
+        """T_θ at any points: each reads the 2^ndim cells around it."""
+        theta = self.check_theta(theta)
+        points = self.check_points(points, theta)
+        field = theta.view(theta.shape[0], self.ndim, -1).to(points.dtype)
+        first, fractions = self._cells(points)
+        first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
+
+        def interpolated(axis: int, offset: int) -> Tensor:
+            if axis == self.ndim:
+                # A shifted window, so that all 2^ndim readings share one tensor of indices.
+                return field[:, :, offset:].gather(2, first)
+            # An axis of one cell has no next one: it reads the same cell twice.
+            stride = math.prod(self.resolution[axis + 1 :]) if self.resolution[axis] > 1 else 0
+            here, there = interpolated(axis + 1, offset), interpolated(axis + 1, offset + stride)
+            return here * (1 - fractions[axis]) + there * fractions[axis]
+
+        return points + interpolated(0, 0).transpose(1, 2)
+
+    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+        """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis.
+
+        The matrices have one column more than the field has cells: the coordinate itself, for the identity.
+        """
+        theta = self.check_theta(theta)
+        size = coordinates.check_size(size, self.ndim)
+        far = coordinates.OUTSIDE
+        # Interpolation is an average: what is bounded here stays so.
+        bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
+        source = bounded.view(-1, self.ndim, *self.resolution)
+        with coordinates.full_precision(theta):
+            for axis in reversed(range(self.ndim)):
+                source = self._enlarged(source, axis, size)
+        return source.movedim(1, -1)
+
+    def _enlarged(
+        self, source: Float[Tensor, "B ndim *field"], axis: int, size: tuple[int, ...]
+    ) -> Float[Tensor, "B ndim *larger"]:
+        """The field with one axis read at the pixel centers, later axes having been read before."""
+        pixels = coordinates.axis(size[axis], dtype=torch.float64, device=source.device)
+        n = self.resolution[axis]
+        index = (((pixels + 1) * n - 1) / 2).clamp(0, n - 1)
+        cells = torch.arange(n, dtype=torch.float64, device=source.device)
+        tents = (1 - (index[:, None] - cells).abs()).clamp(min=0)
+        matrix = torch.cat([tents, pixels[:, None]], dim=1).to(source.dtype)
+        batch, before, after = source.shape[0], self.resolution[:axis], size[axis + 1 :]
+        # The coordinate belongs to the displacements along this axis; the others pass it with weight 0.
+        along = torch.eye(self.ndim, dtype=source.dtype, device=source.device)[self.ndim - 1 - axis]
+        along = along.view(1, -1, *[1] * self.ndim).expand(batch, -1, *before, 1, *after)
+        source = torch.cat([source, along], dim=2 + axis)
+        if not after:
+            return source @ matrix.T
+        rows = source.reshape(-1, n + 1, math.prod(after))
+        product = torch.bmm(matrix.expand(rows.shape[0], -1, -1), rows)
+        return product.view(batch, self.ndim, *before, size[axis], *after)
+
+    def _cells(
+        self, points: Float[Tensor, "b N ndim"]
+    ) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
+        """Flat index of the first cell that each point reads, and the weight of the next along each axis."""
+        pixels = coordinates.to_pixels(points, self.resolution)
+        first = torch.zeros(points.shape[:2], dtype=torch.int64, device=points.device)
+        fractions = []
+        for axis, n in enumerate(self.resolution):
+            index = pixels[..., self.ndim - 1 - axis].clamp(0, n - 1)
+            # Without NaN before it becomes an index; the weight keeps the NaN.
+            start = torch.nan_to_num(index.detach(), nan=0.0).clamp(0, max(n - 2, 0)).floor()
+            first = first * n + start.long()
+            fractions.append((index - start).unsqueeze(1))
+        return first, fractions
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("displacement", Displacement)

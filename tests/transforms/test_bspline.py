@@ -1,0 +1,333 @@
+"""Free-form deformations by cubic B-splines, against SciPy's splines and their own properties."""
+
+import math
+
+import numpy as np
+import pytest
+import scipy.interpolate
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import stnkit
+from stnkit import coordinates
+
+LATTICES = [[4, 4], [8, 8], [5, 9], [4, 6, 5]]
+SIZES = {2: [(7, 10), (1, 6), (6, 1), (1, 1)], 3: [(3, 5, 4), (1, 2, 1)]}
+
+
+def bspline(control_points=None):
+    ndim = 2 if control_points is None else len(control_points)
+    return stnkit.build("transform", "bspline", control_points=control_points, ndim=ndim)
+
+
+def random_theta(family, batch=3, scale=0.1, dtype=torch.float64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(batch, family.n_params, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def random_points(family, batch=3, n=50, reach=1.0, dtype=torch.float64, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    uniform = torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64)
+    return (reach * (2 * uniform - 1)).to(dtype)
+
+
+def lattice_points(size, dtype=torch.float64):
+    return coordinates.lattice(size, dtype=dtype).view(1, -1, len(size))
+
+
+def centers(control_points):
+    """(ndim, *control_points): where the documentation says that the control points lie."""
+    axes = [-1 + (np.arange(n) - 1) * 2 / (n - 3) for n in control_points]
+    return torch.tensor(np.stack(np.meshgrid(*axes, indexing="ij")[::-1]))
+
+
+def by_scipy(control_points, theta, points):
+    """The same deformation as a tensor-product spline of SciPy, with zeros around the lattice."""
+    ndim, around = len(control_points), 12
+    displacements = theta.view(ndim, *control_points).movedim(0, -1).numpy()
+    padded = np.pad(displacements, [(around, around)] * ndim + [(0, 0)])
+    knots = []
+    for n in control_points:
+        spacing = 2 / (n - 3)
+        first_center = -1 - spacing - around * spacing
+        knots.append(first_center + spacing * (np.arange(n + 2 * around + 4) - 2))
+    spline = scipy.interpolate.NdBSpline(tuple(knots), padded, 3, extrapolate=False)
+    return points + torch.tensor(spline(points.flip(-1).numpy()))
+
+
+@pytest.mark.parametrize("control_points", LATTICES, ids=str)
+def test_identity_leaves_every_point_where_it_is(control_points):
+    family = bspline(control_points)
+    theta = family.identity()[None]
+    points = random_points(family, batch=1, reach=3)
+    torch.testing.assert_close(family(theta, points), points, atol=0, rtol=0)
+    for size in SIZES[family.ndim]:
+        lattice = coordinates.lattice(size, dtype=torch.float64)
+        torch.testing.assert_close(family.grid(theta, size)[0], lattice, atol=1e-14, rtol=0)
+        torch.testing.assert_close(family.grid(theta.float(), size)[0], lattice.float(), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("reach", [1.0, 4.0])
+@pytest.mark.parametrize("control_points", LATTICES, ids=str)
+def test_forward_is_scipys_spline_inside_and_beyond_the_lattice(control_points, reach):
+    family = bspline(control_points)
+    theta = random_theta(family, batch=1)
+    points = random_points(family, batch=1, n=200, reach=reach)
+    expected = by_scipy(control_points, theta[0], points[0])
+    torch.testing.assert_close(family(theta, points)[0], expected, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("control_points", LATTICES, ids=str)
+def test_grid_is_scipys_spline(control_points):
+    family = bspline(control_points)
+    theta = random_theta(family)
+    size = SIZES[family.ndim][0]
+    grid = family.grid(theta, size).reshape(3, -1, family.ndim)
+    for row, found in zip(theta, grid, strict=True):
+        expected = by_scipy(control_points, row, lattice_points(size)[0])
+        torch.testing.assert_close(found, expected, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("control_points", [*LATTICES, [64, 64]], ids=str)
+def test_grid_is_forward_on_the_lattice(control_points, dtype):
+    family = bspline(control_points)
+    theta = random_theta(family, dtype=dtype)
+    for size in SIZES[family.ndim]:
+        grid = family.grid(theta, size)
+        assert grid.shape == (3, *size, family.ndim)
+        assert grid.dtype == dtype
+        expected = family(theta, lattice_points(size, dtype)).view(grid.shape)
+        torch.testing.assert_close(grid, expected, atol=1e-5 if dtype == torch.float32 else 1e-13, rtol=0)
+
+
+@pytest.mark.parametrize("control_points", LATTICES, ids=str)
+def test_equal_displacements_are_a_translation_on_the_whole_image(control_points):
+    family = bspline(control_points)
+    shift = torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64)[: family.ndim]
+    theta = shift.repeat_interleave(family.n_params // family.ndim)[None]
+    corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * family.ndim)
+    points = torch.cat([random_points(family, batch=1)[0], corners])[None]
+    torch.testing.assert_close(family(theta, points), points + shift, atol=1e-14, rtol=0)
+
+
+@pytest.mark.parametrize("control_points", LATTICES, ids=str)
+def test_control_points_moved_by_an_affine_map_give_that_map(control_points):
+    family = bspline(control_points)
+    affine = stnkit.build("transform", "affine", ndim=family.ndim)
+    matrix = affine.identity()[None] + random_theta(affine, batch=1)
+    at = centers(control_points).flatten(start_dim=1).T[None]
+    theta = (affine(matrix, at) - at).transpose(1, 2).reshape(1, -1)
+    points = random_points(family, batch=1)
+    torch.testing.assert_close(family(theta, points), affine(matrix, points), atol=1e-13, rtol=0)
+
+
+def test_a_control_point_reaches_two_spacings_and_no_farther():
+    family = bspline([8, 8])
+    theta = torch.zeros(1, family.n_params, dtype=torch.float64)
+    theta[0, 64 + 8 * 2 + 5] = 0.1  # the y displacement of row 2, column 5
+    at = centers([8, 8])[:, 2, 5]
+    points = random_points(family, batch=1, n=500)
+    moved = family(theta, points) - points
+    near = ((points - at).abs() < 2 * (2 / 5)).all(dim=-1)
+    assert (moved[..., 0] == 0).all()
+    assert torch.equal(moved[..., 1] != 0, near)
+    torch.testing.assert_close(
+        family(theta, at.view(1, 1, 2))[0, 0, 1] - at[1],
+        torch.tensor(0.1 * (2 / 3) ** 2, dtype=torch.float64),
+    )
+
+
+@pytest.mark.parametrize("control_points", [[4, 5], [4, 4, 4]], ids=str)
+def test_gradients_are_right_also_on_knots_and_beyond_the_lattice(control_points):
+    family = bspline(control_points)
+    theta = random_theta(family, batch=1).requires_grad_()
+    spacing = torch.tensor([2 / (n - 3) for n in reversed(control_points)], dtype=torch.float64)
+    on_knots = -1 + spacing * torch.arange(-3, 4, dtype=torch.float64)[:, None]
+    points = torch.cat([random_points(family, batch=1, n=2)[0], on_knots])[None].requires_grad_()
+    assert torch.autograd.gradcheck(family, (theta, points))
+    assert torch.autograd.gradcheck(lambda t: family.grid(t, (2, 3, 2)[: family.ndim]), (theta,))
+
+
+def test_second_derivatives_are_right():
+    family = bspline([4, 5])
+    theta = random_theta(family, batch=1).requires_grad_()
+    points = random_points(family, batch=1, n=4).requires_grad_()
+    assert torch.autograd.gradgradcheck(family, (theta, points))
+
+
+@pytest.mark.parametrize("control_points", LATTICES, ids=str)
+def test_inverse_undoes_a_deformation_without_folds(control_points):
+    family = bspline(control_points)
+    bound = 0.35 * 2 / (max(control_points) - 3)
+    theta = random_theta(family, scale=10, dtype=torch.float32).tanh() * bound
+    points = random_points(family, dtype=torch.float32)
+    found = family.inverse(theta, family(theta, points))
+    torch.testing.assert_close(found, points, atol=1e-4, rtol=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    rows=st.integers(4, 9),
+    columns=st.integers(4, 9),
+    seed=st.integers(0, 2**31),
+)
+def test_displacements_under_the_documented_bound_never_fold(rows, columns, seed):
+    family = bspline([rows, columns])
+    bounds = 0.48 * torch.tensor([2 / (columns - 3), 2 / (rows - 3)], dtype=torch.float64)
+    signs = random_theta(family, batch=1, seed=seed).sign().view(1, 2, -1)
+    theta = (signs * bounds[:, None]).view(1, -1)
+    points = random_points(family, batch=1, n=300, reach=1.5, seed=seed).requires_grad_()
+    source = family(theta, points)
+    dx, dy = (torch.autograd.grad(source[..., d].sum(), points, retain_graph=True)[0] for d in range(2))
+    determinant = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
+    assert (determinant > 0).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    lattice=st.lists(st.integers(4, 7), min_size=2, max_size=3),
+    scale=st.floats(-2, 2),
+    seed=st.integers(0, 2**31),
+)
+def test_the_displacement_is_linear_in_theta(lattice, scale, seed):
+    family = bspline(lattice)
+    first, second = random_theta(family, batch=2, seed=seed).split(1)
+    points = random_points(family, batch=1, reach=2, seed=seed)
+    together = family(first + scale * second, points) - points
+    apart = (family(first, points) - points) + scale * (family(second, points) - points)
+    torch.testing.assert_close(together, apart, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("control_points", [[8, 8], [4, 5, 6]], ids=str)
+def test_elements_of_a_batch_do_not_touch_each_other(control_points):
+    family = bspline(control_points)
+    theta, points = random_theta(family, batch=4), random_points(family, batch=4)
+    size = SIZES[family.ndim][0]
+    for i in range(4):
+        torch.testing.assert_close(family(theta, points)[i], family(theta[i : i + 1], points[i : i + 1])[0])
+        torch.testing.assert_close(family.grid(theta, size)[i], family.grid(theta[i : i + 1], size)[0])
+
+
+def test_a_batch_of_one_set_of_points_serves_every_theta():
+    family = bspline()
+    theta, points = random_theta(family, batch=4), random_points(family, batch=1)
+    torch.testing.assert_close(family(theta, points), family(theta, points.expand(4, -1, -1)), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
+@pytest.mark.parametrize("control_points", [[8, 8], [4, 5, 6]], ids=str)
+def test_a_theta_that_is_not_finite_gives_a_finite_grid_and_finite_gradients(control_points, bad):
+    family = bspline(control_points)
+    theta = random_theta(family, dtype=torch.float32)
+    theta[1, 3] = bad
+    theta[2, :] = bad
+    theta.requires_grad_()
+    grid = family.grid(theta, SIZES[family.ndim][0])
+    grid.square().sum().backward()
+    assert grid.isfinite().all()
+    assert (grid[2].abs() > 1).any(dim=-1).all()
+    assert theta.grad.isfinite().all()
+
+
+def test_a_point_that_is_not_a_number_does_not_spread():
+    family = bspline()
+    points = random_points(family, batch=1)
+    theta = random_theta(family, batch=1)
+    expected = family(theta, points)
+    points[0, 3] = torch.nan
+    points[0, 4, 0] = torch.inf
+    found = family(theta, points)
+    assert found[0, 3].isnan().all()
+    untouched = [i for i in range(50) if i not in (3, 4)]
+    torch.testing.assert_close(found[0, untouched], expected[0, untouched], atol=0, rtol=0)
+
+
+def test_autocast_does_not_narrow_the_coordinates():
+    family = bspline()
+    theta, points = random_theta(family, dtype=torch.float32), random_points(family, dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        grid, source = family.grid(theta, (9, 9)), family(theta, points)
+    torch.testing.assert_close(grid, family.grid(theta, (9, 9)), atol=0, rtol=0)
+    torch.testing.assert_close(source, family(theta, points), atol=0, rtol=0)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Notes the number of entries of the largest tensor that is made."""
+
+    def __init__(self):
+        super().__init__()
+        self.numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.numel = max(self.numel, result.numel())
+        return result
+
+
+@pytest.mark.no_jaxtyping
+def test_no_basis_over_all_pixels_is_ever_made():
+    family = bspline([64, 64])
+    theta = random_theta(family, batch=1, dtype=torch.float32).requires_grad_()
+    with LargestTensor() as largest:
+        family.grid(theta, (128, 128)).sum().backward()
+    assert largest.numel == 2 * 128 * 128
+    with LargestTensor() as largest:
+        family(theta, lattice_points((128, 128), torch.float32)).sum().backward()
+    assert largest.numel == 2 * 128 * 128
+
+
+@pytest.mark.no_jaxtyping
+def test_it_compiles_to_one_graph_and_maps_over_theta():
+    family = bspline([5, 6])
+    theta, points = random_theta(family), random_points(family)
+    grid = torch.compile(lambda t: family.grid(t, (4, 5)), backend="eager", fullgraph=True)
+    source = torch.compile(family, backend="eager", fullgraph=True)
+    torch.testing.assert_close(grid(theta), family.grid(theta, (4, 5)))
+    torch.testing.assert_close(source(theta, points), family(theta, points))
+    mapped = torch.vmap(lambda t: family.grid(t[None], (4, 5))[0])(theta)
+    torch.testing.assert_close(mapped, family.grid(theta, (4, 5)))
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ndim": 4}, "ndim must be 2 or 3, but 4 was given"),
+        ({"control_points": [8]}, "2 whole numbers, each at least 4, but .8. was given"),
+        ({"control_points": [8, 8, 8]}, "2 whole numbers, each at least 4"),
+        ({"control_points": [8, 8], "ndim": 3}, "3 whole numbers, each at least 4"),
+        ({"control_points": [3, 8]}, "each at least 4, but .3, 8. was given"),
+        ({"control_points": []}, "2 whole numbers"),
+        ({"control_points": [8.0, 8]}, "control_points must be"),
+        ({"control_points": 8}, "control_points must be"),
+        ({"control_point": [8, 8]}, "has no option 'control_point'"),
+    ],
+)
+def test_bad_options_are_refused_in_one_sentence(options, message):
+    with pytest.raises(stnkit.InputError, match=message) as refused:
+        stnkit.build("transform", "bspline", **options)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)]
+)
+def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
+    family = bspline()
+    theta = torch.zeros(shape, dtype=dtype)
+    with pytest.raises(stnkit.InputError, match="BSpline takes a theta of"):
+        family.grid(theta, (4, 4))
+    with pytest.raises(stnkit.InputError, match="BSpline takes a theta of"):
+        family(theta, torch.zeros(1, 1, 2))
+
+
+@pytest.mark.no_jaxtyping
+def test_it_does_not_compose():
+    family = bspline()
+    with pytest.raises(stnkit.DoesNotComposeError, match="BSpline does not compose"):
+        family.compose(random_theta(family), random_theta(family))

@@ -1,0 +1,269 @@
+"""Dense displacement fields, against SciPy's linear interpolation and their own properties."""
+
+import math
+
+import pytest
+import scipy.ndimage
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import stnkit
+from stnkit import coordinates
+
+RESOLUTIONS = [[8, 8], [3, 5], [1, 4], [1, 1], [2, 3, 4], [3, 1, 2]]
+SIZES = {2: [(7, 10), (1, 6), (6, 1), (1, 1), (2, 2)], 3: [(3, 5, 4), (1, 2, 1)]}
+
+
+def displacement(resolution=None):
+    ndim = 2 if resolution is None else len(resolution)
+    return stnkit.build("transform", "displacement", resolution=resolution, ndim=ndim)
+
+
+def random_theta(family, batch=3, scale=0.1, dtype=torch.float64, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(batch, family.n_params, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def random_points(family, batch=3, n=50, reach=1.0, dtype=torch.float64, seed=1):
+    generator = torch.Generator().manual_seed(seed)
+    uniform = torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64)
+    return (reach * (2 * uniform - 1)).to(dtype)
+
+
+def lattice_points(size, dtype=torch.float64):
+    return coordinates.lattice(size, dtype=dtype).view(1, -1, len(size))
+
+
+def by_scipy(resolution, theta, points):
+    """Every coordinate of the field read by SciPy as an image, with its border beyond it."""
+    indices = [((points[:, -1 - axis] + 1) * n - 1).numpy() / 2 for axis, n in enumerate(resolution)]
+    fields = theta.view(len(resolution), *resolution).numpy()
+    read = [
+        scipy.ndimage.map_coordinates(f, indices, order=1, mode="nearest", prefilter=False) for f in fields
+    ]
+    return points + torch.stack([torch.from_numpy(values) for values in read], dim=-1)
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
+def test_identity_leaves_every_point_where_it_is(resolution):
+    family = displacement(resolution)
+    theta = family.identity()[None]
+    points = random_points(family, batch=1, reach=3)
+    torch.testing.assert_close(family(theta, points), points, atol=0, rtol=0)
+    for size in SIZES[family.ndim]:
+        lattice = coordinates.lattice(size, dtype=torch.float64)
+        torch.testing.assert_close(family.grid(theta, size)[0], lattice, atol=1e-14, rtol=0)
+        torch.testing.assert_close(family.grid(theta.float(), size)[0], lattice.float(), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("reach", [1.0, 3.0])
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
+def test_forward_is_scipys_interpolation_inside_and_beyond_the_field(resolution, reach):
+    family = displacement(resolution)
+    theta = random_theta(family, batch=1)
+    points = random_points(family, batch=1, n=200, reach=reach)
+    expected = by_scipy(resolution, theta[0], points[0])
+    torch.testing.assert_close(family(theta, points)[0], expected, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
+def test_grid_is_scipys_interpolation(resolution):
+    family = displacement(resolution)
+    theta = random_theta(family)
+    for size in SIZES[family.ndim]:
+        grid = family.grid(theta, size).reshape(3, -1, family.ndim)
+        for row, found in zip(theta, grid, strict=True):
+            expected = by_scipy(resolution, row, lattice_points(size)[0])
+            torch.testing.assert_close(found, expected, atol=1e-10, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("resolution", [*RESOLUTIONS, [64, 64]], ids=str)
+def test_grid_is_forward_on_the_lattice(resolution, dtype):
+    family = displacement(resolution)
+    theta = random_theta(family, dtype=dtype)
+    for size in SIZES[family.ndim]:
+        grid = family.grid(theta, size)
+        assert grid.shape == (3, *size, family.ndim)
+        assert grid.dtype == dtype
+        expected = family(theta, lattice_points(size, dtype)).view(grid.shape)
+        torch.testing.assert_close(grid, expected, atol=1e-5 if dtype == torch.float32 else 1e-13, rtol=0)
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
+def test_equal_displacements_are_a_translation_everywhere(resolution):
+    family = displacement(resolution)
+    shift = torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64)[: family.ndim]
+    theta = shift.repeat_interleave(family.n_params // family.ndim)[None]
+    points = random_points(family, batch=1, reach=2)
+    torch.testing.assert_close(family(theta, points), points + shift, atol=1e-14, rtol=0)
+
+
+@pytest.mark.parametrize("resolution", [[4, 6], [2, 3, 4]], ids=str)
+def test_a_field_of_the_size_of_the_output_displaces_every_pixel_by_itself(resolution):
+    family = displacement(resolution)
+    theta = random_theta(family, batch=1)
+    field = theta.view(family.ndim, *resolution).movedim(0, -1)
+    expected = coordinates.lattice(resolution, dtype=torch.float64) + field
+    torch.testing.assert_close(family.grid(theta, resolution)[0], expected, atol=1e-14, rtol=0)
+
+
+@settings(deadline=None, max_examples=25)
+@given(resolution=st.lists(st.integers(1, 6), min_size=2, max_size=3), seed=st.integers(0, 2**31))
+def test_no_point_is_displaced_farther_than_the_field_goes(resolution, seed):
+    family = displacement(resolution)
+    theta = random_theta(family, batch=1, seed=seed)
+    points = random_points(family, batch=1, reach=2, seed=seed)
+    moved = (family(theta, points) - points)[0]
+    field = theta.view(family.ndim, -1)
+    assert (moved <= field.amax(dim=1) + 1e-12).all()
+    assert (moved >= field.amin(dim=1) - 1e-12).all()
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    resolution=st.lists(st.integers(1, 6), min_size=2, max_size=3),
+    scale=st.floats(-2, 2),
+    seed=st.integers(0, 2**31),
+)
+def test_the_displacement_is_linear_in_theta(resolution, scale, seed):
+    family = displacement(resolution)
+    first, second = random_theta(family, batch=2, seed=seed).split(1)
+    points = random_points(family, batch=1, reach=2, seed=seed)
+    together = family(first + scale * second, points) - points
+    apart = (family(first, points) - points) + scale * (family(second, points) - points)
+    torch.testing.assert_close(together, apart, atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("resolution", [[3, 4], [1, 3], [2, 3, 2]], ids=str)
+def test_gradients_to_theta_and_points_are_right_between_the_kinks(resolution):
+    family = displacement(resolution)
+    theta = random_theta(family, batch=1).requires_grad_()
+    points = random_points(family, batch=1, n=5, reach=1.3).requires_grad_()
+    assert torch.autograd.gradcheck(family, (theta, points))
+    assert torch.autograd.gradgradcheck(family, (theta, points))
+    assert torch.autograd.gradcheck(lambda t: family.grid(t, (3, 4, 2)[: family.ndim]), (theta,))
+
+
+def test_gradients_on_the_kinks_are_finite():
+    family = displacement([3, 4])
+    points = lattice_points((3, 4)).requires_grad_()
+    family(random_theta(family, batch=1), points).sum().backward()
+    assert points.grad.isfinite().all()
+
+
+@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
+def test_inverse_undoes_a_displacement_without_folds(resolution):
+    family = displacement(resolution)
+    # Neighboring cells differ by less than a quarter of their distance along each axis.
+    bound = 0.25 / (family.ndim * max(resolution))
+    theta = random_theta(family, scale=10, dtype=torch.float32).tanh() * bound
+    points = random_points(family, reach=1.2, dtype=torch.float32)
+    found = family.inverse(theta, family(theta, points))
+    torch.testing.assert_close(found, points, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("resolution", [[8, 8], [2, 3, 4]], ids=str)
+def test_elements_of_a_batch_do_not_touch_each_other(resolution):
+    family = displacement(resolution)
+    theta, points = random_theta(family, batch=4), random_points(family, batch=4)
+    size = SIZES[family.ndim][0]
+    for i in range(4):
+        torch.testing.assert_close(family(theta, points)[i], family(theta[i : i + 1], points[i : i + 1])[0])
+        torch.testing.assert_close(family.grid(theta, size)[i], family.grid(theta[i : i + 1], size)[0])
+
+
+def test_a_batch_of_one_set_of_points_serves_every_theta():
+    family = displacement()
+    theta, points = random_theta(family, batch=4), random_points(family, batch=1)
+    torch.testing.assert_close(family(theta, points), family(theta, points.expand(4, -1, -1)), atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
+@pytest.mark.parametrize("resolution", [[8, 8], [2, 3, 4]], ids=str)
+def test_a_theta_that_is_not_finite_gives_a_finite_grid_and_finite_gradients(resolution, bad):
+    family = displacement(resolution)
+    theta = random_theta(family, dtype=torch.float32)
+    theta[1, 3] = bad
+    theta[2, :] = bad
+    theta.requires_grad_()
+    grid = family.grid(theta, SIZES[family.ndim][0])
+    grid.square().sum().backward()
+    assert grid.isfinite().all()
+    assert (grid[2].abs() > 1).any(dim=-1).all()
+    assert theta.grad.isfinite().all()
+
+
+def test_a_point_that_is_not_a_number_does_not_spread():
+    family = displacement()
+    points = random_points(family, batch=1)
+    theta = random_theta(family, batch=1)
+    expected = family(theta, points)
+    points[0, 3] = torch.nan
+    points[0, 4, 0] = torch.inf
+    found = family(theta, points)
+    assert found[0, 3].isnan().all()
+    untouched = [i for i in range(50) if i not in (3, 4)]
+    torch.testing.assert_close(found[0, untouched], expected[0, untouched], atol=0, rtol=0)
+
+
+def test_autocast_does_not_narrow_the_coordinates():
+    family = displacement()
+    theta, points = random_theta(family, dtype=torch.float32), random_points(family, dtype=torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        grid, source = family.grid(theta, (9, 9)), family(theta, points)
+    torch.testing.assert_close(grid, family.grid(theta, (9, 9)), atol=0, rtol=0)
+    torch.testing.assert_close(source, family(theta, points), atol=0, rtol=0)
+
+
+@pytest.mark.no_jaxtyping
+def test_it_compiles_to_one_graph_and_maps_over_theta():
+    family = displacement([5, 6])
+    theta, points = random_theta(family), random_points(family)
+    grid = torch.compile(lambda t: family.grid(t, (4, 5)), backend="eager", fullgraph=True)
+    source = torch.compile(family, backend="eager", fullgraph=True)
+    torch.testing.assert_close(grid(theta), family.grid(theta, (4, 5)))
+    torch.testing.assert_close(source(theta, points), family(theta, points))
+    mapped = torch.vmap(lambda t: family.grid(t[None], (4, 5))[0])(theta)
+    torch.testing.assert_close(mapped, family.grid(theta, (4, 5)))
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ndim": 1}, "ndim must be 2 or 3, but 1 was given"),
+        ({"resolution": [8]}, "2 whole numbers, each at least 1, but .8. was given"),
+        ({"resolution": [8, 8], "ndim": 3}, "3 whole numbers, each at least 1"),
+        ({"resolution": [0, 8]}, "each at least 1, but .0, 8. was given"),
+        ({"resolution": []}, "2 whole numbers"),
+        ({"resolution": [8.0, 8]}, "resolution must be"),
+        ({"resolution": "8x8"}, "resolution must be"),
+        ({"size": [8, 8]}, "has no option 'size'"),
+    ],
+)
+def test_bad_options_are_refused_in_one_sentence(options, message):
+    with pytest.raises(stnkit.InputError, match=message) as refused:
+        stnkit.build("transform", "displacement", **options)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)]
+)
+def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
+    family = displacement()
+    theta = torch.zeros(shape, dtype=dtype)
+    with pytest.raises(stnkit.InputError, match="Displacement takes a theta of"):
+        family.grid(theta, (4, 4))
+    with pytest.raises(stnkit.InputError, match="Displacement takes a theta of"):
+        family(theta, torch.zeros(1, 1, 2))
+
+
+@pytest.mark.no_jaxtyping
+def test_it_does_not_compose():
+    family = displacement()
+    with pytest.raises(stnkit.DoesNotComposeError, match="Displacement does not compose"):
+        family.compose(random_theta(family), random_theta(family))
