@@ -56,9 +56,7 @@ class BSpline(stnkit.TransformFamily):
     def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
-    def forward(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_θ at any points: each reads the 4^ndim control points that reach it, and no others."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 import stnkit
 from stnkit import coordinates
 
-# Beyond it a point counts as sent outside on purpose: `OUTSIDE`, give or take what a stage adds to it.
-NEAR = coordinates.OUTSIDE / 2
+# Beyond it a point counts as sent outside on purpose: `OUTSIDE`, or the part of it that a sum of terms leaves.
+NEAR = coordinates.OUTSIDE / 16
 
 
 class Compose(stnkit.TransformFamily):
@@ -42,18 +42,14 @@ class Compose(stnkit.TransformFamily):
         self.stages = nn.ModuleList(stnkit.build("transform", stage) for stage in chosen)
         dimensions = [family.ndim for family in self._families()]
         if len(set(dimensions)) > 1:
-            raise stnkit.InputError(
-                f"all stages must have the same number of dimensions, but they have {dimensions}"
-            )
+            raise stnkit.InputError(f"all stages must have the same number of dimensions, but they have {dimensions}")
         self.ndim = dimensions[0]
         self.n_params = sum(family.n_params for family in self._families())
 
     def identity(self) -> Float[Tensor, "P"]:
         return torch.cat([family.identity() for family in self._families()])
 
-    def forward(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_1(T_2(… T_n(p)))."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
@@ -67,9 +63,7 @@ class Compose(stnkit.TransformFamily):
             source = self._families()[-1].grid(self._parts(theta)[-1], size).flatten(1, -2)
             return self._outer_stages(theta, source).view(theta.shape[0], *size, self.ndim)
 
-    def inverse(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_n⁻¹(… T_2⁻¹(T_1⁻¹(q))); NaN where a stage has no solution."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)

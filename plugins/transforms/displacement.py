@@ -39,9 +39,7 @@ class Displacement(stnkit.TransformFamily):
             raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         counts = [8] * ndim if resolution is None else list(resolution)
         if len(counts) != ndim or any(type(n) is not int or n < 1 for n in counts):
-            raise stnkit.InputError(
-                f"resolution must be {ndim} whole numbers, each at least 1, but {counts} was given"
-            )
+            raise stnkit.InputError(f"resolution must be {ndim} whole numbers, each at least 1, but {counts} was given")
         self.ndim = ndim
         self.resolution = tuple(counts)
         self.n_params = ndim * math.prod(counts)
@@ -49,9 +47,7 @@ class Displacement(stnkit.TransformFamily):
     def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
-    def forward(
-        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
-    ) -> Float[Tensor, "B N ndim"]:
+    def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_θ at any points: each reads the 2^ndim cells around it."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
@@ -107,9 +103,7 @@ class Displacement(stnkit.TransformFamily):
         product = torch.bmm(matrix.expand(rows.shape[0], -1, -1), rows)
         return product.view(batch, self.ndim, *before, size[axis], *after)
 
-    def _cells(
-        self, points: Float[Tensor, "b N ndim"]
-    ) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
+    def _cells(self, points: Float[Tensor, "b N ndim"]) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
         """Flat index of the first cell that each point reads, and the weight of the next along each axis."""
         pixels = coordinates.to_pixels(points, self.resolution)
         first = torch.zeros(points.shape[:2], dtype=torch.int64, device=points.device)

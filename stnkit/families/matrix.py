@@ -87,7 +87,7 @@ class MatrixFamily(TransformFamily):
         with coordinates.full_precision(theta):
             matrix = self.matrix(theta)
         if self.affine:
-            return _separable_sum(matrix[:, :-1], size, bound=OUTSIDE / self.ndim).movedim(1, -1)
+            return _separable_sum(matrix[:, :-1], size, bound=OUTSIDE).movedim(1, -1)
         numerator = _separable_sum(matrix[:, :-1], size, bound=LARGE)
         # Unbounded: a w that is NaN is not in front of the horizon, and the quotient by an infinite one is 0.
         w = _separable_sum(matrix[:, -1:], size, bound=None)
@@ -145,7 +145,8 @@ def _separable_sum(
 ) -> Float[Tensor, "B rows *size"]:
     """The product of rows and (x, y, …, 1) at every pixel center, as a sum of broadcast terms.
 
-    Each term is bounded by itself, which costs as much as an axis and not as much as the image.
+    Each term is bounded by itself, which costs as much as an axis and not as much as the image. Their bounds are
+    1/2, 1/4, 1/8 of the whole one: infinite terms of opposite sign cannot cancel, and stay outside of the image.
     """
     ndim = len(size)
     total: Tensor | None = None
@@ -156,6 +157,7 @@ def _separable_sum(
         if total is None:
             term = term + rows[:, :, -1, None]
         if bound is not None:
+            bound = bound / 2
             term = finite(term, bound)
         shape = [rows.shape[0], rows.shape[1], *[1] * ndim]
         shape[1 + ndim - column] = n

@@ -314,9 +314,7 @@ def test_bad_options_are_refused_in_one_sentence(options, message):
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(
-    ("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)]
-)
+@pytest.mark.parametrize(("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)])
 def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
     family = bspline()
     theta = torch.zeros(shape, dtype=dtype)

@@ -79,9 +79,7 @@ def test_three_affine_stages_are_the_product_of_their_matrices():
     product = affine.compose(affine.compose(first, second), third)
     torch.testing.assert_close(family(theta, points), affine(product, points), atol=1e-12, rtol=0)
     torch.testing.assert_close(family.grid(theta, (4, 7)), affine.grid(product, (4, 7)), atol=1e-12, rtol=0)
-    torch.testing.assert_close(
-        family.inverse(theta, points), affine.inverse(product, points), atol=1e-9, rtol=1e-9
-    )
+    torch.testing.assert_close(family.inverse(theta, points), affine.inverse(product, points), atol=1e-9, rtol=1e-9)
 
 
 def test_the_first_stage_is_the_first_to_warp_the_image():

@@ -39,9 +39,7 @@ def by_scipy(resolution, theta, points):
     """Every coordinate of the field read by SciPy as an image, with its border beyond it."""
     indices = [((points[:, -1 - axis] + 1) * n - 1).numpy() / 2 for axis, n in enumerate(resolution)]
     fields = theta.view(len(resolution), *resolution).numpy()
-    read = [
-        scipy.ndimage.map_coordinates(f, indices, order=1, mode="nearest", prefilter=False) for f in fields
-    ]
+    read = [scipy.ndimage.map_coordinates(f, indices, order=1, mode="nearest", prefilter=False) for f in fields]
     return points + torch.stack([torch.from_numpy(values) for values in read], dim=-1)
 
 
@@ -250,9 +248,7 @@ def test_bad_options_are_refused_in_one_sentence(options, message):
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(
-    ("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)]
-)
+@pytest.mark.parametrize(("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)])
 def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
     family = displacement()
     theta = torch.zeros(shape, dtype=dtype)
