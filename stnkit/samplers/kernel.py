@@ -75,16 +75,16 @@ class KernelSampler(PaddedSampler):
         batch, channels, *size = source.shape
         axes = []
         for d, n in enumerate(size):
-            x = pixels[..., -1 - d].reshape(batch, 1, -1)
-            width = None if widths is None else widths[..., -1 - d].reshape(batch, 1, -1)
+            x = pixels[..., -1 - d].flatten(1)[:, None]
+            width = None if widths is None else widths[..., -1 - d].flatten(1)[:, None]
             axes.append(self._taps(x, width, n, margin=(n - image.shape[2 + d]) // 2))
         *outer, (columns, column_weights) = axes
-        flat = source.reshape(batch, channels, -1)
+        flat = source.flatten(2)
         total = flat.new_zeros(())
         for taps in itertools.product(range(self._n_taps), repeat=len(outer)):
             start, row_weight = _row(outer, size, taps)
-            index = (start + columns).reshape(batch, 1, -1).expand(-1, channels, -1)
-            values = flat.gather(2, index).view(batch, channels, self._n_taps, -1)
+            index = (start + columns).flatten(1)[:, None].expand(-1, channels, -1)
+            values = flat.gather(2, index).view(batch, channels, *columns.shape[1:])
             total = total + (values * column_weights[:, None]).sum(dim=2) * row_weight
         return total.view(batch, channels, *grid.shape[1:-1])
 
@@ -96,10 +96,18 @@ class KernelSampler(PaddedSampler):
         self, x: Float[Tensor, "B 1 P"], width: Float[Tensor, "B 1 P"] | None, n: int, margin: int
     ) -> tuple[Int64[Tensor, "B taps P"], Float[Tensor, "B taps P"]]:
         """The pixels of one axis that lie under the kernel, and their weights."""
-        x = x + margin
-        offsets = torch.arange(1, self._n_taps + 1, device=x.device)[:, None]
-        index = torch.floor(x.detach() - self._n_taps / 2).long() + offsets
-        distance = x - index.to(x.dtype)
+        n_taps = self._n_taps
+        # The pixel in the middle of the taps: the nearest if their number is odd, else the one to the left.
+        half = n_taps % 2 / 2
+        start = torch.floor(x.detach() + half)
+        # In [-half, 1 - half): a point that is left of a center by less than rounding must stay there, or one
+        # tap would have passed its kink and the next would not.
+        fraction = x - start
+        excess = fraction.detach() - (1 - half - torch.finfo(x.dtype).eps)
+        fraction = fraction - excess.clamp(min=0)
+        offsets = torch.arange(n_taps, device=x.device)[:, None] - (n_taps - 1) // 2
+        index = start.long() + margin + offsets
+        distance = fraction - offsets.to(x.dtype)
         weight = self.kernel(distance if width is None else distance / width)
         if self.normalized:
             weight = weight / weight.sum(dim=1, keepdim=True)
