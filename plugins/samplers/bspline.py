@@ -90,7 +90,7 @@ class BSpline(stnkit.KernelSampler):
         i = torch.arange(n, device=device)
         return h[(i[:, None] - i).abs()] + h[i[:, None] + i + 1]
 
-    def _response(self, period: int, device: torch.device) -> Float[Tensor, " period"]:
+    def _response(self, period: int, device: torch.device) -> Float[Tensor, "period"]:
         k = torch.arange(period, dtype=torch.float64, device=device)
         total = torch.zeros_like(k)
         for r, z in self._terms:

@@ -5,9 +5,9 @@ import math
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional
 
 from stnkit import coordinates
 from stnkit.errors import InputError
@@ -49,7 +49,6 @@ class PaddedSampler(Sampler):
     ) -> Float[Tensor, "B C *out_size"]:
         """The image at the grid with `sample_padding`; both have the same dtype, float32 or wider."""
 
-    @final
     def forward(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
@@ -93,7 +92,7 @@ class PaddedSampler(Sampler):
             # One period is [-1, 1), of which the wider image takes a smaller part.
             grid = (torch.remainder(grid + 1, 2) - 1) * (extent / (extent + 2 * margin))
             image, padding = wrapped(image, margin), Padding.border.value
-        return functional.grid_sample(image, grid, mode=mode, padding_mode=padding, align_corners=False)
+        return F.grid_sample(image, grid, mode=mode, padding_mode=padding, align_corners=False)
 
     def extra_repr(self) -> str:
         fill = f", fill_value={self.fill_value!r}" if self.padding is Padding.fill else ""

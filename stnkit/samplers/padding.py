@@ -3,9 +3,9 @@
 import enum
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn import functional
 
 from stnkit.errors import InputError
 
@@ -53,7 +53,7 @@ def wrapped(image: Float[Tensor, "B C *size"], margin: int) -> Float[Tensor, "B 
     """The image continued periodically by `margin` pixels on each side."""
     size = image.shape[2:]
     if min(size) >= margin:
-        return functional.pad(image, [margin] * (2 * len(size)), mode="circular")
+        return F.pad(image, [margin] * (2 * len(size)), mode="circular")
     for d, n in enumerate(size):
         index = torch.arange(-margin, n + margin, device=image.device)
         image = image.index_select(2 + d, source_index(index, n, Padding.circular))

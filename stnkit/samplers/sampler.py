@@ -26,7 +26,7 @@ class Sampler(nn.Module, abc.ABC):
             grid: normalized source points, x first.
         """
 
-    def valid(self, grid: Float[Tensor, "B *out_size ndim"]) -> Bool[Tensor, " B *out_size"]:
+    def valid(self, grid: Float[Tensor, "B *out_size ndim"]) -> Bool[Tensor, "B *out_size"]:
         """Where the grid lies on the image, edges included: elsewhere padding is read.
 
         Args:

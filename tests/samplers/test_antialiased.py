@@ -9,9 +9,7 @@ from .oracles import PADDINGS, loop_sample, padding_options, random_grid, random
 
 
 def scaled_lattice(size, scale, shift=0.0, batch=2):
-    return (scale * stnkit.coordinates.lattice(size, dtype=torch.float64) + shift).expand(
-        batch, *size, len(size)
-    )
+    return (scale * stnkit.coordinates.lattice(size, dtype=torch.float64) + shift).expand(batch, *size, len(size))
 
 
 def triangle(d):

@@ -47,8 +47,7 @@ def test_catmull_rom_is_exact_for_quadratic_images_and_the_default_is_not():
     grid = stnkit.coordinates.from_pixels(points, (3, 12))
     expected = 0.5 * at**2 - 3 * at + 1
     errors = [
-        (stnkit.build("sampler", "bicubic", a=a)(image, grid).flatten() - expected).abs().max()
-        for a in (-0.5, -0.75)
+        (stnkit.build("sampler", "bicubic", a=a)(image, grid).flatten() - expected).abs().max() for a in (-0.5, -0.75)
     ]
     assert errors[0] < 1e-10 < errors[1]
 
@@ -58,9 +57,7 @@ def test_both_ways_have_the_same_gradients(padding):
     gradients = []
     for double_backward in (False, True):
         image, grid = random_image((5, 8)).requires_grad_(), random_grid(2).requires_grad_()
-        sampler = stnkit.build(
-            "sampler", "bicubic", double_backward=double_backward, **padding_options(padding)
-        )
+        sampler = stnkit.build("sampler", "bicubic", double_backward=double_backward, **padding_options(padding))
         gradients.append(torch.autograd.grad(sampler(image, grid).square().sum(), (image, grid)))
     for ours, theirs in zip(*gradients, strict=True):
         assert (ours - theirs).abs().max() < 1e-10

@@ -22,9 +22,7 @@ def gradients_both_ways(size, grid, padding):
     results = []
     for double_backward in (False, True):
         image, points = random_image(size).requires_grad_(), grid.clone().requires_grad_()
-        sampler = stnkit.build(
-            "sampler", "bilinear", double_backward=double_backward, **padding_options(padding)
-        )
+        sampler = stnkit.build("sampler", "bilinear", double_backward=double_backward, **padding_options(padding))
         results.append(torch.autograd.grad(sampler(image, points).square().sum(), (image, points)))
     return zip(*results, strict=True)
 

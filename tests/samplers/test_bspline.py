@@ -12,11 +12,7 @@ ORDERS = [2, 3, 4, 5]
 LARGE = [(20, 31), (1, 24), (24, 1)]
 
 
-CASES = [
-    (size, padding)
-    for padding in PADDINGS
-    for size in (LARGE if padding == "reflection" else [*SIZES, *LARGE])
-]
+CASES = [(size, padding) for padding in PADDINGS for size in (LARGE if padding == "reflection" else [*SIZES, *LARGE])]
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -49,14 +45,10 @@ def test_reflection_equals_the_spline_through_the_reflected_row(n, order):
     def beta(d):
         return np.nan_to_num(kernel(d))
 
-    matrix = sum(
-        beta(np.subtract.outer(np.arange(2 * n), np.arange(2 * n) + 2 * n * k)) for k in range(-6, 7)
-    )
+    matrix = sum(beta(np.subtract.outer(np.arange(2 * n), np.arange(2 * n) + 2 * n * k)) for k in range(-6, 7))
     coefficients = np.linalg.solve(matrix, period)
     at = np.linspace(-0.9 * n, 1.9 * n, 23)
-    expected = sum(
-        beta(np.subtract.outer(at, np.arange(2 * n) + 2 * n * k)) @ coefficients for k in range(-6, 7)
-    )
+    expected = sum(beta(np.subtract.outer(at, np.arange(2 * n) + 2 * n * k)) @ coefficients for k in range(-6, 7))
     points = torch.from_numpy(np.stack([at, np.zeros_like(at)], axis=-1))[None, None]
     grid = stnkit.coordinates.from_pixels(points, (1, n))
     sampler = stnkit.build("sampler", "bspline", padding="reflection", order=order)

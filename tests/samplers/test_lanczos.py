@@ -26,9 +26,7 @@ def test_equals_the_sum_over_pixels(size, padding, lobes):
 
 def test_the_kernel_and_two_derivatives_are_smooth_at_and_around_zero():
     kernel = stnkit.build("sampler", "lanczos", lobes=3).kernel
-    at = torch.tensor(
-        [0.0, 1e-9, 1e-4, 3.1e-3, 3.3e-3, 0.01, 1.0, -2.0], dtype=torch.float64
-    ).requires_grad_()
+    at = torch.tensor([0.0, 1e-9, 1e-4, 3.1e-3, 3.3e-3, 0.01, 1.0, -2.0], dtype=torch.float64).requires_grad_()
     assert np.abs(kernel(at).detach().numpy() - np.vectorize(lanczos(3))(at.detach().numpy())).max() < 1e-15
     (first,) = torch.autograd.grad(kernel(at).sum(), at, create_graph=True)
     (second,) = torch.autograd.grad(first.sum(), at)

@@ -95,7 +95,5 @@ def test_one_fill_value_is_needed_for_each_channel(name):
 
 
 def test_the_representation_names_the_padding():
-    assert "padding='fill', fill_value=0.5" in repr(
-        stnkit.build("sampler", "lanczos", padding="fill", fill_value=0.5)
-    )
+    assert "padding='fill', fill_value=0.5" in repr(stnkit.build("sampler", "lanczos", padding="fill", fill_value=0.5))
     assert "fill_value" not in repr(stnkit.build("sampler", "lanczos", padding="circular"))
