@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from stnkit.families import LinearFamily, MatrixFamily, TransformFamily
     from stnkit.hookspecs import Component, hookimpl
     from stnkit.localizers import Localizer, RegressionHead
-    from stnkit.samplers import PaddedSampler, Padding, Sampler
+    from stnkit.samplers import KernelSampler, PaddedSampler, Padding, Sampler
     from stnkit.transformer import SpatialTransformer
 
 _MODULES = {
@@ -36,6 +36,7 @@ _MODULES = {
     "Distortion": "experiments.distortions",
     "DoesNotComposeError": "errors",
     "InputError": "errors",
+    "KernelSampler": "samplers",
     "LinearFamily": "families",
     "Localizer": "localizers",
     "MatrixFamily": "families",
@@ -66,6 +67,7 @@ __all__ = [
     "Distortion",
     "DoesNotComposeError",
     "InputError",
+    "KernelSampler",
     "LinearFamily",
     "Localizer",
     "MatrixFamily",

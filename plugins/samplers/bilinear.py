@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-import torch.nn.functional as F
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -15,18 +15,42 @@ class Bilinear(stnkit.PaddedSampler):
     The gradient to the grid is a sub-gradient at pixel centers, where the kernel has its kinks.
 
     Args:
-        padding: what is read outside of the image: zeros, border or reflection about the image's edge.
+        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
+        fill_value: the constant that fill reads, a number or one for each channel.
+        double_backward: whether the gradient can be differentiated again, whatever the version of torch, at
+            several times the time; the values are the same.
 
     Raises:
-        InputError: for an unknown padding.
+        InputError: for an unknown padding or a fill value that is not finite.
 
     Source: Jaderberg et al. 2015, equations 5 to 7.
     """
 
+    def __init__(
+        self,
+        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        fill_value: float | list[float] = 0.0,
+        double_backward: bool = False,
+    ) -> None:
+        super().__init__(padding, fill_value)
+        self.double_backward = double_backward
+        self._triangle = _Triangle(self.sample_padding)
+
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
-        return F.grid_sample(image, grid, mode="bilinear", padding_mode=self.padding.value, align_corners=False)
+        if self.double_backward:
+            return self._triangle.sample(image, grid)
+        return self.grid_sample(image, grid, "bilinear", margin=1)
+
+
+class _Triangle(stnkit.KernelSampler):
+    """k(d) = 1 − |d|, by plain operations that can be differentiated again."""
+
+    support = 1
+
+    def kernel(self, distance: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        return torch.where(distance >= 0, 1 - distance, 1 + distance)
 
 
 @stnkit.hookimpl

@@ -1,6 +1,8 @@
-"""The abstract samplers: anything that reads an image at a grid, and one with the common padding options."""
+"""The abstract samplers: anything that reads an image at a grid, with the common padding, or by a kernel."""
 
-from stnkit.samplers.padded import PaddedSampler, Padding
+from stnkit.samplers.kernel import KernelSampler
+from stnkit.samplers.padded import PaddedSampler
+from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 
-__all__ = ["PaddedSampler", "Padding", "Sampler"]
+__all__ = ["KernelSampler", "PaddedSampler", "Padding", "Sampler"]

@@ -1,57 +1,53 @@
 """PaddedSampler: a sampler with the common choice of what lies outside the image."""
 
 import abc
-import enum
+import math
+from typing import final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
+from stnkit.samplers.padding import Padding, wrapped
 from stnkit.samplers.sampler import Sampler, check_image_and_grid
-
-
-class Padding(enum.StrEnum):
-    """What a sampler reads outside of the image: `0 0 | a b c` and so on."""
-
-    zeros = "zeros"  # 0 0 0 | a b c | 0 0 0
-    border = "border"  # a a a | a b c | c c c
-    reflection = "reflection"  # c b a | a b c | c b a
-
-    @classmethod
-    def parse(cls, padding: "Padding | str") -> "Padding":
-        """The padding of that name.
-
-        Raises:
-            InputError: when there is none.
-        """
-        try:
-            return cls(padding)
-        except ValueError:
-            names = ", ".join(cls)
-            raise InputError(f"padding must be one of {names}, but {padding!r} was given") from None
 
 
 class PaddedSampler(Sampler):
     """A sampler that knows `padding`. A subclass implements `sample` and nothing else.
 
     Args:
-        padding: what is read outside of the image: zeros, border or reflection about the image's edge.
+        padding: what is read outside of the image: zeros, border, reflection about the image's edge, circular
+            (the image repeats), or fill (a constant).
+        fill_value: the constant that fill reads, a number or one for each channel.
+
+    Attributes:
+        sample_padding: the padding that `sample` applies: zeros instead of fill, for which `forward` samples
+            image − fill and adds fill again, exact for every kernel whose weights sum to one.
 
     Raises:
-        InputError: for an unknown padding.
+        InputError: for an unknown padding or a fill value that is not finite.
     """
 
-    def __init__(self, padding: Padding | str = Padding.zeros) -> None:
+    def __init__(self, padding: Padding | str = Padding.zeros, fill_value: float | list[float] = 0.0) -> None:
         super().__init__()
         self.padding = Padding.parse(padding)
+        self.sample_padding = Padding.zeros if self.padding is Padding.fill else self.padding
+        values = list(fill_value) if isinstance(fill_value, list | tuple) else [fill_value]
+        if not values or not all(math.isfinite(value) for value in values):
+            raise InputError(
+                f"fill_value must be a finite number or a list of them, one for each channel, "
+                f"but {fill_value!r} was given"
+            )
+        self.fill_value = fill_value
 
     @abc.abstractmethod
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
-        """The image at the grid; both have the same dtype, float32 or wider."""
+        """The image at the grid with `sample_padding`; both have the same dtype, float32 or wider."""
 
     def forward(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
@@ -59,12 +55,57 @@ class PaddedSampler(Sampler):
         """The image at the grid, computed in the wider of their dtypes, returned in the image's.
 
         Raises:
-            InputError: when batch sizes or dimensions differ, or the grid is narrower than float32.
+            InputError: when batch sizes or dimensions differ, the grid is narrower than float32, or there is
+                not one fill value for each channel.
         """
         check_image_and_grid(image, grid)
         dtype = torch.promote_types(image.dtype, grid.dtype)
         with coordinates.full_precision(image):
-            return self.sample(image.to(dtype), grid.to(dtype)).to(image.dtype)
+            wide, grid = image.to(dtype), grid.to(dtype)
+            if self.padding is not Padding.fill:
+                return self.sample(wide, grid).to(image.dtype)
+            fill = self._fill(wide)
+            return (self.sample(wide - fill, grid) + fill).to(image.dtype)
+
+    @final
+    def grid_sample(
+        self,
+        image: Float[Tensor, "B C *in_size"],
+        grid: Float[Tensor, "B *out_size ndim"],
+        mode: str,
+        margin: int,
+    ) -> Float[Tensor, "B C *out_size"]:
+        """The `grid_sample` of torch with `sample_padding`: what `sample` of a subclass may be made of.
+
+        Circular padding, which torch does not have, is that of an image continued by `margin` pixels: two to
+        three times the time of the others, where gathering pixel by pixel takes four to fifteen times.
+
+        Args:
+            image: a batch of images.
+            grid: normalized source points, x first; one that is not finite may read NaN.
+            mode: that of torch.
+            margin: how many pixels beyond the image this mode reads for a point on it.
+        """
+        padding = self.sample_padding.value
+        if self.sample_padding is Padding.circular:
+            extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)
+            # One period is [-1, 1), of which the wider image takes a smaller part.
+            grid = (torch.remainder(grid + 1, 2) - 1) * (extent / (extent + 2 * margin))
+            image, padding = wrapped(image, margin), Padding.border.value
+        return F.grid_sample(image, grid, mode=mode, padding_mode=padding, align_corners=False)
 
     def extra_repr(self) -> str:
-        return f"padding={self.padding.value!r}"
+        fill = f", fill_value={self.fill_value!r}" if self.padding is Padding.fill else ""
+        return f"padding={self.padding.value!r}{fill}"
+
+    def _fill(self, image: Tensor) -> float | Tensor:
+        if not isinstance(self.fill_value, list | tuple):
+            return self.fill_value
+        n_channels = image.shape[1]
+        if len(self.fill_value) != n_channels:
+            raise InputError(
+                f"fill_value must be a number or one for each of the {n_channels} channels of the image, "
+                f"but {len(self.fill_value)} were given"
+            )
+        values = torch.tensor(self.fill_value, dtype=image.dtype, device=image.device)
+        return values.view(-1, *[1] * (image.ndim - 2))

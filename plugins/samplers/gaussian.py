@@ -1,0 +1,51 @@
+"""A Gaussian window."""
+
+import math
+from collections.abc import Iterable
+
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+# In sigmas, as in scipy.ndimage.gaussian_filter: the weight there is 3e-4 of the largest.
+_TRUNCATE = 4.0
+
+
+class Gaussian(stnkit.KernelSampler):
+    """V(p) = Σ_i U_i g(p − i) / Σ_i g(p − i) with g(d) = exp(−|d|² / 2σ²): reads and smooths in one step.
+
+    It does not interpolate: the identity grid gives the smoothed image. Its gradient to the grid reaches 4σ.
+
+    Args:
+        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
+        fill_value: the constant that fill reads, a number or one for each channel.
+        sigma: σ in pixels, at least 0.1. Pixels within 4σ are read, rounded up to whole pixels.
+
+    Raises:
+        InputError: for an unknown padding, a fill value that is not finite, or a sigma out of its range.
+    """
+
+    normalized = True
+
+    def __init__(
+        self,
+        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        fill_value: float | list[float] = 0.0,
+        sigma: float = 0.5,
+    ) -> None:
+        super().__init__(padding, fill_value)
+        # Much narrower, all weights would round to zero halfway between two pixels.
+        if not (math.isfinite(sigma) and sigma >= 0.1):
+            raise stnkit.InputError(f"sigma must be at least 0.1 pixels, but {sigma} was given")
+        self.sigma = sigma
+        self.support = math.ceil(_TRUNCATE * sigma)
+
+    def kernel(self, distance: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        return (distance.square() * (-0.5 / self.sigma**2)).exp()
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("gaussian", Gaussian)

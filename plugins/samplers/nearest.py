@@ -1,0 +1,54 @@
+"""The nearest pixel."""
+
+import warnings
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+import stnkit
+
+
+class Nearest(stnkit.PaddedSampler):
+    """V(p) = U_i with i the pixel center nearest to p, for label maps and masks.
+
+    Its gradient to the grid is zero: nothing upstream learns through it, and a warning says so once.
+    Halfway between two centers the pixel of the even index is taken, in floating point.
+
+    Args:
+        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
+        fill_value: the constant that fill reads, a number or one for each channel.
+
+    Raises:
+        InputError: for an unknown padding or a fill value that is not finite.
+    """
+
+    def __init__(
+        self, padding: stnkit.Padding | str = stnkit.Padding.zeros, fill_value: float | list[float] = 0.0
+    ) -> None:
+        super().__init__(padding, fill_value)
+        self._warned = False
+
+    def sample(
+        self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
+    ) -> Float[Tensor, "B C *out_size"]:
+        # A warning is a side effect, which a traced program must not have.
+        if not torch.compiler.is_compiling():
+            self._warn_once(wanted=torch.is_grad_enabled() and grid.requires_grad)
+        return self.grid_sample(image, grid, "nearest", margin=0)
+
+    def _warn_once(self, wanted: bool) -> None:
+        if wanted and not self._warned:
+            self._warned = True
+            warnings.warn(
+                "the nearest sampler has zero gradient to the grid, so what makes the grid does not learn "
+                "through it; another sampler does, such as bilinear",
+                stacklevel=2,
+            )
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("nearest", Nearest)

@@ -1,0 +1,128 @@
+"""KernelSampler: the paper's sum over all pixels, for any separable kernel of finite support."""
+
+import abc
+import itertools
+import math
+from typing import final
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.families.family import finite
+from stnkit.samplers.padded import PaddedSampler
+from stnkit.samplers.padding import Padding, source_index
+
+
+class KernelSampler(PaddedSampler):
+    """V(p) = Σ_i U_i Π_d k(p_d − i_d), p and i in pixels, in two or three dimensions.
+
+    A subclass sets `support` and implements `kernel`; `prefilter` and `widening` are there to be overridden.
+    It is made of plain differentiable operations: double backward works as far as the kernel's does.
+    Time and, while gradients are recorded, memory grow with the number of taps, ⌈2·support⌉^ndim.
+    Points that are not finite lie outside of the image.
+
+    Attributes:
+        support: k(d) = 0 for |d| > support, in pixels; it need not be whole.
+        normalized: whether weights are divided by their sum, for kernels that do not sum to one everywhere.
+
+    Source: Jaderberg et al. 2015, equation 3.
+    """
+
+    support: float
+    normalized: bool = False
+
+    @abc.abstractmethod
+    def kernel(self, distance: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+        """k(d): the weight of a pixel, differentiable in d.
+
+        At a kink the derivative should be that from the right, d ↓, as torch's samplers have it; grids at the
+        identity lie on pixel centers, and `abs` has derivative 0 there.
+
+        Args:
+            distance: d = p − i in pixels with its sign, |d| at most ⌈2·support⌉/2.
+        """
+
+    def prefilter(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B C *wider"]:
+        """The coefficients U that are summed; by default the image.
+
+        They may reach beyond the image, as far on both sides of an axis; padding lies outside of them.
+
+        Args:
+            image: a batch of images.
+        """
+        return image
+
+    def widening(self, pixels: Float[Tensor, "B *out_size ndim"]) -> Float[Tensor, "B *out_size ndim"] | None:
+        """The factor w of k(d/w) at each point and axis; by default None, for 1.
+
+        `support` is then that of the widest.
+
+        Args:
+            pixels: source points as pixel indices, x first.
+        """
+        return None
+
+    @final
+    def sample(
+        self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
+    ) -> Float[Tensor, "B C *out_size"]:
+        """Σ_i U_i Π_d k(p_d − i_d), one row of taps after the other."""
+        pixels = coordinates.to_pixels(finite(grid), image.shape[2:])
+        widths = self.widening(pixels)
+        source = self.prefilter(image)
+        batch, channels, *size = source.shape
+        axes = []
+        for d, n in enumerate(size):
+            x = pixels[..., -1 - d].flatten(1)[:, None]
+            width = None if widths is None else widths[..., -1 - d].flatten(1)[:, None]
+            axes.append(self._taps(x, width, n, margin=(n - image.shape[2 + d]) // 2))
+        *outer, (columns, column_weights) = axes
+        flat = source.flatten(2)
+        total = flat.new_zeros(())
+        for taps in itertools.product(range(self._n_taps), repeat=len(outer)):
+            start, row_weight = _row(outer, size, taps)
+            index = (start + columns).flatten(1)[:, None].expand(-1, channels, -1)
+            values = flat.gather(2, index).view(batch, channels, *columns.shape[1:])
+            total = total + (values * column_weights[:, None]).sum(dim=2) * row_weight
+        return total.view(batch, channels, *grid.shape[1:-1])
+
+    @property
+    def _n_taps(self) -> int:
+        return math.ceil(2 * self.support)
+
+    def _taps(
+        self, x: Float[Tensor, "B 1 P"], width: Float[Tensor, "B 1 P"] | None, n: int, margin: int
+    ) -> tuple[Int64[Tensor, "B taps P"], Float[Tensor, "B taps P"]]:
+        """The pixels of one axis that lie under the kernel, and their weights."""
+        n_taps = self._n_taps
+        # The pixel in the middle of the taps: the nearest if their number is odd, else the one to the left.
+        half = n_taps % 2 / 2
+        start = torch.floor(x.detach() + half)
+        # In [-half, 1 - half): a point that is left of a center by less than rounding must stay there, or one
+        # tap would have passed its kink and the next would not.
+        fraction = x - start
+        excess = fraction.detach() - (1 - half - torch.finfo(x.dtype).eps)
+        fraction = fraction - excess.clamp(min=0)
+        offsets = torch.arange(n_taps, device=x.device)[:, None] - (n_taps - 1) // 2
+        index = start.long() + margin + offsets
+        distance = fraction - offsets.to(x.dtype)
+        weight = self.kernel(distance if width is None else distance / width)
+        if self.normalized:
+            weight = weight / weight.sum(dim=1, keepdim=True)
+        if self.sample_padding is Padding.zeros:
+            weight = torch.where((index >= 0) & (index < n), weight, 0.0)
+        return source_index(index, n, self.sample_padding), weight
+
+
+def _row(
+    axes: list[tuple[Tensor, Tensor]], size: list[int], taps: tuple[int, ...]
+) -> tuple[Int64[Tensor, "B 1 P"], Float[Tensor, "B 1 P"]]:
+    """Where one row of pixels starts in the flat image, and its weight: the product over the other axes."""
+    starts = [index[:, tap, None] for (index, _), tap in zip(axes, taps, strict=True)]
+    weights = [weight[:, tap, None] for (_, weight), tap in zip(axes, taps, strict=True)]
+    start, row_weight = starts[0], weights[0]
+    for d in range(1, len(axes)):
+        start, row_weight = start * size[d] + starts[d], row_weight * weights[d]
+    return start * size[-1], row_weight

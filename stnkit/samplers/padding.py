@@ -1,0 +1,60 @@
+"""Padding: what a sampler reads outside of the image."""
+
+import enum
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from stnkit.errors import InputError
+
+
+class Padding(enum.StrEnum):
+    """What a sampler reads outside of the image: `0 0 | a b c` and so on."""
+
+    zeros = "zeros"  # 0 0 0 | a b c | 0 0 0
+    border = "border"  # a a a | a b c | c c c
+    reflection = "reflection"  # c b a | a b c | c b a
+    circular = "circular"  # a b c | a b c | a b c
+    fill = "fill"  # f f f | a b c | f f f, f being the fill value
+
+    @classmethod
+    def parse(cls, padding: "Padding | str") -> "Padding":
+        """The padding of that name.
+
+        Raises:
+            InputError: when there is none.
+        """
+        try:
+            return cls(padding)
+        except ValueError:
+            names = ", ".join(cls)
+            raise InputError(f"padding must be one of {names}, but {padding!r} was given") from None
+
+
+def source_index(index: Int64[Tensor, "*any"], n: int, padding: Padding) -> Int64[Tensor, "*any"]:
+    """The pixel of a row of n that stands for pixel `index`, which may lie outside of it.
+
+    Args:
+        index: of any whole number.
+        n: number of pixels in the row.
+        padding: for zeros and fill the nearest pixel is returned, whose weight the caller has to mask.
+    """
+    if padding is Padding.circular:
+        return index.remainder(n)
+    if padding is Padding.reflection:
+        folded = index.remainder(2 * n)
+        return torch.minimum(folded, 2 * n - 1 - folded)
+    return index.clamp(0, n - 1)
+
+
+def wrapped(image: Float[Tensor, "B C *size"], margin: int) -> Float[Tensor, "B C *wider"]:
+    """The image continued periodically by `margin` pixels on each side."""
+    size = image.shape[2:]
+    if min(size) >= margin:
+        return F.pad(image, [margin] * (2 * len(size)), mode="circular")
+    for d, n in enumerate(size):
+        index = torch.arange(-margin, n + margin, device=image.device)
+        image = image.index_select(2 + d, source_index(index, n, Padding.circular))
+    return image
