@@ -135,4 +135,6 @@ def test_what_the_table_says_is_so(cell, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["affine", "projective", "tps", "piecewise_affine", "bspline"])
 def test_the_default_backend_compiles_it_too(family):
-    compiles(family, backend="inductor")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # inductor's own use of torch.jit
+        compiles(family, backend="inductor")

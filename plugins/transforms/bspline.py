@@ -50,8 +50,6 @@ class BSpline(stnkit.TransformFamily):
         self.ndim = ndim
         self.control_points = tuple(counts)
         self.n_params = ndim * math.prod(counts)
-        axes = [(torch.arange(n, dtype=torch.float64) - 1) * (2 / (n - 3)) - 1 for n in counts]
-        self._centers = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1])
 
     def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
@@ -63,36 +61,42 @@ class BSpline(stnkit.TransformFamily):
         displacements = theta.view(theta.shape[0], self.ndim, -1).to(points.dtype)
         first, weights = self._support(points)
         first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
-
-        def summed(axis: int, offset: int) -> Tensor:
-            if axis == self.ndim:
-                # A shifted window, so that all 4^ndim readings share one tensor of indices.
-                return displacements[:, :, offset:].gather(2, first)
-            stride = math.prod(self.control_points[axis + 1 :])
-            terms = [summed(axis + 1, offset + j * stride) * weights[axis][j] for j in range(REACH)]
-            return terms[0] + terms[1] + terms[2] + terms[3]
-
-        return points + summed(0, 0).transpose(1, 2)
+        return points + self._summed(displacements, first, weights, axis=0, offset=0).transpose(1, 2)
 
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis.
 
-        On [-1, 1] the splines reproduce p = Σ c_i β_i(p), so that the identity is added to θ and not to
-        the grid.
+        The identity is added last: on [-1, 1] the splines reproduce it, and it could be added to θ, but then the
+        products round it, by 1e-4 of a pixel at 1024.
         """
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
         far = coordinates.OUTSIDE
         # The basis is a partition of unity: what is bounded here stays so.
         bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        source = bounded.view(-1, self.ndim, *self.control_points) + self._centers.to(theta)
+        source = bounded.view(-1, self.ndim, *self.control_points)
         with coordinates.full_precision(theta):
             source = source.flatten(0, -2) @ self._axis_basis(self.ndim - 1, size, theta).T
             for axis in reversed(range(self.ndim - 1)):
                 source = source.reshape(-1, self.control_points[axis], math.prod(size[axis + 1 :]))
                 basis = self._axis_basis(axis, size, theta)
                 source = torch.bmm(basis.expand(source.shape[0], -1, -1), source)
-        return source.reshape(theta.shape[0], self.ndim, *size).movedim(1, -1)
+        lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device)
+        return (source.reshape(theta.shape[0], self.ndim, *size) + lattice.movedim(-1, 0)).movedim(1, -1)
+
+    def _summed(
+        self, displacements: Tensor, first: Tensor, weights: list[list[Tensor]], axis: int, offset: int
+    ) -> Float[Tensor, "B ndim N"]:
+        """Σ over the control points that reach each point, from `axis` on."""
+        if axis == self.ndim:
+            # A shifted window, so that all 4^ndim readings share one tensor of indices.
+            return displacements[:, :, offset:].gather(2, first)
+        stride = math.prod(self.control_points[axis + 1 :])
+        terms = [
+            self._summed(displacements, first, weights, axis + 1, offset + j * stride) * weights[axis][j]
+            for j in range(REACH)
+        ]
+        return terms[0] + terms[1] + terms[2] + terms[3]
 
     def _axis_basis(self, axis: int, size: tuple[int, ...], like: Tensor) -> Float[Tensor, "pixels n"]:
         pixels = coordinates.axis(size[axis], dtype=torch.float64, device=like.device)

@@ -54,17 +54,20 @@ class Displacement(stnkit.TransformFamily):
         field = theta.view(theta.shape[0], self.ndim, -1).to(points.dtype)
         first, fractions = self._cells(points)
         first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
+        return points + self._interpolated(field, first, fractions, axis=0, offset=0).transpose(1, 2)
 
-        def interpolated(axis: int, offset: int) -> Tensor:
-            if axis == self.ndim:
-                # A shifted window, so that all 2^ndim readings share one tensor of indices.
-                return field[:, :, offset:].gather(2, first)
-            # An axis of one cell has no next one: it reads the same cell twice.
-            stride = math.prod(self.resolution[axis + 1 :]) if self.resolution[axis] > 1 else 0
-            here, there = interpolated(axis + 1, offset), interpolated(axis + 1, offset + stride)
-            return here * (1 - fractions[axis]) + there * fractions[axis]
-
-        return points + interpolated(0, 0).transpose(1, 2)
+    def _interpolated(
+        self, field: Tensor, first: Tensor, fractions: list[Tensor], axis: int, offset: int
+    ) -> Float[Tensor, "B ndim N"]:
+        """The field between its cells, from `axis` on."""
+        if axis == self.ndim:
+            # A shifted window, so that all 2^ndim readings share one tensor of indices.
+            return field[:, :, offset:].gather(2, first)
+        # An axis of one cell has no next one: it reads the same cell twice.
+        stride = math.prod(self.resolution[axis + 1 :]) if self.resolution[axis] > 1 else 0
+        here = self._interpolated(field, first, fractions, axis + 1, offset)
+        there = self._interpolated(field, first, fractions, axis + 1, offset + stride)
+        return here * (1 - fractions[axis]) + there * fractions[axis]
 
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis.

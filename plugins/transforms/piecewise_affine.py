@@ -4,6 +4,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -99,7 +100,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
         with stnkit.coordinates.full_precision(theta):
             planes = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
             planes = planes.reshape(-1, *self.control_points)
-            axes = [_Axis(m, n, planes) for m, n in zip(size, self.control_points, strict=True)]
+            axes = [_axis(m, n, planes) for m, n in zip(size, self.control_points, strict=True)]
             source = _product(planes, [axis.hats for axis in axes])
             for count in range(2, self.ndim + 1):
                 for chosen in itertools.combinations(range(self.ndim), count):
@@ -200,19 +201,24 @@ class PiecewiseAffine(stnkit.LinearFamily):
         return torch.cat(pieces, dim=1), torch.cat(held, dim=1)
 
 
-class _Axis:
+class _Axis(NamedTuple):
     """Matrices (m, n) from n control points to m pixels of an axis, and where pixels lie in their cells."""
 
-    def __init__(self, n_pixels: int, n_points: int, like: Tensor) -> None:
-        centers = stnkit.coordinates.axis(n_pixels, dtype=torch.float64, device=like.device)
-        position = (centers + 1) / 2 * (n_points - 1)
-        cell = position.floor().clamp(0, n_points - 2)
-        points = torch.arange(n_points, dtype=torch.float64, device=like.device)
-        fraction = position - cell
-        lower, upper = (points == cell[:, None]).double(), (points == cell[:, None] + 1).double()
-        self.fraction = fraction.to(like.dtype)
-        self.lower, self.step = lower.to(like.dtype), (upper - lower).to(like.dtype)
-        self.hats = (lower + fraction[:, None] * (upper - lower)).to(like.dtype)
+    hats: Tensor
+    lower: Tensor
+    step: Tensor
+    fraction: Tensor
+
+
+def _axis(n_pixels: int, n_points: int, like: Tensor) -> _Axis:
+    centers = stnkit.coordinates.axis(n_pixels, dtype=torch.float64, device=like.device)
+    position = (centers + 1) / 2 * (n_points - 1)
+    cell = position.floor().clamp(0, n_points - 2)
+    points = torch.arange(n_points, dtype=torch.float64, device=like.device)
+    fraction = position - cell
+    lower, upper = (points == cell[:, None]).double(), (points == cell[:, None] + 1).double()
+    hats = lower + fraction[:, None] * (upper - lower)
+    return _Axis(hats.to(like.dtype), lower.to(like.dtype), (upper - lower).to(like.dtype), fraction.to(like.dtype))
 
 
 def _product(planes: Tensor, matrices: Sequence[Tensor]) -> Tensor:
