@@ -56,9 +56,9 @@ def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | s
         dtype: of the result; computed in float64 and rounded once.
         device: of the result.
     """
-    # In float64 so that a float32 center is the nearest float32 to the true one.
-    indices = torch.arange(n, dtype=torch.float64, device=device)
-    return ((2 * indices + 1) / n - 1).to(dtype)
+    # In float64 so that a float32 center is the nearest float32 to the true one; in one call, for this is made anew
+    # for every grid.
+    return torch.linspace(1 / n - 1, 1 - 1 / n, n, dtype=torch.float64, device=device).to(dtype)
 
 
 def lattice(

@@ -77,12 +77,17 @@ class BSpline(stnkit.TransformFamily):
         source = bounded.view(-1, self.ndim, *self.control_points)
         with coordinates.full_precision(theta):
             source = source.flatten(0, -2) @ self._axis_basis(self.ndim - 1, size, theta).T
-            for axis in reversed(range(self.ndim - 1)):
+            for axis in reversed(range(1, self.ndim - 1)):
                 source = source.reshape(-1, self.control_points[axis], math.prod(size[axis + 1 :]))
                 basis = self._axis_basis(axis, size, theta)
                 source = torch.bmm(basis.expand(source.shape[0], -1, -1), source)
-        lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device)
-        return (source.reshape(theta.shape[0], self.ndim, *size) + lattice.movedim(-1, 0)).movedim(1, -1)
+            # The outermost axis comes last and takes all coordinates at once, so that the same identity is added
+            # to every element of the batch within the product.
+            source = source.reshape(theta.shape[0], self.ndim, self.control_points[0], -1).transpose(1, 2)
+            lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).movedim(-1, 1)
+            basis = self._axis_basis(0, size, theta).expand(theta.shape[0], -1, -1)
+            source = torch.baddbmm(lattice.reshape(1, size[0], -1), basis, source.flatten(2))
+        return source.view(theta.shape[0], size[0], self.ndim, *size[1:]).movedim(2, -1)
 
     def _summed(
         self, displacements: Tensor, first: Tensor, weights: list[list[Tensor]], axis: int, offset: int

@@ -14,6 +14,8 @@ import stnkit
 
 # Up to so many control points the product with a dense basis is the faster grid (6 × 6 and smaller).
 DENSE_POINTS = 36
+# On outputs of fewer pixels than this the dense basis of more points stays in the processor's cache.
+SMALL_OUTPUT, SMALL_POINTS = 64 * 64, 64
 # A point belongs to a piece that it misses by no more than this share of a cell, and the map takes it back to
 # within this distance of where it came from. Extensions leave gaps, into which the rounding of q can move it:
 # if no piece holds q, one does that misses it by so many units in the last place.
@@ -92,10 +94,10 @@ class PiecewiseAffine(stnkit.LinearFamily):
         interpolation. So the difference has a term m_S · (min − product) for each S of two or more axes, and
         m_S is constant in a cell.
         """
-        if self.n_params <= self.ndim * DENSE_POINTS:
-            return super().grid(theta, size)
         theta = self.check_theta(theta)
         size = stnkit.coordinates.check_size(size, self.ndim)
+        if self.n_params <= self.ndim * (SMALL_POINTS if math.prod(size) <= SMALL_OUTPUT else DENSE_POINTS):
+            return super().grid(theta, size)
         far = stnkit.coordinates.OUTSIDE
         with stnkit.coordinates.full_precision(theta):
             planes = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError
-from stnkit.families.family import TransformFamily, finite
+from stnkit.families.family import TransformFamily
+from stnkit.families.separable import separable_sum
 
 # A point this close to the horizon, or behind it, has no source. (1 is the w of the identity.)
 HORIZON = 1e-6
@@ -87,10 +89,9 @@ class MatrixFamily(TransformFamily):
         with coordinates.full_precision(theta):
             matrix = self.matrix(theta)
         if self.affine:
-            return _separable_sum(matrix[:, :-1], size, bound=OUTSIDE).movedim(1, -1)
-        numerator = _separable_sum(matrix[:, :-1], size, bound=LARGE)
-        # Unbounded: a w that is NaN is not in front of the horizon, and the quotient by an infinite one is 0.
-        w = _separable_sum(matrix[:, -1:], size, bound=None)
+            return separable_sum(matrix[:, :-1], size, OUTSIDE, beyond=OUTSIDE).movedim(1, -1)
+        numerator = separable_sum(matrix[:, :-1], size, LARGE, beyond=LARGE)
+        w = separable_sum(matrix[:, -1:], size, LARGE, beyond=-LARGE)  # behind the horizon
         return _divide(numerator, w).movedim(1, -1)
 
     @final
@@ -140,36 +141,15 @@ def _inverse(
     return torch.linalg.inv_ex(torch.where(regular, matrix, eye)).inverse, regular
 
 
-def _separable_sum(
-    rows: Float[Tensor, "B rows columns"], size: tuple[int, ...], bound: float | None
-) -> Float[Tensor, "B rows *size"]:
-    """The product of rows and (x, y, …, 1) at every pixel center, as a sum of broadcast terms.
-
-    Each term is bounded by itself, which costs as much as an axis and not as much as the image. Their bounds are
-    1/2, 1/4, 1/8 of the whole one: infinite terms of opposite sign cannot cancel, and stay outside of the image.
-    """
-    ndim = len(size)
-    total: Tensor | None = None
-    for column in reversed(range(ndim)):
-        n = size[ndim - 1 - column]
-        axis = coordinates.axis(n, dtype=rows.dtype, device=rows.device)
-        term = rows[:, :, column, None] * axis
-        if total is None:
-            term = term + rows[:, :, -1, None]
-        if bound is not None:
-            bound = bound / 2
-            term = finite(term, bound)
-        shape = [rows.shape[0], rows.shape[1], *[1] * ndim]
-        shape[1 + ndim - column] = n
-        term = term.view(shape)
-        total = term if total is None else total + term
-    assert total is not None
-    return total
-
-
 def _divide(numerator: Tensor, w: Tensor) -> Tensor:
-    # The quotient is formed with a safe divisor, or its gradient would be NaN where it is not used.
-    front = w > HORIZON
-    # One reciprocal for all coordinates.
-    quotient = numerator * torch.where(front, w, 1.0).reciprocal()
-    return torch.where(front, quotient.clamp(-OUTSIDE, OUTSIDE), OUTSIDE)
+    """The quotient where w is in front of the horizon, else outside."""
+    if torch.is_grad_enabled() and (numerator.requires_grad or w.requires_grad):
+        # The quotient is formed with a safe divisor, or its gradient would be NaN where it is not used.
+        front = w > HORIZON
+        # One reciprocal for all coordinates.
+        quotient = numerator * torch.where(front, w, 1.0).reciprocal()
+        return torch.where(front, quotient.clamp(-OUTSIDE, OUTSIDE), OUTSIDE)
+    # The same without a gradient, in fewer passes and no new memory: both were made for this.
+    reciprocal = torch.threshold_(w, HORIZON, torch.nan).reciprocal_()
+    # hardtanh_ is clamp_, which has no batching rule under vmap.
+    return F.hardtanh_(numerator.mul_(reciprocal), -OUTSIDE, OUTSIDE).nan_to_num_(nan=OUTSIDE)
