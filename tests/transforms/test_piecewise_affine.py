@@ -15,7 +15,7 @@ import stnkit
 from stnkit.families import linear
 
 # The grid takes its dense form for the first, its products for the others of each dimension.
-SHAPES = [[2, 2], [3, 5], [4, 4], [7, 8], [2, 25], [2, 2, 2], [2, 3, 4], [4, 3, 5]]
+SHAPES = [[2, 2], [3, 5], [4, 4], [8, 9], [2, 40], [2, 2, 2], [2, 3, 4], [4, 4, 5]]
 LARGE = [shape for shape in SHAPES if math.prod(shape) > 36]
 
 
@@ -83,7 +83,7 @@ def test_agrees_with_a_search_through_all_triangles(shape):
     np.testing.assert_allclose(got, searched(family, theta[0], points), rtol=0, atol=1e-10)
 
 
-@pytest.mark.parametrize("shape", [[3, 5], [4, 4], [7, 8]], ids=str)
+@pytest.mark.parametrize("shape", [[3, 5], [4, 4], [8, 9]], ids=str)
 def test_agrees_with_scipy_where_the_diagonal_does_not_matter(shape):
     family = mesh(shape)
     nodes = positions(family)
@@ -157,7 +157,7 @@ def test_outside_the_nearest_piece_extends(shape):
     assert (family(theta, outside[None]) - expected).abs().max() <= 1e-8
 
 
-@pytest.mark.parametrize("shape", [[3, 5], [7, 8], [4, 3, 5]], ids=str)
+@pytest.mark.parametrize("shape", [[3, 5], [8, 9], [4, 4, 5]], ids=str)
 def test_the_extension_is_continuous_beyond_corners_and_at_the_border(shape):
     family = mesh(shape)
     theta = family.identity() + 0.3 * rand(1, family.n_params)
@@ -258,7 +258,7 @@ def test_gradients_on_edges_and_corners_are_those_of_a_neighboring_piece(shape):
         assert (grad[0][:, None] - slopes).abs().amax(dim=-1).amin(dim=1).max() <= 1e-10
 
 
-@pytest.mark.parametrize("shape", [[4, 4], [7, 8]], ids=str)
+@pytest.mark.parametrize("shape", [[4, 4], [8, 9]], ids=str)
 def test_rows_of_a_batch_do_not_see_each_other(shape):
     family = mesh(shape)
     theta, points = moved(family, n=4), rand(4, 6, 2)
@@ -281,7 +281,7 @@ def test_weights_are_barycentric(shape):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("shape", [[4, 4], [7, 8], [4, 3, 5]], ids=str)
+@pytest.mark.parametrize("shape", [[4, 4], [8, 9], [4, 4, 5]], ids=str)
 def test_a_theta_that_is_not_finite_gives_a_finite_grid_and_spoils_no_other(shape, value):
     family = mesh(shape)
     theta = moved(family)
@@ -312,7 +312,7 @@ def test_inverse_undoes_forward_where_nothing_folds(shape, dtype, tolerance):
     assert (back - points).abs().max() <= tolerance
 
 
-@pytest.mark.parametrize("shape", [[4, 5], [7, 8], [5, 4, 6]], ids=str)
+@pytest.mark.parametrize("shape", [[4, 5], [8, 9], [5, 4, 6]], ids=str)
 def test_inverse_at_border_points_survives_the_rounding_of_float32(shape):
     # The rounding moves their sources out of the image of the mesh, to where extensions may leave gaps.
     family = mesh(shape)
@@ -366,7 +366,7 @@ def test_inverse_is_nan_where_nothing_leads():
     assert (family(folded, back[:, 1:]) - points[:, 1:]).abs().max() <= 1e-12
 
 
-@pytest.mark.parametrize("shape", [[4, 4], [7, 8], [3, 3, 3]], ids=str)
+@pytest.mark.parametrize("shape", [[4, 4], [8, 9], [3, 3, 3]], ids=str)
 def test_inverse_of_a_folded_mesh_gives_one_right_answer_for_each_point_of_its_image(shape):
     family = mesh(shape)
     theta = family.identity() + 0.8 * rand(3, family.n_params)
@@ -421,14 +421,14 @@ def test_folds_are_the_pieces_that_turn_over(shape):
 
 
 def test_half_keeps_the_mesh_in_full_precision():
-    family = mesh([7, 8]).half()
+    family = mesh([8, 9]).half()
     theta = moved(family)
-    assert torch.equal(family.grid(theta, (6, 6)), mesh([7, 8]).grid(theta, (6, 6)))
+    assert torch.equal(family.grid(theta, (6, 6)), mesh([8, 9]).grid(theta, (6, 6)))
     assert family.grid(theta.half(), (6, 6)).dtype == torch.float32
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize("shape", [[4, 4], [7, 8], [4, 3, 5]], ids=str)
+@pytest.mark.parametrize("shape", [[4, 4], [8, 9], [4, 4, 5]], ids=str)
 def test_compiles_exports_and_maps_over_theta(shape):
     family = mesh(shape)
     theta = moved(family).float()
@@ -472,7 +472,7 @@ def test_bad_options_are_refused_in_one_sentence(options, said):
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize("shape", [[4, 4], [7, 8]], ids=str)
+@pytest.mark.parametrize("shape", [[4, 4], [8, 9]], ids=str)
 def test_bad_arguments_are_refused(shape):
     family = mesh(shape)
     theta = torch.zeros(2, family.n_params)
