@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format clean
+.PHONY: help train test lint format gallery clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -30,6 +30,9 @@ lint: $(VENV)/installed ## ruff check, ruff format --check, mypy
 format: $(VENV)/installed ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+gallery: $(VENV)/installed ## draw the pictures of docs/families.md; ARGS=tps one of them
+	$(BIN)/python docs/gallery.py $(ARGS)
 
 clean: ## remove the environment and what the tools left behind
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
