@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format gallery clean
+.PHONY: help train test lint format gallery bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -33,6 +33,9 @@ format: $(VENV)/installed ## let ruff rewrite the code
 
 gallery: $(VENV)/installed ## draw the pictures of docs/families.md; ARGS=tps one of them
 	$(BIN)/python docs/gallery.py $(ARGS)
+
+bench: $(VENV)/installed ## what families cost beside sampling; FILTER='affine' a part of it
+	$(BIN)/python benchmarks/families.py $(FILTER)
 
 clean: ## remove the environment and what the tools left behind
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

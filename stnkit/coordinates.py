@@ -111,8 +111,8 @@ def homogeneous(linear: Float[Tensor, "B ndim ndim"], shift: Float[Tensor, "B nd
         shift: t, one vector for each element.
     """
     top = torch.cat([linear, shift[..., None]], dim=-1)
-    last = torch.eye(top.shape[-1], dtype=top.dtype, device=top.device)[-1:]
-    return torch.cat([top, last.expand(top.shape[0], 1, -1)], dim=-2)
+    last = top.new_tensor([0.0] * shift.shape[-1] + [1.0]).expand(top.shape[0], 1, -1)
+    return torch.cat([top, last], dim=-2)
 
 
 def normalized_matrix(

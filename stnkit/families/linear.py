@@ -3,11 +3,11 @@
 import abc
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from stnkit import coordinates
 from stnkit.families.basis_cache import BasisCache
@@ -96,34 +96,64 @@ class LinearFamily(TransformFamily):
         if torch.compiler.is_compiling():
             # What is made while tracing is no real tensor; kept, it would break every later call.
             return self.basis(self._lattice(size, device)).to(dtype).T
+        n_basis = max(1, self.n_params // self.ndim)
         with torch.inference_mode(False), torch.no_grad():
-            chunks = [self.basis(points).to(dtype).T for points in self._lattice_chunks(size, device)]
-            basis = torch.cat(chunks, dim=1)
+            points = torch.split(self._lattice(size, device), max(1, CHUNK_BYTES // (8 * n_basis)))
+            basis = torch.cat([self.basis(chunk).to(dtype).T for chunk in points], dim=1)
         self._bases.put(key, basis)
         return basis
 
     def _chunked_product(self, coefficients: Tensor, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-        def product(coefficients: Tensor, points: Tensor) -> Tensor:
-            return _planar_product(coefficients, self.basis(points).to(coefficients.dtype).T).to(dtype)
+        if torch.compiler.is_compiling():
+            return _planar_product(coefficients, self._chunk(self._lattice(size, coefficients.device), coefficients))
+        n_basis = coefficients.shape[-1]
+        chunks = torch.split(self._lattice(size, coefficients.device), max(1, CHUNK_BYTES // (8 * n_basis)))
+        source: Tensor = _ChunkedProduct.apply(coefficients, chunks, self._chunk, dtype)  # type: ignore[no-untyped-call]
+        return source
 
-        chunks = self._lattice_chunks(size, coefficients.device, n_basis=coefficients.shape[-1])
-        if torch.is_grad_enabled() and coefficients.requires_grad:
-            parts = [checkpoint(product, coefficients, points, use_reentrant=False) for points in chunks]
-        else:
-            parts = [product(coefficients, points) for points in chunks]
-        return torch.cat(parts, dim=-1)
+    def _chunk(self, points: Tensor, like: Tensor) -> Float[Tensor, "K N"]:
+        return self.basis(points).to(like.dtype).T
 
     def _lattice(self, size: tuple[int, ...], device: torch.device) -> Float[Tensor, "N ndim"]:
         return coordinates.lattice(size, dtype=torch.float64, device=device).view(-1, self.ndim)
-
-    def _lattice_chunks(
-        self, size: tuple[int, ...], device: torch.device, n_basis: int | None = None
-    ) -> tuple[Tensor, ...]:
-        n_basis = n_basis or max(1, self.n_params // self.ndim)
-        return torch.split(self._lattice(size, device), max(1, CHUNK_BYTES // (8 * n_basis)))
 
 
 def _planar_product(coefficients: Float[Tensor, "B ndim K"], basis: Float[Tensor, "K N"]) -> Float[Tensor, "B ndim N"]:
     # One product of two matrices: batched, with ndim rows each, it is 3 to 20 times slower on a CPU.
     batch, ndim, n_basis = coefficients.shape
     return (coefficients.reshape(batch * ndim, n_basis) @ basis).view(batch, ndim, -1)
+
+
+class _ChunkedProduct(torch.autograd.Function):
+    """coefficients @ basisᵀ with a basis that is evaluated in chunks, and again in the backward pass.
+
+    It is linear, and its gradient the adjoint map: each is the other's derivative, as often as one likes.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, coefficients: Tensor, chunks: tuple[Tensor, ...], basis: Any, dtype: torch.dtype) -> Tensor:
+        ctx.arguments, ctx.dtype = (chunks, basis), coefficients.dtype
+        return torch.cat([_planar_product(coefficients, basis(c, coefficients)).to(dtype) for c in chunks], dim=-1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return _ChunkedAdjoint.apply(gradient, *ctx.arguments, ctx.dtype), None, None, None  # type: ignore[no-untyped-call]
+
+
+class _ChunkedAdjoint(torch.autograd.Function):
+    """gradient @ basis, in the same chunks."""
+
+    @staticmethod
+    def forward(ctx: Any, gradient: Tensor, chunks: tuple[Tensor, ...], basis: Any, dtype: torch.dtype) -> Tensor:
+        ctx.arguments, ctx.dtype = (chunks, basis), gradient.dtype
+        parts = torch.split(gradient, [len(c) for c in chunks], dim=-1)
+        # Added up as they come, and not kept to be added.
+        total = gradient.new_zeros((), dtype=dtype)
+        for part, points in zip(parts, chunks, strict=True):
+            wide = part.to(dtype)
+            total = total + _planar_product(wide, basis(points, wide).T)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, tangent: Tensor) -> tuple[Tensor, None, None, None]:
+        return _ChunkedProduct.apply(tangent, *ctx.arguments, ctx.dtype), None, None, None  # type: ignore[no-untyped-call]
