@@ -90,6 +90,7 @@ def to_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[
         points: normalized, x first.
         size: of the image, (H, W) or (D, H, W).
     """
+    points = points.to(coordinate_dtype(points.dtype))
     return ((points + 1) * _extent(points, size) - 1) / 2
 
 
@@ -100,6 +101,7 @@ def from_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Floa
         points: pixel indices, x first; they need not be whole.
         size: of the image, (H, W) or (D, H, W).
     """
+    points = points.to(coordinate_dtype(points.dtype))
     return (2 * points + 1) / _extent(points, size) - 1
 
 
@@ -125,9 +127,11 @@ def normalized_matrix(
         in_size: size of the input image, (H, W) or (D, H, W).
         out_size: size of the output image.
     """
-    to_normalized = _pixels_to_normalized(in_size, matrix)
-    from_normalized = torch.linalg.inv(_pixels_to_normalized(out_size, matrix))
-    return to_normalized @ matrix @ from_normalized
+    matrix = matrix.to(coordinate_dtype(matrix.dtype))
+    with full_precision(matrix):
+        to_normalized = _pixels_to_normalized(in_size, matrix)
+        from_normalized = torch.linalg.inv(_pixels_to_normalized(out_size, matrix))
+        return to_normalized @ matrix @ from_normalized
 
 
 def _pixels_to_normalized(size: Sequence[int], like: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ class NoDistortion(stnkit.Distortion):
     """
 
     def __init__(self, image_shape: tuple[int, ...]) -> None:
-        self.family = stnkit.build("transform", "affine")
+        self.family = stnkit.build("transform", "affine", ndim=len(image_shape) - 1)
         self.out_size = tuple(image_shape[1:])
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:

@@ -25,6 +25,8 @@ class Rotation(stnkit.WarpDistortion):
     def __init__(self, image_shape: tuple[int, ...], degrees: float = 90.0) -> None:
         if not 0 <= degrees <= 180:
             raise stnkit.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
+        if len(image_shape) != 3:
+            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
         super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), image_shape[1:])
         self.degrees = degrees
 

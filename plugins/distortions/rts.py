@@ -37,6 +37,8 @@ class RTS(stnkit.WarpDistortion):
             raise stnkit.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
         if not 0 < scale[0] <= scale[1]:
             raise stnkit.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
+        if len(image_shape) != 3:
+            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
         super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), canvas)
         self.in_size = tuple(image_shape[1:])
         if any(n * scale[1] > m for n, m in zip(self.in_size, canvas, strict=True)):

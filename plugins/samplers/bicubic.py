@@ -1,6 +1,5 @@
 """Keys' cubic convolution."""
 
-import math
 from collections.abc import Iterable
 
 import torch
@@ -42,8 +41,8 @@ class Bicubic(stnkit.PaddedSampler):
         double_backward: bool = False,
     ) -> None:
         super().__init__(padding, fill_value)
-        if not math.isfinite(a):
-            raise stnkit.InputError(f"a must be a finite number, such as -0.75 or -0.5, but {a} was given")
+        if not -10 <= a <= 10:
+            raise stnkit.InputError(f"a must be between -10 and 10, such as -0.75 or -0.5, but {a} was given")
         self.a = a
         self.double_backward = double_backward
         self._keys = _Keys(a, self.sample_padding)

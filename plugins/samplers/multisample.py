@@ -28,7 +28,7 @@ class Multisample(stnkit.PaddedSampler):
         fill_value: the constant that fill reads, a number or one for each channel.
         samples: number of auxiliary points, at least 4; each costs a bilinear sample without gradient, and
             all of them only where the grid wants a gradient.
-        radius: standard deviation of the noise in pixels of the image, above 0.
+        radius: standard deviation of the noise in pixels of the image, 0.1 to 1000.
         seed: of the noise.
 
     Raises:
@@ -49,8 +49,8 @@ class Multisample(stnkit.PaddedSampler):
         super().__init__(padding, fill_value)
         if samples < 4:
             raise stnkit.InputError(f"samples must be a whole number, at least 4, but {samples} was given")
-        if not (math.isfinite(radius) and radius > 0):
-            raise stnkit.InputError(f"radius must be a number of pixels above 0, but {radius} was given")
+        if not 0.1 <= radius <= 1000:
+            raise stnkit.InputError(f"radius must be between 0.1 and 1000 pixels, but {radius} was given")
         self.samples = samples
         # In float64 and plain attributes: buffers would be cast by `.half()` and land in state dicts.
         self._noise = {ndim: _noise(samples, ndim, radius, seed) for ndim in (2, 3)}
@@ -59,9 +59,12 @@ class Multisample(stnkit.PaddedSampler):
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
+        far = stnkit.coordinates.OUTSIDE
         value = self._bilinear(image, grid.detach())
         if not (torch.is_grad_enabled() and grid.requires_grad):
             return value
+        # The derivative is of the grid where it is a number: 0 · NaN would be in the value too.
+        grid = torch.where(torch.isfinite(grid), grid, 0.0).clamp(-far, far)
         pixels = stnkit.coordinates.to_pixels(grid, image.shape[2:])
         slope = self._slope(image.detach(), pixels.detach(), value.detach())
         # What is added is zero, with the slope as its derivative.

@@ -58,7 +58,7 @@ class BSpline(stnkit.TransformFamily):
         """T_θ at any points: each reads the 4^ndim control points that reach it, and no others."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
-        displacements = theta.view(theta.shape[0], self.ndim, -1).to(points.dtype)
+        displacements = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim).to(points.dtype)
         first, weights = self._support(points)
         first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
         return points + self._summed(displacements, first, weights, axis=0, offset=0).transpose(1, 2)
@@ -83,10 +83,10 @@ class BSpline(stnkit.TransformFamily):
                 source = torch.bmm(basis.expand(source.shape[0], -1, -1), source)
             # The outermost axis comes last and takes all coordinates at once, so that the same identity is added
             # to every element of the batch within the product.
-            source = source.reshape(theta.shape[0], self.ndim, self.control_points[0], -1).transpose(1, 2)
+            source = source.reshape(theta.shape[0], self.ndim, self.control_points[0], math.prod(size[1:]))
             lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).movedim(-1, 1)
             basis = self._axis_basis(0, size, theta).expand(theta.shape[0], -1, -1)
-            source = torch.baddbmm(lattice.reshape(1, size[0], -1), basis, source.flatten(2))
+            source = torch.baddbmm(lattice.reshape(1, size[0], -1), basis, source.transpose(1, 2).flatten(2))
         return source.view(theta.shape[0], size[0], self.ndim, *size[1:]).movedim(2, -1)
 
     def _summed(

@@ -79,10 +79,12 @@ class Compose(stnkit.TransformFamily):
     ) -> Float[Tensor, "B N ndim"]:
         near = _near(source)
         for family, part in zip(self._families()[-2::-1], self._parts(theta)[-2::-1], strict=True):
-            # What is lost goes through as the center, where every stage has finite values and gradients.
-            source = family(part, torch.where(near, source, 0.0))
+            # What is lost goes through as the center, where every stage has finite values and gradients, and stays
+            # where it was lost, on its side of the image.
+            source = torch.where(near, family(part, torch.where(near, source, 0.0)), source)
             near = near & _near(source)
-        return torch.where(near, source, coordinates.OUTSIDE)
+        far = coordinates.OUTSIDE
+        return torch.nan_to_num(source, nan=far, posinf=far, neginf=-far).clamp(-far, far)
 
     def _families(self) -> list[stnkit.TransformFamily]:
         return [cast(stnkit.TransformFamily, stage) for stage in self.stages]

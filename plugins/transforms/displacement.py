@@ -51,7 +51,7 @@ class Displacement(stnkit.TransformFamily):
         """T_θ at any points: each reads the 2^ndim cells around it."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
-        field = theta.view(theta.shape[0], self.ndim, -1).to(points.dtype)
+        field = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim).to(points.dtype)
         first, fractions = self._cells(points)
         first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
         return points + self._interpolated(field, first, fractions, axis=0, offset=0).transpose(1, 2)

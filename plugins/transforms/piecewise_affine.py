@@ -123,7 +123,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
         points = self.check_points(points, theta)
         batch = theta.shape[0]
         with stnkit.coordinates.full_precision(theta):
-            nodes = theta.double().reshape(batch, self.ndim, -1)
+            nodes = theta.double().reshape(batch, self.ndim, self.n_params // self.ndim)
             q = points.double().expand(batch, -1, -1)
             rounding = ROUNDING * torch.finfo(points.dtype).eps
             piece, held = self._piece_of(nodes.detach(), q.detach(), max(TOLERANCE, rounding))
@@ -147,7 +147,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
             theta: one row of parameters for each element of the batch.
         """
         theta = self.check_theta(theta)
-        nodes = theta.double().reshape(theta.shape[0], self.ndim, -1)
+        nodes = theta.double().reshape(theta.shape[0], self.ndim, self.n_params // self.ndim)
         edges = nodes[:, :, self.triangles.to(theta.device)].diff(dim=-1).movedim(1, 2)
         axes = self._eye(edges)[self._piece_order.to(theta.device)]
         return ~(torch.linalg.det(edges) * torch.linalg.det(axes) > 0)

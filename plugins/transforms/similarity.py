@@ -1,6 +1,5 @@
 """Similarities: rotation, isotropic scale and translation."""
 
-import math
 from collections.abc import Iterable
 
 import torch
@@ -27,10 +26,10 @@ class Similarity(stnkit.MatrixFamily):
     kept in pixels. Input and output are taken to have the same aspect.
 
     Args:
-        aspect: width / height of the images in pixels, above 0.
+        aspect: width / height of the images in pixels, 0.001 to 1000.
 
     Raises:
-        InputError: when `aspect` is not a finite number above 0.
+        InputError: when `aspect` is not between 0.001 and 1000.
     """
 
     affine = True
@@ -38,8 +37,8 @@ class Similarity(stnkit.MatrixFamily):
 
     def __init__(self, aspect: float = 1.0) -> None:
         super().__init__()
-        if not 0 < aspect < math.inf:
-            raise stnkit.InputError(f"aspect must be a finite number above 0, but {aspect} was given")
+        if not 1e-3 <= aspect <= 1e3:
+            raise stnkit.InputError(f"aspect must be between 0.001 and 1000, but {aspect} was given")
         self.aspect = aspect
 
     def identity(self) -> Float[Tensor, " P"]:

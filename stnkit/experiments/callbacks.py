@@ -35,24 +35,33 @@ class KeepRecord(Checkpoint):
 
     Args:
         record: of the run.
-        images: how many one epoch trains on.
     """
 
-    def __init__(self, record: RunRecord, images: int) -> None:
+    def __init__(self, record: RunRecord) -> None:
         self.record = record
-        self.images = images
-        self._epoch_began = 0.0
+        self._images, self._seconds, self._step_began = 0, 0.0, 0.0
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._epoch_began = time.perf_counter()
+        self._images, self._seconds = 0, 0.0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._step_began = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # Training steps only, validation left out.
+        self._seconds += time.perf_counter() - self._step_began
+        self._images += len(batch.labels)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Classification)
-        rate = self.images / (time.perf_counter() - self._epoch_began)
         self.record.update(
             epoch=trainer.current_epoch + 1,
             step=trainer.global_step,
-            images_per_second=round(rate, 1),
+            images_per_second=round(self._images / max(self._seconds, 1e-9), 1),
             history=pl_module.history,
         )
 

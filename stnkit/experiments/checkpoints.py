@@ -1,5 +1,6 @@
 """Checkpoints: written whole or not at all, read without executing what is in them."""
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.part")
-        torch.save(checkpoint, temporary)
+        with temporary.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(target)
 
 

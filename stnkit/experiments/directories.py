@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from stnkit.errors import InputError
-from stnkit.experiments.record import write_atomically
+from stnkit.experiments.record import read_record, write_atomically
 from stnkit.experiments.schema import TrainingConfig
 
 CONFIG = "config.yaml"
@@ -57,6 +57,12 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
     path = run_dir / CONFIG
     if not path.is_file():
         raise InputError(f"resume={run_dir} is no run directory: it has no {CONFIG}")
+    try:
+        status = (read_record(run_dir) or {}).get("status")
+    except ValueError as error:
+        raise InputError(f"resume={run_dir}: its record is damaged: {error}") from error
+    if status == "completed":
+        raise InputError(f"resume={run_dir}: that run is completed, and nothing is left to do")
     kept = OmegaConf.load(path)
     now = OmegaConf.create(config)
     for override in overrides:

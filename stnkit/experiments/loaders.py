@@ -55,6 +55,7 @@ class TrainLoader:
         self.seed = seed
         self._current_epoch = epoch
         self._epoch, self._index = 0, 0
+        self._resumed: dict[str, int] | None = None
 
     def __len__(self) -> int:
         return -(-len(self.images) // self.batch_size)
@@ -62,8 +63,9 @@ class TrainLoader:
     def __iter__(self) -> Iterator[Drawn]:
         epoch = self._current_epoch()
         # Where a resumed epoch goes on; 0 for one that begins.
-        first = self._index if epoch == self._epoch else 0
-        self._epoch = epoch
+        first = self._resumed["index"] if self._resumed and self._resumed["epoch"] == epoch else 0
+        self._resumed = None
+        self._epoch, self._index = epoch, first
         draws = generator(self.seed, "train", epoch)
         order = torch.randperm(len(self.images), generator=draws)
         theta = self.distortion.sample(len(self.images), draws)
@@ -80,6 +82,7 @@ class TrainLoader:
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on after the batch at which the state was taken."""
+        self._resumed = state
         self._epoch, self._index = state["epoch"], state["index"]
 
 

@@ -18,12 +18,13 @@ class RunRecord:
 
     Args:
         run_dir: made if it is not there.
+        values: what an earlier part of the run has written.
     """
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, values: dict[str, Any] | None = None) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self.path = run_dir / FILE
-        self.values: dict[str, Any] = {}
+        self.values: dict[str, Any] = dict(values or {})
 
     def update(self, **values: Any) -> None:
         """Set values and write the file."""

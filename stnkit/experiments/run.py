@@ -21,7 +21,7 @@ from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, 
 from stnkit.experiments.data import DistortedData
 from stnkit.experiments.figures import before_and_after
 from stnkit.experiments.placement import TransformedNetwork, place
-from stnkit.experiments.record import RunRecord
+from stnkit.experiments.record import RunRecord, read_record
 from stnkit.experiments.schema import Logger, TrainingConfig
 from stnkit.experiments.task import Classification
 
@@ -71,12 +71,15 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
         StnkitError: for a user's mistake, or a loss that is not finite; the record says "failed" and why.
         Interrupted: after a signal; the record says "interrupted".
     """
-    resume_from = None
+    resume_from, earlier = None, {}
     if config["resume"] is not None:
         resume_from = last_checkpoint(Path(config["resume"]))
         verify_checkpoint(resume_from)
-    record = RunRecord(run_dir)
-    began = time.perf_counter()
+        earlier = read_record(Path(config["resume"])) or {}
+        earlier.pop("error", None)
+    record = RunRecord(run_dir, earlier)
+    # A resumed run has taken what its parts have.
+    began = time.perf_counter() - float(earlier.get("seconds", 0))
     record.update(status="running", seed=config["seed"], config=dict(config))
     try:
         _train(config, training, run_dir, record, resume_from)
@@ -106,7 +109,7 @@ def _train(
     record.update(n_parameters=n_parameters)
     checkpoint = last_checkpoint(run_dir)
     with _quiet_lightning():
-        trainer = _trainer(training, run_dir, record, len(parts.data.split("train")[0]))
+        trainer = _trainer(training, run_dir, record)
         try:
             trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:
@@ -119,9 +122,9 @@ def _train(
         record.update(picture=str(picture))
 
 
-def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord, images: int) -> lightning.Trainer:
+def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord) -> lightning.Trainer:
     callbacks: list[lightning.Callback] = [
-        KeepRecord(record, images),
+        KeepRecord(record),
         KeepCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
     ]
     if training.progress:

@@ -15,6 +15,8 @@ from stnkit.experiments.seeds import derived_seed
 from stnkit.experiments.watch import ThetaWatch
 from stnkit.transformer import SpatialTransformer
 
+# Lightning's true half precisions would cast θ and the sums below; under mixed ones coordinates stay float32.
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 # The sums of an epoch, each over images.
 SUMS = ("loss", "errors", "outside", "theta_distance", "images")
 
@@ -101,25 +103,12 @@ class Classification(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         config = self.training_config
-        slow = {
-            id(parameter)
-            for module in self.network.modules()
-            if isinstance(module, SpatialTransformer)
-            for parameter in module.parameters()
-        }
-        fast = [parameter for parameter in self.network.parameters() if id(parameter) not in slow]
-        slowed = [parameter for parameter in self.network.parameters() if id(parameter) in slow]
-        rates = (config.learning_rate, config.learning_rate * config.localizer_scale)
-        groups: list[dict[str, Any]] = [
-            {"params": parameters, "lr": rate}
-            for parameters, rate in zip((fast, slowed), rates, strict=True)
-            if parameters
-        ]
+        groups = parameter_groups(self.network, config)
         optimizer: torch.optim.Optimizer
         if config.optimizer is Optimizer.adamw:
-            optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+            optimizer = torch.optim.AdamW(groups)
         else:
-            optimizer = torch.optim.SGD(groups, momentum=config.momentum, weight_decay=config.weight_decay)
+            optimizer = torch.optim.SGD(groups, momentum=config.momentum)
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if config.schedule is Schedule.one_cycle:
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
@@ -159,12 +148,36 @@ class Classification(lightning.LightningModule):
             self.log(name, value, prog_bar=name.endswith("_error"))
 
 
+def parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+    """The network, its transformers with their learning rate, and the heads' biases without weight decay.
+
+    A bias that decays goes to θ = 0, which is the identity of some families and a collapse to a point of others.
+    """
+    transformers = [m for m in network.modules() if isinstance(m, SpatialTransformer)]
+    biases = {id(t.head.bias) for t in transformers}
+    slow = {id(p) for t in transformers for p in t.parameters()} - biases
+    rate = config.learning_rate
+    chosen: list[tuple[list[nn.Parameter], float, float]] = [
+        ([p for p in network.parameters() if id(p) not in slow | biases], rate, config.weight_decay),
+        ([p for p in network.parameters() if id(p) in slow], rate * config.localizer_scale, config.weight_decay),
+        ([p for p in network.parameters() if id(p) in biases], rate * config.localizer_scale, 0.0),
+    ]
+    return [{"params": p, "lr": lr, "weight_decay": decay} for p, lr, decay in chosen if p]
+
+
 def _check(training: TrainingConfig) -> None:
     for name in ("epochs", "batch_size", "checkpoint_every", "step_every"):
         if getattr(training, name) < 1:
             raise InputError(f"training.{name} must be at least 1, but {getattr(training, name)} was given")
+    if training.precision not in PRECISIONS:
+        raise InputError(
+            f"training.precision must be one of {', '.join(PRECISIONS)}: coordinates need float32, "
+            f"but {training.precision} was given"
+        )
+    if training.gradient_clip is not None and not 0 < training.gradient_clip < float("inf"):
+        raise InputError(f"training.gradient_clip must be above 0 or null, but {training.gradient_clip} was given")
     if training.devices != 1:
         raise InputError(f"training.devices must be 1: a run uses one device, but {training.devices} was given")
-    for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum"):
+    for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum", "step_factor"):
         if not 0 <= getattr(training, name) < float("inf"):
             raise InputError(f"training.{name} must be 0 or more, but {getattr(training, name)} was given")

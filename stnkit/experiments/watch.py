@@ -1,5 +1,6 @@
 """What the transformers of a network did with the last batch."""
 
+import functools
 from typing import Any
 
 import torch
@@ -17,43 +18,41 @@ class ThetaWatch:
 
     def __init__(self, network: nn.Module) -> None:
         self.transformers = [m for m in network.modules() if isinstance(m, SpatialTransformer)]
-        self._thetas: dict[int, Tensor] = {}
-        self._in_sizes: dict[int, tuple[int, ...]] = {}
+        self.thetas: dict[int, Tensor] = {}
+        self.in_sizes: dict[int, tuple[int, ...]] = {}
         self._identities = [t.family.identity().float() for t in self.transformers]
         for i, transformer in enumerate(self.transformers):
-            transformer.register_forward_pre_hook(self._size_keeper(i))
-            transformer.head.register_forward_hook(self._theta_keeper(i))
-
-    def _size_keeper(self, index: int) -> Any:
-        def keep(module: nn.Module, inputs: tuple[Tensor]) -> None:
-            self._in_sizes[index] = tuple(inputs[0].shape[2:])
-
-        return keep
-
-    def _theta_keeper(self, index: int) -> Any:
-        def keep(module: nn.Module, inputs: Any, theta: Tensor) -> None:
-            self._thetas[index] = theta.detach()
-
-        return keep
+            transformer.register_forward_pre_hook(functools.partial(_keep_size, self, i))
+            transformer.head.register_forward_hook(functools.partial(_keep_theta, self, i))
 
     def __bool__(self) -> bool:
         return bool(self.transformers)
 
     def all_finite(self) -> Tensor:
         """Whether every last θ is finite; true where there is none."""
-        finite = [torch.isfinite(theta).all() for theta in self._thetas.values()]
+        finite = [torch.isfinite(theta).all() for theta in self.thetas.values()]
         return torch.stack(finite).all() if finite else torch.tensor(True)
 
     def distance(self) -> Tensor:
         """‖θ − identity‖, mean over batch and transformers; 0 where there is none."""
-        distances = [(theta - self._identities[i].to(theta)).norm(dim=1).mean() for i, theta in self._thetas.items()]
+        distances = [(theta - self._identities[i].to(theta)).norm(dim=1).mean() for i, theta in self.thetas.items()]
         return torch.stack(distances).mean() if distances else torch.zeros(())
 
     def outside_share(self) -> Tensor:
         """Share of the grid points of the last θ that lie outside of the image; 0 where there is no grid."""
         shares = []
-        for i, theta in self._thetas.items():
+        for i, theta in self.thetas.items():
             transformer = self.transformers[i]
-            grid = transformer.family.grid(theta, transformer.out_size or self._in_sizes[i])
+            grid = transformer.family.grid(theta, transformer.out_size or self.in_sizes[i])
             shares.append(1 - transformer.sampler.valid(grid).float().mean())
         return torch.stack(shares).mean() if shares else torch.zeros(())
+
+
+# Functions of the module and not closures, so that a network that is watched can be pickled, and a copy of it is
+# watched by a copy.
+def _keep_size(watch: ThetaWatch, index: int, module: nn.Module, inputs: tuple[Tensor]) -> None:
+    watch.in_sizes[index] = tuple(inputs[0].shape[2:])
+
+
+def _keep_theta(watch: ThetaWatch, index: int, module: nn.Module, inputs: Any, theta: Tensor) -> None:
+    watch.thetas[index] = theta.detach()

@@ -18,6 +18,8 @@ CHUNK_BYTES = 16 * 2**20
 # A sum over more basis functions than this is formed in float64 and cast: splines of many control points have large
 # weights of both signs, whose sum keeps fewer digits than float32 has (12 × 12 lose 1e-5, 32 × 32 5e-4).
 MANY = 100
+# What a coefficient is kept below, so that a product with it is finite in float32.
+LARGE = 1e18
 
 
 class LinearFamily(TransformFamily):
@@ -25,7 +27,13 @@ class LinearFamily(TransformFamily):
 
     A subclass implements `identity` and `basis`, and `coefficients` where θ is not itself the coefficients.
     θ is planar: all x coefficients, then all y.
+
+    Attributes:
+        wide: whether sums over the basis functions are formed in float64, because their terms are much larger than
+            the sums. More than 100 functions are always added so.
     """
+
+    wide: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,20 +58,20 @@ class LinearFamily(TransformFamily):
         Args:
             theta: one row of parameters for each element of the batch.
         """
-        return theta.view(theta.shape[0], self.ndim, -1)
+        return theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
 
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """coefficients(θ) · basis(p): the source points of target points."""
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
-            coefficients = self._coefficients(theta)
+            coefficients = self._coefficients(theta.to(points.dtype))
             batch, n_points = points.shape[:2]
             basis = self.basis(points.reshape(-1, self.ndim).double()).to(coefficients.dtype)
             if batch == 1:
                 source = _planar_product(coefficients, basis.T).transpose(1, 2)
             else:
-                source = torch.bmm(basis.view(batch, n_points, -1), coefficients.transpose(1, 2))
+                source = torch.bmm(basis.view(batch, n_points, basis.shape[-1]), coefficients.transpose(1, 2))
             return source.to(points.dtype)
 
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
@@ -75,7 +83,8 @@ class LinearFamily(TransformFamily):
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
-            coefficients = finite(self._coefficients(theta))
+            # Coefficients are no coordinates: the weights of a spline may be large where the grid is not.
+            coefficients = finite(self._coefficients(theta), LARGE)
             if self._bases.admits(math.prod(size) * coefficients.shape[-1] * coefficients.element_size()):
                 basis = self._lattice_basis(size, coefficients.dtype, theta.device)
                 source = _planar_product(coefficients, basis).to(theta.dtype)
@@ -86,7 +95,7 @@ class LinearFamily(TransformFamily):
     def _coefficients(self, theta: Tensor) -> Tensor:
         # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
         coefficients = self.coefficients(theta.double())
-        return coefficients if coefficients.shape[-1] > MANY else coefficients.to(theta.dtype)
+        return coefficients if self.wide or coefficients.shape[-1] > MANY else coefficients.to(theta.dtype)
 
     def _lattice_basis(self, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "K N"]:
         key = (size, dtype, device)
@@ -121,7 +130,7 @@ class LinearFamily(TransformFamily):
 def _planar_product(coefficients: Float[Tensor, "B ndim K"], basis: Float[Tensor, "K N"]) -> Float[Tensor, "B ndim N"]:
     # One product of two matrices: batched, with ndim rows each, it is 3 to 20 times slower on a CPU.
     batch, ndim, n_basis = coefficients.shape
-    return (coefficients.reshape(batch * ndim, n_basis) @ basis).view(batch, ndim, -1)
+    return (coefficients.reshape(batch * ndim, n_basis) @ basis).view(batch, ndim, basis.shape[-1])
 
 
 class _ChunkedProduct(torch.autograd.Function):

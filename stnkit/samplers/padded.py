@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
+from stnkit.families.family import finite
 from stnkit.samplers.padding import Padding, wrapped
 from stnkit.samplers.sampler import Sampler, check_image_and_grid
 
@@ -25,7 +26,7 @@ class PaddedSampler(Sampler):
 
     Attributes:
         sample_padding: the padding that `sample` applies: zeros instead of fill, for which `forward` samples
-            image − fill and adds fill again, exact for every kernel whose weights sum to one.
+            image − fill and adds fill again, which is exact, up to rounding, for every kernel whose weights sum to one.
 
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
@@ -82,11 +83,14 @@ class PaddedSampler(Sampler):
 
         Args:
             image: a batch of images.
-            grid: normalized source points, x first; one that is not finite may read NaN.
+            grid: normalized source points, x first; one that is NaN may read NaN.
             mode: that of torch.
             margin: how many pixels beyond the image this mode reads for a point on it.
         """
         padding = self.sample_padding.value
+        if self.sample_padding is not Padding.zeros:
+            # With zeros torch masks what is not finite; elsewhere its backward pass would write out of bounds.
+            grid = finite(grid)
         if self.sample_padding is Padding.circular:
             extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)
             # One period is [-1, 1), of which the wider image takes a smaller part.

@@ -1,4 +1,5 @@
 import csv
+import json
 
 import pytest
 import torch
@@ -69,7 +70,7 @@ def test_a_failed_cell_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
         ("transform.ndim=3", "'affine' warps 3 dimensions, but the images have 2"),
         ("out_size=[0,5]", "out_size: a size must be 2 whole numbers, each at least 1, but [0, 5] was given"),
         ("dataset=mnist", "no MNIST in dataset.root=data/mnist: that folder does not exist"),
-        ("training.precision=17", "Precision '17' is invalid"),
+        ("training.precision=17", "training.precision must be one of 32-true"),
         ("training.learning_rate=1e9", "the last finite checkpoint is"),
         ("nonsense", "Error parsing override 'nonsense'"),
         ("resume=nowhere", "resume=nowhere is no run directory"),
@@ -105,19 +106,46 @@ def test_a_diverging_run_fails_with_its_step_and_keeps_its_last_finite_checkpoin
     assert "run/checkpoints/last.ckpt" in err
 
 
-def test_resuming_refuses_what_would_change_the_run(stnkit_main):
+@pytest.fixture
+def stopped(stnkit_main, tmp_path):
+    """A run that was killed after its first epoch, as it lies on disk."""
     assert stnkit_main("train", *QUICK, "hydra.run.dir=run")[0] == 0
+    path = tmp_path / "run" / "metrics.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"status": "running"}))
+    return told
+
+
+def test_resuming_refuses_what_would_change_the_run(stnkit_main, stopped):
     code, _, err = stnkit_main("train", "resume=run", "seed=3")
     assert code == 2
     assert "a resumed run keeps its config: seed is 0 in run and cannot become 3" in err
 
 
-def test_resuming_from_a_checkpoint_cut_short_is_one_sentence(stnkit_main, tmp_path):
+def test_a_run_that_was_stopped_before_its_test_keeps_what_training_wrote(stnkit_main, stopped):
+    assert stnkit_main("train", "resume=run")[0] == 0
+    told = metrics("run")
+    assert told["status"] == "completed"
+    assert {name: told[name] for name in ("history", "epoch", "step", "images_per_second", "test_loss")} == {
+        name: stopped[name] for name in ("history", "epoch", "step", "images_per_second", "test_loss")
+    }
+    assert told["seconds"] > stopped["seconds"]
+
+
+def test_a_completed_run_is_not_resumed(stnkit_main):
     assert stnkit_main("train", *QUICK, "hydra.run.dir=run")[0] == 0
+    before = metrics("run")
+    code, _, err = stnkit_main("train", "resume=run")
+    assert code == 2
+    assert "that run is completed" in err
+    assert metrics("run") == before
+
+
+def test_resuming_from_a_checkpoint_cut_short_is_one_sentence(stnkit_main, stopped, tmp_path):
     path = tmp_path / "run" / "checkpoints" / "last.ckpt"
     path.write_bytes(path.read_bytes()[:1000])
     code, _, err = stnkit_main("train", "resume=run")
     assert code == 2
     assert "last.ckpt is cut short or damaged" in err
     assert "Traceback" not in err
-    assert metrics("run")["status"] == "completed"
+    assert metrics("run")["history"] == stopped["history"]

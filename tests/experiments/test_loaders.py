@@ -54,6 +54,11 @@ def test_a_state_of_an_earlier_epoch_leaves_a_new_one_whole(distortion):
     assert len(list(resumed)) == 3
 
 
+def test_an_epoch_can_be_read_twice(distortion):
+    twice = loader(distortion)
+    assert [len(list(twice)), len(list(twice))] == [3, 3]
+
+
 def fixed(distortion, batch_size, split="test"):
     images = torch.randint(0, 256, (30, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     return FixedLoader(images, torch.arange(30), distortion, batch_size, split, torch.device("cpu"))

@@ -1,3 +1,6 @@
+import copy
+import pickle
+
 import pytest
 import torch
 
@@ -5,7 +8,7 @@ import stnkit
 from stnkit.experiments.loaders import Distorted
 from stnkit.experiments.placement import TransformedNetwork, place
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
-from stnkit.experiments.task import Classification
+from stnkit.experiments.task import Classification, parameter_groups
 from stnkit.experiments.watch import ThetaWatch
 
 PARTS = {
@@ -50,17 +53,36 @@ def test_parts_that_do_not_fit_are_refused():
         placed(transform={"name": "affine", "ndim": 3})
 
 
-def test_the_localizers_learning_rate_is_scaled():
-    task = Classification(
-        placed(),
-        TrainingConfig(learning_rate=0.5, localizer_scale=0.1, schedule=Schedule.constant, optimizer=Optimizer.sgd),
-        0,
-    )
-    groups = task.configure_optimizers().param_groups
-    assert [group["lr"] for group in groups] == [0.5, 0.05]
-    counted = sum(p.numel() for group in groups for p in group["params"])
-    assert counted == sum(p.numel() for p in task.network.parameters())
-    assert {id(p) for p in groups[1]["params"]} == {id(p) for p in task.network.transformer.parameters()}
+def test_the_localizers_learning_rate_is_scaled_and_a_heads_bias_does_not_decay():
+    model = placed()
+    groups = parameter_groups(model, TrainingConfig(learning_rate=0.5, localizer_scale=0.1, weight_decay=0.3))
+    assert [(group["lr"], group["weight_decay"]) for group in groups] == [(0.5, 0.3), (0.05, 0.3), (0.05, 0.0)]
+    assert [id(p) for p in groups[2]["params"]] == [id(model.transformer.head.bias)]
+    parameters = [id(p) for group in groups for p in group["params"]]
+    assert sorted(parameters) == sorted(id(p) for p in model.parameters())
+    slow = {id(p) for group in groups[1:] for p in group["params"]}
+    assert slow == {id(p) for p in model.transformer.parameters()}
+
+
+def test_without_gradients_theta_stays_where_it_is():
+    model = placed()
+    config = TrainingConfig(schedule=Schedule.constant, weight_decay=0.5, learning_rate=0.1)
+    optimizer = Classification(model, config, 0).configure_optimizers()
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    for _ in range(20):
+        optimizer.step()
+    torch.testing.assert_close(model.transformer.head.bias.detach(), model.transformer.family.identity().float())
+
+
+def test_a_watched_network_can_be_pickled_and_a_copy_of_it_is_watched_by_a_copy():
+    model = placed()
+    watch = ThetaWatch(model)
+    model(torch.rand(3, 1, 12, 12))
+    copied = copy.deepcopy(model)
+    pickle.loads(pickle.dumps(model))(torch.rand(2, 1, 12, 12))
+    copied(torch.rand(5, 1, 12, 12))
+    assert watch.thetas[0].shape == (3, 6)
 
 
 def test_the_papers_schedule_divides_by_ten_every_fifty_thousand_steps():

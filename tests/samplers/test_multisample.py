@@ -111,8 +111,8 @@ def test_the_noise_is_that_of_the_seed_and_disturbs_no_other_random_numbers():
     ("options", "message"),
     [
         ({"samples": 3}, "samples must be a whole number, at least 4"),
-        ({"radius": 0.0}, "radius must be a number of pixels above 0"),
-        ({"radius": float("nan")}, "radius must be a number of pixels above 0"),
+        ({"radius": 0.0}, "radius must be between 0.1 and 1000 pixels"),
+        ({"radius": float("nan")}, "radius must be between 0.1 and 1000 pixels"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -311,3 +311,15 @@ def test_bad_arguments_are_refused():
         family.grid(torch.zeros(2, 32), (4, 4, 4))
     with pytest.raises(stnkit.DoesNotComposeError):
         family.compose(torch.zeros(2, 32), torch.zeros(2, 32))
+
+
+def test_large_weights_of_close_points_are_neither_clamped_nor_rounded():
+    positions = [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.001, 0.0]]
+    family = stnkit.build("transform", "tps", control_points=positions)
+    theta = family.identity()[None].clone()
+    theta[0, 5] += 0.3
+    assert family.coefficients(theta).abs().max() > stnkit.coordinates.OUTSIDE
+    points = stnkit.coordinates.lattice((9, 7), dtype=torch.float64).view(1, -1, 2)
+    expected = family(theta, points).view(1, 9, 7, 2)
+    torch.testing.assert_close(family.grid(theta, (9, 7)), expected, atol=1e-9, rtol=1e-9)
+    torch.testing.assert_close(family.grid(theta.float(), (9, 7)).double(), expected, atol=1e-4, rtol=1e-5)
