@@ -86,7 +86,7 @@ class LinearFamily(TransformFamily):
             # Coefficients are no coordinates: the weights of a spline may be large where the grid is not.
             coefficients = finite(self._coefficients(theta), LARGE)
             if self._bases.admits(math.prod(size) * coefficients.shape[-1] * coefficients.element_size()):
-                basis = self._lattice_basis(size, coefficients.dtype, theta.device)
+                basis = self._lattice_basis(size, coefficients.shape[-1], coefficients.dtype, theta.device)
                 source = _planar_product(coefficients, basis).to(theta.dtype)
             else:
                 source = self._chunked_product(coefficients, size, theta.dtype)
@@ -97,7 +97,9 @@ class LinearFamily(TransformFamily):
         coefficients = self.coefficients(theta.double())
         return coefficients if self.wide or coefficients.shape[-1] > MANY else coefficients.to(theta.dtype)
 
-    def _lattice_basis(self, size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "K N"]:
+    def _lattice_basis(
+        self, size: tuple[int, ...], n_basis: int, dtype: torch.dtype, device: torch.device
+    ) -> Float[Tensor, "K N"]:
         key = (size, dtype, device)
         cached = self._bases.get(key)
         if cached is not None:
@@ -105,20 +107,23 @@ class LinearFamily(TransformFamily):
         if torch.compiler.is_compiling():
             # What is made while tracing is no real tensor; kept, it would break every later call.
             return self.basis(self._lattice(size, device)).to(dtype).T
-        n_basis = max(1, self.n_params // self.ndim)
         with torch.inference_mode(False), torch.no_grad():
-            points = torch.split(self._lattice(size, device), max(1, CHUNK_BYTES // (8 * n_basis)))
-            basis = torch.cat([self.basis(chunk).to(dtype).T for chunk in points], dim=1)
+            chunks = self._lattice_chunks(size, device, n_basis)
+            basis = torch.empty(n_basis, math.prod(size), dtype=dtype, device=device)
+            for part, points in zip(torch.split(basis, [len(c) for c in chunks], dim=1), chunks, strict=True):
+                part.copy_(self.basis(points).T)
         self._bases.put(key, basis)
         return basis
 
     def _chunked_product(self, coefficients: Tensor, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         if torch.compiler.is_compiling():
             return _planar_product(coefficients, self._chunk(self._lattice(size, coefficients.device), coefficients))
-        n_basis = coefficients.shape[-1]
-        chunks = torch.split(self._lattice(size, coefficients.device), max(1, CHUNK_BYTES // (8 * n_basis)))
+        chunks = self._lattice_chunks(size, coefficients.device, coefficients.shape[-1])
         source: Tensor = _ChunkedProduct.apply(coefficients, chunks, self._chunk, dtype)  # type: ignore[no-untyped-call]
         return source
+
+    def _lattice_chunks(self, size: tuple[int, ...], device: torch.device, n_basis: int) -> tuple[Tensor, ...]:
+        return torch.split(self._lattice(size, device), max(1, CHUNK_BYTES // (8 * n_basis)))
 
     def _chunk(self, points: Tensor, like: Tensor) -> Float[Tensor, "K N"]:
         return self.basis(points).to(like.dtype).T
@@ -142,7 +147,13 @@ class _ChunkedProduct(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, coefficients: Tensor, chunks: tuple[Tensor, ...], basis: Any, dtype: torch.dtype) -> Tensor:
         ctx.arguments, ctx.dtype = (chunks, basis), coefficients.dtype
-        return torch.cat([_planar_product(coefficients, basis(c, coefficients)).to(dtype) for c in chunks], dim=-1)
+        # Written into what is there: kept pieces between large temporary ones would scatter the memory.
+        batch, ndim, _ = coefficients.shape
+        lengths = [len(c) for c in chunks]
+        source = coefficients.new_empty(batch, ndim, sum(lengths), dtype=dtype)
+        for part, points in zip(torch.split(source, lengths, dim=-1), chunks, strict=True):
+            part.copy_(_planar_product(coefficients, basis(points, coefficients)))
+        return source
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
@@ -156,11 +167,10 @@ class _ChunkedAdjoint(torch.autograd.Function):
     def forward(ctx: Any, gradient: Tensor, chunks: tuple[Tensor, ...], basis: Any, dtype: torch.dtype) -> Tensor:
         ctx.arguments, ctx.dtype = (chunks, basis), gradient.dtype
         parts = torch.split(gradient, [len(c) for c in chunks], dim=-1)
-        # Added up as they come, and not kept to be added.
-        total = gradient.new_zeros((), dtype=dtype)
+        batch, ndim, _ = gradient.shape
+        total = gradient.new_zeros(batch, ndim, basis(chunks[0][:1], gradient).shape[0], dtype=dtype)
         for part, points in zip(parts, chunks, strict=True):
-            wide = part.to(dtype)
-            total = total + _planar_product(wide, basis(points, wide).T)
+            total += _planar_product(part.to(dtype), basis(points, total).T)
         return total
 
     @staticmethod
