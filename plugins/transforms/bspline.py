@@ -1,5 +1,6 @@
 """Free-form deformations by cubic B-splines."""
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -104,13 +105,11 @@ class BSpline(stnkit.TransformFamily):
         return terms[0] + terms[1] + terms[2] + terms[3]
 
     def _axis_basis(self, axis: int, size: tuple[int, ...], like: Tensor) -> Float[Tensor, "pixels n"]:
-        pixels = coordinates.axis(size[axis], dtype=torch.float64, device=like.device)
-        indices = torch.arange(self.control_points[axis], dtype=torch.float64, device=like.device)
-        return _beta(self._position(pixels, axis)[:, None] - indices).to(like.dtype)
+        make = _make_axis_basis if torch.compiler.is_compiling() else _kept_axis_basis
+        return make(self.control_points[axis], size[axis], like.dtype, like.device)
 
     def _position(self, coordinate: Float[Tensor, "*any"], axis: int) -> Float[Tensor, "*any"]:
-        """A coordinate in units of the spacing, such that control point i lies at i."""
-        return (coordinate + 1) * ((self.control_points[axis] - 3) / 2) + 1
+        return _in_spacings(coordinate, self.control_points[axis])
 
     def _support(
         self, points: Float[Tensor, "b N ndim"]
@@ -128,6 +127,29 @@ class BSpline(stnkit.TransformFamily):
             first = first * n + start.long()
             weights.append([_beta(position - start - j).unsqueeze(1) for j in range(REACH)])
         return first, weights
+
+
+def _in_spacings(coordinate: Float[Tensor, "*any"], n_points: int) -> Float[Tensor, "*any"]:
+    """A coordinate in units of the spacing, such that control point i lies at i."""
+    return (coordinate + 1) * ((n_points - 3) / 2) + 1
+
+
+def _make_axis_basis(
+    n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "pixels n"]:
+    pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
+    indices = torch.arange(n_points, dtype=torch.float64, device=device)
+    return _beta(_in_spacings(pixels, n_points)[:, None] - indices).to(dtype)
+
+
+@functools.lru_cache(maxsize=64)
+def _kept_axis_basis(
+    n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "pixels n"]:
+    # Made once: on small images its many small steps cost as much as the products. A tensor from inference mode
+    # would break a later backward pass.
+    with torch.inference_mode(False), torch.no_grad():
+        return _make_axis_basis(n_points, n_pixels, dtype, device)
 
 
 def _beta(t: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
