@@ -35,6 +35,11 @@ def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
     return contextlib.nullcontext()
 
 
+def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
+    """Coordinates with NaN and what lies beyond `bound` moved there: by default outside of every image."""
+    return torch.nan_to_num(source, nan=bound, posinf=bound, neginf=-bound).clamp(-bound, bound)
+
+
 def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
     """`size` as a tuple of `ndim` whole numbers, each at least 1.
 

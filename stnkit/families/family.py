@@ -54,7 +54,7 @@ class TransformFamily(nn.Module, abc.ABC):
         lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device)
         with coordinates.full_precision(theta):
             source = self(theta, lattice.view(1, -1, self.ndim))
-        return finite(source).view(theta.shape[0], *size, self.ndim)
+        return coordinates.finite(source).view(theta.shape[0], *size, self.ndim)
 
     def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """P with T_θ(p) = q: the target points of source points, NaN where there is none.
@@ -107,8 +107,3 @@ class TransformFamily(nn.Module, abc.ABC):
                 f"but some of shape {tuple(points.shape)} were given"
             )
         return points.to(torch.promote_types(points.dtype, theta.dtype))
-
-
-def finite(source: Float[Tensor, "*any"], bound: float = coordinates.OUTSIDE) -> Float[Tensor, "*any"]:
-    """Coordinates with NaN and what lies beyond `bound` moved there: by default outside of every image."""
-    return torch.nan_to_num(source, nan=bound, posinf=bound, neginf=-bound).clamp(-bound, bound)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families.basis_cache import BasisCache
-from stnkit.families.family import TransformFamily, finite
+from stnkit.families.family import TransformFamily
 
 # A basis is evaluated in pieces of about this many bytes of float64, whatever its whole size.
 CHUNK_BYTES = 16 * 2**20
@@ -84,7 +84,7 @@ class LinearFamily(TransformFamily):
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
             # Coefficients are no coordinates: the weights of a spline may be large where the grid is not.
-            coefficients = finite(self._coefficients(theta), LARGE)
+            coefficients = coordinates.finite(self._coefficients(theta), LARGE)
             if self._bases.admits(math.prod(size) * coefficients.shape[-1] * coefficients.element_size()):
                 basis = self._lattice_basis(size, coefficients.shape[-1], coefficients.dtype, theta.device)
                 source = _planar_product(coefficients, basis).to(theta.dtype)

@@ -10,7 +10,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families.family import finite
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding, source_index
 
@@ -69,7 +68,7 @@ class KernelSampler(PaddedSampler):
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
         """Σ_i U_i Π_d k(p_d − i_d), one row of taps after the other."""
-        pixels = coordinates.to_pixels(finite(grid), image.shape[2:])
+        pixels = coordinates.to_pixels(coordinates.finite(grid), image.shape[2:])
         widths = self.widening(pixels)
         source = self.prefilter(image)
         batch, channels, *size = source.shape

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families.family import finite
 from stnkit.samplers.padding import Padding, wrapped
 from stnkit.samplers.sampler import Sampler, check_image_and_grid
 
@@ -90,7 +89,7 @@ class PaddedSampler(Sampler):
         padding = self.sample_padding.value
         if self.sample_padding is not Padding.zeros:
             # With zeros torch masks what is not finite; elsewhere its backward pass would write out of bounds.
-            grid = finite(grid)
+            grid = coordinates.finite(grid)
         if self.sample_padding is Padding.circular:
             extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)
             # One period is [-1, 1), of which the wider image takes a smaller part.
