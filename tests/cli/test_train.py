@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 
+from stnkit.registry import registry
 from tests.cli.conftest import QUICK, metrics
 
 
@@ -149,3 +150,18 @@ def test_resuming_from_a_checkpoint_cut_short_is_one_sentence(stnkit_main, stopp
     assert "last.ckpt is cut short or damaged" in err
     assert "Traceback" not in err
     assert metrics("run")["history"] == stopped["history"]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:the nearest sampler has zero gradient")
+@pytest.mark.parametrize("kind", ["transform", "sampler"])
+def test_every_transform_and_every_sampler_trains(kind, stnkit_main, tmp_path):
+    code, _, err = stnkit_main(
+        "train", "-m", *QUICK, "training.epochs=1", "out_size=[12,12]", f"{kind}=glob(*)", "hydra.sweep.dir=sweep"
+    )
+    assert code == 0, err
+    told = [metrics(path.parent) for path in tmp_path.glob("sweep/*/metrics.json")]
+    assert {m["config"][kind]["name"] for m in told} == set(registry().names(kind))
+    assert all(m["status"] == "completed" for m in told)
+    still = {m["config"][kind]["name"] for m in told if m["history"][0]["validation_theta_distance"] == 0}
+    assert still == ({"nearest"} if kind == "sampler" else set())
