@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from stnkit.configs import register_component_groups
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments import directories
 from stnkit.experiments.schema import register_schema
+from stnkit.kinds import KINDS
+from stnkit.registry import registry
 
 
 def main(arguments: list[str]) -> int:
@@ -30,6 +33,10 @@ def main(arguments: list[str]) -> int:
     directories.register_resolvers()
     # Otherwise Hydra prints its own hint at a traceback and exits; what it raises is for us to say.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    for argument in arguments:
+        # Before Hydra makes the directory that it is told to run in.
+        if argument.startswith("resume=") and argument not in ("resume=", "resume=null"):
+            directories.check_run_dir(Path(argument.removeprefix("resume=")))
     sys.argv = [sys.argv[0], *arguments]
     try:
         _program()
@@ -91,7 +98,15 @@ def _sentence(error: BaseException) -> str:
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         keys = ", ".join(map(str, OmegaConf.to_container(cause.parent_node)))  # type: ignore[arg-type]
         return f"there is no {cause.full_key}; what there is beside it: {keys}"
-    text = str(error)
+    missing = re.search(r"Could not find '(\w+)/(\w+)'", str(error))
+    if missing and missing[1] in KINDS:
+        # The registry says it better, and knows the broken plugins.
+        try:
+            registry().component(missing[1], missing[2])
+        except StnkitError as known:
+            return str(known)
+    text = str(error).split("Config search path")[0].removeprefix("Error merging override ")
     if cause is not error:
         text += f": {str(cause).splitlines()[0]}"
+    text = text.replace("int is not a ListConfig, list or tuple.", "it must be a list, such as [28,28]")
     return " ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -56,4 +56,5 @@ def verify_checkpoint(path: Path) -> None:
 
 
 def _first(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    lines = str(error).splitlines() or [type(error).__name__]
+    return lines[0].split(". ")[0]

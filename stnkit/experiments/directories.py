@@ -43,6 +43,16 @@ def save_config(config: dict[str, Any], run_dir: Path) -> None:
     write_atomically(run_dir / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
 
 
+def check_run_dir(run_dir: Path) -> None:
+    """Raise an InputError when that is no directory of a run."""
+    if run_dir.is_file():
+        raise InputError(
+            f"resume={run_dir} is a file; resume takes the run's directory, perhaps {run_dir.parent.parent}"
+        )
+    if not (run_dir / CONFIG).is_file():
+        raise InputError(f"resume={run_dir} is no run directory: it has no {CONFIG}")
+
+
 def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """The config of the run to go on with; overrides may repeat it, not change it.
 
@@ -54,25 +64,23 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
         InputError: when that is no run directory, its run is completed, or an override differs from it.
     """
     run_dir = Path(config["resume"])
-    path = run_dir / CONFIG
-    if not path.is_file():
-        raise InputError(f"resume={run_dir} is no run directory: it has no {CONFIG}")
+    check_run_dir(run_dir)
     try:
         status = (read_record(run_dir) or {}).get("status")
     except ValueError as error:
         raise InputError(f"resume={run_dir}: its record is damaged: {error}") from error
     if status == "completed":
         raise InputError(f"resume={run_dir}: that run is completed, and nothing is left to do")
-    kept = OmegaConf.load(path)
+    kept = OmegaConf.load(run_dir / CONFIG)
     now = OmegaConf.create(config)
-    for override in overrides:
-        key = override.split("=", 1)[0].lstrip("+~").split("@")[0]
+    keys = [override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides]
+    for key in keys:
         if key not in FREE and OmegaConf.select(kept, key) != OmegaConf.select(now, key):
             raise InputError(
                 f"a resumed run keeps its config: {key} is {OmegaConf.select(kept, key)} in {run_dir} "
                 f"and cannot become {OmegaConf.select(now, key)}"
             )
-    for key in FREE:
+    for key in (key for key in FREE if key in (*keys, "resume")):
         OmegaConf.update(kept, key, OmegaConf.select(now, key))
     result = OmegaConf.to_container(kept)
     assert isinstance(result, dict)

@@ -83,5 +83,5 @@ def register_schema() -> None:
     """Store the dataclasses; train.yaml and the files of a group name them first in their defaults."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig, provider="stnkit")
-    store.store(group="training", name="schema", node=TrainingConfig, provider="stnkit")
-    store.store(group="placement", name="schema", node=PlacementConfig, provider="stnkit")
+    store.store(group="schema", name="training", node=TrainingConfig, provider="stnkit")
+    store.store(group="schema", name="placement", node=PlacementConfig, provider="stnkit")

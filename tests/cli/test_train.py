@@ -64,7 +64,9 @@ def test_a_failed_cell_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("transform=nonsense", "Available options in 'transform'"),
+        ("transform=nonsense", "there is no transform 'nonsense'; the transforms are: affine"),
+        ("training=nonsense", "Could not find 'training/nonsense' Available options in 'training': default paper"),
+        ("out_size=28", "out_size=28: Invalid value assigned: it must be a list, such as [28,28]"),
         ("transform.no_such_option=1", "there is no transform.no_such_option; what there is beside it: name, ndim"),
         ("training.epochs=many", "Value 'many' of type 'str' could not be converted to Integer"),
         ("training.epochs=0", "training.epochs must be at least 1, but 0 was given"),
@@ -131,6 +133,19 @@ def test_a_run_that_was_stopped_before_its_test_keeps_what_training_wrote(stnkit
         name: stopped[name] for name in ("history", "epoch", "step", "images_per_second", "test_loss")
     }
     assert told["seconds"] > stopped["seconds"]
+
+
+def test_a_mistyped_directory_is_not_made(stnkit_main, tmp_path):
+    assert stnkit_main("train", "resume=typo")[0] == 2
+    assert not (tmp_path / "typo").exists()
+
+
+def test_resuming_keeps_what_the_run_was_told_and_names_the_directory_of_a_checkpoint(stnkit_main, stopped):
+    code, _, err = stnkit_main("train", "resume=run/checkpoints/last.ckpt")
+    assert code == 2
+    assert "is a file; resume takes the run's directory, perhaps run" in err
+    assert stnkit_main("train", "resume=run")[0] == 0
+    assert metrics("run")["config"]["training"]["progress"] is False
 
 
 def test_a_completed_run_is_not_resumed(stnkit_main):
