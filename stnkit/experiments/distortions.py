@@ -28,7 +28,7 @@ class Distortion(abc.ABC):
 
     @abc.abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
-        """N random θ in float32, on the CPU.
+        """Random θ, n of them, in float32 on the CPU.
 
         Args:
             n: how many.
@@ -79,7 +79,7 @@ class WarpDistortion(Distortion):
 
 
 def uniform(n: int, low: float | Tensor, high: float | Tensor, generator: torch.Generator) -> Float[Tensor, "n"]:
-    """N draws from U(low, high), in float64.
+    """Draws from U(low, high), n of them, in float64.
 
     Args:
         n: how many.
