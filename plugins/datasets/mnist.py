@@ -47,6 +47,8 @@ class MNIST(stnkit.Dataset):
         self.root = Path(root)
         self.download = download
         self.n_validation = n_validation
+        # Train and validation come from the same files, which are unpacked and verified once.
+        self._kept: dict[str, tuple[Tensor, Tensor]] = {}
 
     def split(self, name: str) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
         if name == "test":
@@ -58,10 +60,12 @@ class MNIST(stnkit.Dataset):
         return images[part], labels[part]
 
     def _read(self, prefix: str, n: int) -> tuple[Tensor, Tensor]:
-        # 16 and 8 bytes of header; the checksum has vouched for what they say.
-        images = _bytes(self._verified(f"{prefix}-images-idx3-ubyte"))[16:].view(n, 1, 28, 28)
-        labels = _bytes(self._verified(f"{prefix}-labels-idx1-ubyte"))[8:].long()
-        return images, labels
+        if prefix not in self._kept:
+            # 16 and 8 bytes of header; the checksum has vouched for what they say.
+            images = _bytes(self._verified(f"{prefix}-images-idx3-ubyte"))[16:].view(n, 1, 28, 28)
+            labels = _bytes(self._verified(f"{prefix}-labels-idx1-ubyte"))[8:].long()
+            self._kept[prefix] = (images, labels)
+        return self._kept[prefix]
 
     def _verified(self, name: str) -> bytes:
         path = self._locate(name)
