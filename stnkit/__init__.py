@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stnkit.experiments.datasets import Dataset
     from stnkit.experiments.distortions import Distortion, WarpDistortion, pose_theta, uniform
     from stnkit.experiments.networks import Network
-    from stnkit.families import LinearFamily, MatrixFamily, TransformFamily
+    from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily
     from stnkit.hookspecs import Component, hookimpl
     from stnkit.localizers import Localizer, RegressionHead
     from stnkit.samplers import KernelSampler, PaddedSampler, Padding, Sampler
@@ -45,6 +45,7 @@ _MODULES = {
     "PaddedSampler": "samplers",
     "Padding": "samplers",
     "PluginError": "errors",
+    "Reflection": "families",
     "RegressionHead": "localizers",
     "Sampler": "samplers",
     "SpatialTransformer": "transformer",
@@ -76,6 +77,7 @@ __all__ = [
     "PaddedSampler",
     "Padding",
     "PluginError",
+    "Reflection",
     "RegressionHead",
     "Sampler",
     "SpatialTransformer",

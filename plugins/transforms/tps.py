@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.spatial import KDTree
 from scipy.spatial.distance import pdist
 from torch import Tensor
 
@@ -61,6 +62,7 @@ class ThinPlateSpline(stnkit.LinearFamily):
         self.ndim = ndim
         self.regularization = float(regularization)
         self.control_points = _positions([4] * ndim if control_points is None else control_points, ndim)
+        self.reflections = _reflections(self.control_points)
         self.n_params = self.control_points.numel()
         self._weights = _weights(self.control_points, regularization)
         self.wide = float(self._weights.abs().max()) > LARGE_WEIGHTS
@@ -110,6 +112,23 @@ def _weights(control_points: Float[Tensor, "K ndim"], regularization: float) -> 
     system[:n_points, n_points:] = affine
     system[n_points:, :n_points] = affine.T
     return torch.from_numpy(np.linalg.solve(system, np.eye(n_points + ndim + 1, n_points)))
+
+
+def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.Reflection, ...]:
+    """How the kernels and 1, x, y (, z) are seen in a mirror: none if the control points are not symmetric."""
+    n_points, ndim = control_points.shape
+    affine = np.arange(n_points, n_points + ndim + 1)
+    reflections = []
+    for coordinate in range(ndim):
+        mirror = np.ones(ndim)
+        mirror[coordinate] = -1.0
+        distance, order = KDTree(control_points.numpy()).query(control_points.numpy() * mirror)
+        if distance.max() > COINCIDENT:
+            return ()
+        signs = torch.ones(n_points + ndim + 1, dtype=torch.float64)
+        signs[n_points + 1 + coordinate] = -1.0
+        reflections.append(stnkit.Reflection(torch.from_numpy(np.concatenate([order, affine])), signs))
+    return tuple(reflections)
 
 
 def _positions(control_points: Sequence[int] | Sequence[Sequence[float]], ndim: int) -> Float[Tensor, "K ndim"]:

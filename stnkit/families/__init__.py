@@ -3,5 +3,6 @@
 from stnkit.families.family import TransformFamily
 from stnkit.families.linear import LinearFamily
 from stnkit.families.matrix import MatrixFamily
+from stnkit.families.mirrored import Reflection
 
-__all__ = ["LinearFamily", "MatrixFamily", "TransformFamily"]
+__all__ = ["LinearFamily", "MatrixFamily", "Reflection", "TransformFamily"]

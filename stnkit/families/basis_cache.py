@@ -5,7 +5,8 @@ from collections import OrderedDict
 import torch
 from torch import Tensor
 
-Key = tuple[tuple[int, ...], torch.dtype, torch.device]
+# The size of the lattice, the part of it that is kept, and what the basis is made for.
+Key = tuple[tuple[int, ...], tuple[int, ...], torch.dtype, torch.device]
 
 # Enough for 64 control points on 1024 × 1024 pixels in float32 (281 MB).
 MAX_BYTES = 512 * 2**20

@@ -12,6 +12,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.basis_cache import BasisCache
 from stnkit.families.family import TransformFamily
+from stnkit.families.mirrored import Reflection, corner, mirrored_product
 
 # A basis is evaluated in pieces of about this many bytes of float64, whatever its whole size.
 CHUNK_BYTES = 16 * 2**20
@@ -20,6 +21,10 @@ CHUNK_BYTES = 16 * 2**20
 MANY = 100
 # What a coefficient is kept below, so that a product with it is finite in float32.
 LARGE = 1e18
+# A symmetric basis is worth its mirror images where reading the basis is what costs: it does not fit into the caches
+# (a few megabytes), and is read for few images (measured: from 8 functions for each image on).
+MIRRORED_BYTES = 4 * 2**20
+MIRRORED_FUNCTIONS = 8
 
 
 class LinearFamily(TransformFamily):
@@ -31,9 +36,12 @@ class LinearFamily(TransformFamily):
     Attributes:
         wide: whether sums over the basis functions are formed in float64, because their terms are much larger than
             the sums. More than 100 functions are always added so.
+        reflections: how the basis is seen in a mirror across each coordinate, x first, if it is symmetric. A grid
+            for few images is then made from the basis on one corner of the lattice. Empty where it is not.
     """
 
     wide: bool = False
+    reflections: tuple[Reflection, ...] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,9 +93,11 @@ class LinearFamily(TransformFamily):
         with coordinates.full_precision(theta):
             # Coefficients are no coordinates: the weights of a spline may be large where the grid is not.
             coefficients = coordinates.finite(self._coefficients(theta), LARGE)
-            if self._bases.admits(math.prod(size) * coefficients.shape[-1] * coefficients.element_size()):
-                basis = self._lattice_basis(size, coefficients.shape[-1], coefficients.dtype, theta.device)
-                source = _planar_product(coefficients, basis).to(theta.dtype)
+            if self._is_worth_mirroring(coefficients, size):
+                basis = self._lattice_basis(size, corner(size), coefficients)
+                source = mirrored_product(coefficients, basis, self.reflections, size).to(theta.dtype)
+            elif self._bases.admits(math.prod(size) * coefficients.shape[-1] * coefficients.element_size()):
+                source = _planar_product(coefficients, self._lattice_basis(size, size, coefficients)).to(theta.dtype)
             else:
                 source = self._chunked_product(coefficients, size, theta.dtype)
         return source.view(theta.shape[0], self.ndim, *size).movedim(1, -1)
@@ -97,39 +107,52 @@ class LinearFamily(TransformFamily):
         coefficients = self.coefficients(theta.double())
         return coefficients if self.wide or coefficients.shape[-1] > MANY else coefficients.to(theta.dtype)
 
-    def _lattice_basis(
-        self, size: tuple[int, ...], n_basis: int, dtype: torch.dtype, device: torch.device
-    ) -> Float[Tensor, "K N"]:
-        key = (size, dtype, device)
+    def _is_worth_mirroring(self, coefficients: Tensor, size: tuple[int, ...]) -> bool:
+        batch, _, n_basis = coefficients.shape
+        n_bytes = math.prod(size) * n_basis * coefficients.element_size()
+        return (
+            bool(self.reflections)
+            and not torch.compiler.is_compiling()
+            and n_basis >= MIRRORED_FUNCTIONS * batch
+            and n_bytes >= MIRRORED_BYTES
+            and self._bases.admits(n_bytes // 2 ** len(size))
+        )
+
+    def _lattice_basis(self, size: tuple[int, ...], part: tuple[int, ...], like: Tensor) -> Float[Tensor, "K N"]:
+        """basisᵀ on the first `part` of the lattice of `size`, in the dtype of the coefficients `like`."""
+        key = (size, part, like.dtype, like.device)
         cached = self._bases.get(key)
         if cached is not None:
             return cached
+        points = self._lattice(size, part, like.device)
         if torch.compiler.is_compiling():
             # What is made while tracing is no real tensor; kept, it would break every later call.
-            return self.basis(self._lattice(size, device)).to(dtype).T
+            return self.basis(points).to(like.dtype).T
         with torch.inference_mode(False), torch.no_grad():
-            chunks = self._lattice_chunks(size, device, n_basis)
-            basis = torch.empty(n_basis, math.prod(size), dtype=dtype, device=device)
-            for part, points in zip(torch.split(basis, [len(c) for c in chunks], dim=1), chunks, strict=True):
-                part.copy_(self.basis(points).T)
+            chunks = self._chunks(points, like.shape[-1])
+            basis = torch.empty(like.shape[-1], math.prod(part), dtype=like.dtype, device=like.device)
+            for piece, chunk in zip(torch.split(basis, [len(c) for c in chunks], dim=1), chunks, strict=True):
+                piece.copy_(self.basis(chunk).T)
         self._bases.put(key, basis)
         return basis
 
     def _chunked_product(self, coefficients: Tensor, size: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        points = self._lattice(size, size, coefficients.device)
         if torch.compiler.is_compiling():
-            return _planar_product(coefficients, self._chunk(self._lattice(size, coefficients.device), coefficients))
-        chunks = self._lattice_chunks(size, coefficients.device, coefficients.shape[-1])
+            return _planar_product(coefficients, self._chunk(points, coefficients))
+        chunks = self._chunks(points, coefficients.shape[-1])
         source: Tensor = _ChunkedProduct.apply(coefficients, chunks, self._chunk, dtype)  # type: ignore[no-untyped-call]
         return source
 
-    def _lattice_chunks(self, size: tuple[int, ...], device: torch.device, n_basis: int) -> tuple[Tensor, ...]:
-        return torch.split(self._lattice(size, device), max(1, CHUNK_BYTES // (8 * n_basis)))
+    def _chunks(self, points: Tensor, n_basis: int) -> tuple[Tensor, ...]:
+        return torch.split(points, max(1, CHUNK_BYTES // (8 * n_basis)))
 
     def _chunk(self, points: Tensor, like: Tensor) -> Float[Tensor, "K N"]:
         return self.basis(points).to(like.dtype).T
 
-    def _lattice(self, size: tuple[int, ...], device: torch.device) -> Float[Tensor, "N ndim"]:
-        return coordinates.lattice(size, dtype=torch.float64, device=device).view(-1, self.ndim)
+    def _lattice(self, size: tuple[int, ...], part: tuple[int, ...], device: torch.device) -> Float[Tensor, "N ndim"]:
+        points = coordinates.lattice(size, dtype=torch.float64, device=device)
+        return points[tuple(slice(n) for n in part)].reshape(-1, self.ndim)
 
 
 def _planar_product(coefficients: Float[Tensor, "B ndim K"], basis: Float[Tensor, "K N"]) -> Float[Tensor, "B ndim N"]:
