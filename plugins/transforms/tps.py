@@ -123,7 +123,7 @@ def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.Reflec
         mirror = np.ones(ndim)
         mirror[coordinate] = -1.0
         distance, order = KDTree(control_points.numpy()).query(control_points.numpy() * mirror)
-        if distance.max() > COINCIDENT:
+        if np.max(distance) > COINCIDENT:
             return ()
         signs = torch.ones(n_points + ndim + 1, dtype=torch.float64)
         signs[n_points + 1 + coordinate] = -1.0
