@@ -65,6 +65,5 @@ def make_grid(table: Table, comparison: Comparison | None = None) -> Grid:
                 entries.append(Entry(cell.text(metric), beside, None if statistic is None else statistic.mean, (i, j)))
         rows.append((list(labels) if keys else [table.row_title(i)], entries))
     blank = [Entry("")] * (len(columns) - 1)
-    for run in table.broken:
-        rows.append(([str(run.path), *[""] * (len(heads) - 1)], [Entry(Status.broken.value), *blank]))
+    rows += [([str(run.path), *[""] * (len(heads) - 1)], [Entry(Status.broken.value), *blank]) for run in table.broken]
     return Grid(heads, columns or [tuple(table.metrics)], rows)
