@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint format gallery bench clean
+.PHONY: help train test browser lint format gallery bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -21,6 +21,10 @@ train: $(VENV)/installed ## train the default experiment; ARGS='transform=affine
 
 test: $(VENV)/installed ## run the whole test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+browser: ## install chromium and its driver where they are missing (Debian, as root): the page's tests need them
+	command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
+		(apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver)
 
 lint: $(VENV)/installed ## ruff check, ruff format --check, mypy
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     )
     from stnkit.experiments.datasets import Dataset
     from stnkit.experiments.distortions import Distortion, WarpDistortion, pose_theta, uniform
+    from stnkit.experiments.loading import TrainedRun, load_run
     from stnkit.experiments.networks import Network
     from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily
     from stnkit.hookspecs import Component, hookimpl
@@ -50,12 +51,14 @@ _MODULES = {
     "Sampler": "samplers",
     "SpatialTransformer": "transformer",
     "StnkitError": "errors",
+    "TrainedRun": "experiments.loading",
     "TransformFamily": "families",
     "UnknownNameError": "errors",
     "WarpDistortion": "experiments.distortions",
     "build": "building",
     "coordinates": "",
     "hookimpl": "hookspecs",
+    "load_run": "experiments.loading",
     "pose_theta": "experiments.distortions",
     "uniform": "experiments.distortions",
 }
@@ -82,12 +85,14 @@ __all__ = [
     "Sampler",
     "SpatialTransformer",
     "StnkitError",
+    "TrainedRun",
     "TransformFamily",
     "UnknownNameError",
     "WarpDistortion",
     "build",
     "coordinates",
     "hookimpl",
+    "load_run",
     "pose_theta",
     "uniform",
 ]

@@ -49,3 +49,5 @@ def test_a_built_wheel_works_in_a_clean_environment_from_another_directory(tmp_p
             assert f"stnkit_plugins.{path.parent.name}.{path.stem}" in listed
     quick = ["network=paper_fcn", "localizer=fully_connected", "training.epochs=1", "training.progress=false"]
     assert "test error" in run(*stnkit, "train", *quick, "training=paper", *quick, cwd=elsewhere, env=environment)
+    run(*stnkit, "report", "runs", "--html", "page.html", cwd=elsewhere, env=environment)
+    assert (elsewhere / "page.html").read_text().count("data:image/png") > 5

@@ -8,6 +8,7 @@ from typing import Any
 # Verb: module, one line of help. A module has `main(arguments) -> exit code`.
 VERBS = {
     "train": ("stnkit.cli.train", "train a network with a spatial transformer (a Hydra program)"),
+    "report": ("stnkit.cli.report", "one table of any number of runs, as text, data, or a page with pictures"),
     "plugins": ("stnkit.cli.plugins", "list every installed component, and broken plugins with the reason"),
 }
 USAGE_ERROR = 2

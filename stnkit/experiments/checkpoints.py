@@ -45,14 +45,26 @@ def verify_checkpoint(path: Path) -> None:
     """
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}: name the directory of a run that was interrupted")
+    read_checkpoint(path)
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds, on the CPU, without executing what is in it.
+
+    Raises:
+        CheckpointError: when it is missing, cut short, or holds anything but tensors and plain values.
+    """
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}")
     try:
-        torch.load(path, map_location="cpu", weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"checkpoint {path} holds more than tensors and plain values, and code is not loaded: {_first(error)}"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"checkpoint {path} is cut short or damaged: {_first(error)}") from error
+    return content
 
 
 def _first(error: BaseException) -> str:

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.experiments.lattice import lattice_lines
 from stnkit.transformer import SpatialTransformer
-
-GRID_LINES = 7
 
 
 def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path) -> Path:
@@ -33,8 +32,8 @@ def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path
     with torch.no_grad():
         theta = transformer.localize(images)
         warped = transformer.warp(images, theta)
-        lines = _grid_lines(transformer, theta)
-    before, after = _drawable(images), _drawable(warped)
+        lines = lattice_lines(transformer.family, theta)
+    before, after = drawable(images), drawable(warped)
     lines = coordinates.to_pixels(lines.cpu(), images.shape[2:])
     figure, axes = plt.subplots(2, len(images), figsize=(1.1 * len(images) + 0.5, 2.6), squeeze=False)
     for column in range(len(images)):
@@ -51,17 +50,12 @@ def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path
     return path
 
 
-def _grid_lines(transformer: SpatialTransformer, theta: Tensor) -> Tensor:
-    """Images of the lines of a regular lattice, (B, points of a line, lines, 2): columns of a plot."""
-    along = torch.linspace(-1, 1, 40, dtype=theta.dtype, device=theta.device)
-    across = torch.linspace(-1, 1, GRID_LINES, dtype=theta.dtype, device=theta.device)
-    vertical = torch.stack(torch.meshgrid(along, across, indexing="ij")[::-1], dim=-1)
-    target = torch.cat([vertical, vertical.flip(-1)], dim=1)
-    source = transformer.family(theta, target.reshape(1, -1, 2))
-    return source.view(len(theta), *target.shape)
+def drawable(images: Tensor) -> np.ndarray:
+    """Images as matplotlib takes them, (B, H, W) or (B, H, W, 3) in [0, 1]; other channels become their mean.
 
-
-def _drawable(images: Tensor) -> np.ndarray:
+    Args:
+        images: (B, C, H, W).
+    """
     shown = images.detach().float().cpu().clamp(0, 1)
     if shown.shape[1] not in (1, 3):
         shown = shown.mean(dim=1, keepdim=True)

@@ -30,6 +30,7 @@ def stnkit_main(tmp_path, monkeypatch, capfd):
     """`stnkit …` in this process and in an empty directory: exit code, standard output, standard error."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["stnkit"])
+    GlobalHydra.instance().clear()
 
     def run(*arguments):
         GlobalHydra.instance().clear()

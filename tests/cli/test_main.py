@@ -8,7 +8,7 @@ def test_help_lists_every_verb(stnkit_main):
 def test_an_unknown_verb_lists_the_verbs(stnkit_main):
     code, _, err = stnkit_main("trian")
     assert code == 2
-    assert "there is no verb 'trian'; the verbs are train, plugins" in err
+    assert "there is no verb 'trian'; the verbs are train, report, plugins" in err
 
 
 def test_no_verb_is_a_mistake_and_prints_the_usage(stnkit_main):

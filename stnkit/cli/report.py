@@ -1,0 +1,123 @@
+"""`stnkit report DIR [DIR ...]`: any number of runs, finished or not, as one table."""
+
+import argparse
+import io
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from stnkit.errors import InputError
+from stnkit.experiments.record import write_atomically
+from stnkit.experiments.report import formats
+from stnkit.experiments.report.against import REFERENCES, Comparison, compare, load_reference
+from stnkit.experiments.report.grid import make_grid
+from stnkit.experiments.report.runs import find_runs
+from stnkit.experiments.report.table import Table, make_table, notes
+from stnkit.experiments.report.terminal import print_table
+
+FORMATS = ("terminal", "markdown", "csv", "json")
+
+
+def main(arguments: list[str]) -> int:
+    """Read the runs, print or write the table, and write the page.
+
+    Args:
+        arguments: what stands after the verb.
+    """
+    options = _parser().parse_args(arguments)
+    for option in ("output", "html"):
+        _check_folder(option, getattr(options, option))
+    runs = find_runs(options.directories, lambda paths: _progress(paths, "reading runs"))
+    table = make_table(runs, options.rows, options.columns, options.value or ["test_error"])
+    comparison = compare(table, load_reference(options.against)) if options.against else None
+    told = notes(table) + (comparison.notes if comparison else [])
+    _put(options, table, comparison, told)
+    if options.html is not None:
+        from stnkit.experiments.report.page import make_page  # PyTorch and matplotlib
+
+        page = make_page(table, comparison, told, options.dataset, lambda cells: _progress(cells, "drawing cells"))
+        write_atomically(options.html, page)
+        print(f"page  {options.html}", file=sys.stderr)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stnkit report",
+        description="One table of any number of runs, finished or not. Rows and columns are what varies in their "
+        "configs; a cell is mean ± standard deviation over seeds. KEYS are config keys, separated by commas: "
+        "transform, placement, training.epochs, transform.control_points.",
+    )
+    parser.add_argument("directories", metavar="DIR", nargs="+", type=Path, help="of a run, a sweep, or anything above")
+    parser.add_argument("--rows", metavar="KEYS", type=_names, help="what makes the rows")
+    parser.add_argument("--columns", metavar="KEYS", type=_names, help="what makes the columns; '' for none")
+    parser.add_argument(
+        "--value",
+        metavar="METRICS",
+        type=_names,
+        action="extend",
+        help="numbers of metrics.json, such as test_error,seconds or history.0.train_loss (default: test_error)",
+    )
+    parser.add_argument("--against", metavar="NAME", help=f"published figures to set beside: {', '.join(REFERENCES)}")
+    parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: terminal")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write the table there instead of printing it")
+    parser.add_argument(
+        "--html", metavar="FILE", type=Path, help="write a page with the table, learning curves and pictures"
+    )
+    parser.add_argument(
+        "--dataset",
+        metavar="OPTION=VALUE",
+        type=_option,
+        action="append",
+        default=[],
+        help="for the pictures: an option of the dataset that is another here, such as root=data/mnist",
+    )
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _option(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"{text!r} is not OPTION=VALUE")
+    return name, value
+
+
+def _check_folder(option: str, path: Path | None) -> None:
+    # Before minutes of work, not after.
+    if path is not None and not path.parent.is_dir():
+        raise InputError(f"--{option} {path}: there is no folder {path.parent}")
+    if path is not None and path.is_dir():
+        raise InputError(f"--{option} {path} is a folder, and must be a file")
+
+
+def _put(options: argparse.Namespace, table: Table, comparison: Comparison | None, told: list[str]) -> None:
+    if options.format == "terminal" and options.output is None:
+        print_table(make_grid(table, comparison), told, Console())
+        return
+    if options.format == "terminal":
+        file = io.StringIO()
+        print_table(make_grid(table, comparison), told, Console(file=file))
+        text = file.getvalue()
+    elif options.format == "markdown":
+        text = formats.as_markdown(make_grid(table, comparison), told)
+    elif options.format == "csv":
+        text = formats.as_csv(table, comparison)
+    else:
+        text = formats.as_json(table, told, comparison)
+    if options.output is None:
+        print(text, end="")
+    else:
+        write_atomically(options.output, text)
+
+
+def _progress(sequence: Sequence[Any], description: str) -> Iterable[Any]:
+    console = Console(stderr=True)
+    return track(sequence, description, console=console, transient=True, disable=not console.is_terminal)

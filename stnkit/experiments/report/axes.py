@@ -1,0 +1,111 @@
+"""Which keys make the rows and columns: the smallest set that tells the cells apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stnkit.errors import InputError
+from stnkit.experiments.report.keys import GROUPS, checked_key, identity
+
+# Tasks stand across the top, as papers print them.
+ACROSS = ("distortion", "dataset")
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Keys of the rows, keys of the columns, and what varies besides.
+
+    Args:
+        rows: keys.
+        columns: keys.
+        following: keys that vary, but follow from rows and columns; not the options that a part's name explains.
+        mixed: keys in which runs of one cell differ, likewise.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    following: tuple[str, ...]
+    mixed: tuple[str, ...]
+
+
+def choose_axes(
+    flats: list[dict[str, Any]], rows: Sequence[str] | None = None, columns: Sequence[str] | None = None
+) -> Axes:
+    """The axes that were asked for, and for the rest the smallest set of keys that tells the cells apart.
+
+    The name of a part goes before an option of it: an option is an axis only where one name has several values.
+
+    Args:
+        flats: the flat config of each run.
+        rows: keys; None lets them be chosen.
+        columns: keys; None lets them be chosen.
+
+    Raises:
+        InputError: when a key does not exist, or is asked for twice.
+    """
+    asked = [checked_key(name, flats) for name in (*(rows or ()), *(columns or ()))]
+    for key in asked:
+        if asked.count(key) > 1:
+            raise InputError(f"{key!r} is asked for as a row or column more than once")
+    varying = [key for key in _in_order(flats) if len({identity(flat, key) for flat in flats}) > 1]
+    n_rows = len(rows or ())
+    chosen_rows, chosen_columns = tuple(asked[:n_rows]), tuple(asked[n_rows:])
+    if rows is None or columns is None:
+        rest = _explanatory(flats, varying, asked)
+        if rows is not None:
+            chosen_columns = tuple(rest)
+        elif columns is not None:
+            chosen_rows = tuple(rest)
+        else:
+            chosen_columns = _across(flats, rest)
+            chosen_rows = tuple(key for key in rest if key not in chosen_columns)
+    axes = (*chosen_rows, *chosen_columns)
+    others = [key for key in varying if key not in axes and _tells_more_than_its_group(flats, key)]
+    mixed = tuple(key for key in others if _n_cells(flats, [*axes, key]) > _n_cells(flats, axes))
+    return Axes(chosen_rows, chosen_columns, tuple(key for key in others if key not in mixed), mixed)
+
+
+def _explanatory(flats: list[dict[str, Any]], varying: list[str], given: Sequence[str]) -> list[str]:
+    """Keys that tell apart, with the given ones, all cells; none of them can be left out."""
+    chosen: list[str] = []
+    for key in varying:
+        if _n_cells(flats, [*given, *chosen, key]) > _n_cells(flats, [*given, *chosen]):
+            chosen.append(key)
+    for key in reversed(chosen.copy()):
+        rest = [other for other in chosen if other != key]
+        if any(other.startswith(f"{key}.") for other in rest):
+            continue  # an option alone does not tell whose it is
+        if _n_cells(flats, [*given, *rest]) == _n_cells(flats, [*given, *chosen]):
+            chosen = rest
+    return chosen
+
+
+def _across(flats: list[dict[str, Any]], keys: list[str]) -> tuple[str, ...]:
+    """The one key of the columns: the task, else what has the fewest values; none where one key is all."""
+    if len(keys) < 2:
+        return ()
+    for key in ACROSS:
+        if key in keys:
+            return (key,)
+    return (min(reversed(keys), key=lambda key: _n_cells(flats, [key])),)
+
+
+def _tells_more_than_its_group(flats: list[dict[str, Any]], key: str) -> bool:
+    having = [flat for flat in flats if key in flat]
+    group = [key.split(".")[0]] if key not in GROUPS else []
+    return _n_cells(having, [*group, key]) > max(1, _n_cells(having, group))
+
+
+def _n_cells(flats: list[dict[str, Any]], keys: Sequence[str]) -> int:
+    return len({tuple(identity(flat, key) for key in keys) for flat in flats})
+
+
+def _in_order(flats: list[dict[str, Any]]) -> list[str]:
+    """Groups, then the application's keys as they stand in the config, then options of parts."""
+    keys = list(dict.fromkeys(key for flat in flats for key in flat))
+    options = [key for key in keys if key.split(".")[0] in GROUPS and key not in GROUPS]
+    return [
+        *(key for key in GROUPS if key in keys),
+        *(key for key in keys if key not in GROUPS and key not in options),
+        *options,
+    ]

@@ -1,0 +1,51 @@
+"use strict";
+const table = document.getElementById("results");
+const body = table.tBodies[0];
+const heads = [...table.tHead.rows[0].cells];
+
+// Ascending, then descending; what has no value stays below.
+function sortBy(column) {
+  const head = heads[column];
+  const ascending = head.getAttribute("aria-sort") !== "ascending";
+  heads.forEach((other) => other.setAttribute("aria-sort", "none"));
+  head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  const isValue = head.classList.contains("value");
+  const rows = [...body.rows].map((row) => {
+    const cell = row.cells[column];
+    return { row, key: isValue ? parseFloat(cell.dataset.order ?? "NaN") : cell.textContent.trim() };
+  });
+  const direction = ascending ? 1 : -1;
+  rows.sort((a, b) => {
+    if (!isValue) return direction * a.key.localeCompare(b.key, undefined, { numeric: true });
+    if (isNaN(a.key) || isNaN(b.key)) return isNaN(a.key) - isNaN(b.key);
+    return direction * (a.key - b.key);
+  });
+  body.append(...rows.map((entry) => entry.row));
+}
+heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => sortBy(column)));
+
+const theme = document.getElementById("theme");
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)").matches;
+function setTheme(dark) {
+  document.documentElement.dataset.theme = dark ? "dark" : "light";
+  theme.setAttribute("aria-pressed", String(dark));
+}
+theme.hidden = false;
+theme.setAttribute("aria-pressed", String(systemIsDark));
+theme.addEventListener("click", () => setTheme(theme.getAttribute("aria-pressed") !== "true"));
+
+document.getElementById("lattices")?.addEventListener("change", (event) => {
+  document.body.classList.toggle("no-lattices", !event.target.checked);
+});
+
+const curves = document.getElementById("curves");
+function mark(row) {
+  curves.classList.toggle("marked", row !== null);
+  curves.querySelectorAll('[id^="curve-"]').forEach((line) => {
+    line.classList.toggle("on", line.id.split("-")[2] === row);
+  });
+}
+document.querySelectorAll(".legend li").forEach((entry) => {
+  for (const name of ["mouseenter", "focus"]) entry.addEventListener(name, () => mark(entry.dataset.row));
+  for (const name of ["mouseleave", "blur"]) entry.addEventListener(name, () => mark(null));
+});

@@ -1,0 +1,206 @@
+"""Runs as a table of cells: mean ± standard deviation over seeds, and what is missing visible as such."""
+
+import math
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stnkit.errors import InputError
+from stnkit.experiments.report.axes import Axes, choose_axes
+from stnkit.experiments.report.keys import flatten, identity, is_group, label
+from stnkit.experiments.report.runs import Run, Status, metrics_of
+
+NO_RUN = "—"
+NO_VALUE = "n/a"
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """Mean and sample standard deviation (None for a single run) of n runs."""
+
+    mean: float
+    std: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The runs that differ in nothing but their seed, as far as rows and columns tell.
+
+    Args:
+        runs: all of them, completed or not; none where the cell is missing.
+        n_seeds: of the whole table, so that a missing seed shows.
+    """
+
+    runs: tuple[Run, ...]
+    n_seeds: int
+
+    def statistic(self, metric: str) -> Statistic | None:
+        """Over the completed runs that have the metric; None where there is none."""
+        values = [value for run in self.runs if (value := run.value(metric)) is not None]
+        if not values:
+            return None
+        return Statistic(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
+
+    def count(self, status: Status) -> int:
+        """How many of the runs have that status."""
+        return sum(run.status is status for run in self.runs)
+
+    def text(self, metric: str) -> str:
+        """`1.04 ± 0.12 (2/3), 1 failed`: two runs of three seeds, and what became of the third."""
+        if not self.runs:
+            return NO_RUN
+        parts = []
+        statistic = self.statistic(metric)
+        if statistic is not None:
+            seeds = {repr(run.seed) for run in self.runs if run.value(metric) is not None}
+            n = str(statistic.n) if len(seeds) == self.n_seeds else f"{statistic.n}/{self.n_seeds}"
+            parts.append(f"{number(statistic)} ({n})")
+        elif self.count(Status.completed):
+            parts.append(NO_VALUE)
+        parts += [
+            f"{self.count(status)} {status}"
+            for status in (Status.failed, Status.interrupted, Status.running)
+            if self.count(status)
+        ]
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows by columns of cells.
+
+    Args:
+        axes: the keys of both.
+        rows: label of each row, one text for each key.
+        columns: label of each column, likewise; one empty one where there are no column keys.
+        cells: by row and column.
+        metrics: the numbers to show in each cell.
+        broken: runs whose record cannot be read; each is a row of its own.
+    """
+
+    axes: Axes
+    rows: list[tuple[str, ...]]
+    columns: list[tuple[str, ...]]
+    cells: list[list[Cell]]
+    metrics: list[str]
+    broken: list[Run]
+
+    def row_title(self, row: int) -> str:
+        """The row's label in one line."""
+        return _title(self.axes.rows, self.rows[row]) or "all runs"
+
+    def column_title(self, column: int) -> str:
+        """The column's label in one line; empty where there are no column keys."""
+        return _title(self.axes.columns, self.columns[column])
+
+
+def make_table(
+    runs: Sequence[Run],
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    metrics: Sequence[str] = ("test_error",),
+) -> Table:
+    """The runs by what varies in their configs.
+
+    Args:
+        runs: as found.
+        rows: config keys, or the names of groups; None lets them be chosen.
+        columns: likewise.
+        metrics: numbers of the record; dotted ones go into mappings.
+
+    Raises:
+        InputError: when no run has such a key or metric.
+    """
+    known = [run for run in runs if run.status is not Status.broken]
+    _check_metrics(known, metrics)
+    flats = [flatten(run.config) for run in known]
+    axes = choose_axes(flats, rows, columns)
+    row_keys, row_labels = _entries(flats, axes.rows)
+    column_keys, column_labels = _entries(flats, axes.columns)
+    n_seeds = len({repr(run.seed) for run in known})
+    cells = [[Cell((), n_seeds) for _ in column_labels] for _ in row_labels]
+    for run, flat in zip(known, flats, strict=True):
+        i = row_keys.index(_identities(flat, axes.rows))
+        j = column_keys.index(_identities(flat, axes.columns))
+        cells[i][j] = Cell((*cells[i][j].runs, run), n_seeds)
+    return Table(
+        axes, row_labels, column_labels, cells, list(metrics), [run for run in runs if run.status is Status.broken]
+    )
+
+
+def number(statistic: Statistic) -> str:
+    """Mean ± standard deviation with as many decimals as tell something."""
+    digits = decimals(statistic.mean)
+    text = f"{statistic.mean:.{digits}f}"
+    return text if statistic.std is None else f"{text} ± {statistic.std:.{digits}f}"
+
+
+def decimals(value: float) -> int:
+    """Two, none for a large whole number, more for a value below 0.1."""
+    if value == round(value) and abs(value) >= 1000:
+        return 0
+    return min(8, 2 + max(0, -math.floor(math.log10(abs(value))) - 1)) if value and math.isfinite(value) else 2
+
+
+def notes(table: Table) -> list[str]:
+    """What a reader has to know about the table, one sentence each: what varies besides, who failed and why."""
+    seeds = max((cell.n_seeds for line in table.cells for cell in line), default=0)
+    told = [
+        f"{', '.join(table.metrics)}: mean ± standard deviation (number of completed runs) over "
+        f"{seeds} seed{'s' * (seeds != 1)}; {NO_RUN} no run, {NO_VALUE} no such figure"
+    ]
+    if table.axes.following:
+        told.append(f"follows from rows and columns: {', '.join(table.axes.following)}")
+    if table.axes.mixed:
+        told.append(f"runs of one cell differ in {', '.join(table.axes.mixed)}, and the mean goes over that too")
+    unfinished = [run for line in table.cells for cell in line for run in cell.runs if run.reason] + table.broken
+    by_reason: dict[tuple[Status, str], list[Run]] = {}
+    for run in unfinished:
+        by_reason.setdefault((run.status, run.reason), []).append(run)
+    for (status, reason), runs in by_reason.items():
+        more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
+        told.append(f"{status}: {', '.join(str(run.path) for run in runs[:3])}{more}: {' '.join(reason.split())}")
+    return told
+
+
+def _check_metrics(runs: Sequence[Run], metrics: Sequence[str]) -> None:
+    completed = [run for run in runs if run.status is Status.completed]
+    for metric in metrics:
+        # A sweep that has just begun has no metric yet, and that is no mistake.
+        if completed and metric != "test_error" and not any(run.value(metric) is not None for run in completed):
+            raise InputError(
+                f"no completed run has a number {metric!r}; the numbers are {', '.join(metrics_of(completed))}"
+            )
+
+
+def _entries(flats: list[dict[str, Any]], keys: Sequence[str]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """The values that occur: identities, and labels. Numbers ascend, the rest stays in the order of the runs."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for flat in flats:
+        found.setdefault(_identities(flat, keys), flat)
+    ranks = [_ranks(flats, key) for key in keys]
+    order = sorted(found, key=lambda entry: [rank[value] for rank, value in zip(ranks, entry, strict=True)])
+    return order, [tuple(label(found[entry], key) for key in keys) for entry in order]
+
+
+def _identities(flat: dict[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
+    return tuple(identity(flat, key) for key in keys)
+
+
+def _ranks(flats: list[dict[str, Any]], key: str) -> dict[str, int]:
+    values = dict.fromkeys(identity(flat, key) for flat in flats)
+    numbers = {identity(flat, key): flat[key] for flat in flats if isinstance(flat.get(key), int | float)}
+    order = sorted(values, key=lambda value: (value in numbers, numbers.get(value, 0)))
+    return {value: rank for rank, value in enumerate(order)}
+
+
+def _title(keys: Sequence[str], labels: Sequence[str]) -> str:
+    """Names of parts alone, options as option=value, shortened where that is no other's name."""
+    last = Counter(key.rpartition(".")[2] for key in keys)
+    named = {key: key.rpartition(".")[2] if last[key.rpartition(".")[2]] == 1 else key for key in keys}
+    return " · ".join(
+        text if is_group(key) else f"{named[key]}={text}" for key, text in zip(keys, labels, strict=True) if text != "–"
+    )

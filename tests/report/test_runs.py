@@ -1,0 +1,105 @@
+import json
+import os
+
+import pytest
+
+import stnkit
+from stnkit.experiments.report.runs import Status, find_runs, metrics_of
+
+
+def test_runs_are_found_at_any_depth_once_and_in_natural_order(make_run):
+    for name in ("sweep/10", "sweep/2", "other/deep/down/0"):
+        make_run(name)
+    root = make_run.root
+    found = find_runs([root, root / "sweep", root / "sweep" / "2", root / "sweep" / "2" / "metrics.json"])
+    assert [str(run.path.relative_to(root)) for run in found] == ["other/deep/down/0", "sweep/2", "sweep/10"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"status": "comp', "metrics.json cannot be read: Unterminated string"),
+        ("", "metrics.json cannot be read: Expecting value"),
+        ("[1, 2]", "is not a JSON object"),
+        ('{"status": "completed"}', "holds no config"),
+        ('{"status": "completed", "config": 3}', "holds no config"),
+        ('{"status": "flying", "config": {}}', "has the status 'flying', which no run has"),
+        ('{"config": {}}', "has the status None"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_broken_record_is_a_run_that_says_so(text, reason, make_run):
+    (make_run() / "metrics.json").write_text(text)
+    (run,) = find_runs([make_run.root])
+    assert run.status is Status.broken
+    assert reason in run.reason
+
+
+def test_bytes_that_are_no_text_are_a_broken_record(make_run):
+    (make_run() / "metrics.json").write_bytes(b"\xff\xfe\x00")
+    assert find_runs([make_run.root])[0].status is Status.broken
+
+
+def test_an_unfinished_run_says_why_and_how_far_it_came(make_run):
+    make_run("a", status="failed", record={"error": "InputError: no"})
+    make_run("b", status="interrupted", record={"epoch": 1})
+    os.utime(make_run("c", status="running") / "metrics.json", (0, 0))
+    failed, interrupted, running = find_runs([make_run.root])
+    assert failed.reason == "InputError: no"
+    assert interrupted.reason == "stopped after 1 of 2 epochs"
+    assert running.reason.startswith("0 of 2 epochs, last heard of at 19")
+
+
+def test_values_are_numbers_by_dotted_names_of_completed_runs_only(make_run):
+    record = {
+        "test_error": 1.5,
+        "n_parameters": 7,
+        "picture": "x.png",
+        "flag": True,
+        "nothing": None,
+        "pose": {"rotation": [1.0, 2.0]},
+        "history": [{"train_loss": 3.0}, {"train_loss": 4.0}],
+    }
+    make_run("a", record=record)
+    make_run("b", status="interrupted", record=record)
+    run, stopped = find_runs([make_run.root])
+    assert run.value("test_error") == 1.5
+    assert run.value("n_parameters") == 7
+    assert run.value("pose.rotation.1") == 2.0
+    assert run.value("history.-1.train_loss") == 4.0
+    for metric in ("picture", "flag", "nothing", "missing", "pose", "pose.rotation.2", "pose.rotation.x", "seed.x"):
+        assert run.value(metric) is None
+    assert stopped.value("test_error") is None
+    assert metrics_of([run, stopped]) == ["n_parameters", "seed", "test_error"]
+
+
+@pytest.mark.no_jaxtyping
+def test_a_folder_without_runs_says_what_was_looked_for(tmp_path):
+    with pytest.raises(
+        stnkit.InputError, match=r"no run in .*: looked for metrics\.json there and in all folders below"
+    ):
+        find_runs([tmp_path])
+    with pytest.raises(stnkit.InputError, match="nowhere does not exist"):
+        find_runs([tmp_path / "nowhere"])
+
+
+def test_progress_sees_every_run_that_is_read(make_run):
+    for _ in range(5):
+        make_run()
+    seen = []
+
+    def progress(paths):
+        for path in paths:
+            seen.append(path)
+            yield path
+
+    assert [run.path for run in find_runs([make_run.root], progress)] == seen
+    assert len(seen) == 5
+
+
+def test_a_record_whose_seed_is_in_its_config_alone_has_that_seed(make_run):
+    path = make_run(seed=3) / "metrics.json"
+    told = json.loads(path.read_text())
+    del told["seed"]
+    path.write_text(json.dumps(told))
+    assert find_runs([make_run.root])[0].seed == 3
