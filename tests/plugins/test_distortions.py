@@ -25,7 +25,8 @@ def test_draws_follow_from_the_generator_and_differ_from_image_to_image(name):
     assert theta.dtype == torch.float32
     assert torch.equal(theta, distortion.sample(50, generator(3)))
     if name != "none":
-        assert len(theta.unique(dim=0)) == 50
+        # Places in whole pixels may come twice.
+        assert len(theta.unique(dim=0)) > 45
         assert not torch.equal(theta, distortion.sample(50, generator(4)))
 
 
@@ -38,7 +39,7 @@ def test_apply_gives_the_promised_size_and_keeps_the_range(name):
     assert 0 <= out.min() <= out.max() <= 1 + 1e-6
 
 
-@pytest.mark.parametrize("name", sorted(set(DISTORTIONS) & {"rotation", "rts", "projective", "elastic"}))
+@pytest.mark.parametrize("name", ["rotation", "rts", "projective", "elastic"])
 def test_theta_tells_how_to_reproduce_the_image(name):
     distortion = built(name)
     images = torch.rand(4, 1, 28, 28)
@@ -108,6 +109,14 @@ def test_no_distortion_keeps_the_images():
         ("rotation", {"degrees": 181.0}, "between 0 and 180, but 181.0"),
         ("rts", {"scale": (0.0, 1.0)}, "rising numbers above 0"),
         ("rts", {"canvas": (30, 30)}, r"\[30, 30\] is too small for images of \[28, 28\]"),
+        ("projective", {"corner_std": 14.5}, r"between 0 and half of the smaller side, 14.0, but 14.5"),
+        ("projective", {"scale": (1.0, 0.5)}, "rising numbers above 0"),
+        ("elastic", {"std": -1.0}, "std must be 0 or more, but -1.0"),
+        ("elastic", {"scale": (0.0, 0.5)}, "rising numbers above 0"),
+        ("elastic", {"control_points": [1, 4]}, "each at least 2"),
+        ("translated_cluttered", {"canvas": (27, 60)}, r"\[27, 60\] is too small for images of \[28, 28\]"),
+        ("translated_cluttered", {"patches": -1}, "0 or more, but -1"),
+        ("translated_cluttered", {"patch_size": 29}, "between 1 and the image's smaller side, 28, but 29"),
     ],
 )
 def test_options_out_of_range_are_refused(name, options, message):

@@ -1,0 +1,109 @@
+"""Digits somewhere on a large canvas, among pieces of other digits."""
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+import stnkit
+
+
+class TranslatedCluttered(stnkit.Distortion):
+    """The paper's TC: the image at a random place of 60×60 black pixels, among six 6×6 patches of other images.
+
+    θ, affine, is the image's place: uniform among the whole pixels at which all of it is on the canvas, so that it is
+    copied and not interpolated. The clutter comes from the generator of `apply`: each patch is cut at a random
+    place of a random other image of the batch, of the image itself where the batch has no other, and is
+    pasted at a random place by the maximum, so that neither covers the other.
+
+    Args:
+        image_shape: (C, H, W) of the images; the program supplies it.
+        canvas: (H, W) of the distorted image.
+        patches: number of patches on each image, 0 for none.
+        patch_size: side of a patch in pixels.
+
+    Raises:
+        InputError: when an option is out of its range or the image is larger than the canvas.
+
+    Source: Jaderberg et al. 2015, section 4.1 and appendix A.4.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, ...],
+        canvas: tuple[int, int] = (60, 60),
+        patches: int = 6,
+        patch_size: int = 6,
+    ) -> None:
+        if len(image_shape) != 3:
+            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
+        self.in_size = tuple(image_shape[1:])
+        if any(n > m for n, m in zip(self.in_size, canvas, strict=True)):
+            raise stnkit.InputError(f"a canvas of {list(canvas)} is too small for images of {list(self.in_size)}")
+        if patches < 0:
+            raise stnkit.InputError(f"patches must be 0 or more, but {patches} was given")
+        if not 1 <= patch_size <= min(self.in_size):
+            raise stnkit.InputError(
+                f"patch_size must be between 1 and the image's smaller side, {min(self.in_size)}, "
+                f"but {patch_size} was given"
+            )
+        self.family = stnkit.build("transform", "affine")
+        self.out_size = tuple(canvas)
+        self.sampler = stnkit.build("sampler", "bilinear")
+        self.patches = patches
+        self.patch_size = patch_size
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
+        shift = torch.empty(n, 2, dtype=torch.float64)
+        for d, (full, own) in enumerate(zip(self.out_size[::-1], self.in_size[::-1], strict=True)):
+            # A whole number of pixels between the top left corners, `shift` is that between the centers.
+            shift[:, d] = _whole(0, full - own + 1, (n,), generator) - (full - own) / 2
+        one = torch.ones(n, dtype=torch.float64)
+        return stnkit.pose_theta(0 * one, one, shift, self.in_size, self.out_size)
+
+    def apply(
+        self,
+        images: Float[Tensor, "B C *in_size"],
+        theta: Float[Tensor, "B P"],
+        generator: torch.Generator,
+    ) -> Float[Tensor, "B C *out_size"]:
+        placed = self.sampler(images, self.family.grid(theta, self.out_size))
+        return self._cluttered(placed, images, generator) if self.patches > 0 and len(images) > 0 else placed
+
+    def _cluttered(
+        self, placed: Float[Tensor, "B C H W"], images: Float[Tensor, "B C h w"], generator: torch.Generator
+    ) -> Float[Tensor, "B C H W"]:
+        batch, channels = images.shape[:2]
+        shape = (batch, self.patches)
+        # 1 to B − 1 images further on, around the end: never the image itself.
+        steps = _whole(1, max(batch, 2), shape, generator)
+        others = (torch.arange(batch, device=images.device)[:, None] + steps) % batch
+        cut = self._pixels(self.in_size, shape, generator)
+        pasted = self._pixels(self.out_size, shape, generator)
+        values = images.flatten(2)[others[..., None], :, cut]  # (B, patches, pixels of a patch, C)
+        values = values.flatten(1, 2).transpose(1, 2)
+        index = pasted.flatten(1)[:, None].expand(-1, channels, -1)
+        return placed.flatten(2).scatter_reduce(2, index, values, "amax").view_as(placed)
+
+    def _pixels(
+        self, size: tuple[int, ...], shape: tuple[int, int], generator: torch.Generator
+    ) -> Int64[Tensor, "B patches pixels"]:
+        """Where in a flat image of `size` the pixels of patches at random places are."""
+        height, width = size
+        top = _whole(0, height - self.patch_size + 1, shape, generator)
+        left = _whole(0, width - self.patch_size + 1, shape, generator)
+        side = torch.arange(self.patch_size, device=generator.device)
+        inside = side[:, None] * width + side
+        return (top * width + left)[..., None] + inside.flatten()
+
+
+def _whole(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator) -> Int64[Tensor, "*shape"]:
+    """Whole numbers from low to high − 1."""
+    return torch.randint(low, high, shape, generator=generator, device=generator.device)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("translated_cluttered", TranslatedCluttered)
