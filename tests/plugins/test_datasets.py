@@ -48,6 +48,38 @@ def test_digits_still_look_like_the_originals(digits):
     assert correlation > 0.95
 
 
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_addition_pairs_the_digits_of_a_split_and_labels_their_sum(split, digits):
+    addition = stnkit.build("dataset", "addition", source="digits")
+    assert (addition.n_classes, addition.image_shape) == (19, (2, 28, 28))
+    (images, labels), (singles, values) = addition.split(split), digits.split(split)
+    assert torch.equal(images[:, :1], singles)
+    value_of = {single.numpy().tobytes(): int(value) for single, value in zip(singles, values, strict=True)}
+    sums = [sum(value_of[channel.numpy().tobytes()] for channel in image) for image in images]
+    assert labels.tolist() == sums
+    # Every digit is the second of one pair, and the second is not the first one's own.
+    assert torch.equal(images[:, 1].flatten(1).unique(dim=0), singles.flatten(1).unique(dim=0))
+    assert (images[:, 0] == images[:, 1]).flatten(1).all(dim=1).double().mean() < 0.05
+    assert torch.equal(addition.split(split)[0], images)
+
+
+def test_addition_has_every_sum_and_more_pairs_when_asked(digits):
+    images, labels = stnkit.build("dataset", "addition", source={"name": "digits"}, pairs=3).split("train")
+    assert len(images) == len(labels) == 3 * 1197
+    assert len(images.flatten(1).unique(dim=0)) > 3500
+    assert labels.unique().tolist() == list(range(19))
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"pairs": 0}, "pairs must be at least 1"), ({"source": "nonsense"}, "no dataset 'nonsense'")],
+)
+def test_options_of_addition_out_of_range_are_refused(options, message):
+    with pytest.raises(stnkit.InputError, match=message):
+        stnkit.build("dataset", "addition", **options)
+
+
 def idx(array):
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.numpy().tobytes()
 
@@ -79,6 +111,9 @@ def test_mnist_reads_plain_and_packed_files_in_order(small_mnist):
         assert images.shape == (n, 1, 28, 28)
         assert labels.dtype == torch.int64
         assert torch.equal(images[:, 0, 14, 14].long(), labels)
+    pairs, sums = stnkit.build("dataset", "addition", source={"name": "mnist", "root": str(small_mnist)}).split("test")
+    assert pairs.shape == (10_000, 2, 28, 28)
+    assert torch.equal(pairs[:, :, 14, 14].long().sum(dim=1), sums)
     first_validation = dataset.split("validation")[0][0, 0, 0, 0]
     assert int(first_validation) == 55_000 % 251
 

@@ -117,6 +117,7 @@ def test_no_distortion_keeps_the_images():
         ("translated_cluttered", {"canvas": (27, 60)}, r"\[27, 60\] is too small for images of \[28, 28\]"),
         ("translated_cluttered", {"patches": -1}, "0 or more, but -1"),
         ("translated_cluttered", {"patch_size": 29}, "between 1 and the image's smaller side, 28, but 29"),
+        ("independent_channels", {"distortion": "nonsense"}, "no distortion 'nonsense'"),
     ],
 )
 def test_options_out_of_range_are_refused(name, options, message):
