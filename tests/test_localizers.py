@@ -41,6 +41,40 @@ def test_gradients_reach_every_parameter_of_a_moved_head(localizer):
     assert all(p.grad is not None and bool((p.grad != 0).any()) for p in model.parameters())
 
 
+@pytest.mark.parametrize("size", [(28, 28), (8, 8), (12, 12, 12)])
+def test_batch_norm_keeps_the_start_at_the_identity_and_its_gradients(size):
+    localizer = stnkit.build("localizer", "convolutional", in_shape=(2, *size), batch_norm=True)
+    norms = [m for m in localizer.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
+    assert [norm.num_features for norm in norms] == [20, 20, 20]
+    family = stnkit.build("transform", "affine", ndim=len(size))
+    transformer = stnkit.SpatialTransformer(localizer, family, stnkit.build("sampler", "bilinear"))
+    image = torch.rand(4, 2, *size)
+    for mode in (True, False):
+        assert torch.equal(transformer.train(mode).localize(image), family.identity().float().expand(4, -1))
+    with torch.no_grad():
+        transformer.head.weight.normal_()
+    transformer.train()(image).square().sum().backward()
+    assert all(p.grad is not None and bool(p.grad.isfinite().all()) for p in transformer.parameters())
+
+
+def test_batch_norm_normalizes_what_enters_the_activations():
+    localizer = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28), batch_norm=True)
+    features = localizer(100 * torch.rand(64, 1, 28, 28))
+    # The mean of max(0, x) over a standard normal x is 0.4; without batch-norm it follows the scale of the image.
+    assert 0.2 < features.mean() < 0.6
+
+
+def test_batch_norm_trains_on_a_last_batch_of_one_image():
+    localizer = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28), batch_norm=True)
+    localizer.train()(torch.rand(16, 1, 28, 28))
+    before = {name: value.clone() for name, value in localizer.named_buffers()}
+    one = torch.rand(1, 1, 28, 28)
+    assert bool(localizer(one).isfinite().all())
+    # One value has no variance to learn from.
+    after = dict(localizer.named_buffers())
+    assert all(torch.equal(after[name], before[name]) for name in after if name.startswith("layers.10"))
+
+
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(("size", "options"), [((7, 28), {}), ((28, 28), {"channels": [20] * 5})])
 def test_a_localizer_too_deep_for_its_input_says_what_to_do(size, options):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ class Convolutional(stnkit.Localizer):
         kernel_size: side of each convolution's kernel in pixels, odd.
         downsample: factor of the average-pool in front, 1 for none.
         features: width of the fully connected layer.
+        batch_norm: whether batch-norm stands in front of every ReLU; the paper has none.
 
     Raises:
         InputError: when it is too deep for the size of the images, or an option is out of its range.
@@ -36,6 +38,7 @@ class Convolutional(stnkit.Localizer):
         kernel_size: int = 5,
         downsample: int = 2,
         features: int = 20,
+        batch_norm: bool = False,
     ) -> None:
         super().__init__()
         channels = [20, 20] if channels is None else channels
@@ -52,8 +55,10 @@ class Convolutional(stnkit.Localizer):
             raise stnkit.InputError(f"it looks at images of 2 or 3 dimensions, but in_shape is {list(in_shape)}")
         three = len(size) == 3
         conv: Any
-        conv, max_pool, average_pool = (
-            (nn.Conv3d, nn.MaxPool3d, nn.AvgPool3d) if three else (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
+        conv, norm, max_pool, average_pool = (
+            (nn.Conv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AvgPool3d)
+            if three
+            else (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
         )
 
         layers: list[nn.Module] = [average_pool(downsample)] if downsample > 1 else []
@@ -69,15 +74,39 @@ class Convolutional(stnkit.Localizer):
                     f"downsample=1 (now channels={channels}, downsample={downsample})"
                 )
             padding = [max(0, math.ceil((kernel_size - n) / 2)) for n in left]
-            layers += [conv(n_channels, width, kernel_size, padding=tuple(padding)), nn.ReLU()]
+            # A bias in front of batch-norm would be taken off again.
+            layers.append(conv(n_channels, width, kernel_size, padding=tuple(padding), bias=not batch_norm))
+            layers += [_BatchNorm(norm(width)), nn.ReLU()] if batch_norm else [nn.ReLU()]
             left = [n + 2 * p - kernel_size + 1 for n, p in zip(left, padding, strict=True)]
             n_channels = width
-        layers += [nn.Flatten(), nn.Linear(n_channels * math.prod(left), features), nn.ReLU()]
+        layers += [nn.Flatten(), nn.Linear(n_channels * math.prod(left), features, bias=not batch_norm)]
+        layers += [_BatchNorm(nn.BatchNorm1d(features)), nn.ReLU()] if batch_norm else [nn.ReLU()]
         self.layers = nn.Sequential(*layers)
         self.n_features = features
 
     def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
         return self.layers(image)
+
+
+class _BatchNorm(nn.Module):
+    """Batch-norm that also takes a batch with one value per channel, which has no variance.
+
+    The last batch of an epoch may be a single image, and at 28×28 the second convolution leaves one pixel of it:
+    that batch is normalized by the running statistics.
+
+    Args:
+        norm: nn.BatchNorm1d, 2d or 3d.
+    """
+
+    def __init__(self, norm: nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) -> None:
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:
+        norm = self.norm
+        if self.training and x.numel() == x.shape[1]:
+            return F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        return norm(x)
 
 
 @stnkit.hookimpl
