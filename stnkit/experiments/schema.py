@@ -53,6 +53,7 @@ class TrainingConfig:
     devices: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
+    channels_last: bool = False  # the convolutions' memory format
 
 
 @dataclass

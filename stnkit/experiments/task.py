@@ -42,6 +42,10 @@ class Classification(lightning.LightningModule):
     def __init__(self, network: nn.Module, training: TrainingConfig, seed: int) -> None:
         super().__init__()
         _check(training)
+        if training.channels_last:
+            # Their weights decide for the activations too, whatever the format of the images.
+            nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
+            nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
         self.network = network
         self.training_config = training
         self.seed = seed

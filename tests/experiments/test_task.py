@@ -95,6 +95,48 @@ def test_the_papers_schedule_divides_by_ten_every_fifty_thousand_steps():
     assert (schedule.step_size, schedule.gamma) == (50_000, 0.1)
 
 
+def test_channels_last_changes_the_format_of_convolutions_and_no_result():
+    parts = {"localizer": {"name": "convolutional"}, "network": {"name": "compact_cnn"}}
+    model = place(PARTS | parts, ["input"], (3, 20, 20), 10).eval()
+    images = torch.rand(4, 3, 20, 20)
+    expected = model(images)
+    names = list(model.state_dict())
+    task = Classification(model, TrainingConfig(channels_last=True), 0)
+    convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert len(convolutions) == 6
+    assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
+    seen = []
+    model.network.layers[0].register_forward_hook(lambda module, inputs, output: seen.append(output))
+    torch.testing.assert_close(task(images), expected, atol=1e-5, rtol=1e-5)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    assert list(model.state_dict()) == names
+    # A checkpoint of either format is one of the other.
+    model.load_state_dict({name: value.clone().contiguous() for name, value in model.state_dict().items()})
+    assert convolutions[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_coordinates_stay_wide_where_the_rest_is_bfloat16(channels_last):
+    parts = {"localizer": {"name": "convolutional", "batch_norm": True}, "network": {"name": "compact_cnn"}}
+    model = place(PARTS | parts, ["input"], (1, 28, 28), 10)
+    task = Classification(model, TrainingConfig(channels_last=channels_last), 0)
+    with torch.no_grad():
+        model.transformer.head.weight.normal_(std=0.1)
+    seen = {}
+    for name in ("transformer.localizer", "transformer.head", "network.layers.0", "network"):
+        model.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, name=name: seen.update({name: (inputs[0].dtype, output.dtype)})
+        )
+    with torch.autocast("cpu", torch.bfloat16):
+        task(torch.rand(4, 1, 28, 28)).sum().backward()
+    single, half = torch.float32, torch.bfloat16
+    assert seen["transformer.localizer"][1] == half
+    assert seen["transformer.head"] == (half, single)
+    assert seen["network.layers.0"] == (single, half)
+    assert seen["network"][1] == half
+    assert all(p.grad.dtype == single and bool(p.grad.isfinite().all()) for p in model.parameters())
+
+
 @pytest.mark.parametrize("poison", ["loss", "theta"])
 def test_what_is_not_finite_stops_the_step_and_names_it(poison):
     model = placed()
