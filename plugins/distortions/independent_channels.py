@@ -23,6 +23,8 @@ class IndependentChannels(stnkit.Distortion):
     Source: Jaderberg et al. 2015, appendix A.1 (RTS for each of two digits).
     """
 
+    channels_move_together = False
+
     def __init__(self, image_shape: tuple[int, ...], distortion: str | dict[str, Any] = "rts") -> None:
         self.distortion: stnkit.Distortion = stnkit.build("distortion", distortion, image_shape=(1, *image_shape[1:]))
         self.family = self.distortion.family

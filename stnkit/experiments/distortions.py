@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -21,10 +21,12 @@ class Distortion(abc.ABC):
     Attributes:
         family: whose θ is drawn. T_θ takes a point of the distorted image to one of the original.
         out_size: size of the distorted image.
+        channels_move_together: whether T_θ is the map of every channel; if not, it is that of the first one.
     """
 
     family: TransformFamily
     out_size: tuple[int, ...]
+    channels_move_together: ClassVar[bool] = True
 
     @abc.abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:

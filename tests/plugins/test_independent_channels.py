@@ -24,6 +24,11 @@ def test_theta_is_that_of_the_first_channel():
     assert torch.equal(out[:, :1], one.apply(images[:, :1], theta, generator(1)))
 
 
+def test_it_says_that_theta_describes_one_channel_only():
+    assert not built("rts").channels_move_together
+    assert stnkit.build("distortion", "rts", image_shape=(2, 28, 28)).channels_move_together
+
+
 def test_the_other_channels_follow_from_the_generator_of_apply():
     both = built("rts", channels=3)
     images = torch.rand(4, 1, 28, 28).expand(-1, 3, -1, -1)
