@@ -24,7 +24,7 @@ class Projective(stnkit.WarpDistortion):
 
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
-        scale: smallest and largest scale, above 0.
+        scale: smallest and largest scale, 0.1 to 10.
         corner_std: standard deviation of a corner's move in pixels, from 0 to half of the image's smaller side.
 
     Raises:
@@ -39,8 +39,9 @@ class Projective(stnkit.WarpDistortion):
         scale: tuple[float, float] = (0.75, 1.0),
         corner_std: float = 5.0,
     ) -> None:
-        if not 0 < scale[0] <= scale[1] < float("inf"):
-            raise stnkit.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
+        # Within these bounds a draw that can be kept is never long in coming.
+        if not 0.1 <= scale[0] <= scale[1] <= 10:
+            raise stnkit.InputError(f"scale must be two rising numbers between 0.1 and 10, but {list(scale)} was given")
         if len(image_shape) != 3:
             raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
         # Beyond half of a side most draws fold the image, and those that remain are not what the option says.

@@ -80,9 +80,9 @@ def test_the_scale_covers_its_range_evenly():
     assert scipy.stats.kstest(scale, scipy.stats.uniform(0.75, 0.25).cdf).pvalue > 0.01
 
 
-@pytest.mark.parametrize("corner_std", [5.0, 14.0])
-def test_no_draw_folds_mirrors_or_shows_its_horizon(corner_std):
-    matrices = drawn(3000, corner_std=corner_std)
+@pytest.mark.parametrize(("corner_std", "scale"), [(5.0, (0.75, 1.0)), (14.0, (0.75, 1.0)), (14.0, (0.1, 0.1))])
+def test_no_draw_folds_mirrors_or_shows_its_horizon(corner_std, scale):
+    matrices = drawn(3000, corner_std=corner_std, scale=scale)
     around = moved_corners(matrices)[:, AROUND]
     edges = np.roll(around, -1, axis=1) - around
     after = np.roll(edges, -1, axis=1)
