@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stnkit.experiments.loading import TrainedRun, load_run
     from stnkit.experiments.networks import Network
     from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily
-    from stnkit.hookspecs import Component, hookimpl
+    from stnkit.hookspecs import Component, Verb, hookimpl
     from stnkit.localizers import Localizer, RegressionHead
     from stnkit.samplers import KernelSampler, PaddedSampler, Padding, Sampler
     from stnkit.transformer import SpatialTransformer
@@ -54,6 +54,7 @@ _MODULES = {
     "TrainedRun": "experiments.loading",
     "TransformFamily": "families",
     "UnknownNameError": "errors",
+    "Verb": "hookspecs",
     "WarpDistortion": "experiments.distortions",
     "build": "building",
     "coordinates": "",
@@ -88,6 +89,7 @@ __all__ = [
     "TrainedRun",
     "TransformFamily",
     "UnknownNameError",
+    "Verb",
     "WarpDistortion",
     "build",
     "coordinates",

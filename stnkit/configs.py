@@ -2,24 +2,65 @@
 
 import dataclasses
 import enum
-import types
 import typing
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from stnkit.errors import PluginError
+from stnkit.kinds import KINDS
+from stnkit.option_types import members_of, plain
 from stnkit.options import REQUIRED, Option, options_of
-from stnkit.registry import Registered, registry
+from stnkit.registry import Registered, registry, shadowed
+from stnkit.search_paths import file_in
+
+
+class PluginSearchPaths(SearchPathPlugin):
+    """Adds the search paths of plugins to those of every Hydra program of this process."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put the plugins' folders behind the application's, whose files come first.
+
+        Args:
+            search_path: of Hydra.
+        """
+        for path, source in registry().search_paths:
+            search_path.append(provider=str(source), path=path)
 
 
 def register_component_groups() -> None:
-    """Store a typed node for every component. A name that two distributions provide has none."""
+    """Store a typed node for every component, and add the plugins' search paths.
+
+    A name that two distributions provide has no node.
+    """
     store = ConfigStore.instance()
     for entry in registry().registered:
         if len(registry().providers(entry.kind, entry.name)) == 1:
             store.store(group=entry.kind, name=entry.name, node=node_of(entry), provider=str(entry.source))
+    Plugins.instance().register(PluginSearchPaths)
+
+
+def check_not_shadowed(choices: Mapping[str, Any], search_paths: Iterable[tuple[str, str]]) -> None:
+    """Raise a PluginError when a chosen component has the name of a YAML file on the search path.
+
+    Args:
+        choices: which config was chosen in each group.
+        search_paths: each with whose it is.
+    """
+    places = list(search_paths)
+    for kind in KINDS:
+        name = choices.get(kind)
+        if isinstance(name, str) and registry().providers(kind, name):
+            registry().component(kind, name)  # says it of the places that it knows
+            for path, whose in places:
+                if file := file_in(path, kind, name):
+                    raise PluginError(shadowed(kind, name, file, whose))
 
 
 def node_of(entry: Registered) -> type[Any]:
@@ -42,14 +83,14 @@ def _field(default: Any) -> Any:
 def _node_default(option: Option) -> Any:
     if option.default is REQUIRED:
         return MISSING
-    return list(option.default) if isinstance(option.default, tuple) else option.default
+    return option.default if isinstance(option.default, enum.Enum) else plain(option.default)
 
 
 def _node_type(option: Option) -> Any:
     """The annotation if OmegaConf can enforce it, else Any: `build` checks those."""
     annotation = _choices(option.annotation)
-    if "tuple" in str(annotation).lower():
-        return Any  # accepted, but its length is not enforced
+    if any(word in str(annotation).lower() for word in ("tuple", "path")):
+        return Any  # a tuple's length would not be enforced, and a Path would come back as one, which JSON cannot hold
     try:
         node = dataclasses.make_dataclass("probe", [("value", annotation, _field(_node_default(option)))])
         OmegaConf.structured(node)
@@ -60,8 +101,7 @@ def _node_type(option: Option) -> Any:
 
 def _choices(annotation: Any) -> Any:
     """`Enum | str` is Enum: the string is for calls from Python."""
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        members = typing.get_args(annotation)
-        if any(isinstance(m, type) and issubclass(m, enum.Enum) for m in members):
-            return typing.Union[tuple(m for m in members if m is not str)]  # noqa: UP007 made of parts
+    members = members_of(annotation)
+    if any(isinstance(m, type) and issubclass(m, enum.Enum) for m in members):
+        return typing.Union[tuple(m for m in members if m is not str)]  # noqa: UP007 made of parts
     return annotation

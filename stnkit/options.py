@@ -2,19 +2,17 @@
 
 import dataclasses
 import inspect
+import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
-
-from beartype import BeartypeConf
-from beartype.door import is_bearable
 
 from stnkit.errors import InputError
 from stnkit.hookspecs import Component
+from stnkit.option_types import ALLOWED, config_can_hold, config_can_hold_type, fits, fitted, plain
 
 REQUIRED: Any = inspect.Parameter.empty
-# An int passes where a float is asked for, as everywhere in Python.
-_TOWER = BeartypeConf(is_pep484_tower=True)
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,21 +43,51 @@ def parameters_of(component: Component) -> list[Option]:
     Raises:
         InputError: when an annotation cannot be resolved.
     """
-    constructor = component.cls.__init__
-    try:
-        hints = typing.get_type_hints(constructor)
-    except Exception as error:
-        raise InputError(
-            f"{component.kind.name} {component.name!r}: an annotation of its constructor cannot be resolved: {error}"
-        ) from error
-    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    parameters = list(inspect.signature(constructor).parameters.values())[1:]
-    return [Option(p.name, hints.get(p.name, Any), p.default) for p in parameters if p.kind in named]
+    return [
+        Option(parameter.name, _resolved(component, parameter.name), parameter.default)
+        for parameter in _signature(component)
+        if parameter.kind in _NAMED
+    ]
 
 
 def options_of(component: Component) -> list[Option]:
     """The parameters of the constructor that stand in a config."""
     return [option for option in parameters_of(component) if option.name not in component.kind.supplied]
+
+
+def check_configurable(component: Component) -> None:
+    """Raise an InputError for a constructor that no config can call; it names the parameter and the types that can.
+
+    A parameter is an option if YAML can hold its default, or, where it has none, some value of its type.
+
+    Args:
+        component: that a plugin yields.
+    """
+    for parameter in _signature(component):
+        where = f"{component.kind.name} {component.name!r}: the parameter {parameter.name} of its constructor"
+        if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            stars = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
+            where = where.replace(parameter.name, stars + parameter.name)
+            raise InputError(f"{where} cannot stand in a config, which needs the name of every option")
+        if parameter.kind not in _NAMED:
+            raise InputError(f"{where} is positional only, but a config gives every option by its name")
+        if parameter.name in component.kind.supplied:
+            continue
+        if parameter.name == "name" or parameter.name.startswith("_"):
+            reason = "is the component's own" if parameter.name == "name" else "would be one of Hydra's"
+            raise InputError(f"{where} needs another name: in a config that key {reason}")
+        option = Option(parameter.name, _resolved(component, parameter.name), parameter.default)
+        if option.default is REQUIRED:
+            if not config_can_hold_type(option.annotation):
+                raise InputError(
+                    f"{where} has the type {option.type_name}, which no config can hold; what can: {ALLOWED}"
+                )
+        elif not config_can_hold(option.default):
+            raise InputError(
+                f"{where} has the default {option.default!r}, which no config can hold; what can: {ALLOWED}"
+            )
+        elif not fits(fitted(plain(option.default), option.annotation), option.annotation):
+            raise InputError(f"{where} must be {option.type_name}, but its default is {option.default!r}")
 
 
 def checked(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,25 +107,32 @@ def checked(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, value in given.items():
         option = options[name]
-        values[name] = _fitting(_plain(value), option.annotation)
-        if not is_bearable(values[name], option.annotation, conf=_TOWER):
+        values[name] = fitted(plain(value), option.annotation)
+        if not fits(values[name], option.annotation):
             raise InputError(f"{label}: option {name} must be {option.type_name}, but {value!r} was given")
     return values
 
 
-def _plain(value: Any) -> Any:
-    """Any mapping as a dict and any sequence as a list, as far down as there are some."""
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes | tuple):
-        return [_plain(item) for item in value]
-    return value
+def _signature(component: Component) -> list[inspect.Parameter]:
+    """The parameters of the constructor without self, none where the class has no constructor of its own."""
+    owner = next(cls for cls in component.cls.__mro__ if "__init__" in vars(cls))
+    if owner in component.kind.base_class().__mro__[1:]:  # nn.Module's and object's take anything
+        return []
+    return list(inspect.signature(component.cls.__init__).parameters.values())[1:]
 
 
-def _fitting(value: Any, annotation: Any) -> Any:
-    # YAML knows no tuples.
-    if isinstance(value, list) and not is_bearable(value, annotation, conf=_TOWER):
-        as_tuple = tuple(_fitting(item, Any) for item in value)
-        if is_bearable(as_tuple, annotation, conf=_TOWER):
-            return as_tuple
-    return value
+def _resolved(component: Component, parameter: str) -> Any:
+    """The annotation of one parameter, Any where it has none."""
+    constructor = inspect.unwrap(component.cls.__init__)
+    annotations = getattr(constructor, "__annotations__", {})
+    # One at a time: another annotation that cannot be resolved does not matter here.
+    alone = types.SimpleNamespace(__annotations__={k: v for k, v in annotations.items() if k == parameter})
+    try:
+        return typing.get_type_hints(alone, globalns=getattr(constructor, "__globals__", {})).get(parameter, Any)
+    except Exception as error:
+        if parameter in component.kind.supplied:
+            return Any
+        raise InputError(
+            f"{component.kind.name} {component.name!r}: the annotation {annotations[parameter]!r} of the parameter "
+            f"{parameter} of its constructor cannot be resolved: {error}"
+        ) from error

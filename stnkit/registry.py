@@ -1,49 +1,26 @@
-"""Discovery of plugins by their entry points, and what became of each.
+"""What the installed plugins provide, and what became of each of them."""
 
-The loop over entry points is our own: pluggy's stops at the first broken one, and a walk over distributions
-finds an editable install twice.
-"""
-
+import copy
 import functools
-import importlib.metadata
 import os
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import pluggy
-
-from stnkit import hookspecs
+from stnkit.discovery import Installed, Plugin, Source, installed_plugins, is_blocked, one_line
 from stnkit.errors import PluginError, UnknownNameError
-from stnkit.hookspecs import Component
+from stnkit.hookspecs import Component, Verb
 from stnkit.kinds import kind_named
+from stnkit.options import check_configurable
+from stnkit.search_paths import APPLICATION, check_search_path, file_in
+from stnkit.verbs import announced_twice, verbs_of
 
-GROUP = "stnkit"
+# The keys of entry points that are no `kind.name`, and the hook that each announces.
+ANNOUNCES = {"verb": "stnkit_verbs", "callbacks": "stnkit_callbacks", "search_path": "stnkit_search_paths"}
 
 
 class PluginWarning(UserWarning):
     """A plugin is broken; everything else goes on."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where a plugin comes from.
-
-    Args:
-        entry_point: its key, `kind.name` by custom.
-        module: what it imports.
-        distribution: name of the installed package.
-        version: of the installed package.
-    """
-
-    entry_point: str
-    module: str
-    distribution: str
-    version: str
-
-    def __str__(self) -> str:
-        return f"{self.distribution} {self.version} ({self.module})"
 
 
 @dataclass(frozen=True)
@@ -66,7 +43,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin that could not be used, and why, in one line."""
+    """A plugin, or a component of one, that could not be used, and why, in one line."""
 
     source: Source
     reason: str
@@ -74,10 +51,22 @@ class Broken:
 
 @dataclass
 class Registry:
-    """All components that were found, clashes included, and all broken plugins."""
+    """All that was found, clashes included, and all broken plugins.
+
+    Attributes:
+        registered: the components.
+        verbs: of the command line, each with its source.
+        search_paths: for Hydra, each with its source.
+        broken: what could not be used.
+        conflicts: reasons why nobody gets the component of that kind and name, or the verb of that name.
+    """
 
     registered: list[Registered] = field(default_factory=list)
+    verbs: list[tuple[Verb, Source]] = field(default_factory=list)
+    search_paths: list[tuple[str, Source]] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
+    conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
+    _with_callbacks: list[Plugin] = field(default_factory=list)
 
     def names(self, kind: str) -> list[str]:
         """The names of a kind, sorted."""
@@ -92,88 +81,140 @@ class Registry:
 
         Raises:
             UnknownNameError: when there is none; lists the names there are, and the broken plugins.
-            PluginError: when two distributions provide it; names both.
+            PluginError: when two distributions provide it, or a YAML file has its name; names both.
         """
         kind_named(kind)
+        if (kind, name) in self.conflicts:
+            raise PluginError(self.conflicts[kind, name])
         providers = self.providers(kind, name)
-        if len(providers) > 1:
-            listed = " and ".join(str(entry.source) for entry in providers)
-            raise PluginError(f"{kind} {name!r} is provided twice, by {listed}: uninstall or block one of them")
         if not providers:
-            known = ", ".join(self.names(kind)) or "none"
-            message = f"there is no {kind} {name!r}; the {kind}s are: {known}"
-            if self.broken:
-                reasons = "; ".join(f"{b.source.entry_point} of {b.source}: {b.reason}" for b in self.broken)
-                message += f" (broken plugins: {reasons})"
-            raise UnknownNameError(message)
+            raise UnknownNameError(self._why_not(kind, name))
         return providers[0].component
+
+    def callbacks(self, config: dict[str, Any]) -> list[tuple[Any, Source]]:
+        """What every `stnkit_callbacks` hook yields for a run, with its source.
+
+        Args:
+            config: of the run, as plain values; every hook gets a copy.
+
+        Raises:
+            PluginError: when one raises.
+        """
+        found = []
+        for plugin in self._with_callbacks:
+            source = _announced(plugin.installed, "callbacks")
+            try:
+                callbacks = plugin.call("stnkit_callbacks", config=copy.deepcopy(config))
+            except Exception as error:
+                raise PluginError(f"the callbacks of {source} cannot be used: {one_line(error)}") from error
+            found += [(callback, source) for callback in callbacks]
+        return found
+
+    def add(self, installed: Installed) -> None:
+        """Import a plugin and record what it provides: all of it, or nothing.
+
+        Args:
+            installed: the plugin.
+
+        Raises:
+            BaseException: whatever the plugin raises, PluginError and InputError for what it does wrong.
+        """
+        plugin = Plugin(installed)
+        for key in installed.keys:
+            hook = ANNOUNCES.get(key.split(".")[0])
+            if hook and not plugin.implements(hook):
+                raise PluginError(f"its entry point {key} announces the hook {hook}, which it does not implement")
+        components = [_registered(component, installed) for component in plugin.call("stnkit_components")]
+        verbs = [(verb, installed.source_of(f"verb.{verb.name}")) for verb in verbs_of(plugin)]
+        search_paths = [(path, _announced(installed, "search_path")) for path in plugin.call("stnkit_search_paths")]
+        for path, _ in search_paths:
+            check_search_path(path)
+        self.registered += [e for e in components if not is_blocked(e.source.distribution, f"{e.kind}.{e.name}")]
+        self.verbs += verbs
+        self.search_paths += search_paths
+        if plugin.implements("stnkit_callbacks"):
+            self._with_callbacks.append(plugin)
+
+    def add_conflicts(self) -> list[str]:
+        """Find the names that two provide, or a YAML file has too; returns one sentence for each."""
+        places = [(APPLICATION, "stnkit"), *((path, str(source)) for path, source in self.search_paths)]
+        for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in self.registered):
+            providers = self.providers(kind, name)
+            files = [(file, whose) for path, whose in places if (file := file_in(path, kind, name))]
+            if len(providers) > 1:
+                listed = " and ".join(str(entry.source) for entry in providers)
+                reason = f"{kind} {name!r} is provided twice, by {listed}: uninstall or block one of them"
+            elif files:
+                reason = shadowed(kind, name, *files[0])
+            else:
+                continue
+            self.conflicts[kind, name] = reason
+            self.broken += [Broken(entry.source, reason) for entry in providers]
+        for name in dict.fromkeys(verb.name for verb, _ in self.verbs):
+            sources = [source for verb, source in self.verbs if verb.name == name]
+            if len(sources) > 1:
+                self.conflicts["verb", name] = announced_twice(name, sources)
+                self.broken += [Broken(source, self.conflicts["verb", name]) for source in sources]
+        return list(self.conflicts.values())
+
+    def _why_not(self, kind: str, name: str) -> str:
+        known = f"the {kind}s are: {', '.join(self.names(kind)) or 'none'}"
+        asked = [broken for broken in self.broken if broken.source.entry_point == f"{kind}.{name}"]
+        others = [broken for broken in self.broken if broken not in asked]
+        if asked:
+            reasons = "; ".join(f"that of {broken.source} is broken: {broken.reason}" for broken in asked)
+            also = f" (also broken: {', '.join(b.source.entry_point for b in others)})" if others else ""
+            return f"there is no {kind} {name!r}: {reasons}; {known}{also}"
+        reasons = "; ".join(f"{b.source.entry_point} of {b.source}: {b.reason}" for b in others)
+        return f"there is no {kind} {name!r}; {known}" + (f" (broken plugins: {reasons})" if reasons else "")
+
+
+def shadowed(kind: str, name: str, file: str, whose: str) -> str:
+    """What to say when a component and a YAML file have one name.
+
+    Args:
+        kind: of the component.
+        name: of the component.
+        file: the YAML file.
+        whose: search path it is in.
+    """
+    return (
+        f"{kind} {name!r} is both a component and a file, {file} of {whose}: give the file another name "
+        f"(with `defaults: [{name}]` it can set options of that component)"
+    )
 
 
 @functools.cache
 def registry() -> Registry:
     """The registry of this process, filled at the first call."""
     found = Registry()
-    strict = os.environ.get("STNKIT_STRICT_PLUGINS", "0") not in ("", "0")
-    for entry_point, source in _selected(importlib.metadata.entry_points(group=GROUP)):
+    for installed in installed_plugins():
         try:
-            # A module that calls sys.exit() on import must not take the program down either.
-            module = entry_point.load()
-            components = _components(module)
-        except (Exception, SystemExit) as error:
-            reason = _one_line(error)
-            if strict:
-                raise PluginError(f"plugin {source.entry_point} of {source}: {reason}") from error
-            found.broken.append(Broken(source, reason))
-            warnings.warn(f"plugin {source.entry_point} of {source} is left out: {reason}", PluginWarning, stacklevel=2)
-        else:
-            found.registered += [Registered(component, source) for component in components]
+            found.add(installed)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module that calls sys.exit() on import must not end the program either
+            reason = one_line(error)
+            _complain(f"{installed}: {reason}", f"{installed} is left out: {reason}", error)
+            found.broken += [Broken(source, reason) for source in installed.sources]
     found.registered.sort(key=lambda entry: (entry.kind, entry.name, entry.source.distribution))
+    for reason in found.add_conflicts():
+        _complain(reason, reason)
     return found
 
 
-def _selected(
-    entry_points: importlib.metadata.EntryPoints,
-) -> Iterator[tuple[importlib.metadata.EntryPoint, Source]]:
-    """Entry points that STNKIT_PLUGINS allows and STNKIT_DISABLE_PLUGINS does not block."""
-    allowed, blocked = _listed("STNKIT_PLUGINS"), _listed("STNKIT_DISABLE_PLUGINS")
-    for entry_point in entry_points:
-        distribution = entry_point.dist
-        source = Source(
-            entry_point=entry_point.name,
-            module=entry_point.value,
-            distribution=distribution.name if distribution else "unknown",
-            version=distribution.version if distribution else "?",
-        )
-        keys = {source.distribution, f"{source.distribution}:{source.entry_point}"}
-        if (not allowed or keys & allowed) and not keys & blocked:
-            yield entry_point, source
+def _registered(component: Any, installed: Installed) -> Registered:
+    if not isinstance(component, Component):
+        raise PluginError(f"stnkit_components yields {component!r}, which is no stnkit.Component")
+    check_configurable(component)
+    return Registered(component, installed.source_of(f"{component.kind.name}.{component.name}"))
 
 
-def _listed(variable: str) -> set[str]:
-    return {part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()}
+def _announced(installed: Installed, prefix: str) -> Source:
+    return next((s for s in installed.sources if s.entry_point.startswith(f"{prefix}.")), installed.sources[0])
 
 
-def _components(module: Any) -> list[Component]:
-    """What the hook implementation of one plugin yields; each plugin has a manager of its own.
-
-    With a common manager one raising implementation would abort the call of all others.
-    """
-    manager = pluggy.PluginManager("stnkit")
-    manager.add_hookspecs(hookspecs)
-    if manager.register(module) is None:
-        raise PluginError(f"{module!r} is blocked")
-    manager.check_pending()  # raises for a hook that does not exist, such as a misspelt one
-    implementations = manager.hook.stnkit_components.get_hookimpls()
-    if not implementations:
-        raise PluginError("it implements no hook of stnkit (is @stnkit.hookimpl missing?)")
-    function: Any = implementations[0].function
-    components = list(function())
-    for component in components:
-        if not isinstance(component, Component):
-            raise PluginError(f"its hook yields {component!r}, which is no stnkit.Component")
-    return components
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+def _complain(raised: str, warned: str, cause: BaseException | None = None) -> None:
+    if os.environ.get("STNKIT_STRICT_PLUGINS", "0") not in ("", "0"):
+        raise PluginError(raised) from cause
+    warnings.warn(warned, PluginWarning, stacklevel=3)

@@ -28,11 +28,14 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
-    """Installs a distribution as pip would leave it: modules, a dist-info and its entry points on sys.path."""
+def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Path]]:
+    """Installs a distribution as pip would leave it: modules, a dist-info and its entry points on sys.path.
+
+    A module is given by its name, any other file by its path. Returns the folder that is on sys.path.
+    """
     registry.cache_clear()
 
-    def make(name: str, modules: dict[str, str], entry_points: dict[str, str]) -> None:
+    def make(name: str, modules: dict[str, str], entry_points: dict[str, str]) -> Path:
         folder = tmp_path / f"site-{name}"
         info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir(parents=True)
@@ -40,8 +43,11 @@ def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         lines = [f"{key} = {value}" for key, value in entry_points.items()]
         (info / "entry_points.txt").write_text("\n".join(["[stnkit]", *lines]) + "\n")
         for module, text in modules.items():
-            (folder / f"{module}.py").write_text(text)
+            path = folder / (module if "/" in module else f"{module}.py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         monkeypatch.syspath_prepend(str(folder))
+        return folder
 
     yield make
     registry.cache_clear()

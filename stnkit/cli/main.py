@@ -3,7 +3,11 @@
 import importlib
 import sys
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stnkit.discovery import Source
 
 # Verb: module, one line of help. A module has `main(arguments) -> exit code`.
 VERBS = {
@@ -16,9 +20,13 @@ INTERRUPTED = 130
 
 
 def usage() -> str:
-    """What `stnkit --help` prints."""
-    width = max(map(len, VERBS))
-    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items())
+    """What `stnkit --help` prints. Plugins are listed as their entry points announce them; none is imported."""
+    lines = {verb: text for verb, (_, text) in VERBS.items()} | {
+        verb: f"of {' and '.join(f'{source.distribution} {source.version}' for source in sources)}"
+        for verb, sources in _announced().items()
+    }
+    width = max(map(len, lines))
+    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in lines.items())
     return (
         "usage: stnkit VERB [ARGUMENT ...]\n\n"
         "A plugin framework for spatial transformers.\n\n"
@@ -42,14 +50,14 @@ def main(arguments: list[str]) -> int:
 
         print(version("stnkit"))
         return 0
-    if verb not in VERBS:
-        print(f"stnkit: there is no verb {verb!r}; the verbs are {', '.join(VERBS)}", file=sys.stderr)
+    if verb not in VERBS and verb not in _announced():
+        print(f"stnkit: there is no verb {verb!r}; the verbs are {', '.join([*VERBS, *_announced()])}", file=sys.stderr)
         return USAGE_ERROR
     from stnkit.errors import StnkitError
 
-    warnings.showwarning = _show_in_one_line
+    show_warnings_in_one_line()
     try:
-        code: int = importlib.import_module(VERBS[verb][0]).main(arguments[1:])
+        return _program(verb)(arguments[1:])
     except (StnkitError, OSError) as error:
         print(f"stnkit {verb}: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -58,12 +66,32 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"stnkit {verb}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    return code
 
 
 def entry() -> None:
     """The console script."""
     sys.exit(main(sys.argv[1:]))
+
+
+def show_warnings_in_one_line() -> None:
+    """From now on a warning is one line without the place in the code."""
+    warnings.showwarning = _show_in_one_line
+
+
+def _program(verb: str) -> Callable[[list[str]], int]:
+    """What runs a verb: stnkit's own, or a plugin's."""
+    if verb in VERBS:
+        program: Callable[[list[str]], int] = importlib.import_module(VERBS[verb][0]).main
+        return program
+    from stnkit.verbs import verb_named
+
+    return verb_named(verb).run
+
+
+def _announced() -> "dict[str, list[Source]]":
+    from stnkit.verbs import announced_verbs
+
+    return {verb: sources for verb, sources in announced_verbs().items() if verb not in VERBS}
 
 
 def _show_in_one_line(
@@ -74,7 +102,7 @@ def _show_in_one_line(
     file: Any = None,
     line: Any = None,
 ) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from stnkit.building import build
-from stnkit.errors import InputError, NotFiniteError
+from stnkit.errors import InputError, NotFiniteError, PluginError
 from stnkit.experiments.callbacks import Interrupted, KeepCheckpoint, KeepRecord
 from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, verify_checkpoint
 from stnkit.experiments.data import DistortedData
@@ -24,6 +24,7 @@ from stnkit.experiments.placement import TransformedNetwork, place
 from stnkit.experiments.record import RunRecord, read_record
 from stnkit.experiments.schema import Logger, TrainingConfig
 from stnkit.experiments.task import Classification
+from stnkit.registry import registry
 
 FIGURE_IMAGES = 10
 PICTURE = "transformer.png"
@@ -109,7 +110,7 @@ def _train(
     record.update(n_parameters=n_parameters)
     checkpoint = last_checkpoint(run_dir)
     with _quiet_lightning():
-        trainer = _trainer(training, run_dir, record)
+        trainer = _trainer(config, training, run_dir, record)
         try:
             trainer.fit(parts.task, datamodule=parts.data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:
@@ -122,8 +123,11 @@ def _train(
         record.update(picture=str(picture))
 
 
-def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord) -> lightning.Trainer:
+def _trainer(
+    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path, record: RunRecord
+) -> lightning.Trainer:
     callbacks: list[lightning.Callback] = [
+        *_callbacks_of_plugins(config),
         KeepRecord(record),
         KeepCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
     ]
@@ -140,6 +144,7 @@ def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord) -> ligh
             gradient_clip_val=training.gradient_clip,
             callbacks=callbacks,
             logger=[_logger(logger, run_dir) for logger in training.loggers],
+            default_root_dir=run_dir,
             plugins=[AtomicCheckpointIO()],
             enable_progress_bar=training.progress,
             enable_model_summary=False,
@@ -148,6 +153,14 @@ def _trainer(training: TrainingConfig, run_dir: Path, record: RunRecord) -> ligh
         )
     except (ValueError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
         raise InputError(f"training: {error}") from error
+
+
+def _callbacks_of_plugins(config: Mapping[str, Any]) -> list[lightning.Callback]:
+    found = registry().callbacks(dict(config))
+    for callback, source in found:
+        if not isinstance(callback, lightning.Callback):
+            raise PluginError(f"the callbacks of {source} cannot be used: {callback!r} is no lightning.Callback")
+    return [callback for callback, _ in found]
 
 
 def _logger(logger: Logger, run_dir: Path) -> CSVLogger | TensorBoardLogger:

@@ -1,0 +1,109 @@
+"""What a config can hold: YAML's values and what is made of them, a tuple, an Enum or a Path among them."""
+
+import collections.abc
+import enum
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
+from typing import Any
+
+from beartype import BeartypeConf
+from beartype.door import is_bearable
+from beartype.roar import BeartypeException
+
+ALLOWED = "bool, int, float, str, Path, Enum, Literal, and lists, tuples, dicts and unions of these"
+_SCALARS = (bool, int, float, str, type(None))
+_CONTAINERS = (
+    list,
+    tuple,
+    dict,
+    collections.abc.Sequence,
+    collections.abc.Collection,
+    collections.abc.Iterable,
+    collections.abc.Mapping,
+    collections.abc.MutableMapping,
+)
+# An int passes where a float is asked for, as everywhere in Python.
+_TOWER = BeartypeConf(is_pep484_tower=True)
+
+
+def fits(value: Any, annotation: Any) -> bool:
+    """Whether a value is of that type; False for an annotation that is no type."""
+    try:
+        return is_bearable(value, annotation, conf=_TOWER)
+    except BeartypeException:
+        return False
+
+
+def fitted(value: Any, annotation: Any) -> Any:
+    """The value as that type wants it, unchanged when nothing fits: YAML knows no tuples, enums and paths."""
+    if fits(value, annotation):
+        return value
+    return next((candidate for candidate in _readings(value, annotation) if fits(candidate, annotation)), value)
+
+
+def plain(value: Any) -> Any:
+    """Any mapping as a dict and any sequence as a list, as far down as there are some, and a path as a string."""
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain(item) for item in value]
+    return value
+
+
+def config_can_hold_type(annotation: Any) -> bool:
+    """Whether some value from YAML is of that type."""
+    if annotation in (Any, object) or isinstance(annotation, typing.TypeVar):
+        return True
+    members = members_of(annotation)
+    if len(members) > 1:
+        return any(config_can_hold_type(member) for member in members if member is not type(None))
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return all(isinstance(value, _SCALARS) for value in arguments)
+    if origin in _CONTAINERS:
+        return all(config_can_hold_type(argument) for argument in arguments if argument is not Ellipsis)
+    known = (*_SCALARS, *_CONTAINERS, Path, PurePath)
+    return annotation in known or (isinstance(annotation, type) and issubclass(annotation, enum.Enum))
+
+
+def config_can_hold(value: Any) -> bool:
+    """Whether YAML can say that value."""
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and config_can_hold(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(config_can_hold(item) for item in value)
+    return isinstance(value, enum.Enum | PurePath) or type(value) in _SCALARS
+
+
+def members_of(annotation: Any) -> tuple[Any, ...]:
+    """The members of a union, or the annotation itself; Annotated is what it annotates."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return members_of(typing.get_args(annotation)[0])
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def _readings(value: Any, annotation: Any) -> Iterator[Any]:
+    """What a value from YAML may stand for under an annotation."""
+    for member in members_of(annotation):
+        origin, arguments = typing.get_origin(member) or member, typing.get_args(member)
+        if isinstance(value, str) and isinstance(origin, type):
+            if issubclass(origin, enum.Enum) and value in origin.__members__:
+                yield origin[value]
+            elif issubclass(origin, PurePath):
+                yield Path(value)
+        elif isinstance(value, list) and origin is tuple:
+            each = arguments[:1] * len(value) if arguments[1:] == (Ellipsis,) else arguments
+            if len(each) == len(value):
+                yield tuple(fitted(item, wanted) for item, wanted in zip(value, each, strict=True))
+            elif not arguments:
+                yield tuple(value)
+        elif isinstance(value, list) and len(arguments) == 1:
+            yield [fitted(item, arguments[0]) for item in value]
+        elif isinstance(value, dict) and len(arguments) == 2:
+            yield {key: fitted(item, arguments[1]) for key, item in value.items()}

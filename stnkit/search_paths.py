@@ -1,0 +1,49 @@
+"""Folders of YAML in which Hydra looks for configs, looked into without Hydra."""
+
+import importlib.resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from stnkit.errors import InputError
+
+# The application's own.
+APPLICATION = "pkg://stnkit.conf"
+
+
+def check_search_path(path: str) -> None:
+    """Raise an InputError when Hydra would find nothing there.
+
+    Args:
+        path: `pkg://my_package.conf` or `file:///a/folder`.
+    """
+    if not isinstance(path, str) or not path.startswith(("pkg://", "file://")):
+        raise InputError(f"a search path must start with pkg:// or file://, but {path!r} was given")
+    try:
+        folder = _folder(path)
+        there = folder.is_dir()
+    except (ImportError, TypeError, ValueError, OSError) as error:
+        raise InputError(f"the search path {path} does not exist: {error}") from error
+    if not there:
+        raise InputError(f"the search path {path} does not exist")
+    if path.startswith("pkg://") and not (folder / "__init__.py").is_file():
+        raise InputError(f"the search path {path} is no package: it has no __init__.py, without which Hydra skips it")
+
+
+def file_in(path: str, group: str, name: str) -> str | None:
+    """Where the config `group/name` is a YAML file under a search path, or None.
+
+    Args:
+        path: as Hydra writes it; other schemes than pkg:// and file:// hold no files.
+        group: of configs.
+        name: of the config.
+    """
+    try:
+        file = _folder(path).joinpath(group, f"{name}.yaml") if path.startswith(("pkg://", "file://")) else None
+    except (ImportError, TypeError, ValueError):
+        return None
+    return f"{path}/{group}/{name}.yaml" if file is not None and file.is_file() else None
+
+
+def _folder(path: str) -> Traversable:
+    scheme, _, place = path.partition("://")
+    return Path(place) if scheme == "file" else importlib.resources.files(place.replace("/", "."))
