@@ -91,6 +91,8 @@ def _node_type(option: Option) -> Any:
     annotation = _choices(option.annotation)
     if any(word in str(annotation).lower() for word in ("tuple", "path")):
         return Any  # a tuple's length would not be enforced, and a Path would come back as one, which JSON cannot hold
+    if option.default is None and "dict" in str(annotation).lower():
+        return Any  # OmegaConf fails to merge a dict into a typed None
     try:
         node = dataclasses.make_dataclass("probe", [("value", annotation, _field(_node_default(option)))])
         OmegaConf.structured(node)

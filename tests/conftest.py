@@ -33,9 +33,9 @@ def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
     A module is given by its name, any other file by its path. Returns the folder that is on sys.path.
     """
-    registry.cache_clear()
 
     def make(name: str, modules: dict[str, str], entry_points: dict[str, str]) -> Path:
+        registry.cache_clear()
         folder = tmp_path / f"site-{name}"
         info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir(parents=True)

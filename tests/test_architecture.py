@@ -13,6 +13,8 @@ from stnkit.registry import registry
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PLUGIN_FILES = sorted(p for p in (ROOT / "plugins").glob("*/*.py") if p.name != "__init__.py")
+EXAMPLES = sorted(p for p in (ROOT / "examples").glob("*/") if (p / "pyproject.toml").is_file())
+EXAMPLE_FILES = sorted(p for example in EXAMPLES for p in example.rglob("*.py") if "build" not in p.parts)
 CORE_FILES = sorted(
     p
     for p in (ROOT / "stnkit").rglob("*.py")
@@ -50,11 +52,24 @@ def test_every_folder_of_plugins_is_a_kind():
     assert {p.parent.name for p in PLUGIN_FILES} == {f"{kind}s" for kind in KINDS}
 
 
-@pytest.mark.parametrize("path", PLUGIN_FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
-def test_plugins_import_only_public_names(path):
+@pytest.mark.parametrize("path", [*PLUGIN_FILES, *EXAMPLE_FILES], ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_plugins_and_examples_import_only_public_names(path):
     modules, names = imports(path)
-    assert not {m for m in modules if m.split(".")[0] in ("stnkit", "stnkit_plugins")} - {"stnkit"}
-    assert names <= set(stnkit.__all__)
+    # The conformance kit is for the tests of a plugin, which stand in an example but not in a plugin's own file.
+    kit = {"stnkit.testing"} if path in EXAMPLE_FILES else set()
+    assert not {m for m in modules if m.split(".")[0] in ("stnkit", "stnkit_plugins")} - {"stnkit"} - kit
+    assert names <= set(stnkit.__all__) | {name.removeprefix("stnkit.") for name in kit}
+
+
+def test_every_entry_point_of_an_example_leads_to_a_file_of_it():
+    for example in EXAMPLES:
+        project = tomllib.loads((example / "pyproject.toml").read_text())["project"]
+        assert project["entry-points"]["stnkit"], example
+        for module in project["entry-points"]["stnkit"].values():
+            path = Path(*module.split("."))
+            assert [p for root in (example, example / "src") for p in root.glob(f"{path}.py")] or [
+                p for root in (example, example / "src") for p in root.glob(f"{path}/__init__.py")
+            ], module
 
 
 @pytest.mark.parametrize("path", CORE_FILES, ids=lambda p: p.stem)

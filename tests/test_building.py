@@ -1,4 +1,5 @@
 import enum
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,43 @@ def test_options_are_the_parameters_of_the_constructor_without_what_the_program_
 
 def test_a_list_becomes_the_tuple_that_is_asked_for_and_an_int_passes_for_a_float():
     assert checked(EXAMPLE, {"pair": [3, 4], "number": 2}) == {"pair": (3, 4), "number": 2}
+
+
+class Readings(stnkit.Sampler):
+    """Keeps what a config makes of YAML."""
+
+    def __init__(
+        self,
+        flavor: Flavor = Flavor.sweet,
+        flavors: list[Flavor] | None = None,
+        root: Path = Path("data"),
+        corners: tuple[tuple[int, int], ...] = ((0, 0),),
+        rates: dict[str, tuple[float, float]] | None = None,
+    ):
+        super().__init__()
+        self.given = (flavor, flavors, root, corners, rates)
+
+    def forward(self, image, grid):
+        return image
+
+
+def test_strings_become_the_enums_and_paths_that_are_asked_for_and_lists_the_tuples_however_deep():
+    given = {
+        "flavor": "sour",
+        "flavors": ["sour", "sweet"],
+        "root": "a/b",
+        "corners": [[1, 2], [3, 4]],
+        "rates": {"a": [0.5, 1]},
+    }
+    assert checked(Component("readings", Readings), given) == {
+        "flavor": Flavor.sour,
+        "flavors": [Flavor.sour, Flavor.sweet],
+        "root": Path("a/b"),
+        "corners": ((1, 2), (3, 4)),
+        "rates": {"a": (0.5, 1)},
+    }
+    with pytest.raises(stnkit.InputError, match="option flavor must be Flavor, but 'bitter' was given"):
+        checked(Component("readings", Readings), {"flavor": "bitter"})
 
 
 @pytest.mark.parametrize(

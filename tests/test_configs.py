@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import pytest
 from hydra import compose, initialize_config_module
 from hydra.errors import HydraException
@@ -101,3 +104,50 @@ def test_a_strangers_transform_needs_no_yaml(composed):
     assert (family.rate, family.steps) == (3.0, [1, 2])
     with pytest.raises(HydraException):
         composed("transform=zoom", "transform.rate=fast")
+
+
+def test_every_type_that_an_option_may_have_goes_through_a_config_and_back(composed):
+    parameters = {
+        "a": ("bool", "False", "true", True),
+        "b": ("int", "1", "2", 2),
+        "c": ("float", "1.0", "2", 2.0),
+        "d": ("str", "'x'", "y", "y"),
+        "e": ("Path", "Path('x')", "y/z", Path("y/z")),
+        "f": ("Literal['p', 'q']", "'p'", "q", "q"),
+        "g": ("list[int]", "(1,)", "[2,3]", [2, 3]),
+        "h": ("tuple[float, str]", "(1.0, 'a')", "[2.5,b]", (2.5, "b")),
+        "i": ("dict[str, int] | None", "None", "{a: 1}", {"a": 1}),
+        "j": ("Sequence[str | dict[str, Any]]", "()", "[tps, {name: affine}]", ["tps", {"name": "affine"}]),
+        "k": ("Path | None", "None", "y", Path("y")),
+        "l": ("int | str", "1", "two", "two"),
+        "m": ("Annotated[float, 'px']", "1.0", "2.5", 2.5),
+        "n": ("Any", "None", "[1, a]", [1, "a"]),
+        "o": ("Color", "Color.red", "blue", "Color.blue"),
+        "p": ("list[Color]", "(Color.red,)", "[blue]", "[Color.blue]"),
+    }
+    signature = ", ".join(f"{name}: {kind} = {default}" for name, (kind, default, _, _) in parameters.items())
+    plugin = (
+        "import enum, torch, stnkit\n"
+        "from collections.abc import Sequence\n"
+        "from pathlib import Path\n"
+        "from typing import Annotated, Any, Literal\n"
+        "class Color(enum.Enum):\n    red = 1\n    blue = 2\n"
+        "class Typed(stnkit.TransformFamily):\n"
+        "    n_params = 1\n"
+        f"    def __init__(self, {signature}):\n"
+        "        super().__init__()\n"
+        "        self.given = {k: v for k, v in locals().items() if len(k) == 1}\n"
+        "    def identity(self): return torch.zeros(1, dtype=torch.float64)\n"
+        "    def forward(self, theta, points): return points * torch.exp(theta)[..., None]\n"
+        "@stnkit.hookimpl\n"
+        "def stnkit_components(): yield stnkit.Component('typed', Typed)\n"
+    )
+    composed.make_distribution("typing-all", {"typing_all": plugin}, {"transform.typed": "typing_all"})
+    for given in ({}, {name: text for name, (_, _, text, _) in parameters.items()}):
+        config = composed("transform=typed", *(f"transform.{name}={text}" for name, text in given.items()))
+        node = OmegaConf.to_container(config.transform, enum_to_str=True)
+        assert json.loads(json.dumps(node)) == node  # as it stands in the record of a run
+        family = stnkit.build("transform", node)
+    color = type(family.given["o"])
+    wanted = {name: value for name, (_, _, _, value) in parameters.items()} | {"o": color.blue, "p": [color.blue]}
+    assert family.given == wanted

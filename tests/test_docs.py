@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from .cli.conftest import stnkit_main  # noqa: F401 a fixture
 
@@ -28,6 +29,8 @@ def test_a_code_block_runs(language, text, stnkit_main):  # noqa: F811
         exec(compile(text, "block", "exec"), {"__name__": "block"})
     elif language == "toml":
         assert tomllib.loads(text)
+    elif language == "yaml":
+        assert OmegaConf.create(text)
     else:
         assert language == "bash"
         for line in text.splitlines():

@@ -256,7 +256,7 @@ def test_a_parameter_of_a_type_that_python_alone_can_give_is_no_option_to_worry_
     text = configurable("kernel: torch.Tensor | None = None, radius: 'float' = 1")("optional")
     make_distribution("optional", {"optional_plugin": text}, {"transform.optional": "optional_plugin"})
     assert stnkit.build("transform", "optional", radius=2)
-    with pytest.raises(stnkit.InputError, match="option kernel must be .*Tensor | None, but 'x' was given"):
+    with pytest.raises(stnkit.InputError, match=r"option kernel must be .*Tensor \| None, but 'x' was given"):
         stnkit.build("transform", "optional", kernel="x")
 
 

@@ -27,6 +27,7 @@ def stnkit_components():
     yield stnkit.Component("halve", Halve)
 """
 
+
 def test_a_strangers_plugin_is_found_and_built(make_distribution):
     make_distribution("stranger", {"stranger_good": GOOD}, {"transform.halve": "stranger_good"})
     assert stnkit.build("transform", "halve", strength=0.5).strength == 0.5

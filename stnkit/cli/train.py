@@ -23,7 +23,6 @@ from stnkit.experiments.schema import register_schema
 from stnkit.kinds import KINDS
 from stnkit.registry import PluginWarning, registry, shadowed
 
-
 # At import: a worker process of a launcher needs them before it calls anything of ours.
 directories.register_resolvers()
 
