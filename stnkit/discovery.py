@@ -18,6 +18,7 @@ from stnkit import hookspecs
 from stnkit.errors import PluginError, StnkitError
 
 GROUP = "stnkit"
+ENTRY_POINTS = "entry_points.txt"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("stnkit_"))
 
 
@@ -43,10 +44,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Installed:
-    """A module that a distribution names by one or more entry points, not imported yet."""
+    """A module that a distribution names by one or more entry points, not imported yet.
+
+    Args:
+        entry_point: one of them.
+        sources: one for each of them.
+        unreadable: why the entry points of the distribution cannot be read, when they cannot.
+    """
 
     entry_point: importlib.metadata.EntryPoint
     sources: tuple[Source, ...]
+    unreadable: str = ""
 
     def __str__(self) -> str:
         return f"plugin {', '.join(self.keys)} of {self.sources[0]}"
@@ -76,6 +84,10 @@ class Plugin:
 
     def __init__(self, installed: Installed) -> None:
         self.installed = installed
+        if installed.unreadable:
+            raise PluginError(installed.unreadable)
+        if not installed.entry_point.pattern.match(installed.entry_point.value):
+            raise PluginError(f"its entry point must name a module, but {installed.entry_point.value!r} was given")
         with _output_as_messages():
             module = installed.entry_point.load()
         _check_api(module)
@@ -117,12 +129,12 @@ class Plugin:
 def installed_plugins() -> list[Installed]:
     """What the entry points name; nothing is imported. A module that a distribution names twice is there once."""
     found: dict[tuple[str, str], Installed] = {}
-    for entry_point, source in _selected(importlib.metadata.entry_points(group=GROUP)):
+    for entry_point, source, unreadable in _selected():
         key = (source.distribution, source.module)
-        if key in found:
+        if key not in found:
+            found[key] = Installed(entry_point, (source,), unreadable)
+        elif source.entry_point not in found[key].keys:
             found[key] = replace(found[key], sources=(*found[key].sources, source))
-        else:
-            found[key] = Installed(entry_point, (source,))
     return list(found.values())
 
 
@@ -139,21 +151,35 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _selected(
-    entry_points: importlib.metadata.EntryPoints,
-) -> Iterator[tuple[importlib.metadata.EntryPoint, Source]]:
+def _selected() -> Iterator[tuple[importlib.metadata.EntryPoint, Source, str]]:
     """Entry points that STNKIT_PLUGINS allows and STNKIT_DISABLE_PLUGINS does not block."""
     allowed = _listed("STNKIT_PLUGINS")
     known: dict[Any, tuple[str, str]] = {}  # reading the metadata of a distribution takes longer than all else here
-    for entry_point in entry_points:
-        if entry_point.dist not in known:
-            distribution: Any = entry_point.dist
+    for entry_point, distribution, unreadable in _entry_points():
+        if distribution not in known:
             known[distribution] = (distribution.name or "unknown", distribution.version or "?")
-        name, version = known[entry_point.dist]
+        name, version = known[distribution]
         source = Source(entry_point.name, entry_point.value, name, version)
-        keys = {source.distribution, f"{source.distribution}:{source.entry_point}"}
-        if (not allowed or keys & allowed) and not is_blocked(source.distribution, source.entry_point):
-            yield entry_point, source
+        keys = {name, f"{name}:{source.entry_point}"}
+        if (not allowed or keys & allowed) and not is_blocked(name, source.entry_point):
+            yield entry_point, source, unreadable
+
+
+def _entry_points() -> Iterator[tuple[importlib.metadata.EntryPoint, Any, str]]:
+    """Each with its distribution; where they cannot be read, one that stands for them, and why."""
+    try:
+        found = importlib.metadata.entry_points(group=GROUP)
+    except Exception:  # one malformed file, of whatever distribution, makes all unreadable: read them one by one
+        for distribution in importlib.metadata.distributions():
+            try:
+                for entry_point in distribution.entry_points.select(group=GROUP):
+                    yield entry_point, distribution, ""
+            except Exception as error:
+                substitute = importlib.metadata.EntryPoint(ENTRY_POINTS, "?", GROUP)
+                yield substitute, distribution, f"its {ENTRY_POINTS} cannot be read: {one_line(error)}"
+    else:
+        for entry_point in found:
+            yield entry_point, entry_point.dist, ""
 
 
 def _listed(variable: str) -> set[str]:

@@ -213,6 +213,23 @@ def test_the_reason_of_the_plugin_that_was_asked_for_stands_first_and_others_are
         stnkit.build("transform", "other")
 
 
+def test_entry_points_that_cannot_be_read_are_a_row_and_the_others_are_found(make_distribution, stnkit_main):  # noqa: F811
+    make_distribution("readable", {"readable": transform("read")}, {"transform.read": "readable"})
+    folder = make_distribution("unreadable", {}, {"transform.x": "x"})
+    (folder / "unreadable-1.0.dist-info" / "entry_points.txt").write_text("[console_scripts]\nno equals sign\n")
+    make_distribution("odd", {}, {"transform.odd": "no module: at all"})
+    assert "plugins" in stnkit_main("--help")[1]
+    with pytest.warns(PluginWarning) as caught:
+        reasons = {broken.source.distribution: broken.reason for broken in registry().broken}
+    assert len(caught) == 2
+    assert reasons["unreadable"].startswith("its entry_points.txt cannot be read: TypeError")
+    assert reasons["odd"] == "its entry point must name a module, but 'no module: at all' was given"
+    assert len(reasons) == 2
+    assert stnkit.build("transform", "read").n_params == 2
+    assert stnkit.build("transform", "affine").n_params == 6
+    assert not registry().conflicts
+
+
 def test_ctrl_c_during_an_import_is_no_broken_plugin(make_distribution):
     make_distribution("stopped", {"stopped_plugin": "raise KeyboardInterrupt"}, {"transform.x": "stopped_plugin"})
     with pytest.raises(KeyboardInterrupt):
