@@ -114,7 +114,7 @@ def _weights(control_points: Float[Tensor, "K ndim"], regularization: float) -> 
 
 def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.Reflection, ...]:
     """How the kernels and 1, x, y (, z) are seen in a mirror: none if the control points are not symmetric."""
-    from scipy.spatial import KDTree  # as below
+    from scipy.spatial import KDTree  # slow to import, and only needed where a spline is made
 
     n_points, ndim = control_points.shape
     affine = np.arange(n_points, n_points + ndim + 1)
@@ -158,7 +158,7 @@ def _positions(control_points: Sequence[int] | Sequence[Sequence[float]], ndim: 
 
 def _check_distinct(positions: np.ndarray[Any, np.dtype[np.float64]]) -> None:
     first, second = np.triu_indices(len(positions), k=1)
-    from scipy.spatial.distance import pdist  # a sixth of the time of `stnkit plugins`, which builds nothing
+    from scipy.spatial.distance import pdist  # slow to import, and only needed where a spline is made
 
     together = np.flatnonzero(pdist(positions) <= COINCIDENT)
     if len(together):
