@@ -38,7 +38,13 @@ EXAMPLE = Component("example", Example)
 
 def test_options_are_the_parameters_of_the_constructor_without_what_the_program_supplies():
     localizer = registry().component("localizer", "convolutional")
-    assert [o.name for o in options_of(localizer)] == ["channels", "kernel_size", "downsample", "features"]
+    assert [o.name for o in options_of(localizer)] == [
+        "channels",
+        "kernel_size",
+        "downsample",
+        "features",
+        "batch_norm",
+    ]
 
 
 def test_a_list_becomes_the_tuple_that_is_asked_for_and_an_int_passes_for_a_float():

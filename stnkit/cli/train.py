@@ -109,13 +109,13 @@ def _job(config: DictConfig) -> float | None:
 
 
 def _run(config: DictConfig, run_dir: Path) -> float | None:
-    from stnkit.experiments.callbacks import Interrupted
-    from stnkit.experiments.run import train
-
     runtime = HydraConfig.get().runtime
     check_not_shadowed(
         runtime.choices, [(f"{s.schema}://{s.path}", s.provider) for s in runtime.config_sources if s.path]
     )
+    from stnkit.experiments.callbacks import Interrupted
+    from stnkit.experiments.run import train
+
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     if plain["resume"] is not None:
         plain = directories.config_to_resume(plain, list(HydraConfig.get().overrides.task))
