@@ -9,7 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from stnkit.errors import InputError
-from stnkit.experiments.distortions import Distortion
+from stnkit.experiments.distortions import Distortion, describes
 from stnkit.experiments.equivariance import Delta, check_equivariance, draw_delta, equivariance_error, warped
 from stnkit.experiments.loaders import Distorted
 from stnkit.experiments.schema import TrainingConfig
@@ -54,8 +54,11 @@ class ThetaLoss:
             raise InputError(
                 f"training.equivariance warps images of 2 dimensions, but the transformer is of {self._ndim}"
             )
-        if "supervision" in self.weights and (distortion is None or distortion.family.ndim != self._ndim):
-            raise InputError(f"training.supervision needs a distortion that maps {self._ndim} dimensions")
+        if "supervision" in self.weights and (distortion is None or not describes(distortion, self._ndim)):
+            raise InputError(
+                f"training.supervision needs a distortion whose theta is one map of {self._ndim} dimensions for all "
+                f"channels"
+            )
 
     @property
     def _ndim(self) -> int:

@@ -233,6 +233,12 @@ def test_a_network_without_a_transformer_has_the_figures_of_the_identity_alone()
     assert figures == pose_metrics(Placed(torch.nn.Identity()), data)
 
 
+def test_a_distortion_that_moves_each_channel_on_its_own_has_no_figures():
+    shift = Shift((1, 24, 24))
+    shift.channels_move_together = False
+    assert pose_metrics(Placed(centering()), DistortedData(Blobs(), shift, 16, 0)) == {}
+
+
 def test_the_rectified_variance_is_a_share_that_contrast_does_not_change_and_that_an_empty_output_does_not_have():
     originals, _ = Blobs().split("test")
     distortion = Shift((1, 24, 24))

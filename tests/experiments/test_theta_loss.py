@@ -30,7 +30,9 @@ def rts():
 
 def task(training, at=("input",), distortion="rts", **parts):
     network = place(PARTS | parts, list(at), (1, 14, 14), 10)
-    return Classification(network, training, 0, rts() if distortion == "rts" else distortion)
+    if distortion is not None:
+        distortion = rts() if distortion == "rts" else stnkit.build("distortion", distortion, image_shape=(2, 28, 28))
+    return Classification(network, training, 0, distortion)
 
 
 def batch(n=5):
@@ -129,7 +131,12 @@ def test_supervision_is_zero_for_the_inverse_of_the_distortion_in_any_family(nam
     [
         (EQUIVARIANCE, {"at": ()}, "training.equivariance needs one spatial transformer at the input"),
         (SUPERVISION, {"at": ()}, "training.supervision needs one spatial transformer at the input"),
-        (SUPERVISION, {"distortion": None}, "training.supervision needs a distortion that maps 2 dimensions"),
+        (SUPERVISION, {"distortion": None}, "training.supervision needs a distortion whose theta is one map of 2"),
+        (
+            SUPERVISION,
+            {"distortion": "independent_channels"},
+            "training.supervision needs a distortion whose theta is one map of 2",
+        ),
         (TrainingConfig(supervision=-1.0), {}, "training.supervision must be 0 or more, but -1.0"),
         (TrainingConfig(supervision=float("nan")), {}, "training.supervision must be 0 or more, but nan"),
         (

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from stnkit import coordinates
 from stnkit.experiments.data import DistortedData
+from stnkit.experiments.distortions import describes
 from stnkit.experiments.loaders import FixedLoader
 from stnkit.experiments.pose.maps import Poses, composed, corner_points, poses
 from stnkit.experiments.pose.rectified import rectified_variance
@@ -24,7 +25,7 @@ def pose_metrics(network: nn.Module, data: DistortedData) -> dict[str, Any]:
     """What metrics.json holds about pose: figures of all test images, and under `pose` those of each class.
 
     Keys that end in `_identity` are of a transformer that leaves its input as it is; the others are there when one
-    transformer stands at the input. There are none for a distortion whose θ does not map the images' dimensions.
+    transformer stands at the input. There are none for a distortion whose θ is not one map for all of an image.
 
     Args:
         network: trained; its transformer is put into evaluation mode.
@@ -32,7 +33,7 @@ def pose_metrics(network: nn.Module, data: DistortedData) -> dict[str, Any]:
     """
     test, distortion = data.fixed("test"), data.distortion
     size, n_classes = data.dataset.image_shape[1:], data.dataset.n_classes
-    if distortion.family.ndim != len(size):
+    if not describes(distortion, len(size)):
         return {}
     transformer = input_transformer(network)
     out_size = distortion.out_size
