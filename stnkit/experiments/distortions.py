@@ -53,6 +53,11 @@ class Distortion(abc.ABC):
         """
 
 
+def describes(distortion: Distortion, ndim: int) -> bool:
+    """Whether its θ tells for all of an image, of `ndim` dimensions, where each point was: one map for all channels."""
+    return distortion.channels_move_together and distortion.family.ndim == ndim
+
+
 class WarpDistortion(Distortion):
     """apply(images, θ) = sampler(images, family.grid(θ, out_size)): θ describes the distortion completely.
 

@@ -21,6 +21,7 @@ from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, 
 from stnkit.experiments.data import DistortedData
 from stnkit.experiments.figures import before_and_after
 from stnkit.experiments.placement import TransformedNetwork, place
+from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.record import RunRecord, read_record
 from stnkit.experiments.schema import Logger, TrainingConfig
 from stnkit.experiments.task import Classification
@@ -54,7 +55,7 @@ def build_parts(config: Mapping[str, Any], training: TrainingConfig) -> Parts:
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     data = DistortedData(dataset, distortion, training.batch_size, config["seed"])
     network = place(config, config["placement"]["at"], data.in_shape, dataset.n_classes)
-    return Parts(data, network, Classification(network, training, config["seed"]))
+    return Parts(data, network, Classification(network, training, config["seed"], distortion))
 
 
 def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) -> dict[str, Any]:
@@ -117,6 +118,7 @@ def _train(
             raise NotFiniteError(f"{error}; the last finite checkpoint is {checkpoint}") from error
         test = trainer.test(parts.task, datamodule=parts.data, verbose=False)[0]
     record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
+    record.update(**pose_metrics(parts.network, parts.data))
     if parts.network.transformer is not None and len(parts.data.in_shape) == 3:
         shown = parts.data.fixed("test").images[:FIGURE_IMAGES].to(parts.task.device)
         picture = before_and_after(parts.network.transformer.eval(), shown, run_dir / PICTURE)

@@ -31,6 +31,16 @@ class Logger(enum.StrEnum):
 
 
 @dataclass
+class EquivarianceConfig:
+    """Ask that an image warped once more by a small random transform be brought to the same place."""
+
+    weight: float = 0.0  # of the term in the loss; 0 for none
+    degrees: float = 45.0  # rotation by U(−degrees, degrees)
+    scale: float = 1.2  # scaling by 1/scale to scale, uniform in its logarithm
+    shift: float = 0.0  # by U(−shift, shift) of the image's sides
+
+
+@dataclass
 class TrainingConfig:
     """How to train. What is not ours is Lightning's and named as there."""
 
@@ -46,6 +56,9 @@ class TrainingConfig:
     step_every: int = 50_000
     step_factor: float = 0.1
     gradient_clip: float | None = None
+    # Weight of a term that tells the transformer the true distortion; 1.0 for a transformer taught fully.
+    supervision: float = 0.0
+    equivariance: EquivarianceConfig = field(default_factory=EquivarianceConfig)
     checkpoint_every: int = 100  # steps
     loggers: list[Logger] = field(default_factory=lambda: [Logger.csv])
     progress: bool = True

@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.errors import InputError, NotFiniteError
+from stnkit.experiments.distortions import Distortion
 from stnkit.experiments.loaders import Distorted
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
-from stnkit.experiments.seeds import derived_seed
+from stnkit.experiments.seeds import derived_seed, generator
+from stnkit.experiments.theta_loss import ThetaLoss
 from stnkit.experiments.watch import ThetaWatch
 from stnkit.transformer import SpatialTransformer
 
@@ -22,7 +24,7 @@ SUMS = ("loss", "errors", "outside", "theta_distance", "images")
 
 
 class Classification(lightning.LightningModule):
-    """Cross-entropy on distorted images.
+    """Cross-entropy on distorted images, and what the config asks of θ.
 
     Per epoch it logs loss, error in percent, the share of grid points outside of the image, and the mean
     distance ‖θ − identity‖; the last two only where there are transformers.
@@ -31,15 +33,18 @@ class Classification(lightning.LightningModule):
         network: logits of images, with any number of SpatialTransformers in it.
         training: optimizer and schedule.
         seed: of the run.
+        distortion: of the images, for a loss with supervision.
 
     Raises:
-        InputError: when a number of the training config is out of its range.
+        InputError: when a number of the training config is out of its range, or does not fit the network.
     """
 
     train_sums: Tensor
     eval_sums: Tensor
 
-    def __init__(self, network: nn.Module, training: TrainingConfig, seed: int) -> None:
+    def __init__(
+        self, network: nn.Module, training: TrainingConfig, seed: int, distortion: Distortion | None = None
+    ) -> None:
         super().__init__()
         _check(training)
         if training.channels_last:
@@ -47,12 +52,13 @@ class Classification(lightning.LightningModule):
             nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
             nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
         self.network = network
+        self.theta_loss = ThetaLoss(training, network, distortion)
         self.training_config = training
         self.seed = seed
         self.watch = ThetaWatch(network)
         self.history: list[dict[str, float]] = []
         # Persistent, so that the epoch in which a run was interrupted ends with the same figures.
-        self.register_buffer("train_sums", torch.zeros(len(SUMS), dtype=torch.float64))
+        self.register_buffer("train_sums", torch.zeros(len(SUMS) + len(self.theta_loss.weights), dtype=torch.float64))
         self.register_buffer("eval_sums", torch.zeros(len(SUMS), dtype=torch.float64), persistent=False)
 
     def forward(self, images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
@@ -64,19 +70,24 @@ class Classification(lightning.LightningModule):
         torch.manual_seed(derived_seed(self.seed, "step", self.global_step))
 
     def training_step(self, batch: Distorted, batch_idx: int) -> Tensor:
-        logits = self(batch.images)
-        loss = F.cross_entropy(logits.float(), batch.labels)
-        if not bool(torch.isfinite(loss) & self.watch.all_finite()):
-            what = "loss" if not bool(torch.isfinite(loss)) else "theta"
+        seen = self.theta_loss.see(batch, generator(self.seed, "delta", self.global_step, self.global_rank))
+        with self.theta_loss.thetas() as thetas:
+            logits = self(seen.images)
+        loss = F.cross_entropy(logits.float(), seen.labels)
+        errors = self.theta_loss.errors(batch, seen.delta, thetas)
+        total = loss + sum(self.theta_loss.weights[name] * error for name, error in errors.items())
+        finite_theta = self.watch.all_finite()
+        if not bool(torch.isfinite(total) & finite_theta):
+            what = "loss" if bool(finite_theta) else "theta"
             raise NotFiniteError(f"the {what} is not finite in step {self.global_step}")
         with torch.no_grad():
-            self.train_sums += self._sums(loss, logits, batch, outside=False)
-        return loss
+            self.train_sums += self._sums(loss, logits, seen.labels, errors, outside=False)
+        return total
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
         logits = self(batch.images)
         loss = F.cross_entropy(logits.float(), batch.labels)
-        self.eval_sums += self._sums(loss, logits, batch, outside=True)
+        self.eval_sums += self._sums(loss, logits, batch.labels, {}, outside=True)
 
     test_step = validation_step
 
@@ -132,19 +143,24 @@ class Classification(lightning.LightningModule):
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         return int(data.steps_per_epoch)
 
-    def _sums(self, loss: Tensor, logits: Tensor, batch: Distorted, *, outside: bool) -> Tensor:
-        n = len(batch.labels)
-        errors = (logits.argmax(dim=1) != batch.labels).sum()
+    def _sums(
+        self, loss: Tensor, logits: Tensor, labels: Tensor, theta_errors: dict[str, Tensor], *, outside: bool
+    ) -> Tensor:
+        n = len(labels)
+        errors = (logits.argmax(dim=1) != labels).sum()
         share = self.watch.outside_share() if outside else loss.new_zeros(())
-        means = (loss.detach() * n, errors, share * n, self.watch.distance() * n, loss.new_tensor(n))
+        means = [loss.detach() * n, errors, share * n, self.watch.distance() * n, loss.new_tensor(n)]
+        means += [error.detach() * n for error in theta_errors.values()]
         return torch.stack([value.double() for value in means])
 
     def _means(self, sums: Tensor, prefix: str) -> dict[str, float]:
-        loss, errors, outside, distance, images = sums.tolist()
+        loss, errors, outside, distance, images, *theta_errors = sums.tolist()
         means = {f"{prefix}_loss": loss / images, f"{prefix}_error": 100 * errors / images}
         if self.watch:
             means[f"{prefix}_outside"] = outside / images
             means[f"{prefix}_theta_distance"] = distance / images
+        for name, error in zip(self.theta_loss.weights, theta_errors, strict=False):  # in training only
+            means[f"{prefix}_{name}"] = error / images
         return means
 
     def _log(self, means: dict[str, float]) -> None:

@@ -9,6 +9,12 @@ from torch import Tensor, nn
 from stnkit.transformer import SpatialTransformer
 
 
+def input_transformer(network: nn.Module) -> SpatialTransformer | None:
+    """The one transformer that sees the images themselves, or None where there is none or no single one."""
+    transformer = getattr(network, "transformer", None)
+    return transformer if isinstance(transformer, SpatialTransformer) else None
+
+
 class ThetaWatch:
     """Keeps the last θ of every SpatialTransformer in a network, by a hook on its regression head.
 

@@ -1,12 +1,17 @@
 """Runs that end before their end: nothing is lost, and the resumed run is the uninterrupted one, bit by bit."""
 
+import functools
+import os
 import signal
+import subprocess
+import sys
 
 import pytest
 import torch
 
 from tests.cli.conftest import QUICK, metrics
 
+EQUIVARIANCE = ("training.equivariance.weight=1", "training.supervision=0.1")
 RUN = [*QUICK, "training.epochs=3", "training.checkpoint_every=3"]  # five steps in an epoch
 
 # Sends a signal to itself at the end of a step.
@@ -37,36 +42,40 @@ sys.exit(main(sys.argv[3:]))
 
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory):
-    import os
-    import subprocess
-    import sys
+    """The directory of a whole run with further options, made when it is first asked for."""
 
-    folder = tmp_path_factory.mktemp("uninterrupted")
-    subprocess.run(
-        [sys.executable, "-c", "from stnkit.cli.main import entry; entry()", "train", *RUN, "hydra.run.dir=run"],
-        cwd=folder,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        check=True,
-        capture_output=True,
-    )
-    return folder / "run"
+    @functools.cache
+    def run(options):
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        program = [sys.executable, "-c", "from stnkit.cli.main import entry; entry()"]
+        subprocess.run(
+            [*program, "train", *RUN, *options, "hydra.run.dir=run"],
+            cwd=folder,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            check=True,
+            capture_output=True,
+        )
+        return folder / "run"
+
+    return run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "step", "exit_code", "status"),
+    ("number", "step", "exit_code", "status", "options"),
     [
-        (signal.SIGINT, 7, 130, "interrupted"),
-        (signal.SIGINT, 10, 130, "interrupted"),  # the last step of an epoch
-        (signal.SIGTERM, 2, 143, "interrupted"),
-        (signal.SIGKILL, 8, -9, "running"),
-        (signal.SIGKILL, 1, -9, "running"),
+        (signal.SIGINT, 7, 130, "interrupted", ()),
+        (signal.SIGINT, 10, 130, "interrupted", ()),  # the last step of an epoch
+        (signal.SIGTERM, 2, 143, "interrupted", ()),
+        (signal.SIGKILL, 8, -9, "running", ()),
+        (signal.SIGKILL, 1, -9, "running", ()),
+        (signal.SIGINT, 7, 130, "interrupted", EQUIVARIANCE),
     ],
 )
 def test_a_stopped_run_goes_on_to_the_same_end(
-    number, step, exit_code, status, stnkit_process, tmp_path, uninterrupted
+    number, step, exit_code, status, options, stnkit_process, tmp_path, uninterrupted
 ):
-    process = stnkit_process(step, int(number), "train", *RUN, "hydra.run.dir=run", code=SIGNALLING)
+    process = stnkit_process(step, int(number), "train", *RUN, *options, "hydra.run.dir=run", code=SIGNALLING)
     _, err = process.communicate(timeout=120)
     assert process.returncode == exit_code, err
     assert "Traceback" not in err
@@ -79,13 +88,15 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     process = stnkit_process("train", "resume=run")
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    expected, resumed = metrics(uninterrupted), metrics(tmp_path / "run")
+    expected, resumed = metrics(uninterrupted(options)), metrics(tmp_path / "run")
     assert resumed["status"] == "completed"
     assert resumed["history"] == expected["history"]
     assert resumed["test_loss"] == expected["test_loss"]
+    assert resumed["pose"] == expected["pose"]
+    assert ("train_equivariance" in resumed["history"][-1]) == bool(options)
     weights, again = (
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-        for folder in (uninterrupted, tmp_path / "run")
+        for folder in (uninterrupted(options), tmp_path / "run")
     )
     assert weights.keys() == again.keys()
     assert all(torch.equal(weights[name], again[name]) for name in weights)

@@ -1,0 +1,101 @@
+"""The map from the transformer's output back to the original image, and the pose in which it shows the original."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.families.family import TransformFamily
+
+# Half the distance of the points between which derivatives are taken, in half images. Families compute in float64;
+# one that does not loses three digits of its seven.
+STEP = 1e-3
+# A point of the original beyond so many half images lies behind a horizon, or as good as.
+FAR = 1e3
+
+PointMap = Callable[[Tensor], Tensor]
+
+
+class Poses(NamedTuple):
+    """The poses of originals in the transformer's output, in pixels of the original.
+
+    Attributes:
+        degrees: rotation of the similarity that is nearest to the map at the center; None where it is no plane.
+        log_scale: natural logarithm of how many pixels of the original a pixel of the output spans there.
+        center: the point of the original that the center of the output shows.
+        corners: the same for the corners, the last coordinate varying slowest.
+        defined: whether all of that is: no corner lies behind a horizon, and the map is not folded at the center.
+    """
+
+    degrees: Float[Tensor, "N"] | None
+    log_scale: Float[Tensor, "N"]
+    center: Float[Tensor, "N ndim"]
+    corners: Float[Tensor, "N corners ndim"]
+    defined: Bool[Tensor, "N"]
+
+
+def composed(
+    distortion: TransformFamily,
+    true_theta: Float[Tensor, "N Q"],
+    family: TransformFamily | None = None,
+    theta: Float[Tensor, "N P"] | None = None,
+) -> PointMap:
+    """D∘T_θ: points of the output ↦ points of the original, in float64; D alone without a transformer.
+
+    Args:
+        distortion: the family of D, which takes points of the distorted image to points of the original.
+        true_theta: the parameters of D for each image.
+        family: of the transformer.
+        theta: its θ for each image.
+    """
+
+    def evaluate(points: Tensor) -> Tensor:
+        with coordinates.full_precision(points):
+            if family is not None and theta is not None:
+                points = family(theta.double(), points)
+            return distortion(true_theta.double(), points)
+
+    return evaluate
+
+
+def poses(point_map: PointMap, size: Sequence[int], out_size: Sequence[int], like: Tensor) -> Poses:
+    """The poses that a map original ← output gives to originals.
+
+    Args:
+        point_map: takes normalized points (1, M, ndim) of the output to those of each original, (N, M, ndim).
+        size: of the originals, (H, W) or (D, H, W).
+        out_size: of the output.
+        like: a tensor on the device to compute on.
+    """
+    ndim = len(size)
+    step = STEP * torch.eye(ndim, dtype=torch.float64, device=like.device)
+    targets = torch.cat([step.new_zeros(1, ndim), step, -step, corner_points(ndim).to(like.device)])
+    normalized = point_map(targets[None])
+    sources, targets = coordinates.to_pixels(normalized, size), coordinates.to_pixels(targets, out_size)
+
+    ahead, behind = slice(1, 1 + ndim), slice(1 + ndim, 1 + 2 * ndim)
+    spans = torch.diagonal(targets[ahead] - targets[behind])
+    jacobian = ((sources[:, ahead] - sources[:, behind]) / spans[:, None]).mT
+    determinant = torch.linalg.det(jacobian)
+    degrees = None
+    if ndim == 2:
+        # The rotation that is nearest to a 2×2 matrix.
+        sine, cosine = jacobian[:, 1, 0] - jacobian[:, 0, 1], jacobian[:, 0, 0] + jacobian[:, 1, 1]
+        degrees = torch.rad2deg(torch.atan2(sine, cosine))
+    near = (normalized.abs() < FAR).all(dim=-1).all(dim=-1)  # false for NaN
+    return Poses(
+        degrees,
+        determinant.abs().log() / ndim,
+        sources[:, 0],
+        sources[:, 1 + 2 * ndim :],
+        near & (determinant > 0),
+    )
+
+
+def corner_points(ndim: int) -> Float[Tensor, "corners ndim"]:
+    """The normalized corners of an image, the last coordinate varying slowest."""
+    ends = torch.tensor([-1.0, 1.0], dtype=torch.float64)
+    return torch.cartesian_prod(*[ends] * ndim).flip(-1)

@@ -1,0 +1,110 @@
+"""The pose figures of a run: with its transformer, and with one that learned nothing."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stnkit import coordinates
+from stnkit.experiments.data import DistortedData
+from stnkit.experiments.distortions import describes
+from stnkit.experiments.loaders import FixedLoader
+from stnkit.experiments.pose.maps import Poses, composed, corner_points, poses
+from stnkit.experiments.pose.rectified import rectified_variance
+from stnkit.experiments.pose.residuals import class_means, mean_angles, root_mean_square, wrapped
+from stnkit.experiments.watch import input_transformer
+from stnkit.families.family import TransformFamily
+from stnkit.transformer import SpatialTransformer
+
+# Images that the localizer looks at together.
+CHUNK = 1024
+
+
+@torch.no_grad()
+def pose_metrics(network: nn.Module, data: DistortedData) -> dict[str, Any]:
+    """What metrics.json holds about pose: figures of all test images, and under `pose` those of each class.
+
+    Keys that end in `_identity` are of a transformer that leaves its input as it is; the others are there when one
+    transformer stands at the input. There are none for a distortion whose θ is not one map for all of an image.
+
+    Args:
+        network: trained; its transformer is put into evaluation mode.
+        data: whose test split is measured.
+    """
+    test, distortion = data.fixed("test"), data.distortion
+    size, n_classes = data.dataset.image_shape[1:], data.dataset.n_classes
+    if not describes(distortion, len(size)):
+        return {}
+    transformer = input_transformer(network)
+    out_size = distortion.out_size
+    if transformer is not None:
+        transformer.eval()
+        out_size = transformer.out_size or out_size
+    figures: dict[str, Any] = {}
+    for suffix, straightened in (("", transformer), ("_identity", None)):
+        if suffix or straightened is not None:
+            found = _poses(straightened, test, distortion.family, size, out_size)
+            overall, by_class = summary(found, test.labels.to(found.center.device), n_classes, size)
+            overall["rectified_variance"] = rectified_variance(test.originals, distortion, straightened)
+            figures |= {f"{name}{suffix}": value for name, value in overall.items()}
+            figures.setdefault("pose", {}).update({f"{name}{suffix}": value for name, value in by_class.items()})
+    return figures
+
+
+def summary(
+    found: Poses, labels: Tensor, n_classes: int, size: tuple[int, ...]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The figures of all poses, and lists with one entry for each class.
+
+    Residuals are standard deviations about each class's own mean. A corner error is the distance of a corner from
+    where it should be, mean over corners and images: where the corner of the original is, or where that corner is on
+    average over all images, or over those of its class (the least-squares estimate of a map common to them).
+
+    Args:
+        found: one pose for each image; those that are not defined are left out and counted.
+        labels: of the images.
+        n_classes: number of classes.
+        size: of the originals.
+    """
+    share = 1 - found.defined.double().mean().item()
+    defined, labels = found.defined, labels[found.defined]
+    overall: dict[str, Any] = {}
+    by_class: dict[str, Any] = {"undefined": share, "images": torch.bincount(labels, minlength=n_classes).tolist()}
+
+    def residual(name: str, deviations: Tensor) -> None:
+        overall[name], by_class[name] = root_mean_square(deviations, labels, n_classes)
+
+    if found.degrees is not None:
+        degrees = found.degrees[defined]
+        means = mean_angles(degrees, labels, n_classes)
+        by_class["rotation_mean"] = means.tolist()
+        residual("rotation_residual", wrapped(degrees - means[labels]))
+    log_scale, center, corners = found.log_scale[defined], found.center[defined], found.corners[defined]
+    means = class_means(log_scale, labels, n_classes)
+    by_class["log_scale_mean"] = means.tolist()
+    residual("log_scale_residual", log_scale - means[labels])
+    residual("translation_residual", (center - class_means(center, labels, n_classes)[labels]).norm(dim=-1))
+
+    ideal = coordinates.to_pixels(corner_points(len(size)).to(corners), size)
+    in_class = class_means(corners, labels, n_classes)[labels]
+    for name, place in (("raw", ideal), ("global", corners.mean(dim=0)), ("per_class", in_class)):
+        error = (corners - place).norm(dim=-1).mean(dim=-1)
+        overall[f"corner_error_{name}"] = error.mean().item()
+        by_class[f"corner_error_{name}"] = class_means(error, labels, n_classes).tolist()
+    return overall, by_class
+
+
+def _poses(
+    transformer: SpatialTransformer | None,
+    test: FixedLoader,
+    distortion: TransformFamily,
+    size: tuple[int, ...],
+    out_size: tuple[int, ...],
+) -> Poses:
+    if transformer is None:
+        true_theta = test.theta.cpu()
+        return poses(composed(distortion, true_theta), size, out_size, true_theta)
+    device = next(transformer.parameters()).device
+    true_theta = test.theta.to(device)
+    theta = torch.cat([transformer.localize(part.to(device)) for part in torch.split(test.images, CHUNK)])
+    return poses(composed(distortion, true_theta, transformer.family, theta), size, out_size, true_theta)

@@ -1,0 +1,36 @@
+"""How much is left in the transformer's output of what a distortion does: needs no inverse and no θ of it."""
+
+import torch
+from torch import Tensor
+
+from stnkit.experiments.distortions import Distortion
+from stnkit.experiments.loaders import as_float
+from stnkit.experiments.seeds import generator
+from stnkit.transformer import SpatialTransformer
+
+IMAGES = 100
+DRAWS = 10
+
+
+def rectified_variance(originals: Tensor, distortion: Distortion, transformer: SpatialTransformer | None) -> float:
+    """The share of the variance of output pixels that several distortions of one image account for, 0 to 1.
+
+    The variance over the distortions of an image, mean over images and pixels, divided by the variance over all of
+    them: 0 when the output does not depend on the distortion, whatever contrast and size it shows the image in.
+
+    Args:
+        originals: (N, C, *size), 0 … 255; so many are used as are wanted, evenly spaced.
+        distortion: draws and warps.
+        transformer: on whose device all is computed; None for the distorted images themselves.
+    """
+    device = next(transformer.parameters()).device if transformer is not None else torch.device("cpu")
+    chosen = torch.linspace(0, len(originals) - 1, min(IMAGES, len(originals))).round().long()
+    images = as_float(originals[chosen]).to(device)
+    outputs = []
+    for draw in range(DRAWS):
+        theta = distortion.sample(len(images), generator("rectified", draw)).to(device)
+        output = distortion.apply(images, theta, generator("rectified", draw, "apply", device=device))
+        outputs.append(output if transformer is None else transformer(output))
+    shown = torch.stack(outputs).double()
+    total = shown.var(dim=(0, 1), correction=0).mean()
+    return (shown.var(dim=0, correction=0).mean() / total).item()

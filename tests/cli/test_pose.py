@@ -1,0 +1,66 @@
+"""The pose figures in the record of real runs, and the terms of the loss that change them."""
+
+import pytest
+
+from tests.cli.conftest import QUICK, metrics
+
+FIGURES = (
+    "rotation_residual",
+    "log_scale_residual",
+    "translation_residual",
+    "corner_error_raw",
+    "corner_error_global",
+    "corner_error_per_class",
+    "rectified_variance",
+)
+
+
+def test_a_record_tells_what_the_transformer_does_with_the_pose_beside_one_that_learned_nothing(stnkit_main):
+    for name, options in (("placed", ["out_size=[20,24]"]), ("plain", ["placement=none"])):
+        assert stnkit_main("train", *QUICK, "training.epochs=1", f"hydra.run.dir={name}", *options)[0] == 0
+    placed, plain = metrics("placed"), metrics("plain")
+    for name in FIGURES:
+        assert placed[name] >= 0
+        assert name not in plain
+        assert plain[f"{name}_identity"] > 0.1
+        if not name.startswith(("corner", "rectified")):
+            # What is common to all images, as the size of the output is, does not count.
+            assert placed[f"{name}_identity"] == pytest.approx(plain[f"{name}_identity"], abs=1e-6)
+    # Uniform in ±45°.
+    assert plain["rotation_residual_identity"] == pytest.approx(45 / 3**0.5, rel=0.1)
+    assert len(placed["pose"]["rotation_residual"]) == 10
+    assert sum(placed["pose"]["images"]) == 400
+    assert placed["pose"]["undefined"] == 0
+
+
+def test_a_transformer_that_is_told_the_true_distortion_learns_to_undo_it(stnkit_main):
+    options = ["distortion=rotation", "training.batch_size=64", "training.epochs=10", "training.localizer_scale=1.0"]
+    assert stnkit_main("train", *QUICK, *options, "training.supervision=1.0", "hydra.run.dir=run")[0] == 0
+    told = metrics("run")
+    assert told["rotation_residual_identity"] == pytest.approx(90 / 3**0.5, rel=0.1)
+    assert told["rotation_residual"] < 30
+    assert told["corner_error_per_class"] < told["corner_error_per_class_identity"] / 3
+    assert told["rectified_variance"] < 0.6 * told["rectified_variance_identity"]
+    errors = [row["train_supervision"] for row in told["history"]]
+    assert errors[-1] < errors[0] / 3
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.equivariance.weight=-1", "training.equivariance.weight must be 0 or more, but -1.0 was given"),
+        ("training.equivariance.wieght=1", "there is no training.equivariance.wieght; what there is beside it: weight"),
+        ("training.supervision=much", "could not be converted to Float"),
+    ],
+)
+def test_a_mistake_in_a_term_is_one_sentence(override, message, stnkit_main):
+    code, _, err = stnkit_main("train", *QUICK, override)
+    assert code == 2
+    (line,) = [line for line in err.splitlines() if line and not line.startswith("[")]
+    assert message in line
+
+
+def test_terms_that_need_a_transformer_say_so_where_there_is_none(stnkit_main):
+    code, _, err = stnkit_main("train", *QUICK, "placement=none", "training.equivariance.weight=1")
+    assert code == 2
+    assert "training.equivariance needs one spatial transformer at the input, and there is none" in err
