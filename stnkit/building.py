@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stnkit.errors import InputError, StnkitError
+from stnkit.hookspecs import Component
 from stnkit.kinds import kind_named
 from stnkit.options import checked, parameters_of
 from stnkit.registry import registry
@@ -31,10 +32,25 @@ def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any
     component = registry().component(kind, name)
     supplied = {key: value for key, value in options.items() if key in supplied_names}
     chosen.update({key: value for key, value in options.items() if key not in supplied_names})
-    arguments = checked(component, chosen)
+    return construct(component, chosen, supplied)
+
+
+def construct(component: Component, options: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
+    """A component made with options, whether it is registered or not.
+
+    Args:
+        component: its name and class.
+        options: what a config may hold.
+        supplied: what the program supplies; a component that does not take it does not get it.
+
+    Raises:
+        InputError: when an option does not exist, has the wrong type, or is refused by the constructor.
+    """
+    kind, name = component.kind.name, component.name
+    arguments = checked(component, options)
     taken = {parameter.name for parameter in parameters_of(component)}
     arguments.update({key: value for key, value in supplied.items() if key in taken})
-    missing = [key for key in supplied_names if key in taken and key not in supplied]
+    missing = [key for key in component.kind.supplied if key in taken and key not in supplied]
     if missing:
         raise InputError(f"{kind} {name!r} is built with {', '.join(missing)}, which the program has to supply")
     try:
