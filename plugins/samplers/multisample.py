@@ -38,6 +38,8 @@ class Multisample(stnkit.PaddedSampler):
     Source: Jiang et al., Linearized multi-sampling for differentiable image transformation, ICCV 2019.
     """
 
+    exact_gradient = False
+
     def __init__(
         self,
         padding: stnkit.Padding | str = stnkit.Padding.zeros,

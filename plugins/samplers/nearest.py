@@ -24,6 +24,8 @@ class Nearest(stnkit.PaddedSampler):
         InputError: for an unknown padding or a fill value that is not finite.
     """
 
+    exact_gradient = False
+
     def __init__(
         self, padding: stnkit.Padding | str = stnkit.Padding.zeros, fill_value: float | list[float] = 0.0
     ) -> None:

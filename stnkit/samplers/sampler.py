@@ -1,6 +1,7 @@
 """Sampler: reads an image at the points of a grid."""
 
 import abc
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,7 +14,13 @@ class Sampler(nn.Module, abc.ABC):
     """V(p) = Σ U_i · k(p − i): the image read at the grid, differentiably in both.
 
     A subclass implements `forward`.
+
+    Attributes:
+        exact_gradient: whether the gradient to the grid is the derivative of what is read; False where there is none,
+            or another in its place on purpose.
     """
+
+    exact_gradient: ClassVar[bool] = True
 
     @abc.abstractmethod
     def forward(
