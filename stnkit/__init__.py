@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit import coordinates
+    from stnkit import coordinates, testing
     from stnkit.building import build
     from stnkit.errors import (
         CheckpointError,
@@ -61,6 +61,7 @@ _MODULES = {
     "hookimpl": "hookspecs",
     "load_run": "experiments.loading",
     "pose_theta": "experiments.distortions",
+    "testing": "",
     "uniform": "experiments.distortions",
 }
 
@@ -96,6 +97,7 @@ __all__ = [
     "hookimpl",
     "load_run",
     "pose_theta",
+    "testing",
     "uniform",
 ]
 

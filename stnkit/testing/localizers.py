@@ -1,0 +1,119 @@
+"""What every localizer has to do: the checks of `Localizer`, for images of several sizes."""
+
+import functools
+
+import torch
+from torch import Tensor, nn
+
+from stnkit.localizers import Localizer
+from stnkit.testing import image_modules, round_trips
+from stnkit.testing.assertions import close
+from stnkit.testing.image_modules import images_of
+from stnkit.testing.references import Linear, Moves
+from stnkit.testing.subject import Subject
+from stnkit.transformer import SpatialTransformer
+
+
+def construction(subject: Subject) -> None:
+    """The constructor works with the options, for images of one of the usual shapes at least."""
+    image_modules.check_construction(subject)
+
+
+def config(subject: Subject) -> None:
+    """Its options pass through a Hydra config unchanged: it can be selected and set on the command line."""
+    round_trips.through_config(subject)
+
+
+def input_sizes(subject: Subject) -> None:
+    """Images of any shape that it was built for give (B, n_features), finite."""
+    for shape, localizer in subject.for_images():
+        image_modules.check_width(localizer, _features, shape, localizer.n_features)
+
+
+def too_small_input(subject: Subject) -> None:
+    """Images that are too small are refused by an InputError when it is built, not by a layer when it runs."""
+    image_modules.check_too_small(subject, _features)
+
+
+def identity_transformer(subject: Subject) -> None:
+    """A transformer that is made of it is the identity, for noise as for images of one color."""
+    for shape, localizer in subject.for_images():
+        transformer = _transformer(localizer, shape).eval()
+        for images in (images_of(shape), torch.zeros(2, *shape), torch.ones(2, *shape)):
+            found = transformer(images)
+            close(found, images, 1e-5, f"a fresh transformer must leave images of {list(shape)} as they are")
+
+
+def gradients(subject: Subject) -> None:
+    """With a head whose weights are not zero, the gradient of a transformer's loss reaches every parameter."""
+    shapes = [shape for shape, _ in subject.for_images()]
+    image_modules.check_gradients(functools.partial(_loss, subject, shape) for shape in shapes)
+
+
+def deterministic_in_eval(subject: Subject) -> None:
+    """In eval mode the same images give the same features."""
+    image_modules.check_determinism(subject, _features)
+
+
+def batch_independence(subject: Subject) -> None:
+    """In eval mode the features of an image do not depend on the others of its batch."""
+    image_modules.check_batch_independence(subject, _features)
+
+
+def dtype_and_device(subject: Subject) -> None:
+    """It moves to a device as a whole, and features of float32 images are float32 there."""
+    image_modules.check_device(subject, _features)
+
+
+def state_dict(subject: Subject) -> None:
+    """Another localizer that loads its state, through a file of plain tensors, gives the same features."""
+    image_modules.check_round_trip(subject, _features, "state_dict")
+
+
+def pickled(subject: Subject) -> None:
+    """A localizer that was used, pickled and unpickled gives the same features."""
+    image_modules.check_round_trip(subject, _features, "pickle")
+
+
+def deep_copied(subject: Subject) -> None:
+    """A deep copy of a localizer that was used gives the same features."""
+    image_modules.check_round_trip(subject, _features, "deepcopy")
+
+
+def compiled(subject: Subject) -> None:
+    """torch.compile(fullgraph=True) gives the same features, with the same gradients."""
+    image_modules.check_compiled(subject, _features)
+
+
+CHECKS = (
+    construction,
+    config,
+    input_sizes,
+    too_small_input,
+    identity_transformer,
+    gradients,
+    deterministic_in_eval,
+    batch_independence,
+    dtype_and_device,
+    state_dict,
+    pickled,
+    deep_copied,
+    compiled,
+)
+
+
+def _features(localizer: nn.Module, images: Tensor) -> Tensor:
+    features: Tensor = localizer(images)
+    return features
+
+
+def _transformer(localizer: Localizer, shape: tuple[int, ...]) -> SpatialTransformer:
+    return SpatialTransformer(localizer, Moves(len(shape) - 1), Linear())
+
+
+def _loss(subject: Subject, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+    _, localizer = next(subject.for_images([shape]))
+    transformer = _transformer(localizer, shape)
+    with torch.no_grad():
+        transformer.head.weight.normal_(std=0.1)
+    return transformer, transformer(images_of(shape, batch=4)).square().sum()

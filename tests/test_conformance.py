@@ -1,0 +1,59 @@
+"""Whatever is installed, ours or a stranger's, does what its kind has to do."""
+
+import os
+
+import stnkit
+from stnkit.registry import registry
+
+INSTALLED = [f"{entry.kind}.{entry.name}" for entry in registry().registered]
+# What an option changes about the checks: dimensions, closed forms, large and small lattices, other kernels.
+VARIANTS = {
+    "transform.affine": [{"ndim": 3}],
+    "transform.translation": [{"ndim": 3}],
+    "transform.scale": [{"isotropic": False}, {"ndim": 3}],
+    "transform.rotation": [{"aspect": 1.75}],
+    "transform.similarity": [{"aspect": 0.6}],
+    "transform.tps": [
+        {"control_points": [3, 5], "regularization": 0.1},
+        {"control_points": [12, 9]},
+        {"control_points": [2, 3, 2], "ndim": 3},
+    ],
+    "transform.piecewise_affine": [
+        {"control_points": [2, 5]},
+        {"control_points": [8, 9]},
+        {"control_points": [2, 3, 2], "ndim": 3},
+        {"control_points": [4, 4, 5], "ndim": 3},
+    ],
+    "transform.bspline": [{"control_points": [5, 9]}, {"control_points": [4, 6, 5], "ndim": 3}],
+    "transform.displacement": [
+        {"resolution": [1, 4]},
+        {"resolution": [1, 1]},
+        {"resolution": [2, 3, 4], "ndim": 3},
+    ],
+    "transform.compose": [
+        {"stages": ["affine"]},
+        {"stages": [{"name": "bspline", "control_points": [5, 6]}, "displacement", "projective"]},
+        {"stages": [{"name": "affine", "ndim": 3}, {"name": "bspline", "ndim": 3, "control_points": [4, 5, 4]}]},
+    ],
+    "sampler.bilinear": [{"double_backward": True}],
+    "sampler.bicubic": [{"a": -0.5}, {"padding": "fill", "fill_value": [0.25, -1.0, 2.0]}],
+    "sampler.bspline": [{"order": 2}, {"order": 5}],
+    "sampler.lanczos": [{"lobes": 2}],
+    "sampler.gaussian": [{"sigma": 0.8}],
+    "localizer.convolutional": [{"channels": [4, 6, 8], "downsample": 1}],
+    "network.paper_cnn": [{"in_shape": [1, 30, 40]}],
+    "dataset.mnist": [{"root": os.environ["STNKIT_MNIST"]}] if "STNKIT_MNIST" in os.environ else [],
+}
+SUBJECTS = [
+    *INSTALLED,
+    *({"name": name, **options} for name in INSTALLED for options in VARIANTS.get(name, [])),
+]
+
+
+@stnkit.testing.parametrize_with_checks(SUBJECTS)
+def test_conformance(check):
+    check()
+
+
+def test_every_variant_is_of_something_installed():
+    assert set(VARIANTS) <= set(INSTALLED)

@@ -1,0 +1,121 @@
+from typing import Any
+
+import torch
+
+import stnkit
+
+
+class Good(stnkit.WarpDistortion):
+    """Moves by up to a tenth, and says so in θ."""
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        family = stnkit.build("transform", "translation", ndim=len(image_shape) - 1)
+        super().__init__(family, stnkit.build("sampler", "bilinear"), image_shape[1:])
+
+    def sample(self, n, generator):
+        return 0.2 * torch.rand(n, self.family.n_params, generator=generator) - 0.1
+
+
+class Noisy(stnkit.Distortion):
+    """Good with clutter and noise, which θ does not describe; each broken one changes one thing of it."""
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        self.warp = Good(image_shape)
+        self.family, self.out_size = self.warp.family, self.warp.out_size
+
+    def sample(self, n, generator):
+        return self.warp.sample(n, generator)
+
+    def apply(self, images, theta, generator):
+        out = self.warp.apply(images, theta, generator)
+        out = (out + 0.02 * torch.randn(out.shape, generator=generator)).clamp(0, 1)
+        for image in out:
+            corner = [int(torch.randint(0, n - 5, (), generator=generator)) for n in self.out_size]
+            image[(slice(None), *(slice(c, c + 5) for c in corner))] = 1.0
+        return out
+
+
+class Changed(stnkit.Distortion):
+    """Good, with `changed` on top: WarpDistortion's own `apply` is final."""
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        self.warp = Good(image_shape)
+        self.family, self.out_size = self.warp.family, self.warp.out_size
+
+    def sample(self, n, generator):
+        return self.warp.sample(n, generator)
+
+    def apply(self, images, theta, generator):
+        return self.changed(images, self.warp.apply(images, theta, generator))
+
+    def changed(self, images, out):
+        return out
+
+
+class Raises(Good):
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        raise KeyError("no such thing")
+
+
+class NoConfig(Good):
+    def __init__(self, image_shape: tuple[int, ...], dtype: Any = torch.float32) -> None:
+        super().__init__(image_shape)
+
+
+class WideTheta(Good):
+    def sample(self, n, generator):
+        return super().sample(n, generator).double()
+
+
+class Counts(Good):
+    """Every call draws something else."""
+
+    def sample(self, n, generator):
+        self.calls = getattr(self, "calls", 0) + 1
+        return super().sample(n, generator) * 0.9**self.calls
+
+
+class OwnNoise(Changed):
+    def changed(self, images, out):
+        self.calls = getattr(self, "calls", 0) + 1
+        return out + 1e-7 * self.calls
+
+
+class Disturbs(Good):
+    def sample(self, n, generator):
+        torch.rand(())
+        return super().sample(n, generator)
+
+
+class Widens(Changed):
+    def changed(self, images, out):
+        return out.double()
+
+
+class Brightens(Changed):
+    def changed(self, images, out):
+        return out * (1 + 0.5 * images.amin())
+
+
+class Slips(Changed):
+    def apply(self, images, theta, generator):
+        return self.warp.apply(images, theta + 0.1, generator)
+
+
+class Normalizes(Changed):
+    def changed(self, images, out):
+        return out / images.amax().clamp(min=1e-3)
+
+
+BROKEN = {
+    "construction": Raises,
+    "config": NoConfig,
+    "theta": WideTheta,
+    "seeded_draws": Counts,
+    "seeded_images": OwnNoise,
+    "global_random_state": Disturbs,
+    "shapes": Widens,
+    "values_in_range": Brightens,
+    "theta_reproduces_the_image": Slips,
+    "batch_independence": Normalizes,
+}

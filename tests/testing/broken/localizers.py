@@ -1,0 +1,76 @@
+from typing import Any
+
+import stnkit
+
+from . import vectors
+
+
+class Good(vectors.Vector, stnkit.Localizer):
+    def __init__(self, in_shape: tuple[int, ...], width: int = 4) -> None:
+        super().__init__()
+        self.n_features = width
+        self.make(in_shape, width)
+
+    def features(self, image):
+        return self.vector(image)
+
+
+class NoConfig(Good):
+    def __init__(self, in_shape: tuple[int, ...], dtype: Any = vectors.ODD) -> None:
+        super().__init__(in_shape)
+
+
+class Normalizes(Good):
+    def features(self, image):
+        flat = image.flatten(1)
+        return super().features(image) + (flat.mean(dim=1) / flat.std(dim=1, correction=0))[:, None]
+
+
+class Raises(vectors.Raises, Good): ...
+
+
+class Squeezes(vectors.Squeezes, Good): ...
+
+
+class Convolves(vectors.Convolves, Good): ...
+
+
+class Unused(vectors.Unused, Good): ...
+
+
+class Jitters(vectors.Jitters, Good): ...
+
+
+class Centers(vectors.Centers, Good): ...
+
+
+class Widens(vectors.Widens, Good): ...
+
+
+class HiddenState(vectors.HiddenState, Good): ...
+
+
+class HoldsALambda(vectors.HoldsALambda, Good): ...
+
+
+class NoCopy(vectors.NoCopy, Good): ...
+
+
+class Branches(vectors.Branches, Good): ...
+
+
+BROKEN = {
+    "construction": Raises,
+    "config": NoConfig,
+    "input_sizes": Squeezes,
+    "too_small_input": Convolves,
+    "identity_transformer": Normalizes,
+    "gradients": Unused,
+    "deterministic_in_eval": Jitters,
+    "batch_independence": Centers,
+    "dtype_and_device": Widens,
+    "state_dict": HiddenState,
+    "pickled": HoldsALambda,
+    "deep_copied": NoCopy,
+    "compiled": Branches,
+}

@@ -1,0 +1,72 @@
+from typing import Any
+
+import stnkit
+
+from . import vectors
+
+
+class Good(vectors.Vector, stnkit.Network):
+    def __init__(self, in_shape: tuple[int, ...], n_classes: int) -> None:
+        super().__init__()
+        self.make(in_shape, n_classes)
+
+    def forward(self, image):
+        return self.vector(image)
+
+
+class NoConfig(Good):
+    def __init__(self, in_shape: tuple[int, ...], n_classes: int, dtype: Any = vectors.ODD) -> None:
+        super().__init__(in_shape, n_classes)
+
+
+class Raises(vectors.Raises, Good): ...
+
+
+class Squeezes(vectors.Squeezes, Good): ...
+
+
+class Convolves(vectors.Convolves, Good): ...
+
+
+class Blind(Good):
+    """Its parameters learn, but nothing in front of it does."""
+
+    def forward(self, image):
+        return super().forward(image.detach())
+
+
+class Jitters(vectors.Jitters, Good): ...
+
+
+class Centers(vectors.Centers, Good): ...
+
+
+class Widens(vectors.Widens, Good): ...
+
+
+class HiddenState(vectors.HiddenState, Good): ...
+
+
+class HoldsALambda(vectors.HoldsALambda, Good): ...
+
+
+class NoCopy(vectors.NoCopy, Good): ...
+
+
+class Branches(vectors.Branches, Good): ...
+
+
+BROKEN = {
+    "construction": Raises,
+    "config": NoConfig,
+    "logits": Squeezes,
+    "too_small_input": Convolves,
+    "gradients": Blind,
+    "deterministic_in_eval": Jitters,
+    "batch_independence": Centers,
+    "dtype_and_device": Widens,
+    "state_dict": HiddenState,
+    "pickled": HoldsALambda,
+    "deep_copied": NoCopy,
+    "compiled": Branches,
+}

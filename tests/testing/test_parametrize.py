@@ -1,0 +1,80 @@
+"""The decorator, as pytest sees it in a project of its own."""
+
+import subprocess
+import sys
+
+import pytest
+
+import stnkit
+
+from .broken import samplers, transforms
+
+pytestmark = pytest.mark.no_jaxtyping
+
+TEST_FILE = """
+import stnkit.testing
+from tests.testing.broken import transforms
+
+@stnkit.testing.parametrize_with_checks(
+    [transforms.Good, transforms.Elsewhere, {"name": "transform.scale", "ndim": 3}],
+    expected_failures=lambda component: {"shapes": "not so"} if component is transforms.Good else {},
+)
+def test_conformance(check):
+    check()
+
+@stnkit.testing.parametrize_with_checks([transforms.Elsewhere], expected_failures={"identity": "it moves"})
+def test_declared(check):
+    check()
+"""
+
+
+def parameters(decorator):
+    return decorator.args[1]
+
+
+def test_ids_are_component_and_check():
+    decorator = stnkit.testing.parametrize_with_checks(["transform.scale", samplers.Good])
+    ids = [parameter.id for parameter in parameters(decorator)]
+    assert ids[:2] == ["transform.scale-construction", "transform.scale-config"]
+    assert ids[-1] == "sampler.Good-deep_copied"
+    assert len(set(ids)) == len(ids)
+    assert decorator.args[0] == "check"
+
+
+def test_compile_is_opt_in():
+    for compile_ in (False, True):
+        decorator = stnkit.testing.parametrize_with_checks([transforms.Good], compile=compile_)
+        assert ("transform.Good-compiled" in [parameter.id for parameter in parameters(decorator)]) == compile_
+
+
+def test_expected_failures_go_to_the_kinds_that_have_the_check():
+    decorator = stnkit.testing.parametrize_with_checks(
+        [transforms.Good, samplers.Good], expected_failures={"inverse": "none", "autocast": "narrow"}
+    )
+    marked = [parameter.id for parameter in parameters(decorator) if parameter.marks]
+    assert marked == ["transform.Good-autocast", "transform.Good-inverse", "sampler.Good-autocast"]
+
+
+@pytest.mark.parametrize("expected", [{"identiti": "a slip"}, lambda component: {"identiti": "a slip"}])
+def test_an_expected_failure_of_a_check_that_there_is_not_is_refused(expected):
+    with pytest.raises(stnkit.InputError, match=r"names 'identiti'.*the checks are:.* identity"):
+        stnkit.testing.parametrize_with_checks([transforms.Good], expected_failures=expected)
+
+
+def test_failures_skips_and_expected_failures_are_pytests(tmp_path):
+    (tmp_path / "test_it.py").write_text(TEST_FILE)
+    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(tmp_path / "test_it.py")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    out = result.stdout
+    assert result.returncode == 1, out + result.stderr
+    failed = [line.split("::")[1].split(" - ")[0] for line in out.splitlines() if line.startswith("FAILED")]
+    # The unexpected pass is strict.
+    assert failed == [
+        "test_conformance[transform.Good-shapes]",
+        "test_conformance[transform.Elsewhere-identity]",
+    ]
+    assert "XPASS(strict)" in out
+    assert "transform.Elsewhere, identity: the identity must leave every point where it is" in out
+    assert "no LinearFamily" in out
+    assert "test_declared[transform.Elsewhere-identity] - it moves" in out
+    assert "test_conformance[transform.scale(ndim=3)-inverse]" in out
