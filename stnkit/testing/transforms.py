@@ -149,6 +149,9 @@ def batch_independence(subject: Subject) -> None:
     close(family(theta, points), source, FLOAT64, "forward must give each θ what it gives it alone")
     grids = torch.cat([family.grid(row[None], SIZE[family.ndim]) for row in theta])
     close(family.grid(theta, SIZE[family.ndim]), grids, FLOAT64, "grid must give each θ what it gives it alone")
+    found = torch.cat([family.inverse(row[None], points) for row in theta])
+    claim = "inverse must give each θ what it gives it alone"
+    close(family.inverse(theta, points), found, ITERATED / 100, claim)
 
 
 def forward_agrees_with_grid(subject: Subject) -> None:
@@ -244,10 +247,12 @@ def nan_theta(subject: Subject) -> None:
         good = theta_of(family, batch=1, dtype=dtype).requires_grad_()
         expected = family.grid(good, size)
         gradient = _gradient(expected.sum(), good)
+        # At one place, for some of the places, and at all.
+        places = range(0, family.n_params, max(1, family.n_params // 16))
         for value in (torch.nan, torch.inf, -torch.inf):
-            bad = good.detach().repeat(2, 1)
-            bad[0, :1] = value  # one entry
-            bad[1] = value  # all entries
+            bad = good.detach().repeat(len(places) + 1, 1)
+            bad[range(len(places)), places] = value
+            bad[-1] = value
             theta = torch.cat([good.detach(), bad]).requires_grad_()
             grid = family.grid(theta, size)
             finite(grid, f"the grid must be finite for θ with {value}")
