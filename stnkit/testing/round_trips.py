@@ -76,7 +76,7 @@ def through_config(subject: Subject) -> None:
     from omegaconf import OmegaConf
 
     from stnkit.configs import node_of
-    from stnkit.registry import Registered, Source
+    from stnkit.registry import Registered
 
     supplied = component.kind.supplied
     chosen = {key: value for key, value in subject.options.items() if key not in supplied}
@@ -85,7 +85,8 @@ def through_config(subject: Subject) -> None:
         raise NotBuilt("it needs options that were not given")
     expected = checked(component, {o.name: o.default for o in options if o.default is not REQUIRED} | chosen)
     kind, name = component.kind.name, component.name
-    node = node_of(Registered(component, Source(f"{kind}.{name}", component.cls.__module__, "conformance", "0")))
+    unknown: Any = None  # where it was installed from plays no part
+    node = node_of(Registered(component, unknown))
     overrides = [f"{kind}.{key}={_override(value)}" for key, value in chosen.items()]
     with _stored(kind, name, node), initialize(config_path=None, version_base="1.3"):
         composed = compose(overrides=[f"+{kind}={name}", *overrides])
