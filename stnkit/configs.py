@@ -14,6 +14,7 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import PluginError
+from stnkit.hookspecs import Component
 from stnkit.kinds import KINDS
 from stnkit.option_types import members_of, plain
 from stnkit.options import REQUIRED, Option, options_of
@@ -65,13 +66,18 @@ def check_not_shadowed(choices: Mapping[str, Any], search_paths: Iterable[tuple[
 
 def node_of(entry: Registered) -> type[Any]:
     """The dataclass of a component's config: its fixed `name`, then its options with types and defaults."""
+    return component_node(entry.component)
+
+
+def component_node(component: Component) -> type[Any]:
+    """The same for a component that need not be registered."""
     # An enum of one member: another name is refused when the config is composed.
-    fixed_name: Any = enum.StrEnum("name", [(entry.name, entry.name)])  # type: ignore[misc]
-    fields: list[Any] = [("name", fixed_name, dataclasses.field(default=fixed_name(entry.name)))]
-    for option in options_of(entry.component):
+    fixed_name: Any = enum.StrEnum("name", [(component.name, component.name)])  # type: ignore[misc]
+    fields: list[Any] = [("name", fixed_name, dataclasses.field(default=fixed_name(component.name)))]
+    for option in options_of(component):
         annotation, default = _node_type(option), _node_default(option)
         fields.append((option.name, annotation, _field(default)))
-    return dataclasses.make_dataclass(f"{entry.kind}_{entry.name}", fields)
+    return dataclasses.make_dataclass(f"{component.kind.name}_{component.name}", fields)
 
 
 def _field(default: Any) -> Any:

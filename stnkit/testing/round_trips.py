@@ -75,8 +75,7 @@ def through_config(subject: Subject) -> None:
     from hydra import compose, initialize
     from omegaconf import OmegaConf
 
-    from stnkit.configs import node_of
-    from stnkit.registry import Registered
+    from stnkit.configs import component_node
 
     supplied = component.kind.supplied
     chosen = {key: value for key, value in subject.options.items() if key not in supplied}
@@ -85,8 +84,7 @@ def through_config(subject: Subject) -> None:
         raise NotBuilt("it needs options that were not given")
     expected = checked(component, {o.name: o.default for o in options if o.default is not REQUIRED} | chosen)
     kind, name = component.kind.name, component.name
-    unknown: Any = None  # where it was installed from plays no part
-    node = node_of(Registered(component, unknown))
+    node = component_node(component)
     overrides = [f"{kind}.{key}={_override(value)}" for key, value in chosen.items()]
     with _stored(kind, name, node), initialize(config_path=None, version_base="1.3"):
         composed = compose(overrides=[f"+{kind}={name}", *overrides])
