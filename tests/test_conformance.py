@@ -1,6 +1,9 @@
 """Whatever is installed, ours or a stranger's, does what its kind has to do."""
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import stnkit
 from stnkit.registry import registry
@@ -20,6 +23,7 @@ VARIANTS = {
     ],
     "transform.piecewise_affine": [
         {"control_points": [2, 5]},
+        {"control_points": [2, 40]},
         {"control_points": [8, 9]},
         {"control_points": [2, 3, 2], "ndim": 3},
         {"control_points": [4, 4, 5], "ndim": 3},
@@ -33,6 +37,7 @@ VARIANTS = {
     "transform.compose": [
         {"stages": ["affine"]},
         {"stages": [{"name": "bspline", "control_points": [5, 6]}, "displacement", "projective"]},
+        {"stages": [{"name": "compose", "stages": ["displacement"]}, "affine"]},
         {"stages": [{"name": "affine", "ndim": 3}, {"name": "bspline", "ndim": 3, "control_points": [4, 5, 4]}]},
     ],
     "sampler.bilinear": [{"double_backward": True}],
@@ -57,3 +62,33 @@ def test_conformance(check):
 
 def test_every_variant_is_of_something_installed():
     assert set(VARIANTS) <= set(INSTALLED)
+
+
+BROKEN_SWIRL = """
+import torch, stnkit
+class Swirl(stnkit.TransformFamily):
+    n_params = 1
+    def identity(self):
+        return torch.zeros(1, dtype=torch.float64)
+    def forward(self, theta, points):
+        return 1.1 * points + self.check_theta(theta)[:, None]
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("swirl", Swirl)
+"""
+
+
+def test_a_strangers_plugin_is_held_to_it_too(make_distribution):
+    make_distribution("their-swirl", {"their_swirl": BROKEN_SWIRL}, {"transform.swirl": "their_swirl"})
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "swirl and not stranger", __file__],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "FAILED tests/test_conformance.py::test_conformance[transform.swirl-identity]" in result.stdout, (
+        result.stderr
+    )
+    assert "1 failed, 19 passed, 2 skipped" in result.stdout

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.registry import registry
 
-LOCALIZERS = registry().names("localizer")
+# Of ours; what every localizer has to do is checked where everything is.
+LOCALIZERS = ["convolutional", "fully_connected"]
 
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 30), (28, 28), (60, 60), (97, 64), (8, 8, 8), (12, 16, 9)])
@@ -25,20 +25,6 @@ def test_the_fully_connected_localizer_has_the_papers_shapes():
     model = stnkit.build("localizer", "fully_connected", in_shape=(1, 28, 28))
     widths = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, torch.nn.Linear)]
     assert widths == [(784, 32), (32, 32), (32, 32)]
-
-
-@pytest.mark.parametrize("localizer", LOCALIZERS)
-def test_gradients_reach_every_parameter_of_a_moved_head(localizer):
-    family = stnkit.build("transform", "affine")
-    model = stnkit.SpatialTransformer(
-        stnkit.build("localizer", localizer, in_shape=(1, 16, 16)),
-        family,
-        stnkit.build("sampler", "bilinear"),
-    )
-    with torch.no_grad():
-        model.head.weight.normal_()
-    model(torch.rand(4, 1, 16, 16)).square().sum().backward()
-    assert all(p.grad is not None and bool((p.grad != 0).any()) for p in model.parameters())
 
 
 @pytest.mark.parametrize("size", [(28, 28), (8, 8), (12, 12, 12)])

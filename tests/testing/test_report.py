@@ -1,8 +1,10 @@
 """What is checked, in all its forms, and what is told of it."""
 
+import ast
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -172,11 +174,25 @@ def test_an_interruption_passes_through():
         stnkit.testing.run(Interrupted)
 
 
-def test_the_kit_works_without_pytest_and_comes_with_stnkit():
+def test_the_kit_works_without_pytest_lightning_or_any_verb_and_comes_with_stnkit():
     code = (
         "import sys; sys.modules['pytest'] = None; import stnkit; "
-        "report = stnkit.testing.check('sampler.bilinear'); assert report.ok; print(report)"
+        "report = stnkit.testing.check('sampler.bilinear'); assert report.ok; print(report); "
+        "assert not {'lightning', 'stnkit.cli'} & set(sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("sampler.bilinear: 18 passed")
+
+
+KIT = Path(stnkit.testing.__file__).parent
+
+
+@pytest.mark.parametrize("path", sorted(KIT.glob("*.py")), ids=lambda path: path.stem)
+def test_the_kit_depends_on_no_plugin(path):
+    tree = ast.parse(path.read_text())
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not [module for module in modules if module.startswith(("stnkit_plugins", "stnkit.cli"))]
+    built = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("build")]
+    assert not built

@@ -1,8 +1,6 @@
 """Families in a row: the order of the stages, their inverses, what lies outside, and the config."""
 
-import copy
 import math
-import pickle
 
 import hydra
 import pytest
@@ -49,19 +47,6 @@ def affine_theta(*rows):
     return torch.tensor([rows], dtype=torch.float64)
 
 
-@pytest.mark.parametrize("stages", [*STAGES, STAGES_3D], ids=str)
-def test_identity_leaves_every_point_where_it_is(stages):
-    family = compose(stages)
-    theta = family.identity()[None]
-    assert theta.dtype == torch.float64
-    assert theta.shape == (1, family.n_params)
-    points = random_points(family, batch=1)
-    torch.testing.assert_close(family(theta, points), points, atol=1e-14, rtol=0)
-    size = (3, 5, 4)[: family.ndim]
-    lattice = coordinates.lattice(size, dtype=torch.float64)
-    torch.testing.assert_close(family.grid(theta, size)[0], lattice, atol=1e-14, rtol=0)
-
-
 def test_theta_is_that_of_the_stages_in_their_order_and_the_last_acts_on_points_first():
     affine, bspline = stnkit.build("transform", "affine"), stnkit.build("transform", SMALL)
     family = compose(["affine", SMALL])
@@ -102,30 +87,6 @@ def test_the_default_is_affine_then_tps():
     assert [type(stage).__name__ for stage in stnkit.build("transform", "compose").stages] == [
         type(stnkit.build("transform", name)).__name__ for name in ("affine", "tps")
     ]
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("stages", [*STAGES, STAGES_3D], ids=str)
-def test_grid_is_forward_on_the_lattice(stages, dtype):
-    family = compose(stages)
-    theta = random_theta(family, dtype=dtype)
-    sizes = [(7, 10), (1, 6), (6, 1)] if family.ndim == 2 else [(3, 5, 4), (1, 2, 1)]
-    for size in sizes:
-        grid = family.grid(theta, size)
-        assert grid.shape == (3, *size, family.ndim)
-        assert grid.dtype == dtype
-        lattice = coordinates.lattice(size, dtype=dtype).view(1, -1, family.ndim)
-        expected = family(theta, lattice).view(grid.shape)
-        torch.testing.assert_close(grid, expected, atol=1e-5 if dtype == torch.float32 else 1e-13, rtol=0)
-
-
-@pytest.mark.parametrize("stages", [*STAGES, STAGES_3D], ids=str)
-def test_inverse_undoes_the_stages(stages):
-    family = compose(stages)
-    theta = random_theta(family, dtype=torch.float32)
-    points = random_points(family, dtype=torch.float32)
-    found = family.inverse(theta, family(theta, points))
-    torch.testing.assert_close(found, points, atol=1e-4, rtol=0)
 
 
 def test_a_point_without_a_solution_has_no_inverse_and_the_others_keep_theirs():
@@ -169,24 +130,6 @@ def test_composition_is_associative(seed):
     torch.testing.assert_close(right(theta, points), flat(theta, points), atol=1e-13, rtol=0)
 
 
-@pytest.mark.parametrize("stages", [STAGES[1], STAGES[2], STAGES_3D], ids=str)
-def test_gradients_to_theta_and_points_are_right(stages):
-    family = compose(stages)
-    theta = random_theta(family, batch=2).requires_grad_()
-    points = random_points(family, batch=1, n=4).requires_grad_()
-    assert torch.autograd.gradcheck(family, (theta, points), fast_mode=True)
-    size = (2, 3, 2)[: family.ndim]
-    assert torch.autograd.gradcheck(lambda t: family.grid(t, size), (theta,), fast_mode=True)
-
-
-def test_elements_of_a_batch_do_not_touch_each_other():
-    family = compose(["affine", SMALL])
-    theta, points = random_theta(family, batch=4), random_points(family, batch=4)
-    for i in range(4):
-        torch.testing.assert_close(family(theta, points)[i], family(theta[i : i + 1], points[i : i + 1])[0])
-        torch.testing.assert_close(family.grid(theta, (4, 5))[i], family.grid(theta[i : i + 1], (4, 5))[0])
-
-
 @pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf, 1e6, -1e30])
 @pytest.mark.parametrize("inner", ["affine", "bspline", "displacement"])
 def test_what_a_stage_sends_outside_stays_there_whatever_comes_after(inner, lost):
@@ -223,48 +166,6 @@ def test_points_without_a_solution_leave_the_gradient_of_the_inverse_finite():
     found[found.isfinite()].sum().backward()
     assert theta.grad[:, 6:].isfinite().all()
     assert (theta.grad[:, 6:] != 0).any(dim=1).all()
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
-@pytest.mark.parametrize("stages", [*STAGES, STAGES_3D], ids=str)
-def test_a_theta_that_is_not_finite_gives_a_finite_grid(stages, bad):
-    family = compose(stages)
-    size = (3, 5, 4)[: family.ndim]
-    for entry in range(0, family.n_params, 5):
-        theta = random_theta(family, dtype=torch.float32)
-        theta[1, entry] = bad
-        grid = family.grid(theta, size)
-        assert grid.isfinite().all()
-        assert grid.abs().max() <= coordinates.OUTSIDE
-        torch.testing.assert_close(grid[0], family.grid(theta[:1], size)[0])
-
-
-def test_autocast_does_not_narrow_the_coordinates():
-    family = compose(["affine", SMALL])
-    theta, points = random_theta(family, dtype=torch.float32), random_points(family, dtype=torch.float32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        grid, source = family.grid(theta, (9, 9)), family(theta, points)
-    torch.testing.assert_close(grid, family.grid(theta, (9, 9)), atol=0, rtol=0)
-    torch.testing.assert_close(source, family(theta, points), atol=0, rtol=0)
-
-
-@pytest.mark.no_jaxtyping
-def test_it_compiles_to_one_graph_and_maps_over_theta():
-    family = compose(["affine", FIELD, SMALL])
-    theta, points = random_theta(family), random_points(family)
-    grid = torch.compile(lambda t: family.grid(t, (4, 5)), backend="eager", fullgraph=True)
-    source = torch.compile(family, backend="eager", fullgraph=True)
-    torch.testing.assert_close(grid(theta), family.grid(theta, (4, 5)))
-    torch.testing.assert_close(source(theta, points), family(theta, points))
-    mapped = torch.vmap(lambda t: family.grid(t[None], (4, 5))[0])(theta)
-    torch.testing.assert_close(mapped, family.grid(theta, (4, 5)))
-
-
-def test_a_copy_and_a_pickle_are_the_same_map():
-    family = compose(["affine", SMALL])
-    theta = random_theta(family)
-    for twin in (copy.deepcopy(family), pickle.loads(pickle.dumps(family))):
-        torch.testing.assert_close(twin.grid(theta, (4, 5)), family.grid(theta, (4, 5)), atol=0, rtol=0)
 
 
 @pytest.mark.no_jaxtyping

@@ -43,18 +43,6 @@ def by_scipy(resolution, theta, points):
     return points + torch.stack([torch.from_numpy(values) for values in read], dim=-1)
 
 
-@pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
-def test_identity_leaves_every_point_where_it_is(resolution):
-    family = displacement(resolution)
-    theta = family.identity()[None]
-    points = random_points(family, batch=1, reach=3)
-    torch.testing.assert_close(family(theta, points), points, atol=0, rtol=0)
-    for size in SIZES[family.ndim]:
-        lattice = coordinates.lattice(size, dtype=torch.float64)
-        torch.testing.assert_close(family.grid(theta, size)[0], lattice, atol=1e-14, rtol=0)
-        torch.testing.assert_close(family.grid(theta.float(), size)[0], lattice.float(), atol=1e-6, rtol=0)
-
-
 @pytest.mark.parametrize("reach", [1.0, 3.0])
 @pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
 def test_forward_is_scipys_interpolation_inside_and_beyond_the_field(resolution, reach):
@@ -77,7 +65,7 @@ def test_grid_is_scipys_interpolation(resolution):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("resolution", [*RESOLUTIONS, [64, 64]], ids=str)
+@pytest.mark.parametrize("resolution", [[64, 64]], ids=str)
 def test_grid_is_forward_on_the_lattice(resolution, dtype):
     family = displacement(resolution)
     theta = random_theta(family, dtype=dtype)
@@ -162,22 +150,6 @@ def test_inverse_undoes_a_displacement_without_folds(resolution):
     torch.testing.assert_close(found, points, atol=1e-4, rtol=0)
 
 
-@pytest.mark.parametrize("resolution", [[8, 8], [2, 3, 4]], ids=str)
-def test_elements_of_a_batch_do_not_touch_each_other(resolution):
-    family = displacement(resolution)
-    theta, points = random_theta(family, batch=4), random_points(family, batch=4)
-    size = SIZES[family.ndim][0]
-    for i in range(4):
-        torch.testing.assert_close(family(theta, points)[i], family(theta[i : i + 1], points[i : i + 1])[0])
-        torch.testing.assert_close(family.grid(theta, size)[i], family.grid(theta[i : i + 1], size)[0])
-
-
-def test_a_batch_of_one_set_of_points_serves_every_theta():
-    family = displacement()
-    theta, points = random_theta(family, batch=4), random_points(family, batch=1)
-    torch.testing.assert_close(family(theta, points), family(theta, points.expand(4, -1, -1)), atol=0, rtol=0)
-
-
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
 @pytest.mark.parametrize("resolution", [[8, 8], [2, 3, 4]], ids=str)
 def test_a_theta_that_is_not_finite_gives_a_finite_grid_and_finite_gradients(resolution, bad):
@@ -206,27 +178,6 @@ def test_a_point_that_is_not_a_number_does_not_spread():
     torch.testing.assert_close(found[0, untouched], expected[0, untouched], atol=0, rtol=0)
 
 
-def test_autocast_does_not_narrow_the_coordinates():
-    family = displacement()
-    theta, points = random_theta(family, dtype=torch.float32), random_points(family, dtype=torch.float32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        grid, source = family.grid(theta, (9, 9)), family(theta, points)
-    torch.testing.assert_close(grid, family.grid(theta, (9, 9)), atol=0, rtol=0)
-    torch.testing.assert_close(source, family(theta, points), atol=0, rtol=0)
-
-
-@pytest.mark.no_jaxtyping
-def test_it_compiles_to_one_graph_and_maps_over_theta():
-    family = displacement([5, 6])
-    theta, points = random_theta(family), random_points(family)
-    grid = torch.compile(lambda t: family.grid(t, (4, 5)), backend="eager", fullgraph=True)
-    source = torch.compile(family, backend="eager", fullgraph=True)
-    torch.testing.assert_close(grid(theta), family.grid(theta, (4, 5)))
-    torch.testing.assert_close(source(theta, points), family(theta, points))
-    mapped = torch.vmap(lambda t: family.grid(t[None], (4, 5))[0])(theta)
-    torch.testing.assert_close(mapped, family.grid(theta, (4, 5)))
-
-
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -245,21 +196,3 @@ def test_bad_options_are_refused_in_one_sentence(options, message):
     with pytest.raises(stnkit.InputError, match=message) as refused:
         stnkit.build("transform", "displacement", **options)
     assert "\n" not in str(refused.value)
-
-
-@pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)])
-def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
-    family = displacement()
-    theta = torch.zeros(shape, dtype=dtype)
-    with pytest.raises(stnkit.InputError, match="Displacement takes a theta of"):
-        family.grid(theta, (4, 4))
-    with pytest.raises(stnkit.InputError, match="Displacement takes a theta of"):
-        family(theta, torch.zeros(1, 1, 2))
-
-
-@pytest.mark.no_jaxtyping
-def test_it_does_not_compose():
-    family = displacement()
-    with pytest.raises(stnkit.DoesNotComposeError, match="Displacement does not compose"):
-        family.compose(random_theta(family), random_theta(family))

@@ -1,7 +1,5 @@
-import copy
 import itertools
 import math
-import pickle
 
 import numpy as np
 import pytest
@@ -121,15 +119,13 @@ def test_the_default_has_four_points_on_each_axis():
     assert (len(mesh().triangles), len(mesh(ndim=3).triangles)) == (18, 162)
 
 
-@pytest.mark.parametrize("shape", [*SHAPES, [32, 32]], ids=str)
-def test_identity(shape):
-    family = mesh(shape)
+def test_identity_of_a_fine_mesh():
+    family = mesh([32, 32])
     theta = family.identity()[None]
-    size = (5, 9) if family.ndim == 2 else (3, 4, 5)
-    lattice = stnkit.coordinates.lattice(size, dtype=torch.float64)
-    assert (family.grid(theta, size) - lattice).abs().max() <= 1e-12
-    assert (family.grid(theta.float(), size) - lattice).abs().max() <= 1e-6
-    points = 2 * rand(1, 30, family.ndim)
+    lattice = stnkit.coordinates.lattice((5, 9), dtype=torch.float64)
+    assert (family.grid(theta, (5, 9)) - lattice).abs().max() <= 1e-12
+    assert (family.grid(theta.float(), (5, 9)) - lattice).abs().max() <= 1e-6
+    points = 2 * rand(1, 30, 2)
     assert (family(theta, points) - points).abs().max() <= 1e-12
 
 
@@ -173,32 +169,6 @@ def test_the_extension_is_continuous_beyond_corners_and_at_the_border(shape):
         assert jump.abs().max() <= 1e-7
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_grid_is_forward_on_the_lattice(shape):
-    family = mesh(shape)
-    theta = family.identity() + 0.5 * rand(2, family.n_params)
-    sizes = [(7, 11), (1, 9), (6, 1), (40, 3)] if family.ndim == 2 else [(5, 4, 3), (1, 1, 6), (2, 9, 1)]
-    for size in sizes:
-        expected = family(theta, lattice_points(size))
-        grid = family.grid(theta, size)
-        assert (grid.view(2, -1, family.ndim) - expected).abs().max() <= 1e-12
-        in_float32 = family.grid(theta.float(), size)
-        assert in_float32.dtype == torch.float32
-        assert (in_float32 - grid).abs().max() <= 1e-5
-
-
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_gradient_of_the_grid_is_that_of_forward(shape):
-    family = mesh(shape)
-    size = (6, 7) if family.ndim == 2 else (3, 4, 5)
-    theta = moved(family).requires_grad_()
-    weight = rand(2, *size, family.ndim)
-    (through_grid,) = torch.autograd.grad((family.grid(theta, size) * weight).sum(), theta)
-    source = family(theta, lattice_points(size))
-    (through_forward,) = torch.autograd.grad((source * weight.view_as(source)).sum(), theta)
-    assert (through_grid - through_forward).abs().max() <= 1e-12
-
-
 @pytest.mark.parametrize("shape", [[4, 4], [2, 3, 2]], ids=str)
 def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(shape, monkeypatch):
     monkeypatch.setattr(linear, "CHUNK_BYTES", 8 * 40 * 16)
@@ -217,29 +187,11 @@ def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(shape, monkeyp
         assert (kept - in_chunks).abs().max() <= 1e-12
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda family: pickle.loads(pickle.dumps(family))])
-def test_copies_and_pickles_leave_the_basis_behind_and_state_is_empty(copied):
-    family = mesh()
-    theta = moved(family)
-    grid = family.grid(theta, (8, 8))
-    other = copied(family)
-    assert (len(family._bases), len(other._bases)) == (1, 0)
-    assert torch.equal(other.grid(theta, (8, 8)), grid)
-    assert not family.state_dict()
-
-
 @pytest.mark.parametrize("shape", LARGE, ids=str)
 def test_large_meshes_keep_no_basis(shape):
     family = mesh(shape)
     family.grid(moved(family), (8,) * family.ndim)
     assert len(family._bases) == 0
-
-
-@pytest.mark.parametrize("shape", [[3, 3], [2, 3, 2]], ids=str)
-def test_gradients_agree_with_finite_differences(shape):
-    family = mesh(shape)
-    theta = moved(family).requires_grad_()
-    assert torch.autograd.gradcheck(family, (theta, rand(2, 5, family.ndim).requires_grad_()))
 
 
 @pytest.mark.parametrize("shape", [[3, 3], [2, 2, 3]], ids=str)
@@ -256,15 +208,6 @@ def test_gradients_on_edges_and_corners_are_those_of_a_neighboring_piece(shape):
         reach = positions(family)[family.triangles].diff(dim=1)
         slopes = torch.linalg.solve(reach, edges[..., None])[..., 0]
         assert (grad[0][:, None] - slopes).abs().amax(dim=-1).amin(dim=1).max() <= 1e-10
-
-
-@pytest.mark.parametrize("shape", [[4, 4], [8, 9]], ids=str)
-def test_rows_of_a_batch_do_not_see_each_other(shape):
-    family = mesh(shape)
-    theta, points = moved(family, n=4), rand(4, 6, 2)
-    for call in (family, family.inverse, lambda theta, points: family.grid(theta, (5, 4))):
-        alone = torch.cat([call(theta[i : i + 1], points[i : i + 1]) for i in range(4)])
-        assert (call(theta, points) - alone).nan_to_num().abs().max() <= 1e-12
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -420,15 +363,8 @@ def test_folds_are_the_pieces_that_turn_over(shape):
     assert torch.equal(family.folds(theta), torch.linalg.det(torch.stack(rows, dim=-2)) <= 0)
 
 
-def test_half_keeps_the_mesh_in_full_precision():
-    family = mesh([8, 9]).half()
-    theta = moved(family)
-    assert torch.equal(family.grid(theta, (6, 6)), mesh([8, 9]).grid(theta, (6, 6)))
-    assert family.grid(theta.half(), (6, 6)).dtype == torch.float32
-
-
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize("shape", [[4, 4], [8, 9], [4, 4, 5]], ids=str)
+@pytest.mark.parametrize("shape", [[8, 9], [4, 4, 5]], ids=str)
 def test_compiles_exports_and_maps_over_theta(shape):
     family = mesh(shape)
     theta = moved(family).float()
