@@ -145,7 +145,7 @@ def _described(distortion: Distortion, images: Tensor, drawn: Tensor) -> tuple[T
     What covers a pixel seldom, as clutter does, moves neither the median nor the median of the distances from it.
     """
     results = torch.stack([distortion.apply(images, drawn, _generator(seed)) for seed in range(REPEATS)])
-    if not getattr(distortion, "channels_move_together", True):
+    if not distortion.channels_move_together:
         results = results[:, :, :1]  # θ is that of the first channel
     median = results.median(dim=0).values
     return median, float((results - median).abs().median(dim=0).values.max())

