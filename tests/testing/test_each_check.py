@@ -30,6 +30,12 @@ def test_what_is_not_broken_fails_none(kind):
     assert report.ok, str(report)
 
 
+@pytest.mark.parametrize("name", ["Nothing", "Learned"])
+def test_what_is_unusual_fails_none(name):
+    report = stnkit.testing.run(getattr(MODULES["transform"], name), compile=True)
+    assert report.ok, str(report)
+
+
 def test_clutter_and_noise_that_theta_does_not_describe_are_no_failure():
     report = stnkit.testing.check(MODULES["distortion"].Noisy)
     assert {result.outcome for result in report.results} == {"passed"}

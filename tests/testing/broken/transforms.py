@@ -23,6 +23,38 @@ class Good(stnkit.TransformFamily):
         return points + self.strength * theta[:, None] * torch.tanh(points.flip(-1))
 
 
+class Nothing(Good):
+    """The identity and nothing else: unusual, and not broken."""
+
+    n_params = 0
+
+    def identity(self):
+        return torch.zeros(0, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        theta = self.check_theta(theta)
+        return self.check_points(points, theta).expand(len(theta), -1, -1)
+
+
+class Learned(Good):
+    """In three dimensions, with weights of its own: unusual, and not broken."""
+
+    ndim = 3
+    n_params = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frequency = torch.nn.Parameter(torch.randn(3))
+
+    def identity(self):
+        return torch.zeros(1, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        theta = self.check_theta(theta)
+        points = self.check_points(points, theta)
+        return points + theta[:, None] * torch.sin(self.frequency * points)
+
+
 class Raises(Good):
     def __init__(self) -> None:
         raise KeyError("no such thing")
