@@ -27,7 +27,9 @@ def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, i
     assert result.returncode == 0, result.stdout
     chosen = [f"{e.kind}={e.name}" for e in registry().registered if e.source.distribution == example.name]
     assert chosen
-    code, _, err = stnkit_main("train", *QUICK, *chosen, "hydra.run.dir=run")
+    code, _, err = stnkit_main(
+        "train", *QUICK, "training.epochs=1", "distortion=rotation", *chosen, "hydra.run.dir=run"
+    )
     assert (code, err) == (0, "")
     assert metrics("run")["history"][0]["validation_theta_distance"] > 0
 

@@ -1,8 +1,7 @@
 """A windowed sinc."""
 
-import torch
-
 import stnkit
+import torch
 
 
 class Hann(stnkit.KernelSampler):

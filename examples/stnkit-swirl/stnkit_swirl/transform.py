@@ -1,8 +1,7 @@
 """A swirl."""
 
-import torch
-
 import stnkit
+import torch
 
 
 class Swirl(stnkit.TransformFamily):

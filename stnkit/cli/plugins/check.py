@@ -14,6 +14,7 @@ from stnkit import testing
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.kinds import KINDS
+from stnkit.options import checked
 from stnkit.registry import registry
 from stnkit.testing import Report
 
@@ -41,6 +42,7 @@ def main(arguments: list[str]) -> int:
     kind, name = _component([word for word in given.words if "=" not in word])
     options = _options([word for word in given.words if "=" in word])
 
+    checked(registry().component(kind, name), options)  # a mistake in them is no fault of the component
     report = testing.run(f"{kind}.{name}", compile=given.compile, **options)
     _print_table(report)
     return 0 if report.ok else FAILURE
@@ -75,11 +77,14 @@ def _unknown(name: str) -> str:
 
 def _options(words: list[str]) -> dict[str, Any]:
     """Options by the grammar of `stnkit train`, so that a value is written the same way in both."""
-    try:
-        overrides = OverridesParser.create().parse_overrides(words)
-    except HydraException as error:
-        raise InputError(" ".join(str(error).split())) from error
-    return {override.key_or_group: override.value() for override in overrides}
+    options = {}
+    for word in words:
+        try:
+            override = OverridesParser.create().parse_override(word)
+        except HydraException as error:
+            raise InputError(f"{word} cannot be read: {str(error).splitlines()[0]}") from error
+        options[override.key_or_group] = override.value()
+    return options
 
 
 def _print_table(report: Report) -> None:

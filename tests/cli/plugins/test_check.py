@@ -61,7 +61,7 @@ def test_options_are_written_as_in_train(stnkit_main, leaves):
         (["rotation"], "'rotation' is the name of a transform and of a distortion: say which"),
         (["affine", "dim=2"], "transform 'affine' has no option 'dim'"),
         (["affine", "ndim=two"], "option ndim must be int"),
-        (["affine", "ndim=["], "ndim=["),
+        (["affine", "ndim=["], "ndim=[ cannot be read"),
         (["transform", "affine", "three"], "a component is a name, or a kind and a name"),
         (["ndim=2"], "a component is a name, or a kind and a name"),
         ([], "the following arguments are required"),
