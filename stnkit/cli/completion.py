@@ -5,14 +5,14 @@ answered without torch; only Hydra's part, which needs every component's options
 """
 
 import contextlib
-import importlib.metadata
 import io
 import os
 
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins import SUBCOMMANDS
+from stnkit.discovery import installed_plugins
 from stnkit.kinds import KINDS
-from stnkit.registry import GROUP
+from stnkit.verbs import announced_verbs
 
 # Readline takes "=" for the border of a word, so what stands in front of it must not be repeated.
 _BASH = r"""
@@ -79,7 +79,7 @@ def _possible(before: list[str], current: str) -> list[str]:
 
     match before:
         case []:
-            return list(VERBS)
+            return [*VERBS, *announced_verbs()]
         case ["train", *overrides]:
             return _overrides(overrides, current)
         case ["plugins"]:
@@ -97,7 +97,7 @@ def _possible(before: list[str], current: str) -> list[str]:
 
 def _names(kind: str) -> list[str]:
     """By the keys of the entry points, `kind.name`: nothing is imported."""
-    keys = (entry_point.name.partition(".") for entry_point in importlib.metadata.entry_points(group=GROUP))
+    keys = (key.partition(".") for installed in installed_plugins() for key in installed.keys)
     return [name for prefix, _, name in keys if prefix == kind]
 
 

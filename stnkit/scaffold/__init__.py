@@ -65,7 +65,7 @@ def _words(kind: str, name: str) -> dict[str, str]:
     taken = [str(entry.source) for entry in registry().providers(kind, name)]
     taken += [str(b.source) for b in registry().broken if b.source.entry_point == f"{kind}.{name}"]
     if taken:
-        raise InputError(f"{kind} {name!r} is taken by {' and '.join(taken)}: choose another name")
+        raise InputError(f"{kind} {name!r} is taken by {' and '.join(dict.fromkeys(taken))}: choose another name")
     module = f"stnkit_{name}"
     if importlib.util.find_spec(module) is not None:
         raise InputError(f"the module {module} is taken by another package that is installed: choose another name")

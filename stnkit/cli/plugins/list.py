@@ -77,11 +77,12 @@ def _of_kind(found: Registry, kind: str) -> Registry:
         return prefix == kind or prefix not in KINDS
 
     registered = [entry for entry in found.registered if entry.kind == kind]
-    return Registry(registered, [broken for broken in found.broken if concerns(broken)])
+    broken = [broken for broken in found.broken if concerns(broken)]
+    return Registry(registered=registered, broken=broken, conflicts=found.conflicts)
 
 
 def _clashes(entry: Registered, found: Registry) -> bool:
-    return len(found.providers(entry.kind, entry.name)) > 1
+    return (entry.kind, entry.name) in found.conflicts
 
 
 def _print_table(found: Registry) -> None:

@@ -34,18 +34,17 @@ def main(arguments: list[str]) -> int:
     found = registry()
     providers = found.providers(kind, name)
     broken = [b for b in found.broken if b.source.entry_point == f"{kind}.{name}"]
-    for entry in providers:
-        print(f"{kind} {name}  from {entry.source}\n")
-    for plugin in broken:
-        print(f"{kind} {name}  from {plugin.source} is broken: {plugin.reason}")
-    if len(providers) > 1:
-        print("These clash, and asking for the name is an error: uninstall one of them, or block it with")
-        print("\n".join(f"  STNKIT_DISABLE_PLUGINS={e.source.distribution}:{e.source.entry_point}" for e in providers))
-    if broken or len(providers) > 1:
+    for source in dict.fromkeys([entry.source for entry in providers] + [b.source for b in broken]):
+        print(f"{kind} {name}  from {source}")
+    if broken:
+        print("\nIt cannot be used:", "; ".join(dict.fromkeys(b.reason for b in broken)))
+        if len(providers) > 1:
+            print("To block one of them:")
+            print("\n".join(f"  STNKIT_DISABLE_PLUGINS={e.source.distribution}:{kind}.{name}" for e in providers))
         return FAILURE
     if not providers:
         found.component(kind, name)  # raises, with the names there are
-    print(described(providers[0]))
+    print(f"\n{described(providers[0])}")
     return 0
 
 
