@@ -80,7 +80,7 @@ def _run(words, stnkit_main, install):  # noqa: F811
         arguments = [INSTEAD.get(word, word) for word in words[1:] if not _only_for_mnist(word, words)]
         if arguments[0] == "train" and "--help" not in arguments:
             arguments += SHORT
-            chosen = {word.partition("=")[0] for word in arguments}
+            chosen = {re.split("[.=]", word)[0] for word in arguments}
             arguments += [word for word in SMALL if word.partition("=")[0] not in chosen]
         code, _, err = stnkit_main(*arguments)
         assert code == 0, err
