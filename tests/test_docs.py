@@ -1,51 +1,90 @@
 """Every code block in the README and in docs/ runs."""
 
+import os
 import re
 import subprocess
+import sys
 import tomllib
+import types
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
 from .cli.conftest import stnkit_main  # noqa: F401 a fixture
+from .installing import install  # noqa: F401 a fixture
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# Its blocks are one session: each goes on where the one above it ended.
+SESSIONS = [ROOT / "docs" / "write-a-plugin.md"]
+
+
+def blocks_of(page):
+    return re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
 BLOCKS = [
-    pytest.param(language, text, id=f"{page.name}-{text[: text.find(chr(10))][:50]}")
+    pytest.param([block], id=f"{page.name}-{block[1][: block[1].find(chr(10))][:50]}")
     for page in PAGES
-    for language, text in re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-]
+    for block in blocks_of(page)
+    if page not in SESSIONS
+] + [pytest.param(blocks_of(page), id=page.name) for page in SESSIONS]
 # What a reader's command gets in addition, so that it ends in seconds, and instead, so that it downloads nothing.
 SHORT = ["training.epochs=1", "training.progress=false"]
+SMALL = ["network=paper_fcn", "localizer=fully_connected"]
 INSTEAD = {"dataset=mnist": "dataset=digits"}
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(("language", "text"), BLOCKS)
-def test_a_code_block_runs(language, text, stnkit_main):  # noqa: F811
-    if language == "python":
-        exec(compile(text, "block", "exec"), {"__name__": "block"})
-    elif language == "toml":
-        assert tomllib.loads(text)
-    elif language == "yaml":
-        assert OmegaConf.create(text)
-    else:
-        assert language == "bash"
-        for line in text.splitlines():
-            _run(line.split("#")[0].split(), stnkit_main)
+@pytest.mark.parametrize("blocks", BLOCKS)
+def test_code_blocks_run(blocks, stnkit_main, install, monkeypatch):  # noqa: F811
+    for language, text in blocks:
+        if language == "python":
+            _execute(text, monkeypatch)
+        elif language == "toml":
+            assert tomllib.loads(text)
+        elif language == "yaml":
+            assert OmegaConf.create(text)
+        else:
+            assert language == "bash"
+            for line in text.splitlines():
+                _run(line.split("#")[0].split(), stnkit_main, install)
 
 
-def _run(words, stnkit_main):  # noqa: F811
+def _execute(text, monkeypatch):
+    """Run a block, or save it where its first line is the name of a file."""
+    if file := re.match(r"# (\w+\.py)\n", text):
+        assert Path(file[1]).is_file(), "a block replaces a file that is there"
+        Path(file[1]).write_text(text)
+        return
+    block = types.ModuleType("block")
+    monkeypatch.setitem(sys.modules, "block", block)  # classes can be pickled
+    exec(compile(text, "block", "exec"), vars(block))
+
+
+def _run(words, stnkit_main, install):  # noqa: F811
     if words[0] == "make":
         # Dry: it would run these very tests.
         subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
+    elif words[0] == "cd":
+        os.chdir(words[1])  # `stnkit_main` goes back
+    elif words[0] == "pip":
+        assert words[1:3] == ["install", "-e"]
+        install(Path.cwd(), editable=True)
+    elif words[0] == "pytest":
+        # A part of it: the checks of a new package run in full in test_scaffold.py.
+        result = subprocess.run(
+            [sys.executable, "-m", *words, "-k", "identity"], capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, result.stdout
     else:
         assert words[0] == "stnkit"
         arguments = [INSTEAD.get(word, word) for word in words[1:] if not _only_for_mnist(word, words)]
         if arguments[0] == "train" and "--help" not in arguments:
             arguments += SHORT
+            chosen = {re.split("[.=]", word)[0] for word in arguments}
+            arguments += [word for word in SMALL if word.partition("=")[0] not in chosen]
         code, _, err = stnkit_main(*arguments)
         assert code == 0, err
 

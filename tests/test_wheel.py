@@ -47,6 +47,8 @@ def test_a_built_wheel_works_in_a_clean_environment_from_another_directory(tmp_p
     for path in (ROOT / "plugins").glob("*/*.py"):
         if path.name != "__init__.py":
             assert f"stnkit_plugins.{path.parent.name}.{path.stem}" in listed
+    # Its templates are there too.
+    run(*stnkit, "plugins", "new", "transform", "swirl", cwd=elsewhere, env=environment)
     quick = ["network=paper_fcn", "localizer=fully_connected", "training.epochs=1", "training.progress=false"]
     assert "test error" in run(*stnkit, "train", *quick, "training=paper", *quick, cwd=elsewhere, env=environment)
     run(*stnkit, "report", "runs", "--html", "page.html", cwd=elsewhere, env=environment)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 VERBS = {
     "train": ("stnkit.cli.train", "train a network with a spatial transformer (a Hydra program)"),
     "report": ("stnkit.cli.report", "one table of any number of runs, as text, data, or a page with pictures"),
-    "plugins": ("stnkit.cli.plugins", "list every installed component, and broken plugins with the reason"),
+    "plugins": ("stnkit.cli.plugins", "list, show and check what is installed; write a package of your own"),
+    "completion": ("stnkit.cli.completion", "print the Tab completion of a shell: bash or zsh"),
 }
 USAGE_ERROR = 2
 INTERRUPTED = 130

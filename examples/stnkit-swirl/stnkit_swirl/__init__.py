@@ -1,0 +1,1 @@
+"""`stnkit train transform=swirl sampler=hann`."""

@@ -1,0 +1,115 @@
+"""`stnkit completion`: Tab completes verbs, kinds, names and, as Hydra does, the overrides of `stnkit train`.
+
+A shell asks `stnkit completion query` what could stand at the cursor. What the entry points tell by their keys is
+answered without torch; only Hydra's part, which needs every component's options, takes as long as a plugin list.
+"""
+
+import contextlib
+import io
+import os
+
+from stnkit.cli.parser import Parser
+from stnkit.cli.plugins import SUBCOMMANDS
+from stnkit.discovery import installed_plugins
+from stnkit.kinds import KINDS
+from stnkit.verbs import announced_verbs
+
+# Readline takes "=" for the border of a word, so what stands in front of it must not be repeated.
+_BASH = r"""
+_stnkit() {
+    local IFS=$'\n' line=${COMP_LINE:0:COMP_POINT} word
+    COMPREPLY=($(COMP_LINE=$line "${COMP_WORDS[0]}" completion query 2>/dev/null))
+    word=${line##* }
+    if [[ $word == *=* && $COMP_WORDBREAKS == *=* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*=}"}"}")
+    fi
+}
+complete -o nospace -o default -F _stnkit stnkit
+"""
+_ZSH = r"""
+_stnkit() {
+    local -a found
+    found=("${(@f)$(COMP_LINE="${(j: :)words[1,CURRENT-1]} $PREFIX" ${(Q)words[1]} completion query 2>/dev/null)}")
+    if [[ -n $found ]]; then compadd -Q -S '' -- $found; else _files; fi
+}
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit }
+compdef _stnkit stnkit
+"""
+SCRIPTS = {"bash": _BASH.strip(), "zsh": _ZSH.strip()}
+# What goes on behind it has no blank: an option's path, a value.
+_OPEN_ENDS = ("=", ".", "/")
+
+
+def main(arguments: list[str]) -> int:
+    """Print a shell's script, or for a script the words that could stand at the end of COMP_LINE.
+
+    Args:
+        arguments: what stands after the verb.
+    """
+    if arguments == ["query"]:
+        print("\n".join(answers(os.environ.get("COMP_LINE", ""))))
+        return 0
+    parser = Parser(
+        prog="stnkit completion",
+        description='Print the completion of a shell. To turn it on: eval "$(stnkit completion bash)"',
+    )
+    parser.add_argument("shell", choices=SCRIPTS, metavar="SHELL", help=" or ".join(SCRIPTS))
+    print(SCRIPTS[parser.parse_args(arguments).shell])
+    return 0
+
+
+def answers(line: str) -> list[str]:
+    """The words that could stand at the end of a command line, a finished one with a blank behind it.
+
+    Args:
+        line: from its start to the cursor.
+    """
+    words = line.split()[1:]
+    if line.strip() and line[-1].isspace():
+        words.append("")
+    if not words:
+        return []  # still in the name of the program
+    *before, current = words
+    found = sorted({word for word in _possible(before, current) if word.startswith(current)})
+    return [word if word.endswith(_OPEN_ENDS) else f"{word} " for word in found]
+
+
+def _possible(before: list[str], current: str) -> list[str]:
+    from stnkit.cli.main import VERBS
+
+    match before:
+        case []:
+            return [*VERBS, *announced_verbs()]
+        case ["train", *overrides]:
+            return _overrides(overrides, current)
+        case ["plugins"]:
+            return list(SUBCOMMANDS)
+        case ["plugins", "list" | "show" | "new"]:
+            return list(KINDS)
+        case ["plugins", "check"]:
+            return [*KINDS, *(name for kind in KINDS for name in _names(kind))]
+        case ["plugins", "show" | "check", kind]:
+            return _names(kind)
+        case ["completion"]:
+            return list(SCRIPTS)
+    return []
+
+
+def _names(kind: str) -> list[str]:
+    """By the keys of the entry points, `kind.name`: nothing is imported."""
+    keys = (key.partition(".") for installed in installed_plugins() for key in installed.keys)
+    return [name for prefix, _, name in keys if prefix == kind]
+
+
+def _overrides(before: list[str], current: str) -> list[str]:
+    group, equals, _ = current.partition("=")
+    if equals and group in KINDS:
+        return [f"{group}={name}" for name in _names(group)]
+    # Hydra takes the line's first word for its program and knows no verbs.
+    os.environ["COMP_LINE"] = " ".join(["stnkit", *before, current])
+    from stnkit.cli import train
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        train.main(["-sc", "query=bash"])
+    return printed.getvalue().split()

@@ -1,0 +1,107 @@
+"""`stnkit plugins check`: run the conformance checks on an installed component."""
+
+import collections
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from stnkit import testing
+from stnkit.cli.parser import Parser
+from stnkit.errors import InputError
+from stnkit.kinds import KINDS
+from stnkit.options import checked
+from stnkit.registry import registry
+from stnkit.testing import Report
+
+FAILURE = 1
+STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "expected_failure": "yellow"}
+
+
+def main(arguments: list[str]) -> int:
+    """Print a table of the checks: 0, or 1 when one failed.
+
+    Args:
+        arguments: what stands after the subcommand.
+
+    Raises:
+        StnkitError: when there is no such component, or it cannot be built.
+    """
+    parser = Parser(
+        prog="stnkit plugins check",
+        usage="%(prog)s [-h] [--compile] [KIND] NAME [OPTION=VALUE ...]",
+        description=__doc__,
+    )
+    parser.add_argument("words", nargs="+", metavar="[KIND] NAME [OPTION=VALUE]", help="as in stnkit train")
+    parser.add_argument("--compile", action="store_true", help="also check under torch.compile, which takes a minute")
+    given = parser.parse_intermixed_args(arguments)
+    kind, name = _component([word for word in given.words if "=" not in word])
+    options = _options([word for word in given.words if "=" in word])
+
+    checked(registry().component(kind, name), options)  # a mistake in them is no fault of the component
+    report = testing.run(f"{kind}.{name}", compile=given.compile, **options)
+    _print_table(report)
+    return 0 if report.ok else FAILURE
+
+
+def _component(words: list[str]) -> tuple[str, str]:
+    """Kind and name, from both, from `kind.name`, or from a name that only one kind has."""
+    if len(words) == 1 and words[0].partition(".")[0] in KINDS:
+        words = words[0].split(".", 1)
+    if len(words) == 2:
+        registry().component(*words)  # raises, with what there is
+        return words[0], words[1]
+    if len(words) != 1:
+        raise InputError(f"a component is a name, or a kind and a name, but {' '.join(words) or 'nothing'!r} was given")
+    (name,) = words
+    kinds = [kind for kind in KINDS if registry().providers(kind, name)]
+    if len(kinds) == 1:
+        registry().component(kinds[0], name)
+        return kinds[0], name
+    if kinds:
+        raise InputError(f"{name!r} is the name of a {' and of a '.join(kinds)}: say which, as in `{kinds[0]} {name}`")
+    raise InputError(_unknown(name))
+
+
+def _unknown(name: str) -> str:
+    broken = [b for b in registry().broken if b.source.entry_point.partition(".")[2] == name]
+    if broken:
+        return f"{broken[0].source.entry_point} of {broken[0].source} is broken: {broken[0].reason}"
+    names = "; ".join(f"{kind}: {', '.join(registry().names(kind)) or 'none'}" for kind in KINDS)
+    return f"there is no component {name!r}; there are {names}"
+
+
+def _options(words: list[str]) -> dict[str, Any]:
+    """Options by the grammar of `stnkit train`, so that a value is written the same way in both."""
+    options = {}
+    for word in words:
+        try:
+            override = OverridesParser.create().parse_override(word)
+        except HydraException as error:
+            raise InputError(f"{word} cannot be read: {str(error).splitlines()[0]}") from error
+        options[override.key_or_group] = override.value()
+    return options
+
+
+def _print_table(report: Report) -> None:
+    console = Console()
+    if console.is_terminal:
+        table = Table("check", "outcome", "reason", box=box.SIMPLE_HEAD)
+        for result in report.results:
+            outcome = Text(_words(result.outcome), style=STYLES.get(result.outcome, "bold red"))
+            table.add_row(result.name, outcome, Text(result.reason))
+        console.print(table)
+    else:
+        width = max(len(result.name) for result in report.results)
+        for result in report.results:
+            print(f"{result.name:<{width}}  {_words(result.outcome):<16}  {result.reason}".rstrip())
+    counts = collections.Counter(_words(result.outcome) for result in report.results)
+    print(f"{report.component}: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}")
+
+
+def _words(outcome: str) -> str:
+    return outcome.replace("_", " ")

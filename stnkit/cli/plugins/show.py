@@ -1,0 +1,126 @@
+"""`stnkit plugins show`: what a component is, which options it has, and where it comes from."""
+
+import enum
+import shlex
+import shutil
+import textwrap
+import types
+import typing
+from typing import Any
+
+from stnkit.cli.parser import Parser
+from stnkit.docstrings import description, parameter_lines
+from stnkit.kinds import KINDS, kind_named
+from stnkit.options import REQUIRED, Option, options_of
+from stnkit.registry import Registered, registry
+
+FAILURE = 1
+
+
+def main(arguments: list[str]) -> int:
+    """Print everything about a component: 0, or 1 when it is there and cannot be used.
+
+    Args:
+        arguments: what stands after the subcommand.
+
+    Raises:
+        UnknownNameError: when there is no such component.
+    """
+    parser = Parser(prog="stnkit plugins show", description=__doc__)
+    parser.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument("name", metavar="NAME", help="of the component")
+    options = parser.parse_args(arguments)
+    kind, name = kind_named(options.kind).name, options.name
+    found = registry()
+    providers = found.providers(kind, name)
+    broken = [b for b in found.broken if b.source.entry_point == f"{kind}.{name}"]
+    for source in dict.fromkeys([entry.source for entry in providers] + [b.source for b in broken]):
+        print(f"{kind} {name}  from {source}")
+    if broken:
+        print("\nIt cannot be used:", "; ".join(dict.fromkeys(b.reason for b in broken)))
+        if len(providers) > 1:
+            print("To block one of them:")
+            print("\n".join(f"  STNKIT_DISABLE_PLUGINS={e.source.distribution}:{kind}.{name}" for e in providers))
+        return FAILURE
+    if not providers:
+        found.component(kind, name)  # raises, with the names there are
+    print(f"\n{described(providers[0])}")
+    return 0
+
+
+def described(entry: Registered) -> str:
+    """Docstring, options with their types, defaults and help, and an example.
+
+    Args:
+        entry: the component.
+    """
+    component = entry.component
+    parts = [_fitted(description(component.cls))]
+    if options := options_of(component):
+        help_lines = parameter_lines(component.cls)
+        parts.append("options\n" + "\n".join(_option(option, help_lines.get(option.name, "")) for option in options))
+    parts.append(f"example\n  {example(entry)}")
+    return "\n\n".join(part for part in parts if part)
+
+
+def example(entry: Registered) -> str:
+    """A command that selects the component, with its first option that has a value to show.
+
+    Args:
+        entry: the component.
+    """
+    words = [f"{entry.kind}={entry.name}"]
+    for option in options_of(entry.component):
+        if option.default is REQUIRED:
+            words.append(f"{entry.kind}.{option.name}=VALUE")
+        elif option.default is not None and len(words) == 1:
+            words.append(f"{entry.kind}.{option.name}={_value(option.default)}")
+    return shlex.join(["stnkit", "train", *words])
+
+
+def _option(option: Option, help_line: str) -> str:
+    default = "  (required)" if option.default is REQUIRED else f" = {_value(option.default)}"
+    line = f"  {option.name}: {_type(option.annotation, option)}{default}"
+    wrapped = textwrap.wrap(help_line, _width(), initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join([line, *wrapped])
+
+
+def _fitted(text: str) -> str:
+    """Paragraphs of prose as wide as the terminal; what is indented stays as its author wrote it."""
+    paragraphs = text.split("\n\n")
+    prose = [not any(line.startswith(" ") for line in paragraph.splitlines()) for paragraph in paragraphs]
+    return "\n\n".join(
+        textwrap.fill(" ".join(paragraph.split()), _width()) if is_prose else paragraph
+        for paragraph, is_prose in zip(paragraphs, prose, strict=True)
+    )
+
+
+def _width() -> int:
+    return max(40, min(shutil.get_terminal_size((100, 24)).columns, 100))
+
+
+def _type(annotation: Any, option: Option) -> str:
+    """The type as one would write a value of it: an enum is the list of its members."""
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return " | ".join(annotation.__members__)
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        members = typing.get_args(annotation)
+        enums = [m for m in members if isinstance(m, type) and issubclass(m, enum.Enum)]
+        # Beside an enum `str` is for calls from Python: it takes the same names.
+        return " | ".join(_type(m, Option(option.name, m, None)) for m in members if not (enums and m is str))
+    if annotation is type(None):
+        return "null"
+    return Option(option.name, annotation, option.default).type_name
+
+
+def _value(value: Any) -> str:
+    """A default as one writes it on the command line."""
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_value, value))}]"
+    return str(value)

@@ -1,0 +1,83 @@
+import pytest
+
+COMPONENT = """
+import torch, stnkit
+
+class Leaves(stnkit.TransformFamily):
+    \"\"\"T_θ(p) = p + θ + 1: its identity is none.\"\"\"
+    n_params = 1
+
+    def __init__(self, offset: float = 1.0):
+        super().__init__()
+        self.offset = offset
+
+    def identity(self):
+        return torch.zeros(1, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        return points + theta[:, :, None] + self.offset
+
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("leaves", Leaves)
+"""
+
+pytestmark = pytest.mark.no_jaxtyping
+
+
+@pytest.fixture
+def leaves(make_distribution):
+    make_distribution("leaving", {"checked_leaves": COMPONENT}, {"transform.leaves": "checked_leaves"})
+
+
+@pytest.mark.parametrize("words", [["affine"], ["transform", "affine"], ["transform.affine", "ndim=3"]])
+def test_a_component_that_does_what_it_has_to_passes_all(words, stnkit_main):
+    code, out, err = stnkit_main("plugins", "check", *words)
+    assert (code, err) == (0, "")
+    *checks, summary = out.splitlines()
+    assert any(line.split()[:2] == ["identity", "passed"] for line in checks)
+    assert not any("failed" in line for line in out.splitlines())
+    assert f"{len([line for line in checks if ' passed' in line])} passed" in summary
+
+
+def test_a_check_that_fails_is_a_row_with_its_reason_and_exit_code_1(stnkit_main, leaves):
+    code, out, _ = stnkit_main("plugins", "check", "leaves")
+    assert code == 1
+    (row,) = [line for line in out.splitlines() if line.startswith("identity ")]
+    assert row.split()[1] == "failed"
+    assert len(row.split()) > 5
+
+
+def test_options_are_written_as_in_train(stnkit_main, leaves):
+    assert stnkit_main("plugins", "check", "leaves", "offset=0.0")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["afine"], "there is no component 'afine'; there are transform: affine"),
+        (["transform", "afine"], "there is no transform 'afine'; the transforms are"),
+        (["trnsform", "affine"], "there is no kind 'trnsform'"),
+        (["rotation"], "'rotation' is the name of a transform and of a distortion: say which"),
+        (["affine", "dim=2"], "transform 'affine' has no option 'dim'"),
+        (["affine", "ndim=two"], "option ndim must be int"),
+        (["affine", "ndim=["], "ndim=[ cannot be read"),
+        (["transform", "affine", "three"], "a component is a name, or a kind and a name"),
+        (["ndim=2"], "a component is a name, or a kind and a name"),
+        ([], "the following arguments are required"),
+    ],
+)
+def test_a_mistake_is_one_sentence(words, sentence, stnkit_main):
+    code, out, err = stnkit_main("plugins", "check", *words)
+    assert (code, out) == (2, "")
+    assert sentence in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.filterwarnings("ignore::stnkit.registry.PluginWarning")
+def test_a_broken_plugin_tells_its_reason(stnkit_main, make_distribution):
+    make_distribution("breaks", {}, {"transform.bad": "no_such_module_at_all"})
+    for words in (["bad"], ["transform", "bad"]):
+        code, _, err = stnkit_main("plugins", "check", *words)
+        assert code == 2
+        assert "No module named 'no_such_module_at_all'" in err

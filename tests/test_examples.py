@@ -1,0 +1,46 @@
+"""Every package under examples/ installs, passes its own tests, and trains."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stnkit.registry import registry
+from tests.cli.conftest import QUICK, metrics, stnkit_main  # noqa: F401 a fixture
+from tests.installing import install  # noqa: F401 a fixture
+
+EXAMPLES = sorted((Path(__file__).parent.parent / "examples").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, install):  # noqa: F811
+    install(example)
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", example],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    chosen = [f"{e.kind}={e.name}" for e in registry().registered if e.source.distribution == example.name]
+    assert chosen
+    code, _, err = stnkit_main(
+        "train", *QUICK, "training.epochs=1", "distortion=rotation", *chosen, "hydra.run.dir=run"
+    )
+    assert (code, err) == (0, "")
+    assert metrics("run")["history"][0]["validation_theta_distance"] > 0
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_short(example):
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", example],
+        cwd=example,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert sum(len((example / path).read_text().splitlines()) for path in listed.stdout.split()) < 80
