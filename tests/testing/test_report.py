@@ -86,7 +86,8 @@ def test_an_object_that_cannot_be_copied_is_checked_as_far_as_that_goes():
         (networks.Good((1, 8, 8), 3), {}, "a network is built for the images of a run.*give the class Good"),
         (distortions.Good((1, 8, 8)), {}, "a distortion is built for the images of a run.*give the class Good"),
     ],
-    ids=str,
+    # By its class where it has no name: an address is another one in every process.
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_cannot_be_checked_is_refused_in_a_sentence(component, options, message):
     for call in (stnkit.testing.check, stnkit.testing.run, stnkit.testing.checks_for):
