@@ -46,13 +46,13 @@ def insert_transformers(
         The network that was given.
 
     Raises:
-        InputError: when there is no such place, no image (B, C, *size) arrives there, or exactly one call of the
-            network does not call it once; when there is a transformer already, or a part cannot be built for it.
+        InputError: when there is no such place, it is not called exactly once in a pass, with an image (B, C, *size),
+            it has a transformer already, a part cannot be built for it, or what follows does not take the output.
     """
     draws = _Draws()
     arrivals: list[_Arrival] = []
     for place, parts in places.items():
-        check_parts(place, parts)
+        _check_parts(place, parts)
         host = host_of(network, place)
         for other in arrivals:
             if other.host is host:
@@ -78,13 +78,28 @@ def insert_transformers(
     return network
 
 
-def check_parts(place: str, parts: Any) -> None:
-    """Raise an InputError when what is asked for at a place is no mapping of the keys that there are.
+def make_transformers(
+    place: str, parts: Mapping[str, Any], in_shape: tuple[int, ...]
+) -> SpatialTransformer | ParallelTransformers:
+    """What stands at a place.
 
     Args:
-        place: as the user named it.
+        place: as the user named it, for what is said of mistakes.
         parts: what `insert_transformers` takes for it.
+        in_shape: (C, *size) of the images there.
+
+    Raises:
+        InputError: when the parts are not of that form, or one cannot be built for these images.
     """
+    _check_parts(place, parts)
+    try:
+        transformers = [_transformer(parts, in_shape) for _ in range(parts.get("parallel", 1))]
+    except StnkitError as error:
+        raise type(error)(f"place {place!r}: {error}") from error
+    return transformers[0] if len(transformers) == 1 else ParallelTransformers(transformers)
+
+
+def _check_parts(place: str, parts: Any) -> None:
     if not isinstance(parts, Mapping):
         raise InputError(f"place {place!r} needs a mapping with {', '.join(PARTS)}, but {parts!r} was given")
     unknown = [key for key in parts if key not in (*PARTS, *OPTIONS)]
@@ -124,11 +139,8 @@ class _Arrival:
     def receive(self, host: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         """A pre-hook: make the transformer of the place and use it."""
         image = self._image(args)
-        try:
-            with self.draws:
-                made = _transformers(self.parts, tuple(image.shape[1:]))
-        except StnkitError as error:
-            raise type(error)(f"place {self.place!r}: {error}") from error
+        with self.draws:
+            made = make_transformers(self.place, self.parts, tuple(image.shape[1:]))
         self.made = made.to(device=image.device, dtype=_working_dtype(image, host)).eval()
         host.add_module(CHILD, made)
         # Not its `__call__`: who calls that is the host, which runs whatever children it has.
@@ -193,12 +205,6 @@ def _run(network: nn.Module, example: tuple[Any, ...], arrivals: list[_Arrival])
     for arrival in arrivals:
         if arrival.made is None:
             raise InputError(f"place {arrival.place!r} is not called when the network is run on example_input")
-
-
-def _transformers(parts: Mapping[str, Any], in_shape: tuple[int, ...]) -> SpatialTransformer | ParallelTransformers:
-    """What stands at a place, for images of `in_shape`."""
-    transformers = [_transformer(parts, in_shape) for _ in range(parts.get("parallel", 1))]
-    return transformers[0] if len(transformers) == 1 else ParallelTransformers(transformers)
 
 
 def _transformer(parts: Mapping[str, Any], in_shape: tuple[int, ...]) -> SpatialTransformer:

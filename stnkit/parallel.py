@@ -18,6 +18,9 @@ class ParallelTransformers(nn.Module):
     Args:
         transformers: one or more, with outputs of one size.
 
+    Attributes:
+        out_size: theirs, None for that of each image.
+
     Raises:
         InputError: when there is none, or their output sizes differ.
 
@@ -29,6 +32,7 @@ class ParallelTransformers(nn.Module):
         sizes = [transformer.out_size for transformer in transformers]
         if not sizes or len(set(sizes)) > 1:
             raise InputError(f"parallel transformers need one and the same out_size, but theirs are {sizes}")
+        self.out_size = sizes[0]
         self.transformers = nn.ModuleList(transformers)
 
     def forward(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B channels *out_size"]:

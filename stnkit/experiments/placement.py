@@ -7,11 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit import coordinates
 from stnkit.building import build
 from stnkit.errors import InputError
 from stnkit.experiments.networks import Network
-from stnkit.inserting import PARTS, check_parts, insert_transformers
+from stnkit.inserting import PARTS, insert_transformers, make_transformers
 from stnkit.parallel import ParallelTransformers
 from stnkit.places import CHILD, INPUT, submodule_name
 from stnkit.transformer import SpatialTransformer
@@ -20,35 +19,31 @@ from stnkit.transformer import SpatialTransformer
 class TransformedNetwork(nn.Module):
     """network ∘ transformer: the network sees the image as the transformer straightens it.
 
-    The transformer at the input is this module's and not the network's, so that the network alone classifies
-    images that are straightened already. Those inside are the network's.
-
     Args:
-        network: what classifies.
+        transformer: what stands at the input, None for nothing.
+        network: what classifies; it may have transformers inside.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, transformer: SpatialTransformer | ParallelTransformers | None, network: Network) -> None:
         super().__init__()
+        self.transformer = transformer
         self.network = network
-
-    @property
-    def transformer(self) -> SpatialTransformer | ParallelTransformers | None:
-        """What stands at the input, or None."""
-        return getattr(self, CHILD, None)
 
     def transformers(self) -> dict[str, SpatialTransformer]:
         """Every transformer by its place, `input` or a module's name; parallel ones are numbered from 1."""
         found = {}
         for name, module in self.named_modules():
             if isinstance(module, SpatialTransformer):
-                host, _, child = f".{name.removeprefix('network.')}".partition(f".{CHILD}")
+                host, _, child = name.removeprefix("network.").partition(f".{CHILD}")
+                if name.startswith("transformer"):
+                    host, child = INPUT, name.removeprefix("transformer")
                 number = child.rpartition(".")[2]
-                found[(host[1:] or INPUT) + (f" {int(number) + 1}" if number else "")] = module
+                found[f"{host} {int(number) + 1}" if number else host] = module
         return found
 
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
         """One logit for each class."""
-        return self.network(image)
+        return self.network(image if self.transformer is None else self.transformer(image))
 
 
 def place(
@@ -89,20 +84,13 @@ def place(
         )
     common = {name: config[name] for name in PARTS} | {"parallel": parallel, "recurrent": recurrent}
     places = {name: common | dict(own.get(name) or {}) for name in at}
-    for name, chosen in places.items():
-        check_parts(name, chosen)
-    network_shape = in_shape
+    transformer, network_shape = None, in_shape
     if INPUT in places:
-        size = places[INPUT].setdefault("out_size", config["out_size"]) or in_shape[1:]
-        try:
-            size = coordinates.check_size(size, len(in_shape) - 1)
-        except InputError as error:
-            raise InputError(f"out_size: {error}") from None
-        network_shape = (in_shape[0] * places[INPUT]["parallel"], *size)
-    network = TransformedNetwork(build("network", config["network"], in_shape=network_shape, n_classes=n_classes))
-    # First what stands at the input, which makes of the image what the network is built for.
-    at_input = {name: chosen for name, chosen in places.items() if name == INPUT}
-    insert_transformers(network, at_input, torch.zeros(1, *in_shape))
-    inside = {submodule_name(network.network, name): places[name] for name in at if name != INPUT}
-    insert_transformers(network.network, inside, torch.zeros(1, *network_shape))
-    return network
+        places[INPUT].setdefault("out_size", config["out_size"])
+        transformer = make_transformers(INPUT, places[INPUT], in_shape)
+        n_channels = in_shape[0] * places[INPUT]["parallel"]
+        network_shape = (n_channels, *(transformer.out_size or in_shape[1:]))
+    network = build("network", config["network"], in_shape=network_shape, n_classes=n_classes)
+    inside = {submodule_name(network, name): places[name] for name in at if name != INPUT}
+    insert_transformers(network, inside, torch.zeros(1, *network_shape))
+    return TransformedNetwork(transformer, network)

@@ -33,8 +33,8 @@ def test_several_transformers_train_and_are_drawn_in_one_picture(stnkit_main, tm
     heads = sorted(name.removeprefix("network.") for name in names if name.endswith("head.bias"))
     assert heads == [
         "network.layers.1.spatial_transformer.head.bias",
-        "spatial_transformer.transformers.0.head.bias",
-        "spatial_transformer.transformers.1.head.bias",
+        "transformer.transformers.0.head.bias",
+        "transformer.transformers.1.head.bias",
     ]
     assert names["network.network.layers.1.spatial_transformer.head.bias"].shape == (1,)
 
