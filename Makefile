@@ -16,10 +16,17 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+# Apart from the environment: beside a torch for the CPU, torchvision, which timm needs, cannot be imported as it is, and
+# Lightning imports it where it finds it.
+$(VENV)/timm/installed: constraints.txt | $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps --upgrade \
+		--target $(VENV)/timm timm torchvision
+	touch $@
+
 train: $(VENV)/installed ## train the default experiment; ARGS='transform=affine seed=1' changes it
 	$(BIN)/stnkit train $(ARGS)
 
-test: $(VENV)/installed ## run the whole test suite
+test: $(VENV)/installed $(VENV)/timm/installed ## run the whole test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 browser: ## install chromium and its driver where they are missing (Debian, as root): the page's tests need them

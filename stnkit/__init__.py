@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from stnkit.experiments.networks import Network
     from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily
     from stnkit.hookspecs import Component, Verb, hookimpl
+    from stnkit.inserting import insert_transformers
     from stnkit.localizers import Localizer, RegressionHead
+    from stnkit.parallel import ParallelTransformers
     from stnkit.samplers import KernelSampler, PaddedSampler, Padding, Sampler
     from stnkit.transformer import SpatialTransformer
 
@@ -45,6 +47,7 @@ _MODULES = {
     "NotFiniteError": "errors",
     "PaddedSampler": "samplers",
     "Padding": "samplers",
+    "ParallelTransformers": "parallel",
     "PluginError": "errors",
     "Reflection": "families",
     "RegressionHead": "localizers",
@@ -59,6 +62,7 @@ _MODULES = {
     "build": "building",
     "coordinates": "",
     "hookimpl": "hookspecs",
+    "insert_transformers": "inserting",
     "load_run": "experiments.loading",
     "pose_theta": "experiments.distortions",
     "testing": "",
@@ -81,6 +85,7 @@ __all__ = [
     "NotFiniteError",
     "PaddedSampler",
     "Padding",
+    "ParallelTransformers",
     "PluginError",
     "Reflection",
     "RegressionHead",
@@ -95,6 +100,7 @@ __all__ = [
     "build",
     "coordinates",
     "hookimpl",
+    "insert_transformers",
     "load_run",
     "pose_theta",
     "testing",

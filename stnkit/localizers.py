@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
+from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 
 
@@ -19,9 +20,11 @@ class Localizer(nn.Module, abc.ABC):
 
     Attributes:
         n_features: number of features of an image.
+        in_shape: (C, *size) of the images, set by a localizer that takes no others; None for any.
     """
 
     n_features: int
+    in_shape: tuple[int, ...] | None = None
 
     @abc.abstractmethod
     def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
@@ -32,7 +35,16 @@ class Localizer(nn.Module, abc.ABC):
         """
 
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
-        """The same as `features`."""
+        """The same as `features`.
+
+        Raises:
+            InputError: when the image is not of `in_shape`.
+        """
+        if self.in_shape is not None and tuple(image.shape[1:]) != tuple(self.in_shape):
+            raise InputError(
+                f"{type(self).__name__} was built for images of shape {list(self.in_shape)}, "
+                f"but some of shape {list(image.shape[1:])} were given"
+            )
         return self.features(image)
 
 

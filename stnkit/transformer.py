@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.errors import InputError
+from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
 from stnkit.localizers import Localizer, RegressionHead
 from stnkit.samplers.sampler import Sampler
@@ -15,16 +15,25 @@ from stnkit.samplers.sampler import Sampler
 class SpatialTransformer(nn.Module):
     """image ↦ sampler(image, family.grid(θ)) with θ = head(localizer(image)): the identity at construction.
 
+    Recurrent, the localizer looks again at what it made of the image: θ_k = θ_{k−1} ∘ head(localizer(I ∘ T_{θ_{k−1}})).
+    It is the same localizer in all steps; the maps are composed, and the output is read from the image itself.
+
     Args:
         localizer: looks at the image.
         family: turns θ into a sampling grid.
         sampler: reads the image at the grid.
         out_size: size of the output, (H, W) or (D, H, W); by default that of each image.
+        recurrent: number of times that the localizer looks, at least 1; more than 1 for families that compose.
+
+    Attributes:
+        theta: passes on every θ that is made, so that hooks can see it.
 
     Raises:
-        InputError: when `out_size` is not as many positive whole numbers as the family has dimensions.
+        InputError: when `out_size` is not as many positive whole numbers as the family has dimensions, or
+            `recurrent` is less than 1, or more with a family that does not compose.
 
-    Source: Jaderberg et al., Spatial Transformer Networks, NeurIPS 2015, section 3.
+    Source: Jaderberg et al., Spatial Transformer Networks, NeurIPS 2015, section 3. Recurrent: Lin and Lucey,
+        Inverse compositional spatial transformer networks, CVPR 2017.
     """
 
     def __init__(
@@ -33,20 +42,32 @@ class SpatialTransformer(nn.Module):
         family: TransformFamily,
         sampler: Sampler,
         out_size: Sequence[int] | None = None,
+        recurrent: int = 1,
     ) -> None:
         super().__init__()
         self.localizer = localizer
         self.head = RegressionHead(localizer.n_features, family)
+        self.theta = nn.Identity()
         self.family = family
         self.sampler = sampler
         try:
             self.out_size = None if out_size is None else coordinates.check_size(out_size, family.ndim)
         except InputError as error:
             raise InputError(f"out_size: {error}") from None
+        if recurrent < 1:
+            raise InputError(f"recurrent must be at least 1, but {recurrent} was given")
+        if recurrent > 1:
+            _check_composes(family)
+        self.recurrent = recurrent
 
     def localize(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B P"]:
-        """θ for each image, in float32 or wider."""
-        return self.head(self.localizer(image))
+        """θ for each image, in float32 or wider: recurrent, the composition of all steps."""
+        theta = self.head(self.localizer(image))
+        for _ in range(self.recurrent - 1):
+            # At the size of the image, whatever the output's: this is for the localizer.
+            warped = self.sampler(image, self.family.grid(theta, image.shape[2:]))
+            theta = self.family.compose(theta, self.head(self.localizer(warped)))
+        return self.theta(theta)
 
     def warp(self, image: Float[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]) -> Float[Tensor, "B C *out_size"]:
         """The image read through T_θ, at `out_size` or its own size."""
@@ -56,7 +77,7 @@ class SpatialTransformer(nn.Module):
         """The image as the transformer straightens it.
 
         Raises:
-            InputError: when the image does not have the family's dimensions.
+            InputError: when the image does not have the family's dimensions, or the localizer is for another shape.
         """
         if image.ndim != self.family.ndim + 2:
             raise InputError(
@@ -64,3 +85,11 @@ class SpatialTransformer(nn.Module):
                 f"but one of shape {tuple(image.shape)} was given"
             )
         return self.warp(image, self.localize(image))
+
+
+def _check_composes(family: TransformFamily) -> None:
+    theta = family.identity()[None]
+    try:
+        family.compose(theta, theta)
+    except DoesNotComposeError as error:
+        raise InputError(f"a recurrent transformer needs a family that composes, but {error}") from error

@@ -92,3 +92,22 @@ def test_the_head_starts_at_the_identity_and_stays_wide_under_autocast():
         theta = head(torch.randn(3, 5).bfloat16())
     assert theta.dtype == torch.float32
     assert head.half()(torch.randn(3, 5).half()).dtype == torch.float32
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("localizer", LOCALIZERS)
+def test_images_of_another_shape_are_refused_in_a_sentence(localizer):
+    model = stnkit.build("localizer", localizer, in_shape=(1, 28, 28))
+    for shape in ((2, 1, 60, 60), (2, 3, 28, 28), (2, 1, 28, 29)):
+        with pytest.raises(stnkit.InputError, match=r"built for images of shape \[1, 28, 28\], but some of shape"):
+            model(torch.rand(shape))
+
+
+def test_a_localizer_that_takes_any_size_needs_no_shape():
+    class Mean(stnkit.Localizer):
+        n_features = 1
+
+        def features(self, image):
+            return image.mean(dim=(1, 2, 3))[:, None]
+
+    assert Mean()(torch.rand(2, 3, 5, 6)).shape == (2, 1)

@@ -83,6 +83,7 @@ class Convolutional(stnkit.Localizer):
         layers += [_BatchNorm(nn.BatchNorm1d(features)), nn.ReLU()] if batch_norm else [nn.ReLU()]
         self.layers = nn.Sequential(*layers)
         self.n_features = features
+        self.in_shape = in_shape
 
     def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
         return self.layers(image)

@@ -32,6 +32,7 @@ class FullyConnected(stnkit.Localizer):
         layers = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
         self.layers = nn.Sequential(nn.Flatten(), *layers)
         self.n_features = hidden[-1]
+        self.in_shape = in_shape
 
     def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
         return self.layers(image)

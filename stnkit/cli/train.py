@@ -116,6 +116,8 @@ def _run(config: DictConfig, run_dir: Path) -> float | None:
     from stnkit.experiments.callbacks import Interrupted
     from stnkit.experiments.run import train
 
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise InputError(f"{', '.join(missing)} must be given, as {missing[0]}=VALUE")
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     if plain["resume"] is not None:
         plain = directories.config_to_resume(plain, list(HydraConfig.get().overrides.task))
@@ -148,6 +150,8 @@ def _sentence(error: BaseException) -> str:
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
         keys = ", ".join(map(str, OmegaConf.to_container(cause.parent_node)))  # type: ignore[arg-type]
+        if not keys:  # an open mapping
+            return f"there is no {cause.full_key} yet: write +{cause.full_key} to add it"
         return f"there is no {cause.full_key}; what there is beside it: {keys}"
     missing = re.search(r"Could not find '(\w+)/(\w+)'", str(error))
     if missing and missing[1] in KINDS:

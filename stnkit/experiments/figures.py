@@ -1,23 +1,48 @@
-"""Pictures of what a transformer does."""
+"""Pictures of what the transformers of a network do."""
 
+import contextlib
+import functools
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from stnkit import coordinates
 from stnkit.experiments.lattice import lattice_lines
+from stnkit.experiments.placement import TransformedNetwork
 from stnkit.transformer import SpatialTransformer
 
 
-def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path) -> Path:
-    """Draw images, with the learned grid on them, above what the transformer makes of them.
+def arriving(network: TransformedNetwork, images: Tensor) -> dict[str, tuple[SpatialTransformer, Tensor]]:
+    """Every transformer of two dimensions by its place, with what arrives there when the network sees the images.
 
     Args:
-        transformer: trained or not.
-        images: (B, 1 or 3, H, W) in [0, 1], one column each.
+        network: in evaluation mode.
+        images: (B, C, H, W).
+    """
+    transformers = network.transformers()
+    seen: dict[str, Tensor] = {}
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for place, transformer in transformers.items():
+            keep = functools.partial(_keep, seen, place)
+            hooks.callback(transformer.register_forward_pre_hook(keep).remove)
+        network(images)
+    return {place: (transformers[place], image) for place, image in seen.items() if image.ndim == 4}
+
+
+def _keep(seen: dict[str, Tensor], place: str, module: nn.Module, inputs: tuple[Tensor]) -> None:
+    seen[place] = inputs[0]
+
+
+def before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path: Path) -> Path:
+    """Draw images, with the learned grid on them, above what each transformer makes of them.
+
+    Args:
+        seen: of every place the transformer, trained or not, and what arrives there, (B, C, H, W): an image of 1 or
+            3 channels in [0, 1], or a feature map, which is drawn as its mean. One column for each of the batch.
         path: of the PNG to write.
 
     Returns:
@@ -29,21 +54,24 @@ def before_and_after(transformer: SpatialTransformer, images: Tensor, path: Path
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
-    with torch.no_grad():
-        theta = transformer.localize(images)
-        warped = transformer.warp(images, theta)
-        lines = lattice_lines(transformer.family, theta)
-    before, after = drawable(images), drawable(warped)
-    lines = coordinates.to_pixels(lines.cpu(), images.shape[2:])
-    figure, axes = plt.subplots(2, len(images), figsize=(1.1 * len(images) + 0.5, 2.6), squeeze=False)
-    for column in range(len(images)):
-        for row, shown in enumerate((before, after)):
-            axes[row, column].imshow(shown[column], cmap="gray", vmin=0, vmax=1)
-            axes[row, column].set(xticks=[], yticks=[])
-        axes[0, column].plot(*lines[column].movedim(-1, 0).numpy(), color="tab:orange", linewidth=0.6)
-        axes[0, column].set(xlim=(-0.5, images.shape[3] - 0.5), ylim=(images.shape[2] - 0.5, -0.5))
-    axes[0, 0].set_ylabel("before")
-    axes[1, 0].set_ylabel("after")
+    columns = max(len(images) for _, images in seen.values())
+    rows = 2 * len(seen)
+    figure, axes = plt.subplots(rows, columns, figsize=(1.1 * columns + 0.5, 1.2 * rows + 0.2), squeeze=False)
+    for pair, (place, (transformer, images)) in zip(axes.reshape(-1, 2, columns), seen.items(), strict=True):
+        with torch.no_grad():
+            theta = transformer.localize(images)
+            warped = transformer.warp(images, theta)
+            lines = coordinates.to_pixels(lattice_lines(transformer.family, theta).cpu(), images.shape[2:])
+        for row, shown in zip(pair, _drawn(images, warped), strict=True):
+            for axis, picture in zip(row, shown, strict=True):
+                axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
+                axis.set(xticks=[], yticks=[])
+        for axis, line in zip(pair[0], lines, strict=True):
+            axis.plot(*line.movedim(-1, 0).numpy(), color="tab:orange", linewidth=0.6)
+            axis.set(xlim=(-0.5, images.shape[3] - 0.5), ylim=(images.shape[2] - 0.5, -0.5))
+        named = f"\n{place}" if len(seen) > 1 else ""
+        pair[0, 0].set_ylabel(f"before{named}")
+        pair[1, 0].set_ylabel(f"after{named}")
     figure.tight_layout(pad=0.3)
     figure.savefig(path, dpi=130)
     plt.close(figure)
@@ -60,3 +88,12 @@ def drawable(images: Tensor) -> np.ndarray:
     if shown.shape[1] not in (1, 3):
         shown = shown.mean(dim=1, keepdim=True)
     return shown.movedim(1, -1).squeeze(-1).numpy()
+
+
+def _drawn(before: Tensor, after: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Both as matplotlib takes them: feature maps are brought to [0, 1] by the range of the first."""
+    if before.shape[1] not in (1, 3):
+        before, after = before.mean(dim=1, keepdim=True), after.mean(dim=1, keepdim=True)
+        low, high = before.min(), before.max()
+        before, after = ((image - low) / (high - low).clamp(min=1e-12) for image in (before, after))
+    return drawable(before), drawable(after)

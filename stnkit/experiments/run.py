@@ -3,9 +3,12 @@
 import contextlib
 import itertools
 import logging
+import math
+import os
+import re
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from stnkit.errors import InputError, NotFiniteError, PluginError
 from stnkit.experiments.callbacks import Interrupted, KeepCheckpoint, KeepRecord
 from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, verify_checkpoint
 from stnkit.experiments.data import DistortedData
-from stnkit.experiments.figures import before_and_after
+from stnkit.experiments.figures import arriving, before_and_after
 from stnkit.experiments.placement import TransformedNetwork, place
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.record import RunRecord, read_record
@@ -54,7 +57,8 @@ def build_parts(config: Mapping[str, Any], training: TrainingConfig) -> Parts:
     dataset = build("dataset", config["dataset"])
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     data = DistortedData(dataset, distortion, training.batch_size, config["seed"])
-    network = place(config, config["placement"]["at"], data.in_shape, dataset.n_classes)
+    _check_memory(config["out_size"], data.in_shape[0], training.batch_size)
+    network = place(config, in_shape=data.in_shape, n_classes=dataset.n_classes, **config["placement"])
     return Parts(data, network, Classification(network, training, config["seed"], distortion))
 
 
@@ -88,15 +92,44 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
     except (Interrupted, KeyboardInterrupt):
         record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
         raise
-    except BaseException as error:
+    except BaseException as caught:
+        error = _in_words(caught)
         record.update(
             status="failed",
             error=f"{type(error).__name__}: {error}",
             seconds=round(time.perf_counter() - began, 3),
         )
-        raise
+        if error is caught:
+            raise
+        raise error from caught
     record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
     return record.values
+
+
+def _check_memory(out_size: Sequence[int] | None, channels: int, batch_size: int) -> None:
+    """Refuse a size that no batch fits: tried, the system might grant the memory and end the process later."""
+    gib = 4 * batch_size * channels * math.prod(out_size or [0]) / 2**30
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        there = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
+        if gib > there:
+            raise InputError(
+                f"out_size={list(out_size or [])} is too large: a batch of {batch_size} would take {gib:.3g} GiB, "
+                f"and there are {there:.3g} GiB of memory"
+            )
+
+
+def _in_words(error: BaseException) -> BaseException:
+    """The error, or a sentence where a size was more than there is memory for."""
+    words = ("allocate", "Storage size calculation overflowed")
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    ):
+        asked = re.search(r"ried to allocate ([\d.]+ \w+)", str(error))
+        return InputError(
+            f"the run does not fit into memory{f', which was asked for {asked[1]} at once' if asked else ''}: "
+            f"training.batch_size, out_size or the network must be smaller"
+        )
+    return error
 
 
 def _train(
@@ -119,10 +152,9 @@ def _train(
         test = trainer.test(parts.task, datamodule=parts.data, verbose=False)[0]
     record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
     record.update(**pose_metrics(parts.network, parts.data))
-    if parts.network.transformer is not None and len(parts.data.in_shape) == 3:
-        shown = parts.data.fixed("test").images[:FIGURE_IMAGES].to(parts.task.device)
-        picture = before_and_after(parts.network.transformer.eval(), shown, run_dir / PICTURE)
-        record.update(picture=str(picture))
+    shown = parts.data.fixed("test").images[:FIGURE_IMAGES].to(parts.task.device)
+    if seen := arriving(parts.network.eval(), shown):
+        record.update(picture=str(before_and_after(seen, run_dir / PICTURE)))
 
 
 def _trainer(

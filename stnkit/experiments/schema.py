@@ -73,7 +73,11 @@ class TrainingConfig:
 class PlacementConfig:
     """Where spatial transformers go."""
 
-    at: list[str] = field(default_factory=list)
+    at: list[str] = MISSING  # `input`, or submodules of the network: in front of them
+    parallel: int = 1  # so many beside each other, their outputs one after the other on the channels
+    recurrent: int = 1  # so many looks of each localizer, for transforms that compose
+    # For a place of `at`, what is other there: transform, localizer, sampler, out_size, parallel, recurrent.
+    parts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -88,7 +92,7 @@ class TrainConfig:
     distortion: Any = MISSING
     training: TrainingConfig = field(default_factory=TrainingConfig)
     placement: PlacementConfig = field(default_factory=PlacementConfig)
-    out_size: list[int] | None = None  # of the transformer; by default the size of its input
+    out_size: list[int] | None = None  # of the transformer at the input; by default the size of the image
     seed: int = 0
     resume: str | None = None  # run directory of an interrupted run
 

@@ -16,7 +16,7 @@ def input_transformer(network: nn.Module) -> SpatialTransformer | None:
 
 
 class ThetaWatch:
-    """Keeps the last θ of every SpatialTransformer in a network, by a hook on its regression head.
+    """Keeps the last θ of every SpatialTransformer in a network, by a hook on what passes it on.
 
     Args:
         network: in which transformers are looked for.
@@ -29,7 +29,7 @@ class ThetaWatch:
         self._identities = [t.family.identity().float() for t in self.transformers]
         for i, transformer in enumerate(self.transformers):
             transformer.register_forward_pre_hook(functools.partial(_keep_size, self, i))
-            transformer.head.register_forward_hook(functools.partial(_keep_theta, self, i))
+            transformer.theta.register_forward_hook(functools.partial(_keep_theta, self, i))
 
     def __bool__(self) -> bool:
         return bool(self.transformers)

@@ -47,7 +47,7 @@ def test_the_network_is_built_for_the_transformers_output():
 
 @pytest.mark.no_jaxtyping
 def test_parts_that_do_not_fit_are_refused():
-    with pytest.raises(stnkit.InputError, match=r"placement.at must be \[\] or \[input\], but \['conv2'\]"):
+    with pytest.raises(stnkit.InputError, match=r"there is no place 'conv2' in the network; the places are: input, "):
         placed(at=("conv2",))
     with pytest.raises(stnkit.InputError, match="'affine' warps 3 dimensions, but the images have 2"):
         placed(transform={"name": "affine", "ndim": 3})

@@ -90,9 +90,9 @@ def test_without_weights_nothing_is_added_and_nothing_is_hooked():
 
 def test_the_network_is_left_as_it_was():
     given = task(BOTH)
-    hooks = len(given.network.transformer.head._forward_hooks)
+    hooks = len(given.network.transformer.theta._forward_hooks)
     given.training_step(batch(), 0)
-    assert len(given.network.transformer.head._forward_hooks) == hooks
+    assert len(given.network.transformer.theta._forward_hooks) == hooks
     assert given.network.state_dict().keys() == task(TrainingConfig()).network.state_dict().keys()
     pickle.loads(pickle.dumps(given.network))(batch().images)
 

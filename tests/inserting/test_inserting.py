@@ -1,0 +1,284 @@
+import copy
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import stnkit
+
+from .networks import ResNet
+
+PARTS = {"transform": "affine", "localizer": "convolutional", "sampler": "bilinear"}
+# On the feature maps of a small image there is room for two small convolutions only.
+INSIDE = PARTS | {"localizer": {"name": "convolutional", "kernel_size": 3, "channels": [6, 6], "downsample": 1}}
+PLACES = {"input": PARTS, "layer2": INSIDE, "layer3.1.conv2": INSIDE | {"transform": {"name": "affine", "ndim": 2}}}
+IMAGE = (2, 3, 64, 64)
+
+
+def transformers(network):
+    return [module for module in network.modules() if isinstance(module, stnkit.SpatialTransformer)]
+
+
+@pytest.fixture
+def network():
+    network = ResNet()
+    # Statistics of some data, and a pass in which they would move.
+    network(torch.rand(4, 3, 64, 64))
+    return network
+
+
+@pytest.fixture
+def moved(network):
+    """With transformers that are not the identity any more."""
+    stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+    with torch.no_grad():
+        for transformer in transformers(network):
+            transformer.head.weight.normal_(std=0.02)
+    return network.eval()
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        {"input": PARTS},
+        {"layer2": INSIDE},
+        {"fc": None, **PLACES},
+        {"layer1.0.conv1": INSIDE | {"transform": "tps", "sampler": "bicubic"}},
+        {"layer3": INSIDE | {"recurrent": 3}},
+    ],
+    ids=lambda places: "-".join(places),
+)
+def test_the_output_is_unchanged_at_construction(network, places):
+    places = {place: parts for place, parts in places.items() if parts}
+    image = torch.rand(IMAGE)
+    network.eval()
+    expected = network(image)
+    assert stnkit.insert_transformers(network, places, image) is network
+    assert len(transformers(network)) == len(places)
+    assert float((network(image) - expected).detach().abs().max()) < 1e-5
+
+
+def test_a_moved_transformer_changes_the_output(network, moved):
+    image = torch.rand(IMAGE)
+    changed = moved(image)
+    with torch.no_grad():
+        for transformer in transformers(moved):
+            transformer.head.weight.zero_()
+    assert float((moved(image) - changed).detach().abs().max()) > 1e-3
+
+
+def test_old_names_are_unchanged_and_new_ones_are_added(network):
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    conv = network.layer2[0].conv1
+    stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+    after = network.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+    assert network.layer2[0].conv1 is conv
+    added = {name.split(".spatial_transformer")[0] for name in after.keys() - before.keys()}
+    assert added == {"layer2.0", "layer3.1.conv2", *(n for n in after if n.startswith("spatial_transformer"))}
+    assert not network.load_state_dict(before, strict=False).unexpected_keys
+
+
+def test_modes_statistics_and_random_state_are_left_alone(network):
+    network.train()
+    network.layer1.eval()
+    modes = {name: module.training for name, module in network.named_modules()}
+    buffers = {name: buffer.clone() for name, buffer in network.named_buffers()}
+    image, made_with = torch.rand(IMAGE), torch.get_rng_state()
+    stnkit.insert_transformers(network, {"layer2": INSIDE}, image)
+    left = torch.get_rng_state()
+    assert modes.items() <= {name: module.training for name, module in network.named_modules()}.items()
+    assert all(torch.equal(dict(network.named_buffers())[name], buffer) for name, buffer in buffers.items())
+    # Of the random numbers only those are taken that the new weights take anywhere.
+    torch.set_rng_state(made_with)
+    stnkit.build("localizer", INSIDE["localizer"], in_shape=(8, 16, 16))
+    assert torch.equal(torch.get_rng_state(), left)
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+def test_a_dropout_that_is_always_on_takes_no_numbers_from_the_user():
+    class Noisy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(1, 2, 3)
+
+        def forward(self, x):
+            return self.conv(x + torch.rand_like(x))
+
+    torch.manual_seed(5)
+    stnkit.insert_transformers(Noisy(), {"conv": PARTS}, torch.zeros(1, 1, 20, 20))
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    Noisy()
+    stnkit.build("localizer", PARTS["localizer"], in_shape=(1, 20, 20))
+    torch.testing.assert_close(torch.rand(3), drawn, atol=0, rtol=0)
+
+
+def test_two_calls_make_localizers_of_different_weights(network):
+    for place in ("layer2", "layer2.1.conv1"):
+        stnkit.insert_transformers(network, {place: INSIDE}, torch.rand(IMAGE))
+    first, second = transformers(network)
+    assert not torch.equal(first.localizer.layers[0].weight[:, :8], second.localizer.layers[0].weight[:, :8])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_transformers_take_the_dtype_of_the_network(network, dtype):
+    network.to(dtype).eval()
+    image = torch.rand(IMAGE, dtype=dtype)
+    expected = network(image)
+    stnkit.insert_transformers(network, PLACES, image)
+    assert {parameter.dtype for parameter in network.parameters()} == {dtype}
+    out = network(image)
+    assert out.dtype == dtype
+    torch.testing.assert_close(out, expected, atol=0.05 if dtype is torch.bfloat16 else 1e-10, rtol=0.02)
+
+
+def test_under_autocast_the_weights_stay_wide(network):
+    with torch.autocast("cpu", torch.bfloat16):
+        stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+        network(torch.rand(IMAGE)).sum().backward()
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
+def test_transformers_that_were_inserted_in_inference_mode_can_be_trained(network):
+    with torch.inference_mode():
+        stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+    network(torch.rand(IMAGE)).sum().backward()
+    assert all(t.head.weight.grad is not None for t in transformers(network))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_copies_and_pickles_have_transformers_of_their_own(moved, copied):
+    image = torch.rand(IMAGE)
+    other, expected = copied(moved), moved(image)
+    torch.testing.assert_close(other(image), expected)
+    with torch.no_grad():
+        transformers(other)[0].head.bias.add_(0.3)
+    torch.testing.assert_close(moved(image), expected)
+    assert not torch.allclose(other(image), expected)
+
+
+@pytest.mark.no_jaxtyping
+# The hooks of the whole network run in front of the compiled network, which then warns of an input with a gradient.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("place", ["input", "layer2"])
+def test_the_network_still_compiles(place):
+    network, image = ResNet(n_blocks=1), torch.rand(IMAGE)
+    stnkit.insert_transformers(network, {place: PLACES[place]}, image)
+    (transformer,) = transformers(network.eval())
+    with torch.no_grad():
+        transformer.head.bias.add_(0.1)
+    expected = network(image)
+    torch.compiler.reset()
+    compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(image), expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_network_still_exports_for_any_batch(strict):
+    network = ResNet(n_blocks=1).eval()
+    stnkit.insert_transformers(network, {"input": PARTS, "layer2": INSIDE}, torch.rand(IMAGE))
+    with torch.no_grad():
+        for transformer in transformers(network):
+            transformer.head.bias.add_(0.1)
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(network, (torch.rand(IMAGE),), dynamic_shapes=({0: batch},), strict=strict)
+    fresh = torch.rand(5, *IMAGE[1:])
+    torch.testing.assert_close(program.module()(fresh), network(fresh), atol=1e-5, rtol=1e-4)
+
+
+def test_gradients_reach_every_localizer(moved):
+    moved.train()
+    moved(torch.rand(IMAGE)).square().sum().backward()
+    assert len(transformers(moved)) == 3
+    for transformer in transformers(moved):
+        assert all(p.grad is not None and bool(p.grad.any()) for p in transformer.parameters())
+
+
+def test_a_few_steps_of_training_reduce_the_loss_and_move_every_theta(network):
+    image, label = torch.rand(10, 3, 64, 64), torch.arange(10) % 5
+    for i in range(10):  # a bright bar, whose place is the label
+        image[i, :, :, 12 * label[i] : 12 * label[i] + 12] += 1
+    stnkit.insert_transformers(network, PLACES, image)
+    network.train()
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(20):
+        loss = F.cross_entropy(network(image), label)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    for transformer in transformers(network):
+        assert not torch.equal(transformer.head.bias.detach(), transformer.family.identity().float())
+
+
+def test_an_inner_transformer_is_made_for_what_an_outer_one_lets_through(network):
+    places = {"layer2": INSIDE, "input": PARTS | {"out_size": [96, 48]}}
+    stnkit.insert_transformers(network, places, torch.rand(IMAGE))
+    inner = network.layer2[0].spatial_transformer
+    assert inner.localizer.in_shape == (8, 24, 12)
+    assert network(torch.rand(IMAGE)).shape == (2, 5)
+
+
+def test_a_feature_extractor_that_is_taken_out_keeps_its_transformer(moved):
+    features = torch.rand(2, 8, 16, 16)
+    warped = moved.layer2[0].spatial_transformer(features)
+    block = moved.layer2[0]
+    handle = block._forward_pre_hooks.popitem()
+    plain = moved.layer2(warped)
+    block._forward_pre_hooks[handle[0]] = handle[1]
+    torch.testing.assert_close(moved.layer2(features), plain)
+
+
+def test_the_network_may_be_a_sequential_or_call_a_list_and_pass_more_arguments():
+    sequential = nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), nn.Flatten())
+    image = torch.rand(1, 1, 16, 16)
+    expected = sequential(image)
+    stnkit.insert_transformers(sequential, {"input": PARTS}, image)
+    assert hasattr(sequential[0][0], "spatial_transformer")
+    torch.testing.assert_close(sequential(image), expected)
+
+    class Listed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stages = nn.ModuleList([nn.Sequential(nn.Conv2d(1, 1, 3)), Scaled()])
+
+        def forward(self, x, factor, offset=0.0):
+            for layer in self.stages[0]:  # never called itself
+                x = layer(x)
+            return self.stages[1](x, factor, offset=offset)
+
+    class Scaled(nn.Module):
+        def forward(self, x, factor, offset):
+            return x * factor + offset
+
+    listed = Listed()
+    expected = listed(image, 3.0, offset=1.0)
+    stnkit.insert_transformers(listed, {"stages.0": INSIDE, "stages.1": INSIDE}, (image, 2.0))
+    assert len(transformers(listed)) == 2
+    torch.testing.assert_close(listed(image, 3.0, offset=1.0), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_volumes_are_transformed_in_three_dimensions():
+    network = nn.Sequential(nn.Conv3d(1, 2, 3), nn.Flatten())
+    volume = torch.rand(1, 1, 12, 13, 14)
+    expected = network(volume)
+    stnkit.insert_transformers(network, {"input": PARTS | {"transform": {"name": "affine", "ndim": 3}}}, volume)
+    torch.testing.assert_close(network(volume), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_it_needs_neither_hydra_nor_lightning():
+    code = (
+        "import sys, torch, stnkit; n = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3)); "
+        f"stnkit.insert_transformers(n, {{'0': {PARTS!r}}}, torch.rand(1, 1, 9, 9)); "
+        "assert not {'hydra', 'lightning', 'omegaconf'} & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

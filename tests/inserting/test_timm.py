@@ -1,0 +1,92 @@
+"""The same on a network of timm's, which has modules that nobody here wrote."""
+
+import copy
+import importlib
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import stnkit
+
+# Where `make test` puts it: see the Makefile.
+FOLDER = Path(sys.prefix) / "timm"
+PARTS = {
+    "transform": "affine",
+    "localizer": {"name": "convolutional", "kernel_size": 3, "channels": [4, 4]},
+    "sampler": "bilinear",
+}
+
+
+@pytest.fixture(scope="module")
+def timm():
+    """The package, and afterwards nothing of it."""
+    path, modules = list(sys.path), set(sys.modules)
+    # What torchvision's Python half wants of its compiled one, which cannot be loaded beside a torch for the CPU.
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    sys.path.append(str(FOLDER))
+    try:
+        try:
+            importlib.import_module("torchvision")
+        except RuntimeError as error:
+            assert "operator torchvision::nms does not exist" in str(error)  # noqa: PT017 any other is a failure
+            for name in ("nms", "qnms"):
+                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        yield pytest.importorskip("timm", reason="`make test` installs it")
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - modules:
+            if name.split(".")[0] in ("timm", "torchvision"):
+                del sys.modules[name]
+        library._destroy()
+
+
+def inserted(network, places, image):
+    """The network with moved transformers, after the check that fresh ones change nothing."""
+    expected, keys = network(image), set(network.state_dict())
+    inside = PARTS | {"localizer": {"name": "fully_connected", "hidden": [4]}}
+    stnkit.insert_transformers(network, {p: PARTS if p == "input" else inside for p in places}, image)
+    difference = (network(image) - expected).detach().abs().max()
+    assert float(difference) < 1e-5 * max(1.0, float(expected.detach().abs().max()))
+    assert keys < set(network.state_dict())
+    transformers = [module for module in network.modules() if isinstance(module, stnkit.SpatialTransformer)]
+    assert len(transformers) == len(places)
+    with torch.no_grad():
+        for transformer in transformers:
+            transformer.head.bias.add_(0.05)
+    out = network(image)
+    assert not torch.allclose(out, expected)
+    return transformers, out
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("resnet10t", ["input", "layer2", "layer4.0.downsample"]),
+        ("mobilenetv3_small_050", ["input", "blocks.2", "conv_head"]),
+    ],
+)
+def test_a_network_of_timm_is_unchanged_at_construction_and_trains(timm, name, places):
+    network = timm.create_model(name, num_classes=4).eval()
+    image = torch.rand(2, 3, 128, 128)
+    transformers, _ = inserted(network, places, image)
+    network.train()(image).square().sum().backward()
+    assert all(transformer.head.bias.grad.any() for transformer in transformers)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # see test_inserting.py
+def test_a_network_of_timm_is_still_copied_pickled_compiled_and_exported(timm):
+    network = timm.create_model("resnet10t", num_classes=4).eval()
+    image = torch.rand(2, 3, 64, 64)
+    _, out = inserted(network, ["input", "layer2"], image)
+    torch.testing.assert_close(copy.deepcopy(network)(image), out)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(network))(image), out)
+    program = torch.export.export(network, (image,))
+    torch.testing.assert_close(program.module()(image), out, atol=1e-4, rtol=1e-4)
+    torch.compiler.reset()
+    compiled = torch.compile(network, fullgraph=True, backend="eager")
+    torch.testing.assert_close(compiled(image), out, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,61 @@
+import pytest
+import torch
+from torch import nn
+
+import stnkit
+
+PARTS = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
+
+
+def transformer(out_size=None):
+    return stnkit.SpatialTransformer(
+        stnkit.build("localizer", "fully_connected", in_shape=(2, 12, 12)),
+        stnkit.build("transform", "affine"),
+        stnkit.build("sampler", "bilinear"),
+        out_size,
+    )
+
+
+def test_the_outputs_are_one_after_the_other_on_the_channels():
+    parts = [transformer(), transformer(), transformer()]
+    model = stnkit.ParallelTransformers(parts)
+    with torch.no_grad():
+        for part in parts:
+            part.head.weight.normal_(std=0.1)
+    image = torch.rand(4, 2, 12, 12)
+    out = model(image)
+    assert out.shape == (4, 6, 12, 12)
+    for i, part in enumerate(parts):
+        torch.testing.assert_close(out[:, 2 * i : 2 * i + 2], part(image))
+
+
+def test_fresh_ones_repeat_the_image_and_are_not_alike():
+    network = nn.Sequential(nn.Conv2d(6, 4, 3), nn.Flatten(), nn.Linear(400, 3))
+    image = torch.rand(4, 2, 12, 12)
+    expected = network(image.repeat(1, 3, 1, 1))
+    stnkit.insert_transformers(network, {"input": PARTS | {"parallel": 3}}, image)
+    torch.testing.assert_close(network(image), expected, atol=1e-5, rtol=1e-5)
+    # Each takes its own way in training.
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
+    for _ in range(3):
+        optimizer.zero_grad()
+        network(image).square().sum().backward()
+        optimizer.step()
+    heads = [m.head for m in network.modules() if isinstance(m, stnkit.SpatialTransformer)]
+    assert len(heads) == 3
+    assert not any(torch.allclose(a.bias, b.bias) for a, b in [(heads[0], heads[1]), (heads[1], heads[2])])
+
+
+def test_in_the_middle_of_a_network_they_widen_what_follows():
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(4, 3, 3))
+    image = torch.rand(1, 1, 14, 14)
+    stnkit.insert_transformers(network, {"1": PARTS | {"parallel": 2, "out_size": [6, 7]}}, image)
+    assert network(image).shape == (1, 3, 4, 5)
+
+
+@pytest.mark.no_jaxtyping
+def test_outputs_of_different_sizes_and_none_at_all_are_refused():
+    with pytest.raises(stnkit.InputError, match=r"one and the same out_size, but theirs are \[\(6, 6\), None\]"):
+        stnkit.ParallelTransformers([transformer((6, 6)), transformer()])
+    with pytest.raises(stnkit.InputError, match=r"theirs are \[\]"):
+        stnkit.ParallelTransformers([])
