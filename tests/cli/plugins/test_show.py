@@ -41,7 +41,8 @@ def stnkit_components():
 """
 
 
-def test_it_tells_docstring_options_example_and_origin(stnkit_main, make_distribution):
+def test_it_tells_docstring_options_example_and_origin(stnkit_main, make_distribution, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     make_distribution("halves", {"shown_half": COMPONENT}, {"sampler.half": "shown_half"})
     code, out, _ = stnkit_main("plugins", "show", "sampler", "half")
     assert code == 0
