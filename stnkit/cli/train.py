@@ -4,7 +4,6 @@ import dataclasses
 import os
 import re
 import sys
-import traceback
 import warnings
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from stnkit.cli import sweeps
 from stnkit.configs import check_not_shadowed, register_component_groups
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments import directories
+from stnkit.experiments.lock import BusyError, run_lock
+from stnkit.experiments.record import read_record
 from stnkit.experiments.schema import register_schema
 from stnkit.kinds import KINDS
 from stnkit.registry import PluginWarning, registry, shadowed
@@ -41,26 +43,37 @@ def main(arguments: list[str]) -> int:
         # Before Hydra makes the directory that it is told to run in.
         if argument.startswith("resume=") and argument not in ("resume=", "resume=null"):
             directories.check_run_dir(Path(argument.removeprefix("resume=")))
+            if {"-m", "--multirun"} & set(arguments):
+                raise InputError(
+                    "resume goes on with one run; the cells of a sweep go on with "
+                    "hydra.sweep.dir=SWEEP_DIR skip_completed=true"
+                )
+    # Hydra wants no + in front of a group that has a place of its own in train.yaml; both are understood.
+    arguments = [a[1:] if a.startswith(("+model=", "+experiment=")) else a for a in arguments]
     sys.argv = [sys.argv[0], *arguments]
     _ended.process = os.getpid()
+    _ended.exit_code = 0
+    sweeps.started.clear()
     try:
         with warnings.catch_warnings():
             # Hydra's advice for a file that has the name of a component; that this cannot be is for us to say.
             warnings.filterwarnings("ignore", message=r"(?s)\s*'\w+/\w+' is validated against ConfigStore schema")
             _program()
-    except _CellFailed as error:
-        return error.exit_code
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(_sentence(error)) from error
-    return _ended.exit_code
+    except (Exception, KeyboardInterrupt) as error:
+        if not sweeps.started:
+            raise
+        return sweeps.started[-1].say_that_it_ended_early(error)
+    return sweeps.started[-1].say_how_it_ended() if sweeps.started else _ended.exit_code
 
 
 @dataclasses.dataclass
 class _Ended:
-    """How the jobs of this process ended: the worst of their exit codes.
+    """How the run of this process ended.
 
     Args:
-        exit_code: 0 as long as none has failed.
+        exit_code: of the run.
         process: the one in which `main` was called; a launcher's workers are others.
     """
 
@@ -71,12 +84,6 @@ class _Ended:
 _ended = _Ended()
 
 
-class _CellFailed(Exception):  # noqa: N818 it carries an exit code from a worker, where its error was said
-    def __init__(self, exit_code: int) -> None:
-        super().__init__(exit_code)
-        self.exit_code = exit_code
-
-
 @hydra.main(version_base="1.3", config_path="pkg://stnkit.conf", config_name="train")
 def _program(config: DictConfig) -> float | None:
     # A launcher pickles this function by value: what it calls is looked up in the worker, and not copied into it.
@@ -84,31 +91,37 @@ def _program(config: DictConfig) -> float | None:
 
 
 def _job(config: DictConfig) -> float | None:
-    in_worker = _ended.process != os.getpid()
-    if in_worker:
+    if _ended.process != os.getpid():  # a launcher's worker
         from stnkit.cli.main import show_warnings_in_one_line
 
         show_warnings_in_one_line()
         # The process that started this one has said it.
         warnings.simplefilter("ignore", PluginWarning)
+    run_dir = Path(HydraConfig.get().runtime.output_dir)
+    in_sweep = HydraConfig.get().mode is RunMode.MULTIRUN
     # What is the user's to mend is said here: raised, Hydra would put its own line in front of it.
     try:
-        return _run(config, Path(HydraConfig.get().runtime.output_dir))
+        with run_lock(run_dir):
+            try:
+                return _run(config, run_dir, in_sweep=in_sweep)
+            except Exception as error:
+                if in_sweep:
+                    sweeps.record_failure(run_dir, error)
+                raise
+    except BusyError as error:
+        print(f"stnkit train: {error}", file=sys.stderr, flush=True)
+        _ended.exit_code = 2
     except StnkitError as error:
-        print(f"stnkit train: {error}", file=sys.stderr)
-        _ended.exit_code = max(_ended.exit_code, 2)
-        if in_worker:
-            raise _CellFailed(2) from error  # the only way back to the process whose exit code counts
-        return None
-    except Exception:
-        if not in_worker:
+        print(f"stnkit train: {f'{run_dir}: ' if in_sweep else ''}{error}", file=sys.stderr, flush=True)
+        _ended.exit_code = 2
+    except Exception as error:
+        if not in_sweep:
             raise
-        # Said here: an exception that cannot be pickled would take the other cells with it.
-        traceback.print_exc()
-        raise _CellFailed(1) from None
+        sweeps.say_unexpected(run_dir, error)  # and the other cells go on
+    return None
 
 
-def _run(config: DictConfig, run_dir: Path) -> float | None:
+def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     runtime = HydraConfig.get().runtime
     check_not_shadowed(
         runtime.choices, [(f"{s.schema}://{s.path}", s.provider) for s in runtime.config_sources if s.path]
@@ -119,24 +132,35 @@ def _run(config: DictConfig, run_dir: Path) -> float | None:
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{', '.join(missing)} must be given, as {missing[0]}=VALUE")
     plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    if in_sweep and not sweeps.alone():
+        plain["training"]["progress"] = False  # bars of several processes would overwrite each other
     if plain["resume"] is not None:
         plain = directories.config_to_resume(plain, list(HydraConfig.get().overrides.task))
+    elif plain["skip_completed"] and (earlier := directories.earlier_status(plain, run_dir)):
+        if earlier == "completed":
+            error: float = (read_record(run_dir) or {})["test_error"]
+            print(f"test error  {error:.2f} %  {run_dir} (completed before)", flush=True)
+            return error
+        plain["resume"] = str(run_dir)
     else:
         directories.save_config(plain, run_dir)
     try:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir)
     except Interrupted as interruption:
         print(f"\n{interruption}: `stnkit train resume={run_dir}` goes on from here", file=sys.stderr)
-        if HydraConfig.get().mode is RunMode.MULTIRUN:
-            raise KeyboardInterrupt from interruption  # ends the sweep, not only this cell
+        if in_sweep:
+            raise sweeps.SweepInterrupted(interruption.signal_number) from interruption
         _ended.exit_code = 128 + interruption.signal_number
         return None
-    print(f"test error  {metrics['test_error']:.2f} %")
+    error = metrics["test_error"]
+    if in_sweep:
+        print(f"test error  {error:.2f} %  {run_dir}", flush=True)
+        return error
+    print(f"test error  {error:.2f} %")
     print(f"metrics     {run_dir / 'metrics.json'}")
     print(f"checkpoint  {metrics['checkpoint']}")
     if "picture" in metrics:
         print(f"picture     {metrics['picture']}  (test images before and after the transformer)")
-    error: float = metrics["test_error"]
     return error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.record import RunRecord
@@ -26,6 +26,17 @@ class Interrupted(Exception):  # noqa: N818 it is no error
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(signal_number).name}")
         self.signal_number = signal_number
+
+
+class Bar(RichProgressBar):
+    """Lightning's bar without the number of the logger's version."""
+
+    def get_metrics(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
 
 
 class KeepRecord(Checkpoint):
@@ -54,7 +65,7 @@ class KeepRecord(Checkpoint):
     ) -> None:
         # Training steps only, validation left out.
         self._seconds += time.perf_counter() - self._step_began
-        self._images += len(batch.labels)
+        self._images += len(batch.labels) * trainer.world_size
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, Classification)
@@ -112,16 +123,19 @@ class KeepCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
+        self._agree(trainer)
         due = trainer.global_step % self.every == 0 or self._asked is not None
         if due and not trainer.is_last_batch:
             self._save(trainer, pl_module)
             self._stop_if_asked()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._agree(trainer)
         self._save(trainer, pl_module)
         self._stop_if_asked()
 
-    def on_test_batch_end(self, *args: Any, **kwargs: Any) -> None:
+    def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
+        self._agree(trainer)
         self._stop_if_asked()
 
     def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -135,6 +149,13 @@ class KeepCheckpoint(Checkpoint):
             self._restore()
             raise Interrupted(number)
         self._asked = number
+
+    def _agree(self, trainer: lightning.Trainer) -> None:
+        """Several processes stop at the same step, or one would wait for the others for ever."""
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(self._asked is not None, all=False)
+            if asked and self._asked is None:
+                self._asked = signal.SIGTERM
 
     def _stop_if_asked(self) -> None:
         if self._asked is not None:

@@ -8,18 +8,20 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.experiments.datasets import Dataset, Split
-from stnkit.experiments.distortions import Distortion
-from stnkit.experiments.loaders import Distorted, Drawn, FixedLoader, TrainLoader, as_float
+from stnkit.experiments.distortions import Distortion, WarpDistortion
+from stnkit.experiments.loaders import Distorted, Drawn, FixedLoader, Part, TrainLoader, as_float
 from stnkit.experiments.seeds import generator
 
 
 class DistortedData(lightning.LightningDataModule):
     """Train draws are fresh in every epoch; validation and test draws are the same for any two models.
 
+    Several processes draw the same batches and take a part of each.
+
     Args:
         dataset: labeled images.
         distortion: draws θ and warps.
-        batch_size: of a training batch.
+        batch_size: of a training batch, over all processes.
         seed: of the run; only the training draws depend on it.
 
     Raises:
@@ -53,10 +55,24 @@ class DistortedData(lightning.LightningDataModule):
         """Number of training batches."""
         return -(-len(self.split("train")[0]) // self.batch_size)
 
+    @property
+    def part(self) -> Part:
+        """What this process takes of every batch."""
+        return Part(self.trainer.global_rank, self.trainer.world_size) if self.trainer else Part()
+
+    def prepare_data(self) -> None:
+        # In one process only, before the others read: a download, say.
+        self.split("train"), self.split("test")
+
     def train_dataloader(self) -> TrainLoader:
         images, labels = self.split("train")
         trainer = self.trainer
         assert trainer is not None
+        if 0 < len(images) % self.batch_size < trainer.world_size:
+            raise InputError(
+                f"the last of the training batches would have {len(images) % self.batch_size} of the {len(images)} "
+                f"images for training.devices={trainer.world_size}: choose another training.batch_size"
+            )
         return TrainLoader(
             images, labels, self.distortion, self.batch_size, self.seed, epoch=lambda: trainer.current_epoch
         )
@@ -72,12 +88,16 @@ class DistortedData(lightning.LightningDataModule):
         if split not in self._fixed:
             images, labels = self.split(split)
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-            self._fixed[split] = FixedLoader(images, labels, self.distortion, self.batch_size, split, device)
+            self._fixed[split] = FixedLoader(images, labels, self.distortion, self.batch_size, split, device, self.part)
         return self._fixed[split]
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Distorted:
         if not isinstance(batch, Drawn):
             return Distorted(*batch)
+        n, own = len(batch.labels), self.part.of(len(batch.labels))
         draws = generator(batch.seed, device=batch.images.device)
-        images = self.distortion.apply(as_float(batch.images), batch.theta, draws)
-        return Distorted(images, batch.labels, batch.theta)
+        if isinstance(self.distortion, WarpDistortion):  # θ says it all, and draws nothing
+            images = self.distortion.apply(as_float(batch.images[own]), batch.theta[own], draws)
+        else:
+            images = self.distortion.apply(as_float(batch.images), batch.theta, draws)[own]
+        return Distorted(images, batch.labels[own], batch.theta[own], self.part.weight(n))

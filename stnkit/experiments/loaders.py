@@ -11,6 +11,22 @@ from stnkit.experiments.distortions import Distortion
 from stnkit.experiments.seeds import derived_seed, generator
 
 
+class Part(NamedTuple):
+    """What one of several processes takes of every batch: the `rank`-th of `world` nearly equal parts."""
+
+    rank: int = 0
+    world: int = 1
+
+    def of(self, n: int) -> slice:
+        """Its indices among n."""
+        return slice(n * self.rank // self.world, n * (self.rank + 1) // self.world)
+
+    def weight(self, n: int) -> float:
+        """What its mean counts, so that the mean over processes is the mean over all n: 1 for equal parts."""
+        part = self.of(n)
+        return (part.stop - part.start) * self.world / n
+
+
 class Drawn(NamedTuple):
     """Original images, their labels, the θ that distorts each, and a seed for what θ does not describe."""
 
@@ -21,11 +37,12 @@ class Drawn(NamedTuple):
 
 
 class Distorted(NamedTuple):
-    """Distorted images with values in [0, 1], their labels, and the θ that distorted each."""
+    """Distorted images with values in [0, 1], their labels, the θ that distorted each, and what their mean counts."""
 
     images: Float[Tensor, "B C *size"]
     labels: Int64[Tensor, "B"]
     theta: Float[Tensor, "B P"]
+    weight: float = 1.0
 
 
 class TrainLoader:
@@ -93,9 +110,10 @@ class FixedLoader:
         images: all of them, uint8.
         labels: of all images.
         distortion: draws θ and warps.
-        batch_size: of a batch.
+        batch_size: of a batch, over all processes.
         split: names the draws: they depend on nothing else, the run's seed included.
         device: where the images are distorted, and kept.
+        part: which of the images are handed out.
     """
 
     CHUNK = 1024
@@ -108,8 +126,10 @@ class FixedLoader:
         batch_size: int,
         split: str,
         device: torch.device,
+        part: Part = Part(),  # noqa: B008 it cannot be changed
     ) -> None:
         self.batch_size = batch_size
+        self.part = part
         theta = distortion.sample(len(images), generator("fixed", split)).to(device)
         self.originals = images
         self.images = torch.cat(
@@ -123,10 +143,12 @@ class FixedLoader:
         self.labels, self.theta = labels.to(device), theta
 
     def __len__(self) -> int:
+        # The same in all processes: they wait for each other at every batch.
         return -(-len(self.images) // self.batch_size)
 
     def __iter__(self) -> Iterator[Distorted]:
-        parts = (torch.split(tensor, self.batch_size) for tensor in (self.images, self.labels, self.theta))
+        own = self.part.of(len(self.images))
+        parts = (torch.tensor_split(tensor[own], len(self)) for tensor in (self.images, self.labels, self.theta))
         yield from map(Distorted, *parts)
 
 

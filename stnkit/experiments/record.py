@@ -19,17 +19,20 @@ class RunRecord:
     Args:
         run_dir: made if it is not there.
         values: what an earlier part of the run has written.
+        written: False for all but one of several processes.
     """
 
-    def __init__(self, run_dir: Path, values: dict[str, Any] | None = None) -> None:
+    def __init__(self, run_dir: Path, values: dict[str, Any] | None = None, *, written: bool = True) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self.path = run_dir / FILE
+        self.written = written
         self.values: dict[str, Any] = dict(values or {})
 
     def update(self, **values: Any) -> None:
         """Set values and write the file."""
         self.values.update(values)
-        write_atomically(self.path, json.dumps(_jsonable(self.values), indent=2) + "\n")
+        if self.written:
+            write_atomically(self.path, json.dumps(_jsonable(self.values), indent=2) + "\n")
 
 
 def read_record(run_dir: Path) -> dict[str, Any] | None:

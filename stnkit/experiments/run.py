@@ -14,17 +14,19 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import RichProgressBar
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from stnkit.building import build
 from stnkit.errors import InputError, NotFiniteError, PluginError
-from stnkit.experiments.callbacks import Interrupted, KeepCheckpoint, KeepRecord
+from stnkit.experiments.callbacks import Bar, Interrupted, KeepCheckpoint, KeepRecord
 from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, verify_checkpoint
 from stnkit.experiments.data import DistortedData
 from stnkit.experiments.figures import arriving, before_and_after
 from stnkit.experiments.placement import TransformedNetwork, place
 from stnkit.experiments.pose import pose_metrics
+from stnkit.experiments.ranks import run_in_processes
 from stnkit.experiments.record import RunRecord, read_record
 from stnkit.experiments.schema import Logger, TrainingConfig
 from stnkit.experiments.task import Classification
@@ -86,9 +88,18 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
     record = RunRecord(run_dir, earlier)
     # A resumed run has taken what its parts have.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
-    record.update(status="running", seed=config["seed"], config=dict(config))
+    record.update(status="running", seed=config["seed"], config=described(config))
     try:
-        _train(config, training, run_dir, record, resume_from)
+        if training.devices == 1:
+            _train(config, training, run_dir, record, resume_from)
+        else:
+            build_parts(config, training)  # what does not fit is said before any process is started
+            try:
+                run_in_processes(
+                    _train_as_rank, training.devices, config, training, run_dir, record.values, resume_from
+                )
+            finally:
+                record.values = read_record(run_dir) or {}  # the first of them has written it
     except (Interrupted, KeyboardInterrupt):
         record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
         raise
@@ -132,6 +143,27 @@ def _in_words(error: BaseException) -> BaseException:
     return error
 
 
+def described(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record says of a config: a resumed run is the run that it goes on with."""
+    return {key: value for key, value in config.items() if key != "skip_completed"} | {"resume": None}
+
+
+def _train_as_rank(
+    rank: int,
+    config: Mapping[str, Any],
+    training: TrainingConfig,
+    run_dir: Path,
+    values: dict[str, Any],
+    resume_from: Path | None,
+) -> None:
+    record = RunRecord(run_dir, values, written=rank == 0)
+    try:
+        _train(config, training, run_dir, record, resume_from)
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
 def _train(
     config: Mapping[str, Any],
     training: TrainingConfig,
@@ -150,6 +182,8 @@ def _train(
         except NotFiniteError as error:
             raise NotFiniteError(f"{error}; the last finite checkpoint is {checkpoint}") from error
         test = trainer.test(parts.task, datamodule=parts.data, verbose=False)[0]
+    if not trainer.is_global_zero:
+        return
     record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
     record.update(**pose_metrics(parts.network, parts.data))
     shown = parts.data.fixed("test").images[:FIGURE_IMAGES].to(parts.task.device)
@@ -166,20 +200,25 @@ def _trainer(
         KeepCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
     ]
     if training.progress:
-        callbacks.append(RichProgressBar(leave=False))
+        callbacks.append(Bar(leave=False))
+    several = training.devices > 1
+    plugins: list[Any] = [AtomicCheckpointIO()]
+    if several:
+        plugins.append(LightningEnvironment())  # whatever scheduler it runs under: the processes are ours
     precision: Any = training.precision  # Lightning checks it against its own list
     try:
         return lightning.Trainer(
             max_epochs=training.epochs,
             accelerator=training.accelerator,
             devices=training.devices,
-            strategy=training.strategy,
+            strategy=("ddp" if training.strategy == "auto" else training.strategy) if several else "auto",
+            use_distributed_sampler=False,
             precision=precision,
             gradient_clip_val=training.gradient_clip,
             callbacks=callbacks,
-            logger=[_logger(logger, run_dir) for logger in training.loggers],
+            logger=[_logger(logger, run_dir) for logger in training.loggers] if record.written else False,
             default_root_dir=run_dir,
-            plugins=[AtomicCheckpointIO()],
+            plugins=plugins,
             enable_progress_bar=training.progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,
@@ -219,6 +258,7 @@ def _quiet_lightning() -> Iterator[None]:
             ".*does not have many workers.*",
             ".*number of training batches.*smaller than the logging interval.*",
             ".*LeafSpec.*is deprecated.*",  # raised by Lightning's own code
+            ".*recommended to use `self.log.*sync_dist=True.*",  # what is logged was summed over all processes
         ):
             warnings.filterwarnings("ignore", message=message)
         for logger in loggers:

@@ -95,6 +95,7 @@ class TrainConfig:
     out_size: list[int] | None = None  # of the transformer at the input; by default the size of the image
     seed: int = 0
     resume: str | None = None  # run directory of an interrupted run
+    skip_completed: bool = False  # leave what is completed alone, go on with what was interrupted
 
 
 def register_schema() -> None:

@@ -19,6 +19,8 @@ from stnkit.transformer import SpatialTransformer
 
 # Lightning's true half precisions would cast θ and the sums below; under mixed ones coordinates stay float32.
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+# Several processes average their gradients; a run on one device needs none of these.
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 # The sums of an epoch, each over images.
 SUMS = ("loss", "errors", "outside", "theta_distance", "images")
 
@@ -60,6 +62,8 @@ class Classification(lightning.LightningModule):
         # Persistent, so that the epoch in which a run was interrupted ends with the same figures.
         self.register_buffer("train_sums", torch.zeros(len(SUMS) + len(self.theta_loss.weights), dtype=torch.float64))
         self.register_buffer("eval_sums", torch.zeros(len(SUMS), dtype=torch.float64), persistent=False)
+        # Every process has sums of its own: PyTorch would overwrite them with those of the first.
+        self._ddp_params_and_buffers_to_ignore = ["train_sums", "eval_sums"]
 
     def forward(self, images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
         """One logit for each class."""
@@ -67,7 +71,12 @@ class Classification(lightning.LightningModule):
 
     def on_train_batch_start(self, batch: Distorted, batch_idx: int) -> None:
         # What is random in a step (dropout, say) follows from its number, so that it can be resumed.
-        torch.manual_seed(derived_seed(self.seed, "step", self.global_step))
+        rank = (self.global_rank,) if self.global_rank else ()
+        seed = derived_seed(self.seed, "step", self.global_step, *rank)
+        # Not torch.manual_seed: for devices that are not there it keeps the stack of every call.
+        torch.default_generator.manual_seed(seed)
+        if self.device.type == "cuda":
+            torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Distorted, batch_idx: int) -> Tensor:
         seen = self.theta_loss.see(batch, generator(self.seed, "delta", self.global_step, self.global_rank))
@@ -82,7 +91,7 @@ class Classification(lightning.LightningModule):
             raise NotFiniteError(f"the {what} is not finite in step {self.global_step}")
         with torch.no_grad():
             self.train_sums += self._sums(loss, logits, seen.labels, errors, outside=False)
-        return total
+        return total * batch.weight
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
         logits = self(batch.images)
@@ -97,13 +106,13 @@ class Classification(lightning.LightningModule):
     on_test_epoch_start = on_validation_epoch_start
 
     def on_validation_epoch_end(self) -> None:
-        self._log(self._means(self.eval_sums, "validation"))
+        self._log(self._means(self._over_processes(self.eval_sums), "validation"))
 
     def on_test_epoch_end(self) -> None:
-        self._log(self._means(self.eval_sums, "test"))
+        self._log(self._means(self._over_processes(self.eval_sums), "test"))
 
     def on_train_epoch_end(self) -> None:
-        means = self._means(self.train_sums, "train")
+        means = self._means(self._over_processes(self.train_sums), "train")
         means.pop("train_outside", None)  # the validation grid tells it
         self.train_sums.zero_()
         self._log(means)
@@ -112,9 +121,12 @@ class Classification(lightning.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
+        checkpoint["state_dict"]["train_sums"] = self._over_processes(self.train_sums)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = list(checkpoint["history"])
+        if self.global_rank > 0:  # the first process goes on with the sums of all
+            checkpoint["state_dict"]["train_sums"] = torch.zeros_like(self.train_sums)
 
     def configure_optimizers(self) -> Any:
         config = self.training_config
@@ -152,6 +164,10 @@ class Classification(lightning.LightningModule):
         means = [loss.detach() * n, errors, share * n, self.watch.distance() * n, loss.new_tensor(n)]
         means += [error.detach() * n for error in theta_errors.values()]
         return torch.stack([value.double() for value in means])
+
+    def _over_processes(self, sums: Tensor) -> Tensor:
+        reduced: Tensor = self.trainer.strategy.reduce(sums.clone(), reduce_op="sum")
+        return reduced
 
     def _means(self, sums: Tensor, prefix: str) -> dict[str, float]:
         loss, errors, outside, distance, images, *theta_errors = sums.tolist()
@@ -196,8 +212,15 @@ def _check(training: TrainingConfig) -> None:
         )
     if training.gradient_clip is not None and not 0 < training.gradient_clip < float("inf"):
         raise InputError(f"training.gradient_clip must be above 0 or null, but {training.gradient_clip} was given")
-    if training.devices != 1:
-        raise InputError(f"training.devices must be 1: a run uses one device, but {training.devices} was given")
+    if training.devices < 1:
+        raise InputError(f"training.devices must be at least 1, but {training.devices} was given")
+    if training.strategy not in STRATEGIES:
+        raise InputError(f"training.strategy must be one of {', '.join(STRATEGIES)}, but {training.strategy} was given")
+    if training.devices > 1 and training.batch_size < 2 * training.devices:
+        raise InputError(
+            f"training.batch_size is over all devices and must be at least 2 for each of the {training.devices}, "
+            f"but {training.batch_size} was given"
+        )
     for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum", "step_factor"):
         if not 0 <= getattr(training, name) < float("inf"):
             raise InputError(f"training.{name} must be 0 or more, but {getattr(training, name)} was given")

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stnkit.errors import InputError
-from stnkit.experiments.directories import FREE
+from stnkit.experiments.cells import RUN_CONTROL
 from stnkit.kinds import KINDS
 
 # What leaves the result of a run as it is. The seed changes it, and is what a cell takes the mean over.
-CONTROL = frozenset((*FREE, "seed", "skip_completed", "training.loggers"))
+CONTROL = frozenset((*RUN_CONTROL, "seed"))
 # The entry that stands for its whole group.
 HEADS = ("name", "at")
 # Said of a key that a run does not have.

@@ -1,0 +1,92 @@
+"""One run in two processes is the run in one, up to rounding."""
+
+import signal
+import time
+
+import pytest
+import torch
+
+from tests.cli.conftest import QUICK, metrics
+
+# Five steps in an epoch, the last of them with 173 images: 86 for one process and 87 for the other.
+RUN = [*QUICK, "seed=1", "training.optimizer=sgd", "training.learning_rate=0.05", "training.checkpoint_every=3"]
+TWO = ["training.devices=2", "training.strategy=ddp", "training.accelerator=cpu"]
+
+
+def weights(run_dir):
+    return torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def assert_same_run(expected, got):
+    told, other = metrics(expected), metrics(got)
+    assert other["status"] == "completed"
+    assert other["test_error"] == told["test_error"]
+    assert other["test_loss"] == pytest.approx(told["test_loss"], rel=1e-5)
+    assert [row["train_error"] for row in other["history"]] == [row["train_error"] for row in told["history"]]
+    for row, other_row in zip(told["history"], other["history"], strict=True):
+        assert other_row == pytest.approx(row, rel=1e-4, abs=1e-6)
+    a, b = weights(expected), weights(got)
+    assert a.keys() == b.keys()
+    for name in a:
+        torch.testing.assert_close(b[name], a[name], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_two_processes_end_where_one_does_in_a_sweep_too_after_a_cell_that_failed(stnkit_main, tmp_path):
+    code, _, err = stnkit_main("train", *RUN, "hydra.run.dir=one", "training.accelerator=cpu")
+    assert code == 0, err
+    code, out, err = stnkit_main("train", "-m", *RUN, *TWO, "training.learning_rate=1e9,0.05", "hydra.sweep.dir=two")
+    # What one of the processes finds wrong is one sentence and ends both.
+    assert code == 2, err
+    (line,) = [line for line in err.splitlines() if "is not finite in step" in line]
+    assert line.startswith("stnkit train: ")
+    assert "Traceback" not in err
+    assert metrics(tmp_path / "two" / "0")["status"] == "failed"
+    assert "is not finite in step" in metrics(tmp_path / "two" / "0")["error"]
+    assert_same_run(tmp_path / "one", tmp_path / "two" / "1")
+    assert out.count("test error") == 1
+    # One process writes, and nothing twice.
+    assert sorted(path.name for path in (tmp_path / "two" / "1").iterdir()) == sorted(
+        path.name for path in (tmp_path / "one").iterdir()
+    )
+
+
+@pytest.mark.slow
+def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, stnkit_main, tmp_path):
+    long = [*RUN, "training.epochs=25"]
+    process = stnkit_process("train", *long, *TWO, "hydra.run.dir=run")
+    while process.poll() is None:
+        path = tmp_path / "run" / "metrics.json"
+        if path.is_file() and metrics(path.parent).get("epoch", 0) > 0:
+            process.send_signal(signal.SIGINT)
+            break
+        time.sleep(0.01)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 130, err
+    assert "goes on from here" in err
+    assert "Traceback" not in err
+    told = metrics(tmp_path / "run")
+    assert told["status"] == "interrupted"
+    assert len(told["history"]) == told["epoch"] > 0
+    saved = torch.load(tmp_path / "run" / "checkpoints" / "last.ckpt", weights_only=True)
+    # The sums of both are in the checkpoint.
+    assert saved["state_dict"]["train_sums"][-1] == (saved["global_step"] % 5) * 256
+
+    code, _, err = stnkit_main("train", "resume=run", "training.devices=1")
+    assert code == 0, err
+    assert stnkit_main("train", *long, "hydra.run.dir=one", "training.accelerator=cpu")[0] == 0
+    assert_same_run(tmp_path / "one", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["training.devices=0"], "training.devices must be at least 1, but 0 was given"),
+        (["training.devices=2", "training.strategy=fsdp"], "training.strategy must be one of auto, ddp"),
+        (["training.devices=2", "training.batch_size=3"], "must be at least 2 for each of the 2, but 3 was given"),
+    ],
+)
+def test_what_several_processes_cannot_do_is_refused_before_they_start(overrides, message, stnkit_main):
+    code, _, err = stnkit_main("train", *QUICK, *overrides)
+    assert code == 2
+    assert message in err

@@ -1,0 +1,121 @@
+"""Presets and experiments: every cell composes, its parts are built, and it is what its name says."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from stnkit.configs import register_component_groups
+from stnkit.experiments import directories
+from stnkit.experiments.run import build_parts
+from stnkit.experiments.schema import register_schema
+from tests.cli.conftest import metrics
+
+CONF = Path(__file__).parents[2] / "conf"
+EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
+MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
+RUNS = {
+    "paper_table1": 96,
+    "paper_clutter": 12,
+    "rotation_ablation": 18,
+    "sampler_ablation": 21,
+    "localizer_ablation": 18,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hydra():
+    register_schema()
+    register_component_groups()
+    directories.register_resolvers()
+    with initialize_config_module("stnkit.conf", version_base="1.3"):
+        yield
+
+
+def composed(*overrides):
+    plain = OmegaConf.to_container(compose("train", list(overrides)), resolve=True, enum_to_str=True)
+    return plain, directories.typed_training(plain["training"])
+
+
+def cells_of(experiment):
+    params = compose("train", [f"experiment={experiment}"], return_hydra_config=True).hydra.sweeper.params
+    overrides = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
+    (cells,) = BasicSweeper.split_arguments(overrides, None)
+    return cells
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_cell_of_an_experiment_can_be_built(experiment):
+    cells = cells_of(experiment)
+    assert len(cells) == RUNS[experiment]
+    assert len({tuple(cell) for cell in cells}) == len(cells)
+    built = set()
+    for cell in cells:
+        if "seed=0" in cell:
+            plain, training = composed(f"experiment={experiment}", *cell)
+            parts = build_parts(plain, training)
+            built.add(str(OmegaConf.create({key: value for key, value in plain.items() if key != "seed"})))
+            assert sum(p.numel() for p in parts.network.parameters()) > 0
+    # The seeds aside, no two cells are the same.
+    assert 3 * len(built) == len(cells)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(("distortion", "side"), [("rotation", 28), ("rts", 42), ("translated_cluttered", 60)])
+def test_a_preset_is_the_papers_model(model, distortion, side):
+    plain, training = composed(f"model={model}", f"distortion={distortion}")
+    network = build_parts(plain, training).network
+    transformer = network.transformer
+    assert plain["network"]["name"] == ("paper_fcn" if "fcn" in model else "paper_cnn")
+    if not model.startswith("st_"):
+        assert transformer is None
+        return
+    family = model.split("_")[2]
+    assert plain["transform"]["name"] == family
+    if family in ("affine", "projective", "tps"):
+        assert transformer.family.n_params == {"affine": 6, "projective": 8, "tps": 32}[family]
+    linear = [tuple(p.shape) for p in transformer.localizer.parameters() if p.ndim == 2]
+    convolutions = [tuple(p.shape) for p in transformer.localizer.parameters() if p.ndim == 4]
+    if "fcn" in model:
+        assert linear == [(32, side * side), (32, 32), (32, 32)]
+        assert convolutions == []
+    else:
+        assert convolutions == [(20, 1, 5, 5), (20, 20, 5, 5)]
+        left = ((side // 2 - 4) // 2) - 4
+        assert linear == [(20, 20 * left * left)]
+
+
+def test_a_group_chosen_beside_a_preset_wins_and_so_does_an_option():
+    plain, _ = composed("model=st_cnn_tps", "transform=affine", "localizer.features=7", "network.average_pool=1")
+    assert plain["transform"]["name"] == "affine"
+    assert plain["localizer"]["features"] == 7
+    assert plain["network"]["average_pool"] == 1
+    plain, _ = composed("experiment=paper_table1", "training=default", "training.epochs=3", "dataset=digits")
+    assert plain["dataset"]["name"] == "digits"
+    assert (plain["training"]["epochs"], plain["training"]["optimizer"]) == (3, "adamw")
+
+
+@pytest.mark.slow
+def test_an_experiment_is_one_command_and_the_epochs_one_override(stnkit_main, tmp_path):
+    code, out, err = stnkit_main(
+        *("train", "-m", "+experiment=rotation_ablation", "training.epochs=1", "training.progress=false"),
+        # Smaller in every respect, so that it takes seconds.
+        *("seed=0", "model=cnn,st_cnn_rotation,st_cnn_tps", "network.channels=[2,2]", "training.batch_size=400"),
+        "hydra.sweep.dir=sweep",
+    )
+    assert code == 0, err
+    assert "3 cells" in out
+    told = [metrics(tmp_path / "sweep" / name) for name in "012"]
+    assert all(m["status"] == "completed" for m in told)
+    assert [m["config"]["transform"]["name"] for m in told[1:]] == ["rotation", "tps"]
+    assert [m["config"]["placement"]["at"] for m in told] == [[], ["input"], ["input"]]
+    assert {m["config"]["distortion"]["name"] for m in told} == {"rotation"}
+
+
+def test_a_preset_is_understood_with_a_plus_too(stnkit_main):
+    code, out, err = stnkit_main("train", "+model=fcn", "--cfg", "job")
+    assert code == 0, err
+    assert "paper_fcn" in out

@@ -1,0 +1,217 @@
+"""Sweeps that lose nothing: failures, kills and other orders leave what is finished alone."""
+
+import hashlib
+import signal
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from stnkit.experiments import directories, run
+from stnkit.experiments.cells import RUN_CONTROL, cell_of
+from stnkit.experiments.lock import BusyError, run_lock
+from tests.cli.conftest import QUICK, metrics
+from tests.cli.test_interruptions import SIGNALLING
+
+SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "hydra.sweep.dir=sweep"]
+
+
+def cells_of(sweep):
+    """Of every run directory: seed, status and what is in its files."""
+    return {
+        path.parent.name: (
+            metrics(path.parent)["config"]["seed"],
+            metrics(path.parent)["status"],
+            {
+                file.relative_to(path.parent): (hashlib.md5(file.read_bytes()).hexdigest(), file.stat().st_mtime_ns)
+                for file in path.parent.rglob("*")
+                if file.is_file()
+            },
+        )
+        for path in sweep.glob("*/metrics.json")
+    }
+
+
+def test_every_cell_says_its_number_what_varies_and_its_error(stnkit_main):
+    code, out, _ = stnkit_main(*SWEEP, "seed=0,1", "placement=none")
+    assert code == 0
+    assert "sweep       2 cells in sweep" in out
+    first = out.index("cell 1 of 2: seed=0\n")
+    second = out.index("cell 2 of 2: seed=1\n")
+    assert first < out.index(f"test error  {metrics('sweep/0')['test_error']:.2f} %") < second
+    assert f"test error  {metrics('sweep/1')['test_error']:.2f} %" in out[second:]
+
+
+@pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("by nought"), 1), (MemoryError(), 1)])
+def test_an_unexpected_error_ends_its_cell_and_not_the_sweep(error, expected, stnkit_main, monkeypatch, tmp_path):
+    build_parts = run.build_parts
+
+    def breaking(config, training):
+        if config["seed"] == 0:
+            raise error
+        return build_parts(config, training)
+
+    monkeypatch.setattr(run, "build_parts", breaking)
+    code, _, err = stnkit_main(*SWEEP, "seed=0,1", "placement=none")
+    assert code == expected
+    assert metrics("sweep/1")["status"] == "completed"
+    told = metrics("sweep/0")
+    assert told["status"] == "failed"
+    assert told["error"] == f"{type(error).__name__}: {error}"
+    assert "Traceback" not in err
+    first, last = err.splitlines()
+    assert f"sweep/0: {type(error).__name__}: {error}" in first
+    assert "1 of the cells failed: sweep/0" in last
+    assert "in breaking" in (tmp_path / "sweep" / "0" / "traceback.txt").read_text()
+
+
+def test_a_cell_that_failed_runs_again_when_the_sweep_is_continued(stnkit_main, monkeypatch, tmp_path):
+    build_parts = run.build_parts
+    monkeypatch.setattr(run, "build_parts", lambda *args: 1 / 0)
+    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 1
+    monkeypatch.setattr(run, "build_parts", build_parts)
+    assert stnkit_main(*SWEEP, "seed=1,0", "placement=none", "skip_completed=true")[0] == 0
+    assert {name: cell[:2] for name, cell in cells_of(tmp_path / "sweep").items()} == {
+        "0": (0, "completed"),
+        "1": (1, "completed"),
+    }
+    assert "error" not in metrics("sweep/0")
+
+
+def test_a_continued_sweep_leaves_finished_cells_alone_and_overwrites_no_other_cell(stnkit_main, tmp_path):
+    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
+    before = cells_of(tmp_path / "sweep")
+    # Another order, another cell in front, and other ways to carry it out.
+    code, out, _ = stnkit_main(
+        *SWEEP, "seed=2,1,0", "placement=none", "training.checkpoint_every=7", "skip_completed=true"
+    )
+    assert code == 0
+    after = cells_of(tmp_path / "sweep")
+    assert {name: after[name] for name in before} == before
+    (new,) = after.keys() - before.keys()
+    assert after[new][:2] == (2, "completed")
+    assert out.count("(completed before)") == 2
+
+
+def test_without_skip_completed_a_cell_runs_again_in_its_own_directory(stnkit_main, tmp_path):
+    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
+    before = cells_of(tmp_path / "sweep")
+    assert stnkit_main(*SWEEP, "seed=1", "placement=none")[0] == 0
+    after = cells_of(tmp_path / "sweep")
+    assert after["0"] == before["0"]
+    assert after.keys() == before.keys()
+    assert after["1"][2] != before["1"][2]
+
+
+def test_one_run_is_skipped_too_when_it_is_completed(stnkit_main):
+    arguments = ["train", *QUICK, "placement=none", "hydra.run.dir=run", "skip_completed=true"]
+    assert stnkit_main(*arguments)[0] == 0
+    before = metrics("run")
+    code, out, _ = stnkit_main(*arguments)
+    assert code == 0
+    assert "(completed before)" in out
+    assert metrics("run") == before
+    # Another config in the same directory is another run.
+    assert stnkit_main(*arguments, "seed=3")[0] == 0
+    assert metrics("run")["seed"] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "exit_code", "status"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGKILL, -9, "running")]
+)
+def test_a_stopped_sweep_is_continued_by_the_same_command(
+    number, exit_code, status, stnkit_process, stnkit_main, tmp_path
+):
+    sweep = [*SWEEP, "training.epochs=2", "training.checkpoint_every=3", "placement=none"]
+    assert stnkit_main(*sweep, "seed=5")[0] == 0  # is finished
+    finished = cells_of(tmp_path / "sweep")
+    # The first cell, of seed 6, is stopped at its seventh step, the second never begins.
+    process = stnkit_process(7, int(number), *sweep, "seed=6,7", code=SIGNALLING)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == exit_code, err
+    assert "Traceback" not in err
+    if number == signal.SIGINT:
+        assert "hydra.sweep.dir=sweep skip_completed=true does what is left" in err
+    stopped = {name: cell for name, cell in cells_of(tmp_path / "sweep").items() if name not in finished}
+    assert [cell[:2] for cell in stopped.values()] == [(6, status)]
+    (name,) = stopped
+
+    code, _, err = stnkit_main(*sweep, "seed=7,6,5", "skip_completed=true")
+    assert code == 0, err
+    after = cells_of(tmp_path / "sweep")
+    assert {name: after[name] for name in finished} == finished
+    assert sorted(cell[:2] for cell in after.values()) == [(seed, "completed") for seed in (5, 6, 7)]
+    assert after[name][0] == 6
+    # It went on from its checkpoint, to the same end as without an interruption.
+    assert (tmp_path / "sweep" / name / "csv-resumed-1").is_dir()
+    assert stnkit_main("train", *sweep[2:], "seed=6", "hydra.run.dir=whole")[0] == 0
+    assert metrics("whole")["history"] == metrics(tmp_path / "sweep" / name)["history"]
+    assert metrics("whole")["test_loss"] == metrics(tmp_path / "sweep" / name)["test_loss"]
+
+
+@pytest.mark.slow
+def test_two_sweeps_that_start_at_the_same_time_do_not_share_a_directory(stnkit_process, tmp_path):
+    arguments = ["train", "-m", *QUICK, "training.epochs=1", "seed=0,1", "placement=none"]
+    processes = [stnkit_process(*arguments) for _ in range(2)]
+    for process in processes:
+        _, err = process.communicate(timeout=300)
+        assert process.returncode == 0, err
+    sweeps = list((tmp_path / "multirun").iterdir())
+    assert len(sweeps) == 2
+    for sweep in sweeps:
+        assert sorted(cell[:2] for cell in cells_of(sweep).values()) == [(0, "completed"), (1, "completed")]
+
+
+def test_directories_of_one_second_differ():
+    names = [directories._stamped("multirun") for _ in range(1000)]
+    assert len(set(names)) == 1000
+
+
+def test_a_cell_is_its_config_without_what_controls_the_run():
+    config = {"seed": 1, "training": {"epochs": 3, "learning_rate": 1e-05}, "transform": {"name": "tps", "x": None}}
+    for key in RUN_CONTROL:
+        controlled = OmegaConf.create(config)
+        OmegaConf.update(controlled, key, "anything", force_add=True)
+        assert cell_of(OmegaConf.to_container(controlled)) == cell_of(config)
+    assert cell_of(OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(config))))) == cell_of(
+        config
+    )
+    others = [{"seed": 2}, {"training": {"epochs": 4, "learning_rate": 1e-05}}, {"transform": {"name": "tps", "x": 0}}]
+    assert len({cell_of(config), *(cell_of(config | other) for other in others)}) == 4
+
+
+def test_a_directory_in_which_a_process_runs_is_refused_and_left_alone(stnkit_main, tmp_path):
+    assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
+    before = metrics("run")
+    with run_lock(tmp_path / "run"):
+        for arguments in (["resume=run"], ["seed=1", "hydra.run.dir=run"]):
+            code, _, err = stnkit_main("train", *QUICK, "placement=none", *arguments)
+            assert code == 2
+            assert "another process is running in" in err
+        with pytest.raises(BusyError), run_lock(tmp_path / "run"):
+            pass
+    assert metrics("run") == before
+    with run_lock(tmp_path / "run"):
+        pass
+
+
+def test_resume_is_not_for_sweeps(stnkit_main, tmp_path):
+    assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
+    code, _, err = stnkit_main("train", "-m", "resume=run", "seed=0,1")
+    assert code == 2
+    assert "the cells of a sweep go on with hydra.sweep.dir=SWEEP_DIR skip_completed=true" in err
+
+
+def test_a_damaged_record_or_checkpoint_is_done_again(stnkit_main, tmp_path):
+    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
+    (tmp_path / "sweep" / "0" / "metrics.json").write_text('{"status": "comp')
+    told = (tmp_path / "sweep" / "1" / "metrics.json").read_text()
+    (tmp_path / "sweep" / "1" / "metrics.json").write_text(told.replace('"completed"', '"running"'))
+    (tmp_path / "sweep" / "1" / "checkpoints" / "last.ckpt").write_bytes(b"cut short")
+    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none", "skip_completed=true")[0] == 0
+    assert {name: cell[:2] for name, cell in cells_of(tmp_path / "sweep").items()} == {
+        "0": (0, "completed"),
+        "1": (1, "completed"),
+    }
+    torch.load(tmp_path / "sweep" / "1" / "checkpoints" / "last.ckpt", weights_only=True)
