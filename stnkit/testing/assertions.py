@@ -50,6 +50,11 @@ def close(found: Tensor, expected: Tensor, tolerance: float, claim: str) -> None
         )
 
 
+def gradcheck_sentence(error: BaseException) -> str:
+    """What `torch.autograd.gradcheck` found, in a line, without its advice about its modes."""
+    return " ".join(str(error).split()).partition(" The above quantities")[0][:200]
+
+
 def finite(found: Tensor, claim: str) -> None:
     """Fail when a tensor has an entry that is infinite or NaN."""
     n = int((~found.detach().isfinite()).sum())

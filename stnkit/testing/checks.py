@@ -2,8 +2,11 @@
 
 import importlib
 import inspect
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -54,7 +57,7 @@ class Check:
             except CheckFailed as error:
                 raise CheckFailed(f"{where}: {error}") from error.__cause__
             except Exception as error:
-                raise CheckFailed(f"{where}: it raised {one_line(error)}") from error
+                raise CheckFailed(f"{where}: it raised {one_line(error)}{_place(error, self._subject)}") from error
         return None
 
     def __call__(self) -> str | None:
@@ -89,6 +92,14 @@ def functions_of(kind: str) -> tuple[Callable[[Subject], None], ...]:
     """What the checks of a kind run."""
     functions: tuple[Callable[[Subject], None], ...] = importlib.import_module(f"stnkit.testing.{kind}s").CHECKS
     return functions
+
+
+def _place(error: BaseException, subject: Subject) -> str:
+    """Where in the component's own file an error came from, in brackets; nothing where it came from elsewhere."""
+    cls = subject.component.cls if subject.component is not None else type(subject.instance)
+    own = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == own]
+    return f" ({Path(own).name}, line {lines[-1]})" if own and lines else ""
 
 
 def check_names(subject: Subject, expected: Any) -> None:

@@ -14,7 +14,15 @@ from stnkit.options import options_of
 from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import FLOAT64, CheckFailed, NotApplicable, close, finite, require
+from stnkit.testing.assertions import (
+    FLOAT64,
+    CheckFailed,
+    NotApplicable,
+    close,
+    finite,
+    gradcheck_sentence,
+    require,
+)
 from stnkit.testing.inputs import SIZE, devices, uniform
 from stnkit.testing.subject import NotBuilt, Subject
 
@@ -188,6 +196,7 @@ def gradient_to_image(subject: Subject) -> None:
 def gradient_to_grid(subject: Subject) -> None:
     """The gradient to the grid is that of finite differences, away from the kinks of a kernel.
 
+    At the centers of pixels, where training starts, it is finite and not zero throughout.
     A sampler with `exact_gradient = False` says that it has another one, or none: it has to be finite.
     """
     sampler: Sampler = subject.built()
@@ -196,6 +205,7 @@ def gradient_to_grid(subject: Subject) -> None:
         grid = _off_kinks(SIZE[ndim]).requires_grad_()
         if sampler.exact_gradient:
             _check_gradients("grid", functools.partial(_read, sampler, image), grid)
+            _check_start(sampler, ndim)
             continue
         with _silence():
             value = sampler(image, grid).sum()
@@ -332,11 +342,21 @@ def _read(sampler: Sampler, image: Tensor, grid: Tensor) -> Tensor:
     return read
 
 
+def _check_start(sampler: Sampler, ndim: int) -> None:
+    # Of sides that are powers of two, so that no rounding moves a point off its pixel's center.
+    size = (4, 8, 4)[:ndim]
+    grid = coordinates.lattice(size, dtype=torch.float64)[None].requires_grad_()
+    (found,) = torch.autograd.grad(sampler(_image(size)[:1], grid).sum(), grid)
+    finite(found, "the gradient to the grid must be finite at the centers of pixels, where training starts")
+    moves = float(found.abs().max()) > FLOAT64
+    require(moves, "the gradient to the grid must not be 0 at the centers of all pixels, where training starts")
+
+
 def _check_gradients(name: str, call: Callable[[Tensor], Tensor], point: Tensor) -> None:
     try:
         torch.autograd.gradcheck(call, (point,), fast_mode=True)
     except (RuntimeError, AssertionError, ValueError) as error:
-        text = " ".join(str(error).split())[:200]
+        text = gradcheck_sentence(error)
         raise CheckFailed(f"the gradient to the {name} must be that of finite differences: {text}") from error
 
 

@@ -11,7 +11,17 @@ from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
 from stnkit.families.linear import LinearFamily
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import FLOAT32, FLOAT64, ITERATED, CheckFailed, NotApplicable, close, finite, require
+from stnkit.testing.assertions import (
+    FLOAT32,
+    FLOAT64,
+    ITERATED,
+    CheckFailed,
+    NotApplicable,
+    close,
+    finite,
+    gradcheck_sentence,
+    require,
+)
 from stnkit.testing.inputs import SIZE, devices, lattice_points, points_of, theta_of, uniform
 from stnkit.testing.subject import NotBuilt, Subject
 
@@ -62,6 +72,8 @@ def shapes(subject: Subject) -> None:
     """forward: θ (B, P) and points (1, N, ndim) or (B, N, ndim) give (B, N, ndim), each row by its own θ and points."""
     family: TransformFamily = subject.built()
     theta, points = theta_of(family), points_of(family, batch=3)
+    shape, expected = tuple(family(theta, points).shape), tuple(points.shape)
+    require(shape == expected, f"forward must give points of shape {expected} for as many, but they have {shape}")
     claim = "forward must map each set of points by the θ of its row"
     close(family(theta, points), _row_by_row(family, theta, points), FLOAT64, claim)
     claim = "one set of points, (1, N, ndim), must serve every θ"
@@ -218,7 +230,11 @@ def linearity(subject: Subject) -> None:
 
 
 def gradients(subject: Subject) -> None:
-    """The gradients of forward to θ and to the points, and of grid to θ, are those of finite differences."""
+    """The gradients of forward to θ and to the points, and of grid to θ, are those of finite differences.
+
+    At the identity they are finite, in the center of the image too; and that of the grid to θ is not zero throughout,
+    or training, which starts there, would never leave it. A family that has weights of its own may learn to.
+    """
     family: TransformFamily = subject.built()
     theta = theta_of(family, batch=2).requires_grad_(family.n_params > 0)
     points = points_of(family, n=5).requires_grad_()
@@ -226,6 +242,7 @@ def gradients(subject: Subject) -> None:
     if family.n_params:
         size = (2, 3, 2)[: family.ndim]
         _check_gradients("grid", lambda rows: family.grid(rows, size), (theta,))
+        _check_start(family)
 
 
 def large_theta(subject: Subject) -> None:
@@ -361,10 +378,24 @@ def _gradient(value: Tensor, theta: Tensor) -> Tensor:
     return torch.zeros_like(theta) if found is None else found
 
 
+def _check_start(family: TransformFamily) -> None:
+    theta = family.identity().detach().clone()[None].requires_grad_()
+    points = torch.zeros(1, 1, family.ndim, dtype=torch.float64, requires_grad=True)
+    for name, wanted in (("θ", theta), ("the point", points)):
+        found = _gradient(family(theta, points).sum(), wanted)
+        finite(found, f"the gradient of forward to {name} must be finite at the identity, in the center")
+    # Of odd sides, so that one of the pixels is the center.
+    grid = family.grid(theta, (3, 5, 3)[: family.ndim])
+    found = _gradient((grid * uniform(*grid.shape, seed=8)).sum(), theta)
+    finite(found, "the gradient of grid must be finite at the identity, where training starts")
+    leaves = float(found.abs().max()) > FLOAT64 or any(p.requires_grad for p in family.parameters())
+    require(leaves, "the gradient of grid must not be 0 at the identity, where training starts and would stay")
+
+
 def _check_gradients(name: str, call: object, inputs: tuple[Tensor, ...]) -> None:
     try:
         # Fast mode: along random directions, or each of a spline's many parameters would be moved by itself.
         torch.autograd.gradcheck(call, inputs, fast_mode=True)  # type: ignore[arg-type]
     except (RuntimeError, AssertionError) as error:
-        text = " ".join(str(error).split())[:200]
+        text = gradcheck_sentence(error)
         raise CheckFailed(f"the gradient of {name} must be that of finite differences: {text}") from error

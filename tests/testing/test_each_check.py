@@ -24,6 +24,22 @@ def test_what_is_broken_in_one_way_fails_one_check(kind, name):
     assert "\n" not in reason
 
 
+@pytest.mark.parametrize(
+    ("component", "name"),
+    [*MODULES["transform"].ALSO_BROKEN.items(), *MODULES["sampler"].ALSO_BROKEN.items()],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_would_fail_in_the_first_step_of_training_fails_one_check(component, name):
+    report = stnkit.testing.run(component)
+    assert [result.name for result in report.results if result.outcome == "failed"] == [name], str(report)
+
+
+def test_a_forward_that_gives_no_points_fails_the_check_of_shapes():
+    report = stnkit.testing.run(MODULES["transform"].OneCoordinate)
+    reasons = {result.name: result.reason for result in report.results if result.outcome == "failed"}
+    assert "forward must give points of shape (3, 12, 2) for as many, but they have (3, 12, 1)" in reasons["shapes"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_not_broken_fails_none(kind):
     report = stnkit.testing.run(MODULES[kind].Good, compile=True)

@@ -166,6 +166,17 @@ def test_the_config_check_leaves_hydras_store_as_it_was():
     assert ConfigStore.instance().repo["transform"] == before
 
 
+def test_what_a_component_raises_is_told_with_the_line_of_its_file():
+    class Raises(transforms.Good):
+        def forward(self, theta, points):
+            raise KeyError("no such coefficient")
+
+    report = stnkit.testing.run(Raises)
+    line = Raises.forward.__code__.co_firstlineno + 1
+    (reason,) = {result.reason for result in report.results if result.name == "grid_sizes"}
+    assert reason == f"it raised KeyError: 'no such coefficient' ({Path(__file__).name}, line {line})"
+
+
 def test_an_interruption_passes_through():
     class Interrupted(transforms.Good):
         def identity(self):

@@ -138,6 +138,26 @@ class Branches(Plain):
         return super().read(0 * image if float(image.detach().sum()) > 1e9 else image, grid)
 
 
+class OwnSinc(stnkit.KernelSampler):
+    """The other branch of `where` has a derivative of 0/0 at 0."""
+
+    support = 2
+    normalized = True
+
+    def kernel(self, distance):
+        sinc = torch.where(distance == 0, 1.0, torch.sin(torch.pi * distance) / (torch.pi * distance))
+        return sinc * torch.cos(torch.pi / 4 * distance).square()
+
+
+class FlatAtCenters(stnkit.KernelSampler):
+    support = 1
+
+    def kernel(self, distance):
+        return torch.cos(torch.pi / 2 * distance).square()
+
+
+# Broken in another way than the one of BROKEN, each with the check that finds it.
+ALSO_BROKEN = {OwnSinc: "gradient_to_grid", FlatAtCenters: "gradient_to_grid"}
 BROKEN = {
     "construction": Raises,
     "config": NoConfig,

@@ -218,6 +218,33 @@ class Branches(Good):
         return super().forward(theta, points)
 
 
+class OneCoordinate(Good):
+    def forward(self, theta, points):
+        return super().forward(theta, points)[..., :1]
+
+
+class Stuck(Good):
+    """θ² / |θ| far from the identity, and θ² near it."""
+
+    def forward(self, theta, points):
+        return super().forward(theta * torch.tanh(theta), points)
+
+
+class NanAtTheIdentity(Good):
+    """The other branch of `where` has an infinite derivative there."""
+
+    def forward(self, theta, points):
+        return super().forward(torch.where(theta == 0, theta, theta * torch.sin(theta) / theta), points)
+
+
+class NanInTheCenter(Good):
+    def forward(self, theta, points):
+        radius = points.square().sum(dim=-1, keepdim=True).sqrt()
+        return super().forward(theta, points) + theta[:, None] * radius
+
+
+# Broken in another way than the one of BROKEN, each with the check that finds it.
+ALSO_BROKEN = {Stuck: "gradients", NanAtTheIdentity: "gradients", NanInTheCenter: "gradients"}
 BROKEN = {
     "construction": Raises,
     "config": NoConfig,
