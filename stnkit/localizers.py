@@ -54,12 +54,22 @@ class RegressionHead(nn.Module):
     Args:
         n_features: number of features of the localizer.
         family: whose θ is regressed.
+
+    Raises:
+        InputError: when the family has no `n_params`, or an identity of another shape.
     """
 
     def __init__(self, n_features: int, family: TransformFamily) -> None:
         super().__init__()
+        n_params, identity = getattr(family, "n_params", None), family.identity()
+        shape = tuple(identity.shape) if isinstance(identity, Tensor) else type(identity).__name__
+        if shape != (n_params,):
+            raise InputError(
+                f"{type(family).__name__} needs n_params, a whole number, and identity() of shape (n_params,), "
+                f"but they are {n_params} and {shape}"
+            )
         self.weight = nn.Parameter(torch.zeros(family.n_params, n_features))
-        self.bias = nn.Parameter(family.identity().to(self.weight.dtype))
+        self.bias = nn.Parameter(identity.to(self.weight.dtype))
 
     def forward(self, features: Float[Tensor, "B n_features"]) -> Float[Tensor, "B P"]:
         """θ in float32 or wider, also under autocast and for half-precision features."""

@@ -47,13 +47,19 @@ class TransformFamily(nn.Module, abc.ABC):
             size: of the output, (H, W) or (D, H, W).
 
         Raises:
-            InputError: when θ has the wrong width or the size is not `ndim` positive whole numbers.
+            InputError: when θ has the wrong width or the size is not `ndim` positive whole numbers, or `forward` gives
+                something else than a point for each point.
         """
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
-        lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device)
+        target = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).view(1, -1, self.ndim)
         with coordinates.full_precision(theta):
-            source = self(theta, lattice.view(1, -1, self.ndim))
+            source = self(theta, target)
+        if source.ndim != 3 or source.shape[1:] != target.shape[1:]:
+            raise InputError(
+                f"{type(self).__name__}.forward must give points of shape {(len(theta), *target.shape[1:])}, "
+                f"but some of shape {tuple(source.shape)} were given"
+            )
         return coordinates.finite(source).view(theta.shape[0], *size, self.ndim)
 
     def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.errors import InputError
 from stnkit.families.basis_cache import BasisCache
 from stnkit.families.family import TransformFamily
 from stnkit.families.mirrored import Reflection, corner, mirrored_product
@@ -61,7 +62,7 @@ class LinearFamily(TransformFamily):
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         """The coefficients of the basis functions, linear in θ; by default θ itself, `(B, ndim, K)`.
 
-        Called with a float64 θ.
+        Called with a float64 θ. A map with a constant part, as p + Σ θ_k b_k(p), is for a TransformFamily.
 
         Args:
             theta: one row of parameters for each element of the batch.
@@ -105,6 +106,11 @@ class LinearFamily(TransformFamily):
     def _coefficients(self, theta: Tensor) -> Tensor:
         # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
         coefficients = self.coefficients(theta.double())
+        if coefficients.ndim != 3 or coefficients.shape[1] != self.ndim:
+            raise InputError(
+                f"{type(self).__name__}.coefficients must give shape (B, {self.ndim}, K) for K basis functions, "
+                f"but {tuple(coefficients.shape)} was given"
+            )
         return coefficients if self.wide or coefficients.shape[-1] > MANY else coefficients.to(theta.dtype)
 
     def _is_worth_mirroring(self, coefficients: Tensor, size: tuple[int, ...]) -> bool:
