@@ -10,7 +10,7 @@ from typing import Any
 from stnkit.discovery import Installed, Plugin, Source, installed_plugins, is_blocked, one_line
 from stnkit.errors import PluginError, UnknownNameError
 from stnkit.hookspecs import Component, Verb
-from stnkit.kinds import kind_named
+from stnkit.kinds import KINDS, kind_named
 from stnkit.options import check_configurable
 from stnkit.search_paths import APPLICATION, check_search_path, file_in
 from stnkit.verbs import announced_twice, verbs_of
@@ -135,6 +135,20 @@ class Registry:
         if plugin.implements("stnkit_callbacks"):
             self._with_callbacks.append(plugin)
 
+    def unkept(self, installed: Installed) -> list[Broken]:
+        """The entry points of a plugin that announce a component which its module does not yield.
+
+        Args:
+            installed: the plugin, which was added.
+        """
+        yielded = [f"{e.kind}.{e.name}" for e in self.registered if e.source in installed.sources]
+        instead = f"it yields {', '.join(yielded) or 'no component'}"
+        return [
+            Broken(source, f"its module does not yield what its entry point announces, {source.entry_point}: {instead}")
+            for source in installed.sources
+            if source.entry_point.partition(".")[0] in KINDS and source.entry_point not in yielded
+        ]
+
     def add_conflicts(self) -> list[str]:
         """Find the names that two provide, or a YAML file has too; returns one sentence for each."""
         places = [(APPLICATION, "stnkit"), *((path, str(source)) for path, source in self.search_paths)]
@@ -191,12 +205,17 @@ def registry() -> Registry:
     for installed in installed_plugins():
         try:
             found.add(installed)
+            unkept = found.unkept(installed)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a module that calls sys.exit() on import must not end the program either
             reason = one_line(error)
             _complain(f"{installed}: {reason}", f"{installed} is left out: {reason}", error)
             found.broken += [Broken(source, reason) for source in installed.sources]
+            continue
+        found.broken += unkept
+        for broken in unkept:
+            _complain(f"{broken.source}: {broken.reason}", f"{broken.source}: {broken.reason}")
     found.registered.sort(key=lambda entry: (entry.kind, entry.name, entry.source.distribution))
     for reason in found.add_conflicts():
         _complain(reason, reason)

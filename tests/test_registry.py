@@ -36,6 +36,15 @@ def test_a_strangers_plugin_is_found_and_built(make_distribution):
     assert entry.component.summary == "T(p) = p · exp(theta)."
 
 
+def test_an_entry_point_whose_module_yields_another_name_says_so_and_the_other_works(make_distribution):
+    make_distribution("stranger", {"stranger_typo": GOOD}, {"transform.half": "stranger_typo"})
+    reason = "does not yield what its entry point announces, transform.half: it yields transform.halve"
+    with pytest.warns(PluginWarning, match=reason):
+        assert stnkit.build("transform", "halve").strength == 1.0
+    with pytest.raises(stnkit.UnknownNameError, match=f"there is no transform 'half': .*{reason}"):
+        stnkit.build("transform", "half")
+
+
 def test_a_name_that_two_distributions_provide_is_an_error_only_for_who_asks(make_distribution):
     for name in ("first", "second"):
         make_distribution(name, {f"{name}_plugin": GOOD}, {"transform.halve": f"{name}_plugin"})
