@@ -9,7 +9,8 @@ from torch import Tensor
 import stnkit
 
 # The center of the distorted image has w = 1. Where w is at least this in all of it, nothing in it is shrunk to less
-# than a tenth of the center's size, and no pixel has its source near infinity.
+# than a tenth of the center's size across the direction to the horizon, a hundredth along it, and no pixel has its
+# source near infinity.
 SMALLEST_W = 0.1
 # The corners of an image as columns (x, y, 1), in the order of pixels.
 CORNERS = torch.tensor([[-1, 1, -1, 1], [-1, -1, 1, 1], [1, 1, 1, 1]], dtype=torch.float64)

@@ -239,6 +239,12 @@ def test_a_distortion_that_moves_each_channel_on_its_own_has_no_figures():
     assert pose_metrics(Placed(centering()), DistortedData(Blobs(), shift, 16, 0)) == {}
 
 
+def test_the_rectified_variance_is_nine_tenths_where_all_originals_are_alike():
+    originals = torch.randint(256, (1, 1, 24, 24), generator=GENERATOR).to(torch.uint8).expand(100, -1, -1, -1)
+    distortion = stnkit.build("distortion", "rotation", image_shape=(1, 24, 24))
+    assert rectified_variance(originals, distortion, None) == pytest.approx(0.9, abs=0.01)
+
+
 def test_the_rectified_variance_is_a_share_that_contrast_does_not_change_and_that_an_empty_output_does_not_have():
     originals, _ = Blobs().split("test")
     distortion = Shift((1, 24, 24))
