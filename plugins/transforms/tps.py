@@ -66,13 +66,13 @@ class ThinPlateSpline(stnkit.LinearFamily):
         self.wide = float(self._weights.abs().max()) > LARGE_WEIGHTS
         no_bend = torch.zeros(ndim, self.control_points.shape[0] + 1, dtype=torch.float64)
         self._weights_of_identity = torch.cat([no_bend, torch.eye(ndim, dtype=torch.float64)], dim=1)
+        self._cardinal = _CardinalSpline(self.control_points, self._weights, self.reflections)
 
     def identity(self) -> Float[Tensor, "P"]:
         return self.control_points.T.flatten()
 
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
-        radial = _kernel(points, self.control_points.to(points))
-        return torch.cat([radial, torch.ones_like(points[:, :1]), points], dim=1)
+        return _functions(points, self.control_points)
 
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         # The weights of the identity are known; solved for like the rest they are off by 1e-11 at 32 × 32.
@@ -81,8 +81,60 @@ class ThinPlateSpline(stnkit.LinearFamily):
         weights = (displacement @ self._weights.to(theta).T).view(theta.shape[0], self.ndim, self._weights.shape[0])
         return weights + self._weights_of_identity.to(theta)
 
+    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+        """The planar product of the control points' displacements with what one of them does, where that is kept.
+
+        The same spline, with the system solved for the lattice once and not for every θ. Its terms are no larger than
+        the displacements, so that float32 adds them. Too large to keep, it would cost more than the kernels.
+        """
+        theta = self.check_theta(theta)
+        size = stnkit.coordinates.check_size(size, self.ndim)
+        return self._cardinal.grid(theta, size) if self._cardinal.keeps(theta, size) else super().grid(theta, size)
+
     def extra_repr(self) -> str:
         return f"{self.control_points.shape[0]} control points, regularization={self.regularization}"
+
+
+class _CardinalSpline(stnkit.LinearFamily):
+    """T_θ(p) = p + Σ_k (θ_k − c_k) C_k(p), with C_k the spline that is 1 at c_k and 0 at the other control points.
+
+    Args:
+        control_points: of the spline.
+        weights: of its kernels, 1, x and y (and z), for the value 1 at each control point.
+        reflections: how it is seen in a mirror: the same for its kernels and for these functions.
+    """
+
+    wide = False
+
+    def __init__(
+        self,
+        control_points: Float[Tensor, "K ndim"],
+        weights: Float[Tensor, "functions K"],
+        reflections: tuple[stnkit.Reflection, ...],
+    ) -> None:
+        super().__init__()
+        self.ndim, self.n_params = control_points.shape[1], control_points.numel()
+        self.reflections = reflections
+        self._control_points, self._weights = control_points, weights
+
+    def identity(self) -> Float[Tensor, "P"]:
+        return self._control_points.T.flatten()
+
+    def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
+        cardinal = _functions(points, self._control_points) @ self._weights.to(points)
+        return torch.cat([cardinal, torch.ones_like(points[:, :1]), points], dim=1)
+
+    def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
+        displacements = (theta - self.identity().to(theta)).view(theta.shape[0], self.ndim, self.n_params // self.ndim)
+        position = torch.eye(self.ndim, self.ndim + 1, dtype=theta.dtype, device=theta.device).roll(1, dims=1)
+        return torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
+
+
+def _functions(
+    points: Float[Tensor, "N ndim"], control_points: Float[Tensor, "K ndim"]
+) -> Float[Tensor, "N functions"]:
+    """The kernels, 1, x and y (and z)."""
+    return torch.cat([_kernel(points, control_points.to(points)), torch.ones_like(points[:, :1]), points], dim=1)
 
 
 def _kernel(points: Float[Tensor, "N ndim"], control_points: Float[Tensor, "K ndim"]) -> Float[Tensor, "N K"]:

@@ -16,7 +16,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.mirrored import Reflection, corner, mirrored_product
 
 # A basis is evaluated in pieces of about this many bytes of float64, whatever its whole size.
-CHUNK_BYTES = 16 * 2**20
+CHUNK_BYTES = 4 * 2**20
 # A sum over more basis functions than this is formed in float64 and cast: splines of many control points have large
 # weights of both signs, whose sum keeps fewer digits than float32 has (12 × 12 lose 1e-5, 32 × 32 5e-4).
 MANY = 100
@@ -36,12 +36,12 @@ class LinearFamily(TransformFamily):
 
     Attributes:
         wide: whether sums over the basis functions are formed in float64, because their terms are much larger than
-            the sums. More than 100 functions are always added so.
+            the sums. None is for more than 100 functions.
         reflections: how the basis is seen in a mirror across each coordinate, x first, if it is symmetric. A grid
             for few images is then made from the basis on one corner of the lattice. Empty where it is not.
     """
 
-    wide: bool = False
+    wide: bool | None = None
     reflections: tuple[Reflection, ...] = ()
 
     def __init__(self) -> None:
@@ -94,14 +94,28 @@ class LinearFamily(TransformFamily):
         with coordinates.full_precision(theta):
             # Coefficients are no coordinates: the weights of a spline may be large where the grid is not.
             coefficients = coordinates.finite(self._coefficients(theta), LARGE)
-            if self._is_worth_mirroring(coefficients, size):
-                basis = self._lattice_basis(size, corner(size), coefficients)
-                source = mirrored_product(coefficients, basis, self.reflections, size).to(theta.dtype)
-            elif self._bases.admits(math.prod(size) * coefficients.shape[-1] * coefficients.element_size()):
+            part = self._kept_part(theta, size, coefficients.shape[-1] * coefficients.element_size())
+            if part is None:
+                source = self._chunked_product(coefficients, size, theta.dtype)
+            elif part == size:
                 source = _planar_product(coefficients, self._lattice_basis(size, size, coefficients)).to(theta.dtype)
             else:
-                source = self._chunked_product(coefficients, size, theta.dtype)
+                basis = self._lattice_basis(size, part, coefficients)
+                source = mirrored_product(coefficients, basis, self.reflections, size).to(theta.dtype)
         return source.view(theta.shape[0], self.ndim, *size).movedim(1, -1)
+
+    def keeps(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> bool:
+        """Whether `grid` has the basis in memory: from its first call on, or, in what is compiled, from one before.
+
+        Args:
+            theta: one row of parameters for each element of the batch.
+            size: of the output, (H, W) or (D, H, W).
+        """
+        size = tuple(size)
+        if torch.compiler.is_compiling():
+            return self._bases.get((size, size, theta.dtype, theta.device)) is not None
+        like = self._coefficients(self.identity()[None].to(theta))
+        return self._kept_part(theta, size, like.shape[-1] * like.element_size()) is not None
 
     def _coefficients(self, theta: Tensor) -> Tensor:
         # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
@@ -111,18 +125,24 @@ class LinearFamily(TransformFamily):
                 f"{type(self).__name__}.coefficients must give shape (B, {self.ndim}, K) for K basis functions, "
                 f"but {tuple(coefficients.shape)} was given"
             )
-        return coefficients if self.wide or coefficients.shape[-1] > MANY else coefficients.to(theta.dtype)
+        wide = coefficients.shape[-1] > MANY if self.wide is None else self.wide
+        return coefficients if wide else coefficients.to(theta.dtype)
 
-    def _is_worth_mirroring(self, coefficients: Tensor, size: tuple[int, ...]) -> bool:
-        batch, _, n_basis = coefficients.shape
-        n_bytes = math.prod(size) * n_basis * coefficients.element_size()
-        return (
-            bool(self.reflections)
-            and not torch.compiler.is_compiling()
-            and n_basis >= MIRRORED_FUNCTIONS * batch
-            and n_bytes >= MIRRORED_BYTES
-            and self._bases.admits(n_bytes // 2 ** len(size))
-        )
+    def _kept_part(self, theta: Tensor, size: tuple[int, ...], n_bytes: int) -> tuple[int, ...] | None:
+        """The part of the lattice on which the basis is kept: all of it, a corner, or None where both are too large.
+
+        Args:
+            theta: of the batch.
+            size: of the output.
+            n_bytes: of all basis functions at one point.
+        """
+        whole, quarter = n_bytes * math.prod(size), n_bytes * math.prod(corner(size))
+        fits = self._bases.admits(whole)
+        if not self.reflections or torch.compiler.is_compiling() or not self._bases.admits(quarter):
+            return size if fits else None
+        n_basis = n_bytes // theta.element_size()
+        pays = n_basis >= MIRRORED_FUNCTIONS * theta.shape[0] and whole >= MIRRORED_BYTES
+        return corner(size) if pays or not fits else size
 
     def _lattice_basis(self, size: tuple[int, ...], part: tuple[int, ...], like: Tensor) -> Float[Tensor, "K N"]:
         """basisᵀ on the first `part` of the lattice of `size`, in the dtype of the coefficients `like`."""

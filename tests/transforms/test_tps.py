@@ -114,14 +114,38 @@ def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(control_points
     results = []
     for max_bytes in (2**20, 0):
         family = tps(control_points)
-        family._bases.max_bytes = max_bytes
+        for part in (family, family._cardinal):
+            part._bases.max_bytes = max_bytes
         theta = bent(family).requires_grad_()
         grid = family.grid(theta, size)
         (grid * weight).sum().backward()
-        assert len(family._bases) == (1 if max_bytes else 0)
+        assert (len(family._cardinal._bases), len(family._bases)) == (1 if max_bytes else 0, 0)
         results.append((grid.detach(), theta.grad))
     for kept, in_chunks in zip(*results, strict=True):
         assert (kept - in_chunks).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("control_points", [[4, 4], [9, 9], [16, 16], [40, 40], [4, 4, 4]], ids=str)
+def test_a_float32_grid_is_forward_in_float64_up_to_the_rounding_of_its_result(control_points):
+    family = tps(control_points)
+    theta = bent(family, spread=0.3).float()
+    size = (21, 16) if family.ndim == 2 else (5, 6, 7)
+    expected = family(theta.double(), lattice_points(size)).view(2, *size, family.ndim)
+    grid = family.grid(theta, size)
+    assert grid.dtype == torch.float32
+    # Half a unit in the last place of a coordinate near 1 is 6e-8.
+    assert (grid - expected).abs().max() <= 1e-6
+
+
+@pytest.mark.no_jaxtyping
+def test_what_is_compiled_reads_the_basis_that_an_eager_call_has_kept():
+    family = tps([10, 10])
+    theta = bent(family).float()
+    compiled = torch.compile(family.grid, backend="eager", fullgraph=True)
+    for _ in range(2):
+        torch.testing.assert_close(compiled(theta, (9, 8)), family.grid(theta, (9, 8)), atol=1e-5, rtol=0)
+        torch.compiler.reset()
+        compiled = torch.compile(family.grid, backend="eager", fullgraph=True)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda family: pickle.loads(pickle.dumps(family))])
@@ -130,7 +154,7 @@ def test_copies_and_pickles_leave_the_basis_behind_and_state_is_empty(copied):
     theta = bent(family)
     grid = family.grid(theta, (8, 8))
     other = copied(family)
-    assert (len(family._bases), len(other._bases)) == (1, 0)
+    assert (len(family._cardinal._bases), len(other._cardinal._bases)) == (1, 0)
     assert torch.equal(other.grid(theta, (8, 8)), grid)
     assert not family.state_dict()
     file = io.BytesIO()
