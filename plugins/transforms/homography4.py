@@ -10,8 +10,22 @@ import stnkit
 
 # The corners of the output as (x, y, 1), in the order of pixels: top left, top right, bottom left and right.
 CORNERS = [[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]
-# For each corner the other three, in such an order that the triangle's area is positive unless mirrored.
-OTHERS = [[1, 3, 2], [0, 3, 2], [0, 1, 3], [0, 1, 2]]
+# Twice the signed area of the triangle of the three other source corners, for each corner, as a sum of the cross
+# products dᵢ × dⱼ of the edges from the first corner to the others, row by row: positive unless mirrored.
+AREAS = torch.tensor(
+    [
+        [0, 0, 0, 0],
+        [-1, 0, 0, 1],  # d₁ × d₂
+        [1, 0, 1, 0],  # d₁ × d₃
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+        [-1, -1, 0, 0],  # d₂ × d₃
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+    ],
+    dtype=torch.float64,
+)
 # Four corners whose largest triangle is smaller than this, for a spread of 1, lie on one line.
 FLAT = 1e-12
 
@@ -50,16 +64,18 @@ class Homography4(stnkit.MatrixFamily):
         corners = self._corners.to(theta.device)
         far = stnkit.coordinates.OUTSIDE
         # In float64, as the areas are differences of products.
-        source = (corners[:, :2] + theta.double().view(-1, 2, 4).transpose(1, 2)).clamp(-far, far)
-        first, second, third = source[:, OTHERS].unbind(dim=2)
-        weight = _cross(second - first, third - first)
-        lifted = weight[..., None] * torch.cat([source, torch.ones_like(source[..., :1])], dim=-1)
+        source = (corners[:, :2].T + theta.double().view(-1, 2, 4)).clamp(-far, far)
+        edges = source[:, :, 1:] - source[:, :, :1]
+        products = edges[:, 0, :, None] * edges[:, 1, None, :]
+        weight = (products - products.mT).flatten(start_dim=1) @ AREAS.to(theta.device)
         largest = weight.abs().amax(dim=-1)
-        spread = (source - source[:, :1]).square().sum(dim=-1).amax(dim=-1)
-        scale = torch.where(weight.sum(dim=-1) < 0, -largest, largest)
+        spread = edges.square().sum(dim=1).amax(dim=-1)
         # Divided by infinity, a matrix is 0, and nothing is in front of its horizon.
+        scale = torch.where(weight.sum(dim=-1) < 0, -largest, largest)
         scale = torch.where(largest > FLAT * spread, scale, torch.inf)
-        return (lifted.transpose(1, 2) @ corners / (4 * scale[:, None, None])).to(theta.dtype)
+        lifted = torch.cat([source, torch.ones_like(source[:, :1])], dim=1) * weight[:, None]
+        matrix = (lifted.flatten(end_dim=1) @ corners).view(-1, 3, 3) / (4 * scale[:, None, None])
+        return matrix.to(theta.dtype)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         corners = self._corners.to(matrix).T
@@ -69,10 +85,6 @@ class Homography4(stnkit.MatrixFamily):
         # Nothing is divided by 0, or the gradient would be NaN even where the result is not used.
         source = torch.where(exists, source / torch.where(exists, w, 1.0), torch.nan)
         return (source - corners[:2]).flatten(start_dim=1)
-
-
-def _cross(a: Float[Tensor, "*any 2"], b: Float[Tensor, "*any 2"]) -> Float[Tensor, "*any"]:
-    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
 @stnkit.hookimpl

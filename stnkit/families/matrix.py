@@ -13,10 +13,13 @@ from stnkit import coordinates
 from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError
 from stnkit.families.family import TransformFamily
-from stnkit.families.separable import separable_sum
+from stnkit.families.separable import known_within, separable_sum
 
 # A point this close to the horizon, or behind it, has no source. (1 is the w of the identity.)
 HORIZON = 1e-6
+# Where w is at least this everywhere, and nothing that is divided by it larger than this times OUTSIDE, the quotient
+# needs no guard.
+FRONT = 1e-2
 # What is divided by w is kept below this, so that even its gradient, n / w² with w at the horizon, is finite
 # in float32: 0 times an infinity that nobody reads would be NaN.
 LARGE = 1e20
@@ -89,11 +92,15 @@ class MatrixFamily(TransformFamily):
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
             matrix = self.matrix(theta)
-        if self.affine:
-            return separable_sum(matrix[:, :-1], size, OUTSIDE, beyond=OUTSIDE).movedim(1, -1)
-        numerator = separable_sum(matrix[:, :-1], size, LARGE, beyond=LARGE)
-        w = separable_sum(matrix[:, -1:], size, LARGE, beyond=-LARGE)  # behind the horizon
-        return _divide(numerator, w).movedim(1, -1)
+            if self.affine:
+                planes = separable_sum(matrix[:, :-1], size, OUTSIDE, beyond=OUTSIDE)
+            elif _known_in_front(matrix):
+                planes = _plain_quotient(separable_sum(matrix, size, LARGE, beyond=LARGE))
+            else:
+                numerator = separable_sum(matrix[:, :-1], size, LARGE, beyond=LARGE)
+                w = separable_sum(matrix[:, -1:], size, LARGE, beyond=-LARGE)  # behind the horizon
+                planes = _divide(numerator, w)
+        return planes.movedim(1, -1)
 
     @final
     def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
@@ -142,15 +149,33 @@ def _inverse(
     return torch.linalg.inv_ex(torch.where(regular, matrix, eye)).inverse, regular
 
 
+def _known_in_front(matrix: Float[Tensor, "B rows rows"]) -> bool:
+    """Whether all matrices are seen to keep [-1, 1] so far in front of the horizon that no quotient has to be bounded.
+
+    As near the identity, where training is.
+    """
+    if not known_within(matrix, FRONT * OUTSIDE / matrix.shape[-1]):
+        return False
+    # w = g·x + h·y + c is at least min c − max |g| − max |h|, over the batch.
+    low, high = torch.aminmax(matrix.detach()[:, -1], dim=0)
+    *slopes, _ = torch.maximum(-low, high).tolist()
+    return low[-1].item() - sum(slopes) >= FRONT
+
+
+def _plain_quotient(planes: Float[Tensor, "B rows *size"]) -> Float[Tensor, "B ndim *size"]:
+    """The first planes divided by the last."""
+    numerator, w = planes[:, :-1], planes[:, -1:]
+    return numerator / w if planes.requires_grad else numerator.div_(w)
+
+
 def _divide(numerator: Tensor, w: Tensor) -> Tensor:
     """The quotient where w is in front of the horizon, else outside."""
     if torch.is_grad_enabled() and (numerator.requires_grad or w.requires_grad):
         # The quotient is formed with a safe divisor, or its gradient would be NaN where it is not used.
         front = w > HORIZON
-        # One reciprocal for all coordinates.
-        quotient = numerator * torch.where(front, w, 1.0).reciprocal()
+        quotient = numerator / torch.where(front, w, 1.0)
         return torch.where(front, quotient.clamp(-OUTSIDE, OUTSIDE), OUTSIDE)
     # The same without a gradient, in fewer passes and no new memory: both were made for this.
-    reciprocal = torch.threshold_(w, HORIZON, torch.nan).reciprocal_()
     # hardtanh_ is clamp_, which has no batching rule under vmap.
-    return F.hardtanh_(numerator.mul_(reciprocal), -OUTSIDE, OUTSIDE).nan_to_num_(nan=OUTSIDE)
+    quotient = numerator.div_(torch.threshold_(w, HORIZON, torch.nan))
+    return F.hardtanh_(quotient, -OUTSIDE, OUTSIDE).nan_to_num_(nan=OUTSIDE)

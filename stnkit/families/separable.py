@@ -21,49 +21,69 @@ def separable_sum(
         bound: what the result stays within.
         beyond: what a row is everywhere that does not, because it is NaN, say.
     """
+    limit = bound / rows.shape[-1]
+    if not known_within(rows, limit):
+        # A test of a few numbers, where one of the grid would cost more than it.
+        within = (rows.abs() <= limit).all(dim=-1, keepdim=True)
+        rows = torch.where(within, rows, rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond]))
     # What traces a program finds the gradient of the plain sum by itself.
     if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and rows.requires_grad):
-        return _sum(torch.where(_within(rows, bound), rows, _constant(rows, beyond)), size)
-    total: Tensor = _SeparableSum.apply(rows, size, bound, beyond)[0]  # type: ignore[no-untyped-call]
+        return _sum(rows, size)
+    total: Tensor = _SeparableSum.apply(rows, size)  # type: ignore[no-untyped-call]
     return total
 
 
-def _within(rows: Tensor, bound: float) -> Tensor:
-    """Which rows stay within the bound: a test of a few numbers, where one of the grid would cost more than it."""
-    return (rows.abs() <= bound / rows.shape[-1]).all(dim=-1, keepdim=True)
+def known_within(entries: Tensor, limit: float) -> bool:
+    """Whether all entries are seen to be within ± limit: looked at only where that costs next to nothing.
+
+    On an accelerator the program would have to wait for them, and what is traced or mapped has no values yet.
+    """
+    if entries.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return False
+    try:
+        low, high = torch.aminmax(entries.detach())
+        return -limit <= float(low) and float(high) <= limit
+    except RuntimeError:
+        return False  # under vmap or with fake tensors, and for no entries at all
 
 
-def _constant(rows: Tensor, value: float) -> Tensor:
-    return rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [value])
-
-
-def _ones_and_centers(n: int, like: Tensor) -> Float[Tensor, "2 n"]:
-    """1 and the pixel centers of an axis."""
+def _axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "columns total"]:
+    """What each column of M is multiplied with along each axis, the axes one behind the other; 1 is on the first."""
     if torch.compiler.is_compiling():
-        return _make_ones_and_centers(n, like.dtype, like.device)
-    return _kept_ones_and_centers(n, like.dtype, like.device)
+        return _make_axis_terms(size, dtype, device)
+    return _kept_axis_terms(size, dtype, device)
 
 
-def _make_ones_and_centers(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    centers = coordinates.axis(n, dtype=dtype, device=device)
-    return torch.stack([torch.ones_like(centers), centers])
+def _make_axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    axes = [coordinates.axis(n, dtype=dtype, device=device) for n in size]
+    constant = torch.cat([torch.ones_like(axes[0]), *(torch.zeros_like(axis) for axis in axes[1:])])
+    return torch.cat([torch.block_diag(*axes).flipud(), constant[None]])  # type: ignore[no-untyped-call]
 
 
 @functools.lru_cache(maxsize=128)
-def _kept_ones_and_centers(n: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+def _kept_axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     # Made once: on small images these few calls cost as much as the sum. A tensor from inference mode would break
     # a later backward pass.
     with torch.inference_mode(False), torch.no_grad():
-        return _make_ones_and_centers(n, dtype, device)
+        return _make_axis_terms(size, dtype, device)
 
 
 def _sum(rows: Tensor, size: tuple[int, ...]) -> Tensor:
-    ndim = len(size)
-    total = rows[(..., -1, *[None] * ndim)]
-    for k, n in enumerate(size):
-        centers = _ones_and_centers(n, rows)[1].view(-1, *[1] * (ndim - 1 - k))
-        # Outermost first: the terms stay as small as one axis until the last is added.
-        total = total + rows[(..., ndim - 1 - k, *[None] * ndim)] * centers
+    # The terms of all axes in one product, as long as the axes only. What else is done for it counts: between two
+    # passes over large images a small call takes several times what it takes by itself.
+    batch, n_rows, n_columns = rows.shape
+    narrow = rows.dtype
+    if rows.device.type != "cpu":
+        rows = rows.double()  # where TF32 does not round the product
+    products = torch.mm(rows.reshape(-1, n_columns), _axis_terms(size, rows.dtype, rows.device)).to(narrow)
+    total, *terms = torch.split(products.view(batch, n_rows, sum(size)), list(size), dim=-1)
+    ones = (1,) * (len(size) - 1)
+    total = total.view(batch, n_rows, size[0], *ones)
+    for k, term in enumerate(terms, start=1):
+        # Outermost first: what is added stays as small as the axes so far until the last, whole pass.
+        total = total + term.view(batch, n_rows, *ones[:k], size[k], *ones[k:])
     return total
 
 
@@ -77,31 +97,27 @@ class _SeparableSum(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(rows: Tensor, size: tuple[int, ...], bound: float, beyond: float) -> tuple[Tensor, Tensor]:
-        within = _within(rows, bound)
-        return _sum(torch.where(within, rows, _constant(rows, beyond)), size), within
+    def forward(rows: Tensor, size: tuple[int, ...]) -> Tensor:
+        return _sum(rows, size)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.size = inputs[1]
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
-        ctx.save_for_forward(output[1])
 
     @staticmethod
-    def jvp(ctx: Any, rows: Tensor, *_: Any) -> tuple[Tensor, None]:
-        (within,) = ctx.saved_tensors
-        return _sum(torch.where(within, rows, 0.0), ctx.size), None
+    def jvp(ctx: Any, rows: Tensor, *_: Any) -> Tensor:
+        return _sum(rows, ctx.size)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor, _: Any) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         batch, n_rows, *size = gradient.shape
         rest = gradient.movedim(1, -1)
         columns = []
         with coordinates.full_precision(gradient):
             for n in size:
-                sums = _ones_and_centers(n, gradient) @ rest.reshape(batch, n, -1)
-                rest = sums[:, 0]
-                columns.append(sums[:, 1].view(batch, -1, n_rows).sum(dim=1))
-        (within,) = ctx.saved_tensors
-        return torch.where(within, torch.stack([*reversed(columns), rest], dim=-1), 0.0), None, None, None
+                centers_and_ones = _axis_terms((n,), gradient.dtype, gradient.device)
+                # Not `@`, which makes a copy in this case.
+                sums = torch.bmm(centers_and_ones.expand(batch, 2, n), rest.reshape(batch, n, -1))
+                rest = sums[:, 1]
+                columns.append(sums[:, 0].view(batch, -1, n_rows).sum(dim=1))
+        return torch.stack([*reversed(columns), rest], dim=-1), None

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.fx.experimental.proxy_tensor
 
 import stnkit
 from stnkit.coordinates import OUTSIDE
@@ -150,3 +151,39 @@ def test_a_composition_that_puts_the_center_behind_the_horizon_is_nan_with_finit
     (gradient,) = torch.autograd.grad(composed[2].sum(), shift)
     assert gradient.isfinite().all()
     assert math.isfinite(family.grid(composed.detach(), (3, 3)).sum().item())
+
+
+@pytest.mark.parametrize("name", ["projective", "homography4"])
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_grid_that_needs_no_guard_is_the_same_beside_one_that_does(name, grad):
+    family = stnkit.build("transform", name)
+    generator = torch.Generator().manual_seed(0)
+    near = family.identity() + 0.1 * torch.randn(4, 8, generator=generator, dtype=torch.float64)
+    far = family.identity()[None] + 3.0
+    results = []
+    for theta in (near, torch.cat([near, far])):
+        theta = theta.clone().requires_grad_(grad)
+        grid = family.grid(theta, (6, 9))
+        gradient = torch.autograd.grad(grid[:4].square().sum(), theta)[0][:4] if grad else None
+        results.append((grid[:4].detach(), gradient))
+    (alone, alone_gradient), (beside, beside_gradient) = results
+    assert torch.equal(alone, beside)
+    if grad:
+        torch.testing.assert_close(alone_gradient, beside_gradient, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("slope", [0.97, 0.999, 1.0, 1.2])
+def test_a_horizon_next_to_the_image_is_guarded(slope):
+    # w is 1 − slope at the corner of [-1, 1], and smallest positive or negative at the last pixel center.
+    family, theta = projective([1.0, 0.0, 0.0, 0.0, 1.0, 0.0, -slope, 0.0])
+    grid = family.grid(theta, (3, 4000))
+    assert grid.isfinite().all()
+    assert grid.abs().max() <= OUTSIDE
+
+
+@pytest.mark.no_jaxtyping
+def test_what_is_traced_does_not_depend_on_the_values_that_it_was_traced_with():
+    family, far = projective(TILTED, dtype=torch.float32)
+    near = family.identity()[None].float()
+    graph = torch.fx.experimental.proxy_tensor.make_fx(lambda theta: family.grid(theta, (4, 8)))(near)
+    torch.testing.assert_close(graph(far), family.grid(far, (4, 8)))
