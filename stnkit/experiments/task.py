@@ -161,9 +161,9 @@ class Classification(lightning.LightningModule):
         n = len(labels)
         errors = (logits.argmax(dim=1) != labels).sum()
         share = self.watch.outside_share() if outside else loss.new_zeros(())
-        means = [loss.detach() * n, errors, share * n, self.watch.distance() * n, loss.new_tensor(n)]
+        means = [loss.detach() * n, errors.to(loss.dtype), share * n, self.watch.distance() * n, loss.new_tensor(n)]
         means += [error.detach() * n for error in theta_errors.values()]
-        return torch.stack([value.double() for value in means])
+        return torch.stack(means).double()
 
     def _over_processes(self, sums: Tensor) -> Tensor:
         reduced: Tensor = self.trainer.strategy.reduce(sums.clone(), reduce_op="sum")
