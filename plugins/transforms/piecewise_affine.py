@@ -16,6 +16,9 @@ import stnkit
 DENSE_POINTS = 36
 # On outputs of fewer pixels than this the dense basis of more points stays in the processor's cache.
 SMALL_OUTPUT, SMALL_POINTS = 64 * 64, 64
+# For a single image a basis of more bytes than this, read from the memory, costs more than the products along the axes
+# (for several at once it does not).
+LARGE_BASIS = 32 * 2**20
 # A point belongs to a piece that it misses by no more than this share of a cell, and the map takes it back to
 # within this distance of where it came from. Extensions leave gaps, into which the rounding of q can move it:
 # if no piece holds q, one does that misses it by so many units in the last place.
@@ -96,7 +99,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
         """
         theta = self.check_theta(theta)
         size = stnkit.coordinates.check_size(size, self.ndim)
-        if self.n_params <= self.ndim * (SMALL_POINTS if math.prod(size) <= SMALL_OUTPUT else DENSE_POINTS):
+        if self._is_dense(theta, size):
             return super().grid(theta, size)
         far = stnkit.coordinates.OUTSIDE
         with stnkit.coordinates.full_precision(theta):
@@ -154,6 +157,13 @@ class PiecewiseAffine(stnkit.LinearFamily):
 
     def extra_repr(self) -> str:
         return f"control_points={list(self.control_points)}"
+
+    def _is_dense(self, theta: Tensor, size: tuple[int, ...]) -> bool:
+        """Whether the product with the dense basis is the faster grid."""
+        n_points, n_pixels = self.n_params // self.ndim, math.prod(size)
+        if theta.shape[0] == 1 and n_points * n_pixels * theta.element_size() > LARGE_BASIS:
+            return False
+        return n_points <= (SMALL_POINTS if n_pixels <= SMALL_OUTPUT else DENSE_POINTS)
 
     def _eye(self, like: Tensor) -> Float[Tensor, "ndim ndim"]:
         return torch.eye(self.ndim, dtype=like.dtype, device=like.device)

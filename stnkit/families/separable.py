@@ -1,6 +1,7 @@
 """M·(x, y, …, 1) at every pixel center, as a sum of one term for each axis, and its gradient in one pass."""
 
 import functools
+import math
 from typing import Any
 
 import torch
@@ -8,6 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
+
+# For fewer coordinates than this, calling a Function of Python's costs more than the passes that it saves.
+FEW = 2**18
 
 
 def separable_sum(
@@ -28,6 +32,8 @@ def separable_sum(
         rows = torch.where(within, rows, rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond]))
     # What traces a program finds the gradient of the plain sum by itself.
     if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and rows.requires_grad):
+        return _sum(rows, size)
+    if rows.shape[0] * rows.shape[1] * math.prod(size) < FEW:
         return _sum(rows, size)
     total: Tensor = _SeparableSum.apply(rows, size)  # type: ignore[no-untyped-call]
     return total

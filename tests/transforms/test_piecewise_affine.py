@@ -11,6 +11,7 @@ from scipy.spatial import Delaunay
 
 import stnkit
 from stnkit.families import linear
+from stnkit_plugins.transforms import piecewise_affine
 
 # The grid takes its dense form for the first, its products for the others of each dimension.
 SHAPES = [[2, 2], [3, 5], [4, 4], [8, 9], [2, 40], [2, 2, 2], [2, 3, 4], [4, 4, 5]]
@@ -185,6 +186,17 @@ def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(shape, monkeyp
         results.append((grid.detach(), theta.grad))
     for kept, in_chunks in zip(*results, strict=True):
         assert (kept - in_chunks).abs().max() <= 1e-12
+
+
+@pytest.mark.parametrize("shape", [[4, 5], [2, 3, 2]], ids=str)
+def test_a_large_grid_for_one_image_is_made_along_the_axes(shape, monkeypatch):
+    family, size = mesh(shape), (9, 7) if len(shape) == 2 else (4, 5, 6)
+    theta = moved(family, n=1)
+    dense = family.grid(theta, size)
+    monkeypatch.setattr(piecewise_affine, "LARGE_BASIS", 0)
+    along_axes = mesh(shape)
+    torch.testing.assert_close(along_axes.grid(theta, size), dense, atol=1e-14, rtol=0)
+    assert (len(family._bases), len(along_axes._bases)) == (1, 0)
 
 
 @pytest.mark.parametrize("shape", LARGE, ids=str)
