@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import ClassVar, final
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -13,16 +12,9 @@ from stnkit import coordinates
 from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError
 from stnkit.families.family import TransformFamily
-from stnkit.families.separable import known_within, separable_sum
+from stnkit.families.horizon import HORIZON, LARGE, divide, known_in_front, plain_quotient
+from stnkit.families.separable import separable_sum
 
-# A point this close to the horizon, or behind it, has no source. (1 is the w of the identity.)
-HORIZON = 1e-6
-# Where w is at least this everywhere, and nothing that is divided by it larger than this times OUTSIDE, the quotient
-# needs no guard.
-FRONT = 1e-2
-# What is divided by w is kept below this, so that even its gradient, n / w² with w at the horizon, is finite
-# in float32: 0 times an infinity that nobody reads would be NaN.
-LARGE = 1e20
 # A matrix whose inverse has larger entries counts as singular: their squares, as in a gradient, are finite in
 # float32.
 STEEPEST = 1e18
@@ -77,7 +69,7 @@ class MatrixFamily(TransformFamily):
             image = image + rows[:, :, column, None] * points[:, None, :, column]
         if not self.affine:
             # A clamp and not `finite`: what is NaN stays NaN where it is not a grid.
-            image = _divide(image[:, :-1].clamp(-LARGE, LARGE), image[:, -1:])
+            image = divide(image[:, :-1].clamp(-LARGE, LARGE), image[:, -1:])
         return image.transpose(1, 2)
 
     @final
@@ -94,12 +86,11 @@ class MatrixFamily(TransformFamily):
             matrix = self.matrix(theta)
             if self.affine:
                 planes = separable_sum(matrix[:, :-1], size, OUTSIDE, beyond=OUTSIDE)
-            elif _known_in_front(matrix):
-                planes = _plain_quotient(separable_sum(matrix, size, LARGE, beyond=LARGE))
             else:
+                in_front = known_in_front(matrix)
                 numerator = separable_sum(matrix[:, :-1], size, LARGE, beyond=LARGE)
                 w = separable_sum(matrix[:, -1:], size, LARGE, beyond=-LARGE)  # behind the horizon
-                planes = _divide(numerator, w)
+                planes = plain_quotient(numerator, w) if in_front else divide(numerator, w)
         return planes.movedim(1, -1)
 
     @final
@@ -147,35 +138,3 @@ def _inverse(
     regular = (failed == 0)[:, None, None] & (inverse.abs() < STEEPEST).all(dim=(1, 2), keepdim=True)
     eye = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     return torch.linalg.inv_ex(torch.where(regular, matrix, eye)).inverse, regular
-
-
-def _known_in_front(matrix: Float[Tensor, "B rows rows"]) -> bool:
-    """Whether all matrices are seen to keep [-1, 1] so far in front of the horizon that no quotient has to be bounded.
-
-    As near the identity, where training is.
-    """
-    if not known_within(matrix, FRONT * OUTSIDE / matrix.shape[-1]):
-        return False
-    # w = g·x + h·y + c is at least min c − max |g| − max |h|, over the batch.
-    low, high = torch.aminmax(matrix.detach()[:, -1], dim=0)
-    *slopes, _ = torch.maximum(-low, high).tolist()
-    return low[-1].item() - sum(slopes) >= FRONT
-
-
-def _plain_quotient(planes: Float[Tensor, "B rows *size"]) -> Float[Tensor, "B ndim *size"]:
-    """The first planes divided by the last."""
-    numerator, w = planes[:, :-1], planes[:, -1:]
-    return numerator / w if planes.requires_grad else numerator.div_(w)
-
-
-def _divide(numerator: Tensor, w: Tensor) -> Tensor:
-    """The quotient where w is in front of the horizon, else outside."""
-    if torch.is_grad_enabled() and (numerator.requires_grad or w.requires_grad):
-        # The quotient is formed with a safe divisor, or its gradient would be NaN where it is not used.
-        front = w > HORIZON
-        quotient = numerator / torch.where(front, w, 1.0)
-        return torch.where(front, quotient.clamp(-OUTSIDE, OUTSIDE), OUTSIDE)
-    # The same without a gradient, in fewer passes and no new memory: both were made for this.
-    # hardtanh_ is clamp_, which has no batching rule under vmap.
-    quotient = numerator.div_(torch.threshold_(w, HORIZON, torch.nan))
-    return F.hardtanh_(quotient, -OUTSIDE, OUTSIDE).nan_to_num_(nan=OUTSIDE)
