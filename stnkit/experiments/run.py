@@ -24,6 +24,7 @@ from stnkit.experiments.callbacks import Bar, Interrupted, KeepCheckpoint, KeepR
 from stnkit.experiments.checkpoints import AtomicCheckpointIO, last_checkpoint, verify_checkpoint
 from stnkit.experiments.data import DistortedData
 from stnkit.experiments.figures import arriving, before_and_after
+from stnkit.experiments.lean import NoProfiler
 from stnkit.experiments.placement import TransformedNetwork, place
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.ranks import run_in_processes
@@ -219,6 +220,7 @@ def _trainer(
             logger=[_logger(logger, run_dir) for logger in training.loggers] if record.written else False,
             default_root_dir=run_dir,
             plugins=plugins,
+            profiler=NoProfiler(),
             enable_progress_bar=training.progress,
             enable_model_summary=False,
             num_sanity_val_steps=0,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import lightning
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from stnkit.errors import InputError, NotFiniteError
 from stnkit.experiments.distortions import Distortion
+from stnkit.experiments.lean import LeanModule
 from stnkit.experiments.loaders import Distorted
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
 from stnkit.experiments.seeds import derived_seed, generator
@@ -25,7 +25,7 @@ STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 SUMS = ("loss", "errors", "outside", "theta_distance", "images")
 
 
-class Classification(lightning.LightningModule):
+class Classification(LeanModule):
     """Cross-entropy on distorted images, and what the config asks of θ.
 
     Per epoch it logs loss, error in percent, the share of grid points outside of the image, and the mean
