@@ -10,22 +10,9 @@ import stnkit
 
 # The corners of the output as (x, y, 1), in the order of pixels: top left, top right, bottom left and right.
 CORNERS = [[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]
-# Twice the signed area of the triangle of the three other source corners, for each corner, as a sum of the cross
-# products dᵢ × dⱼ of the edges from the first corner to the others, row by row: positive unless mirrored.
-AREAS = torch.tensor(
-    [
-        [0, 0, 0, 0],
-        [-1, 0, 0, 1],  # d₁ × d₂
-        [1, 0, 1, 0],  # d₁ × d₃
-        [0, 0, 0, 0],
-        [0, 0, 0, 0],
-        [-1, -1, 0, 0],  # d₂ × d₃
-        [0, 0, 0, 0],
-        [0, 0, 0, 0],
-        [0, 0, 0, 0],
-    ],
-    dtype=torch.float64,
-)
+# For each corner the triangle of the other three, in such an order that its area is positive unless mirrored: from
+# its first corner to the other two.
+TRIANGLES = [[1, 3, 2], [0, 3, 2], [0, 1, 3], [0, 1, 2]]
 # Four corners whose largest triangle is smaller than this, for a spread of 1, lie on one line.
 FLAT = 1e-12
 
@@ -56,6 +43,7 @@ class Homography4(stnkit.MatrixFamily):
     def __init__(self) -> None:
         super().__init__()
         self._corners = torch.tensor(CORNERS, dtype=torch.float64)
+        self._triangles = torch.tensor(TRIANGLES)
 
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(8, dtype=torch.float64)
@@ -65,11 +53,11 @@ class Homography4(stnkit.MatrixFamily):
         far = stnkit.coordinates.OUTSIDE
         # In float64, as the areas are differences of products.
         source = (corners[:, :2].T + theta.double().view(-1, 2, 4)).clamp(-far, far)
-        edges = source[:, :, 1:] - source[:, :, :1]
-        products = edges[:, 0, :, None] * edges[:, 1, None, :]
-        weight = (products - products.mT).flatten(start_dim=1) @ AREAS.to(theta.device)
+        first, second, third = source[:, :, self._triangles.to(theta.device)].unbind(dim=-1)
+        a, b = second - first, third - first
+        weight = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
         largest = weight.abs().amax(dim=-1)
-        spread = edges.square().sum(dim=1).amax(dim=-1)
+        spread = (source - source[:, :, :1]).square().sum(dim=1).amax(dim=-1)
         # Divided by infinity, a matrix is 0, and nothing is in front of its horizon.
         scale = torch.where(weight.sum(dim=-1) < 0, -largest, largest)
         scale = torch.where(largest > FLAT * spread, scale, torch.inf)

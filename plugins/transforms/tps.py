@@ -16,6 +16,10 @@ COINCIDENT = 1e-9
 # Sums of weights this large (a regular lattice has them from 9 × 9 on, close points earlier) lose more than 1e-5 of
 # a grid in float32.
 LARGE_WEIGHTS = 20.0
+# The same for the functions that are 1 at one control point, seen at so many points along each axis. (A regular lattice
+# has none above 1.)
+LARGE_CARDINAL = 4.0
+PROBES = 16
 
 
 class ThinPlateSpline(stnkit.LinearFamily):
@@ -63,7 +67,8 @@ class ThinPlateSpline(stnkit.LinearFamily):
         self.reflections = _reflections(self.control_points)
         self.n_params = self.control_points.numel()
         self._weights = _weights(self.control_points, regularization)
-        self.wide = float(self._weights.abs().max()) > LARGE_WEIGHTS
+        # Where they are small, the number of functions decides.
+        self.wide = float(self._weights.abs().max()) > LARGE_WEIGHTS or None
         no_bend = torch.zeros(ndim, self.control_points.shape[0] + 1, dtype=torch.float64)
         self._weights_of_identity = torch.cat([no_bend, torch.eye(ndim, dtype=torch.float64)], dim=1)
         self._cardinal = _CardinalSpline(self.control_points, self._weights, self.reflections)
@@ -84,8 +89,9 @@ class ThinPlateSpline(stnkit.LinearFamily):
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """The planar product of the control points' displacements with what one of them does, where that is kept.
 
-        The same spline, with the system solved for the lattice once and not for every θ. Its terms are no larger than
-        the displacements, so that float32 adds them. Too large to keep, it would cost more than the kernels.
+        The same spline, with the system solved for the lattice once and not for every θ. On a regular lattice of
+        control points no term is larger than a displacement, so that float32 can add them. Where it is too large to
+        keep, it would cost more than the kernels.
         """
         theta = self.check_theta(theta)
         size = stnkit.coordinates.check_size(size, self.ndim)
@@ -96,15 +102,15 @@ class ThinPlateSpline(stnkit.LinearFamily):
 
 
 class _CardinalSpline(stnkit.LinearFamily):
-    """T_θ(p) = p + Σ_k (θ_k − c_k) C_k(p), with C_k the spline that is 1 at c_k and 0 at the other control points.
+    """T_θ(p) = p + Σ_k (θ_k − c_k) C_k(p), with C_k the spline of the value 1 at c_k and 0 at the other points.
+
+    The coefficients are affine in θ and the map is linear: with λ or without, Σ c_k C_k(p) = p.
 
     Args:
         control_points: of the spline.
         weights: of its kernels, 1, x and y (and z), for the value 1 at each control point.
         reflections: how it is seen in a mirror: the same for its kernels and for these functions.
     """
-
-    wide = False
 
     def __init__(
         self,
@@ -116,6 +122,9 @@ class _CardinalSpline(stnkit.LinearFamily):
         self.ndim, self.n_params = control_points.shape[1], control_points.numel()
         self.reflections = reflections
         self._control_points, self._weights = control_points, weights
+        # Between points that are very close the functions are large, of both signs.
+        lattice = stnkit.coordinates.lattice([PROBES] * self.ndim, dtype=torch.float64).view(-1, self.ndim)
+        self.wide = float(self.basis(lattice).abs().max()) > LARGE_CARDINAL
 
     def identity(self) -> Float[Tensor, "P"]:
         return self._control_points.T.flatten()

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from stnkit.coordinates import OUTSIDE
 from stnkit.families.separable import known_within
@@ -64,6 +65,9 @@ def divide(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B 1 *size
 
 
 def _has_gradient(numerator: Tensor, w: Tensor) -> bool:
+    # Under vmap a tensor does not say whether what it is a part of has one, and forward mode asks nobody.
+    if torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0:
+        return True
     return torch.is_grad_enabled() and (numerator.requires_grad or w.requires_grad)
 
 
@@ -76,7 +80,7 @@ def _quotient(numerator: Tensor, w: Tensor) -> Tensor:
 
 
 class _Quotient(torch.autograd.Function):
-    """n / w with a gradient in three passes, all along the rows of a plane.
+    """n / w with a gradient in few passes, all along the rows of a plane.
 
     A sampler hands its gradient over with the coordinates last, next to which w has no neighbor: divided as it is, it
     takes four times as long.

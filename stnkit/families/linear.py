@@ -94,7 +94,7 @@ class LinearFamily(TransformFamily):
         with coordinates.full_precision(theta):
             # Coefficients are no coordinates: the weights of a spline may be large where the grid is not.
             coefficients = coordinates.finite(self._coefficients(theta), LARGE)
-            part = self._kept_part(theta, size, coefficients.shape[-1] * coefficients.element_size())
+            part = self._kept_part(coefficients, theta.shape[0], size)
             if part is None:
                 source = self._chunked_product(coefficients, size, theta.dtype)
             elif part == size:
@@ -112,10 +112,10 @@ class LinearFamily(TransformFamily):
             size: of the output, (H, W) or (D, H, W).
         """
         size = tuple(size)
-        if torch.compiler.is_compiling():
-            return self._bases.get((size, size, theta.dtype, theta.device)) is not None
         like = self._coefficients(self.identity()[None].to(theta))
-        return self._kept_part(theta, size, like.shape[-1] * like.element_size()) is not None
+        if torch.compiler.is_compiling():
+            return self._bases.get((size, size, like.dtype, like.device)) is not None
+        return self._kept_part(like, theta.shape[0], size) is not None
 
     def _coefficients(self, theta: Tensor) -> Tensor:
         # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
@@ -128,20 +128,21 @@ class LinearFamily(TransformFamily):
         wide = coefficients.shape[-1] > MANY if self.wide is None else self.wide
         return coefficients if wide else coefficients.to(theta.dtype)
 
-    def _kept_part(self, theta: Tensor, size: tuple[int, ...], n_bytes: int) -> tuple[int, ...] | None:
+    def _kept_part(self, like: Tensor, batch: int, size: tuple[int, ...]) -> tuple[int, ...] | None:
         """The part of the lattice on which the basis is kept: all of it, a corner, or None where both are too large.
 
         Args:
-            theta: of the batch.
+            like: coefficients, of any batch.
+            batch: how many there will be.
             size: of the output.
-            n_bytes: of all basis functions at one point.
         """
+        n_basis = like.shape[-1]
+        n_bytes = n_basis * like.element_size()
         whole, quarter = n_bytes * math.prod(size), n_bytes * math.prod(corner(size))
         fits = self._bases.admits(whole)
         if not self.reflections or torch.compiler.is_compiling() or not self._bases.admits(quarter):
             return size if fits else None
-        n_basis = n_bytes // theta.element_size()
-        pays = n_basis >= MIRRORED_FUNCTIONS * theta.shape[0] and whole >= MIRRORED_BYTES
+        pays = n_basis >= MIRRORED_FUNCTIONS * batch and whole >= MIRRORED_BYTES
         return corner(size) if pays or not fits else size
 
     def _lattice_basis(self, size: tuple[int, ...], part: tuple[int, ...], like: Tensor) -> Float[Tensor, "K N"]:

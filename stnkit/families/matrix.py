@@ -76,9 +76,9 @@ class MatrixFamily(TransformFamily):
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`, as a sum of one term for each axis.
 
-        No lattice is made and no matrix multiplied: M p̃ = M[:, 0]·x + (M[:, 1]·y + M[:, 2]), and the two
-        terms are as long as one axis each, so that the only pass over all pixels is their sum. A row with an
-        entry that is NaN or beyond `OUTSIDE` / (ndim + 1), a zoom by thousands, is outside everywhere.
+        No lattice is made: M p̃ = M[:, 0]·x + (M[:, 1]·y + M[:, 2]), and the two terms are as long as one axis each,
+        so that the only pass over all pixels is their sum. A row with an entry that is NaN or beyond
+        `OUTSIDE` / (ndim + 1), a zoom by thousands, is outside everywhere.
         """
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)

@@ -80,10 +80,9 @@ def _sum(rows: Tensor, size: tuple[int, ...]) -> Tensor:
     # The terms of all axes in one product, as long as the axes only. What else is done for it counts: between two
     # passes over large images a small call takes several times what it takes by itself.
     batch, n_rows, n_columns = rows.shape
-    narrow = rows.dtype
-    if rows.device.type != "cpu":
-        rows = rows.double()  # where TF32 does not round the product
-    products = torch.mm(rows.reshape(-1, n_columns), _axis_terms(size, rows.dtype, rows.device)).to(narrow)
+    # In float64, which no setting of the precision of products narrows to TF32 or bfloat16.
+    terms_of_columns = _axis_terms(size, torch.float64, rows.device)
+    products = torch.mm(rows.double().reshape(-1, n_columns), terms_of_columns).to(rows.dtype)
     total, *terms = torch.split(products.view(batch, n_rows, sum(size)), list(size), dim=-1)
     ones = (1,) * (len(size) - 1)
     total = total.view(batch, n_rows, size[0], *ones)

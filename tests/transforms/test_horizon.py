@@ -159,7 +159,10 @@ def test_a_grid_that_needs_no_guard_is_the_same_beside_one_that_does(name, grad)
     family = stnkit.build("transform", name)
     generator = torch.Generator().manual_seed(0)
     near = family.identity() + 0.1 * torch.randn(4, 8, generator=generator, dtype=torch.float64)
-    far = family.identity()[None] + 3.0
+    far = family.identity()[None].clone()
+    far[0, :8:4] = 3.0 if name == "homography4" else far[0, :8:4]  # one corner inside out
+    if name == "projective":
+        far[0, 6] = 3.0
     results = []
     for theta in (near, torch.cat([near, far])):
         theta = theta.clone().requires_grad_(grad)
@@ -174,11 +177,37 @@ def test_a_grid_that_needs_no_guard_is_the_same_beside_one_that_does(name, grad)
 
 @pytest.mark.parametrize("slope", [0.97, 0.999, 1.0, 1.2])
 def test_a_horizon_next_to_the_image_is_guarded(slope):
-    # w is 1 − slope at the corner of [-1, 1], and smallest positive or negative at the last pixel center.
-    family, theta = projective([1.0, 0.0, 0.0, 0.0, 1.0, 0.0, -slope, 0.0])
+    # w is 1 − slope at the corner of [-1, 1]: with 30 above it, more than OUTSIDE in front of the horizon.
+    family, theta = projective([30.0, 0.0, 0.0, 0.0, 30.0, 0.0, -slope, 0.0])
     grid = family.grid(theta, (3, 4000))
     assert grid.isfinite().all()
     assert grid.abs().max() <= OUTSIDE
+    behind = stnkit.coordinates.axis(4000, dtype=torch.float64) * slope >= 1
+    assert (grid[0][:, behind].abs() == OUTSIDE).all()
+
+
+def test_the_gradient_of_mapped_grids_is_that_of_the_batch():
+    family, tilted = projective(TILTED)
+    theta = torch.cat([tilted, family.identity()[None]]).requires_grad_()
+
+    def one(row):
+        return family.grid(row[None], (4, 6)).square().sum()
+
+    (expected,) = torch.autograd.grad(family.grid(theta, (4, 6)).square().sum(), theta)
+    assert expected.isfinite().all()
+    (mapped,) = torch.autograd.grad(torch.func.vmap(one)(theta).sum(), theta)
+    torch.testing.assert_close(mapped, expected)
+    torch.testing.assert_close(torch.func.vmap(torch.func.grad(one))(theta.detach()), expected)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("behind", [False, True])
+def test_forward_and_second_derivatives_of_grids_agree_with_finite_differences(behind):
+    family, tilted = projective(TILTED)
+    theta = family.identity()[None] + 0.05 if not behind else tilted
+    theta = theta.clone().requires_grad_()
+    assert torch.autograd.gradcheck(lambda theta: family.grid(theta, (3, 4)), theta, check_forward_ad=True)
+    assert torch.autograd.gradgradcheck(lambda theta: family.grid(theta, (3, 4)), theta)
 
 
 @pytest.mark.no_jaxtyping
