@@ -1,10 +1,12 @@
 # Every chore is one command; `.ci/run` calls these and nothing else.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+BENCH := .venv-bench
 BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
+FILTER ?=
 .PHONY: help train test browser lint format gallery bench clean
 
 help: ## list the targets
@@ -45,8 +47,17 @@ format: $(VENV)/installed ## let ruff rewrite the code
 gallery: $(VENV)/installed ## draw the pictures of docs/families.md; ARGS=tps one of them
 	$(BIN)/python docs/gallery.py $(ARGS)
 
-bench: $(VENV)/installed ## what families cost beside sampling; FILTER='affine' a part of it
-	$(BIN)/python benchmarks/families.py $(FILTER)
+# Its own environment: what stnkit is measured beside is no dependency of it.
+$(BENCH)/installed: pyproject.toml constraints.txt benchmarks/requirements.txt
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . \
+		--requirement benchmarks/requirements.txt
+	touch $@
+
+bench: $(BENCH)/installed ## stnkit beside its peers, 15 minutes, into benchmarks/RESULTS.md; FILTER=tps prints a part
+	mkdir -p .benchmarks
+	cd benchmarks && ../$(BENCH)/bin/python -m pytest -c pytest.ini -k '$(FILTER)' --benchmark-json=../.benchmarks/run.json $(ARGS)
+	$(BENCH)/bin/python benchmarks/results.py .benchmarks/run.json $(if $(FILTER),,benchmarks)
 
 clean: ## remove the environment and what the tools left behind
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

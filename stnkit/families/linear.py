@@ -62,7 +62,8 @@ class LinearFamily(TransformFamily):
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         """The coefficients of the basis functions, linear in θ; by default θ itself, `(B, ndim, K)`.
 
-        Called with a float64 θ. A map with a constant part, as p + Σ θ_k b_k(p), is for a TransformFamily.
+        Called with a float64 θ. They may have a constant part if the functions take it back, so that T_θ is linear all
+        the same. A map with a constant part, as p + Σ θ_k b_k(p), is for a TransformFamily.
 
         Args:
             theta: one row of parameters for each element of the batch.

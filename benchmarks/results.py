@@ -1,0 +1,149 @@
+"""From the JSON of a run to a page: `python benchmarks/results.py RAW.json [FOLDER]`.
+
+With a folder, writes RESULTS.md, results.json and growth.png there; else prints the page.
+"""
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from contenders import Contender, contenders_of
+from growth_figure import draw, slope
+
+Json = dict[str, Any]
+CAUSES = Path(__file__).parent / "causes.toml"
+HEAD = """# stnkit beside what its users would otherwise pick
+
+Printed by `make bench`: all contenders on the same inputs in one run, in turns (a b c a b c …), their outputs compared
+first. A figure is the median of all calls of all turns; the ratio is to the first row of its table, and larger is
+slower. Memory is the peak of the first call above what was there before, what it keeps included. Raw figures of every
+call: `benchmarks/results.json`.
+"""
+
+
+def page(run: Json, causes: list[Json]) -> str:
+    """All of it, in Markdown."""
+    works: dict[tuple[str, str], list[Json]] = {}
+    for case in run["cases"]:
+        works.setdefault((case["work"], case["device"]), []).append(case)
+    growing = {key: cases for key, cases in works.items() if cases[0]["axis"]}
+    tables = [_table(cases) for key, cases in works.items() if key not in growing]
+    parts = [HEAD, _machine(run), _targets(run), *tables, _growth(growing), _short(run, causes)]
+    return "\n".join(part for part in parts if part)
+
+
+def _machine(run: Json) -> str:
+    machine = run["machine_info"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    gpu = machine["gpu"] or "none, so that the CPU alone was measured"
+    return (
+        f"{run['datetime'][:10]}, {machine['cpu']['brand_raw']}, {machine['cores']} cores, "
+        f"{machine['threads']} threads, {machine['memory_gib']} GiB; GPU: {gpu}. "
+        f"It took {run['minutes']} minutes.\n\n{versions}\n"
+    )
+
+
+def _targets(run: Json) -> str:
+    aimed = [c for case in run["cases"] for c in contenders_of(case) if c.wanted]
+    if not aimed:
+        return ""
+    lines = ["## Targets\n", f"{sum(c.holds for c in aimed)} of {len(aimed)} hold (✓ in the tables below).\n"]
+    lines += ["| work | against | wanted | worst case | reached | turns | |", "|---|---|---|---|---|---|---|"]
+    groups: dict[tuple[str, str, str], list[Contender]] = {}
+    for contender in aimed:
+        groups.setdefault((contender.work, contender.rival, contender.wanted), []).append(contender)
+    for (work, rival, wanted), members in groups.items():
+        worst = min(members, key=lambda c: c.margin)
+        held = sum(c.holds for c in members)
+        mark = "✓" if held == len(members) else f"✗ {held} of {len(members)} hold"
+        turns = f"{worst.lowest:.2f} to {worst.highest:.2f}"
+        lines.append(f"| {work} | {rival} | {wanted} | {worst.case} | {worst.ratio:.2f} | {turns} | {mark} |")
+    return "\n".join(lines) + "\n"
+
+
+def _table(cases: list[Json]) -> str:
+    first = cases[0]
+    on = " (GPU)" if first["device"] == "cuda" else ""
+    lines = [f"## {first['work'][0].upper()}{first['work'][1:]}{on}\n"]
+    if first["note"]:
+        lines.append(first["note"] + "\n")
+    notes: list[str] = []
+    rows = list(dict.fromkeys(name for case in cases for name in [*case["contenders"], *case["missing"]]))
+    rows.sort(key=lambda name: name != first["base"])
+    lines.append(f"| | {' | '.join(case['case'] for case in cases)} | difference |")
+    lines.append("|---|" + "---|" * (len(cases) + 1))
+    by_case = [{c.name: c for c in contenders_of(case)} for case in cases]
+    for name in rows:
+        cells = [
+            contenders[name].cell() if name in contenders else case["missing"].get(name, "")
+            for case, contenders in zip(cases, by_case, strict=True)
+        ]
+        known = [c[name].difference for c in by_case if name in c and c[name].difference is not None]
+        lines.append(f"| {name} | {' | '.join(cells)} | {f'{max(known):.0e}' if known else ''} |")
+        if differs := next((c[name].differs for c in by_case if name in c and c[name].differs), ""):
+            notes.append(f"\n{name} computes something else: {differs}.")
+    return "\n".join(lines + notes) + "\n"
+
+
+def _growth(works: dict[tuple[str, str], list[Json]]) -> str:
+    if not works:
+        return ""
+    lines = [
+        "## Growth\n",
+        "The slope of a line through the logarithms, forward and backward: 1 is in proportion, 0 not at all. Small "
+        "inputs cost what a call costs, so that slopes of time stay below those of memory.\n",
+        "![time and memory against what grows](growth.png)\n",
+        "| work | contender | from | to | slope of time | slope of memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    for (work, device), cases in works.items():
+        on = " (GPU)" if device == "cuda" else ""
+        series: dict[str, list[tuple[float, Contender]]] = {}
+        for case in cases:
+            for contender in contenders_of(case):
+                series.setdefault(contender.name, []).append((float(case["case"]), contender))
+        for name, points in series.items():
+            if len(points) < 3:
+                continue
+            x = [at for at, _ in points]
+            time, memory = slope(x, [c.seconds for _, c in points]), slope(x, [c.peak for _, c in points])
+            lines.append(f"| {work}{on} | {name} | {x[0]:.0f} | {x[-1]:.0f} | {time:.2f} | {memory:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def _short(run: Json, causes: list[Json]) -> str:
+    short = [c for case in run["cases"] for c in contenders_of(case) if c.wanted and not c.holds]
+    if not short:
+        return ""
+    lines = ["## What is short of its target, and why\n"]
+    groups: dict[str, list[Contender]] = {}
+    for contender in short:
+        cause = next((c["why"] for c in causes if contender.is_due_to(c)), "Not known yet.")
+        groups.setdefault(cause, []).append(contender)
+    for cause, members in groups.items():
+        lines += [
+            f"- **{c.work}, {c.case}, {c.rival}: {c.ratio:.2f}** ({c.wanted}; {c.lowest:.2f} to {c.highest:.2f} over "
+            f"the turns). Profile: {c.profile}."
+            for c in members
+        ]
+        lines.append(f"\n  {cause.strip()}\n")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    run = json.loads(Path(sys.argv[1]).read_text())
+    text = page(run, tomllib.loads(CAUSES.read_text())["cause"])
+    if len(sys.argv) < 3:
+        print(text)
+        return
+    folder = Path(sys.argv[2])
+    (folder / "RESULTS.md").write_text(text)
+    (folder / "results.json").write_text(json.dumps(run, ensure_ascii=False, separators=(",", ":")) + "\n")
+    draw(run, folder / "growth.png")
+    print(f"wrote {folder}/RESULTS.md, {folder}/results.json and {folder}/growth.png")
+
+
+if __name__ == "__main__":
+    main()
