@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-FILTER ?=
+export FILTER ?=
 .PHONY: help train test browser lint format gallery bench clean
 
 help: ## list the targets
@@ -55,9 +55,9 @@ $(BENCH)/installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	touch $@
 
 bench: $(BENCH)/installed ## stnkit beside its peers, 15 minutes, into benchmarks/RESULTS.md; FILTER=tps prints a part
-	mkdir -p .benchmarks
-	cd benchmarks && ../$(BENCH)/bin/python -m pytest -c pytest.ini -k '$(FILTER)' --benchmark-json=../.benchmarks/run.json $(ARGS)
-	$(BENCH)/bin/python benchmarks/results.py .benchmarks/run.json $(if $(FILTER),,benchmarks)
+	mkdir -p .benchmarks && rm -f .benchmarks/run.json
+	cd benchmarks && ../$(BENCH)/bin/python -m pytest -c pytest.ini -k "$$FILTER" --benchmark-json=../.benchmarks/run.json $(ARGS)
+	$(BENCH)/bin/python benchmarks/results.py .benchmarks/run.json $(if $(FILTER)$(ARGS),,benchmarks)
 
 clean: ## remove the environment and what the tools left behind
 	rm -rf $(VENV) $(BENCH) build *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import statistics
 import tempfile
 import time
@@ -80,26 +81,29 @@ class Case:
         if contender not in self._ready:
             try:
                 self._ready[contender] = self._prepare(contender)
-            except ImportError as error:
+            except ModuleNotFoundError as error:
                 self.missing[contender] = f"not installed ({error.name})"
             except UnavailableError as error:
                 self.missing[contender] = str(error)
+            except AssertionError as error:
+                self.missing[contender] = str(error)
+                raise
             if contender in self.missing:
                 raise UnavailableError(self.missing[contender])
         return self._ready[contender]
 
-    def seconds_of(self, beside: str) -> float:
-        """How long a call of the contender takes next to which another is measured.
+    def other(self, beside: str) -> Ready:
+        """The contender next to which one is measured, or the base where it is not there.
 
         Raises:
-            UnavailableError: when there is none, unless it is the first: the base is measured once all the same.
+            UnavailableError: where it is not there, unless it is the first: the base is measured once all the same.
         """
         try:
-            return self.ready(beside).seconds
+            return self.ready(beside)
         except UnavailableError:
-            if beside == self.rivals[0]:
-                return 0.0
-            raise
+            if beside != self.rivals[0]:
+                raise
+            return self.ready(self.work.base)
 
     def record(self, contender: str, beside: str, benchmark: Any) -> None:
         """Keep what a turn of a contender took."""
@@ -123,7 +127,7 @@ class Case:
     def ratio(self, contender: str) -> float:
         """The contender's time / that of the base: the median over turns."""
         share = self.facts[contender]["images"] / self.facts[self.work.base]["images"]
-        turns = zip(self.seconds[contender], self.beside[contender], strict=True)
+        turns = zip(self.seconds[contender], self.beside[contender], strict=False)
         return statistics.median(statistics.median(a) / statistics.median(b) for a, b in turns) / share
 
     def close(self) -> None:
@@ -156,6 +160,7 @@ class Case:
         ours = base.outputs[: len(outputs)].double()
         difference = float((ours - outputs.to(ours)).norm() / ours.norm())
         equal = difference <= self.work.tolerance
+        assert math.isfinite(difference), f"{self.title}: the outputs of {contender} are not finite"
         if contender in self.work.differs:
             assert not equal, f"{self.title}: {contender} is said to differ, but by {difference:.1e} it is equal"
         else:

@@ -111,7 +111,7 @@ def contenders_of(case: Json) -> list[Contender]:
     made = []
     for name, facts in measured.items():
         share = facts["images"] / measured[case["base"]]["images"]
-        pairs = zip(facts["turns"], facts["base_turns"], strict=True) if name != case["base"] else ()
+        pairs = zip(facts["turns"], facts["base_turns"], strict=False) if name != case["base"] else ()
         ratios = [statistics.median(theirs) / statistics.median(ours) / share for theirs, ours in pairs] or [1.0]
         made.append(
             Contender(

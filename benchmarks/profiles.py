@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from case import Case
@@ -32,7 +33,8 @@ def _operators(case: Case, contender: str) -> list[dict[str, Any]]:
         for _ in range(CALLS):
             run()
     gpu = case.device == "cuda"
-    events = profiled.key_averages()
+    # A kernel is listed by itself, and with the operator that started it.
+    events = [e for e in profiled.key_averages() if e.device_type == DeviceType.CPU]
     own = {event.key: event.self_device_time_total if gpu else event.self_cpu_time_total for event in events}
     total = sum(own.values())
     largest = sorted(events, key=lambda event: own[event.key], reverse=True)[:ROWS]

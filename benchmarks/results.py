@@ -16,10 +16,11 @@ Json = dict[str, Any]
 CAUSES = Path(__file__).parent / "causes.toml"
 HEAD = """# stnkit beside what its users would otherwise pick
 
-Printed by `make bench`: all contenders on the same inputs in one run, in turns (a b c a b c …), their outputs compared
-first. A figure is the median of all calls of all turns; the ratio is to the first row of its table, and larger is
-slower. Memory is the peak of the first call above what was there before, what it keeps included. Raw figures of every
-call: `benchmarks/results.json`.
+Printed by `make bench`: all contenders on the same inputs in one run, each in turns with the first row of its table
+(call by call below 60 ms), their outputs compared first. A figure is the median of all calls; a ratio is to the first
+row next to it, the median over turns, and larger is slower. Memory is the peak of the first call, of the images that it
+makes, above what was there before, what it keeps included. The machine's speed drifts: only ratios are of neighbors.
+Raw figures of every call: `benchmarks/results.json`.
 """
 
 
@@ -27,7 +28,7 @@ def page(run: Json, causes: list[Json]) -> str:
     """All of it, in Markdown."""
     works: dict[tuple[str, str], list[Json]] = {}
     for case in run["cases"]:
-        works.setdefault((case["work"], case["device"]), []).append(case)
+        works.setdefault((case["group"] or case["work"], case["device"]), []).append(case)
     growing = {key: cases for key, cases in works.items() if cases[0]["axis"]}
     tables = [_table(cases) for key, cases in works.items() if key not in growing]
     parts = [HEAD, _machine(run), _targets(run), *tables, _growth(growing), _short(run, causes)]
@@ -65,24 +66,29 @@ def _targets(run: Json) -> str:
 
 def _table(cases: list[Json]) -> str:
     first = cases[0]
-    on = " (GPU)" if first["device"] == "cuda" else ""
-    lines = [f"## {first['work'][0].upper()}{first['work'][1:]}{on}\n"]
+    title, grouped = first["group"] or first["work"], bool(first["group"])
+    lines = [f"## {title[0].upper()}{title[1:]}{' (GPU)' if first['device'] == 'cuda' else ''}\n"]
     if first["note"]:
         lines.append(first["note"] + "\n")
-    notes: list[str] = []
-    rows = list(dict.fromkeys(name for case in cases for name in [*case["contenders"], *case["missing"]]))
-    rows.sort(key=lambda name: name != first["base"])
-    lines.append(f"| | {' | '.join(case['case'] for case in cases)} | difference |")
-    lines.append("|---|" + "---|" * (len(cases) + 1))
-    by_case = [{c.name: c for c in contenders_of(case)} for case in cases]
-    for name in rows:
-        cells = [
-            contenders[name].cell() if name in contenders else case["missing"].get(name, "")
-            for case, contenders in zip(cases, by_case, strict=True)
-        ]
-        known = [c[name].difference for c in by_case if name in c and c[name].difference is not None]
-        lines.append(f"| {name} | {' | '.join(cells)} | {f'{max(known):.0e}' if known else ''} |")
-        if differs := next((c[name].differs for c in by_case if name in c and c[name].differs), ""):
+    columns = list(dict.fromkeys(case["case"] for case in cases))
+    lines.append(f"| | {' | '.join(columns)} | difference |")
+    lines.append("|---|" + "---|" * (len(columns) + 1))
+    rows: dict[str, dict[str, Contender]] = {}
+    cells: dict[str, dict[str, str]] = {}
+    for case in cases:
+        for contender in contenders_of(case):
+            # In a group every contender has a base of its own.
+            if not (grouped and contender.name == contender.base):
+                rows.setdefault(contender.name, {})[case["case"]] = contender
+        for name, why in case["missing"].items():
+            cells.setdefault(name, {})[case["case"]] = why
+    notes = []
+    for name in sorted({**rows, **cells}, key=lambda name: name != first["base"]):
+        row = rows.get(name, {})
+        written = [row[c].cell() if c in row else cells.get(name, {}).get(c, "") for c in columns]
+        known = [c.difference for c in row.values() if c.difference is not None]
+        lines.append(f"| {name} | {' | '.join(written)} | {f'{max(known):.0e}' if known else ''} |")
+        if differs := next((c.differs for c in row.values() if c.differs), ""):
             notes.append(f"\n{name} computes something else: {differs}.")
     return "\n".join(lines + notes) + "\n"
 
@@ -92,8 +98,8 @@ def _growth(works: dict[tuple[str, str], list[Json]]) -> str:
         return ""
     lines = [
         "## Growth\n",
-        "The slope of a line through the logarithms, forward and backward: 1 is in proportion, 0 not at all. Small "
-        "inputs cost what a call costs, so that slopes of time stay below those of memory.\n",
+        "The slope of a line through the logarithms, forward and backward: 1 is in proportion, 0 not at all. The "
+        "smallest inputs cost what a call costs.\n",
         "![time and memory against what grows](growth.png)\n",
         "| work | contender | from | to | slope of time | slope of memory |",
         "|---|---|---|---|---|---|",
@@ -133,6 +139,8 @@ def _short(run: Json, causes: list[Json]) -> str:
 
 
 def main() -> None:
+    if not Path(sys.argv[1]).is_file():
+        sys.exit("nothing was measured: what was chosen cannot run here, as a library is not installed, say")
     run = json.loads(Path(sys.argv[1]).read_text())
     text = page(run, tomllib.loads(CAUSES.read_text())["cause"])
     if len(sys.argv) < 3:

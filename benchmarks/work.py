@@ -47,6 +47,7 @@ class Work:
         devices: where it is measured.
         axis: what grows along the cases, if the growth is the question; `cases` then holds numbers.
         note: stands below the table's head.
+        group: the head of a table that several works share, each with a base of its own that is not shown.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Work:
     devices: tuple[str, ...] = ("cpu", "cuda")
     axis: str | None = None
     note: str = ""
+    group: str = ""
 
     @property
     def base(self) -> str:

@@ -21,12 +21,14 @@ def leaf(tensor: Tensor) -> Tensor:
     return tensor.detach().float().contiguous().clone().requires_grad_()
 
 
-def share(batch: int, cost: float, budget: float) -> int:
+def share(images: Tensor, cost: float, budget: float) -> int:
     """How many images of a batch to work on, at least one, so that they cost about the budget at most.
 
+    On a GPU all of them: few would leave it idle, and all could not be told from them.
+
     Args:
-        batch: how many there are.
+        images: the batch.
         cost: of one image.
         budget: of one call, in the same unit.
     """
-    return max(1, min(batch, int(budget / cost)))
+    return len(images) if images.is_cuda else max(1, min(len(images), int(budget / cost)))

@@ -22,7 +22,7 @@ def bspline(inputs: Inputs) -> Warp:
     n_rows, n_columns = inputs.family.control_points
     batch, _, height, width = inputs.image.shape
     size = (height, width)
-    images = share(batch, height * width, PIXELS)
+    images = share(inputs.image, height * width, PIXELS)
     image = leaf(inputs.image[:images])
     displacements = leaf(inputs.theta[:images].view(-1, 2, n_rows, n_columns))
     identity = coordinates.lattice(size, device=image.device)
@@ -46,7 +46,7 @@ def bspline_sampling(inputs: Inputs) -> Warp:
     """`grid_pull` of the image by cubic splines, from a ready grid; as stnkit's `bspline` with padding=reflection."""
     batch, channels, height, width = inputs.image.shape
     size = (height, width)
-    images = share(batch, height * width * (1 + channels / 3), PIXELS)
+    images = share(inputs.image, height * width * (1 + channels / 3), PIXELS)
     image = leaf(inputs.image[:images])
     # Pixel indices, row before column.
     grid = leaf(coordinates.to_pixels(ready_grid(inputs)[:images], size).flip(-1))

@@ -65,8 +65,8 @@ def tps(inputs: Inputs) -> Warp:
     pairs = height * width * points.shape[1]
     if pairs > MOST_PAIRS:
         # It keeps every pair several times over.
-        raise UnavailableError("more than 6 GB")
-    images = share(batch, pairs, PAIRS)
+        raise UnavailableError("not tried: more than 6 GB")
+    images = share(inputs.image, pairs, PAIRS)
     image, sources = leaf(inputs.image[:images]), leaf(points[:images])
     controls = inputs.family.identity().view(2, -1).T.to(sources).expand_as(sources).contiguous()
 

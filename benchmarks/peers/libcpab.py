@@ -18,8 +18,8 @@ def cpab(inputs: Inputs) -> Warp:
     """`transform_data` with a velocity field on 5 × 5 cells of four triangles; θ is its own, and random."""
     batch, _, height, width = inputs.image.shape
     if height * width > PIXELS:
-        raise UnavailableError("8 s a call")
-    images = share(batch, height * width, PIXELS)
+        raise UnavailableError("not tried: 8 s a call")
+    images = share(inputs.image, height * width, PIXELS)
     family = libcpab.Cpab(list(CELLS), device=str(inputs.image.device))
     generator = torch.Generator().manual_seed(0)
     theta = leaf(0.02 * torch.randn(images, family.get_theta_dim(), generator=generator).to(inputs.image))

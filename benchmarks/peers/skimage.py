@@ -36,7 +36,7 @@ def tps(inputs: Inputs) -> Warp:
     pairs = pixels * points
     if pairs > MOST_PAIRS:
         # It keeps every pair several times over.
-        raise UnavailableError("more than 6 GB")
+        raise UnavailableError("not tried: more than 6 GB")
     cost = pixels * channels * PER_CHANNEL + pairs * PER_SPLINE_PAIR
     return _warp(inputs, transform.ThinPlateSplineTransform.from_estimate, cost)
 
@@ -58,7 +58,7 @@ def _warp(inputs: Inputs, estimate: Callable[..., Any], cost: float) -> Warp:
     batch, _, height, width = inputs.image.shape
     size = (height, width)
     controls = inputs.family.identity().view(2, -1).T
-    images = share(batch, cost, SECONDS)
+    images = share(inputs.image, cost, SECONDS)
     # Channels last, and pixel indices, column before row: what scikit-image takes.
     pictures = np.ascontiguousarray(inputs.image[:images].movedim(1, -1).numpy(force=True))
     points = coordinates.to_pixels(controls, size).numpy()

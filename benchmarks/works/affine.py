@@ -31,6 +31,7 @@ WORKS = [
             "kornia": {case: 2.0 if case == SMALL else 0.95 for case in SHAPES},
         },
         note="To the image and to the parameters, each in the contender's own form. torch is `F.affine_grid` and "
-        "`F.grid_sample`; kornia `warp_affine`; MONAI `AffineTransform`.",
+        "`F.grid_sample`; kornia `warp_affine`, which takes the map from input "
+        "to output and inverts it in every call; MONAI `AffineTransform`.",
     ),
 ]

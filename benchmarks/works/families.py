@@ -1,10 +1,8 @@
 """What the grid of each family costs: grid and sampling together, beside sampling alone."""
 
-from collections.abc import Callable
-
 from peers import peer
-from warp import FORWARD_BYTES, SHAPES, Inputs, forward, inputs, stnkit_warp
-from work import Call, Work
+from warp import FORWARD_BYTES, SHAPES, forward, inputs, stnkit_warp
+from work import Work
 
 LARGEST = "1×3×1024×1024"
 MATRIX, SPLINES, MANY = 1.3, 1.6, 2.5
@@ -19,35 +17,25 @@ FAMILIES = (
 )
 
 
-def warp_of(name: str, options: dict[str, list[int]]) -> Callable[[Inputs], Call]:
-    """The warp by a family, with a θ of its own near its identity."""
-
-    def call(made: Inputs) -> Call:
-        own = inputs(name, **options)(made.image.shape, made.image.device.type)
-        timed = forward(stnkit_warp())(own)
-        return Call(timed.run)
-
-    return call
-
-
 def title(name: str, options: dict[str, list[int]]) -> str:
     """The family, with the number of its points along each axis."""
-    return f"{name} {next(iter(options.values()))[0]}×{next(iter(options.values()))[1]}" if options else name
+    return " ".join([name, *("×".join(map(str, points)) for points in options.values())])
 
 
 WORKS = [
     Work(
-        "grid and sampling beside sampling alone",
+        f"grid and sampling, {title(name, options)}",
         SHAPES,
-        inputs("affine"),
-        {"sampling alone": forward(peer("torch", "grid_sample_bilinear"))}
-        | {title(name, options): warp_of(name, options) for name, options, _ in FAMILIES},
-        bytes_moved=FORWARD_BYTES,
-        most={
-            title(name, options): {case: MANY_LARGEST if most == MANY and case == LARGEST else most for case in SHAPES}
-            for name, options, most in FAMILIES
+        inputs(name, **options),
+        {
+            "sampling alone": forward(peer("torch", "grid_sample_bilinear")),
+            title(name, options): forward(stnkit_warp()),
         },
-        note="`F.grid_sample` on a grid that is ready is the limit on this machine. Ratios are to it, so smaller is "
+        bytes_moved=FORWARD_BYTES,
+        most={title(name, options): {c: MANY_LARGEST if most == MANY and c == LARGEST else most for c in SHAPES}},
+        group="grid and sampling beside sampling alone",
+        note="Ratios are to `F.grid_sample` on the same grid, which is ready: the limit on this machine. Smaller is "
         "better.",
     )
+    for name, options, most in FAMILIES
 ]

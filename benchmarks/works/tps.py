@@ -23,7 +23,8 @@ def works(n: int) -> list[Work]:
             bytes_moved=FORWARD_BYTES,
             differs={"kornia": KORNIA},
             note="SciPy is `RBFInterpolator` and `map_coordinates`, scikit-image `ThinPlateSplineTransform` and "
-            "`warp`: on the CPU, without a gradient.",
+            "`warp`: on one core, without a gradient. All of them solve their system in every call, as their "
+            "interfaces have it; stnkit solves it once for a size of the output and keeps what that gives.",
         ),
         Work(
             f"tps warp of {points} points, forward and backward",

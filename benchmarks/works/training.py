@@ -72,6 +72,9 @@ def by_tutorial(workers: int) -> Callable[[Task], Call]:
     def call(task: Task) -> Call:
         loop = tutorial.Loop(_seeded(task.network), BATCH, workers, task.degrees)
         output = seen(loop.network)
+        # Until the workers have read as far ahead as they may.
+        for _ in range(2 * workers):
+            loop()
         loop.ready()
         return Call(loop, lambda _: output, close=loop.close)
 
@@ -100,11 +103,12 @@ WORKS = [
             "tutorial, no workers": by_tutorial(0),
         },
         images=lambda task: BATCH,
-        least={"tutorial, 4 workers": 1.5},
+        least={"tutorial, 4 workers": 1.5, "tutorial, no workers": 1.5},
         devices=("cpu",),
         note="The tutorial is PyTorch's on spatial transformers: `F.affine_grid`, `F.grid_sample`, and a `DataLoader` "
-        "of 4 workers that make a tensor of one image after the other. All train the same layers from the same "
-        "weights; the loop by hand is one over stnkit's modules and batches.",
+        "of 4 workers, or none, that make a tensor of one image after the other. It and stnkit train the same layers "
+        "from the same weights; the loop by hand is one over stnkit's modules and batches. Memory of workers is not "
+        "counted.",
     ),
     Work(
         "framework's tax on a training step",
@@ -115,6 +119,7 @@ WORKS = [
         most={"stnkit train": 1.05},
         slack_ms=1.0,
         devices=("cpu",),
-        note="5 % or 1 ms more than a loop by hand are allowed.",
+        note="5 % or 1 ms more than a loop by hand are allowed. Steps within an epoch; what an epoch starts with is "
+        "in the table of the data.",
     ),
 ]
