@@ -10,11 +10,16 @@ _hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typec
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
 import stnkit  # noqa: E402
 from stnkit.registry import registry  # noqa: E402
+
+# How long an example takes says nothing about what it computes, and machines differ.
+hypothesis.settings.register_profile("stnkit", deadline=None)
+hypothesis.settings.load_profile("stnkit")
 
 
 @pytest.fixture(autouse=True)
