@@ -38,7 +38,7 @@ def known_in_front(matrix: Float[Tensor, "B rows rows"]) -> bool:
 
 
 def plain_quotient(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B 1 *size"]) -> Tensor:
-    """N / w without a guard; without a gradient in the memory of n.
+    """The quotient n / w without a guard; without a gradient in the memory of n.
 
     Args:
         numerator: n.
@@ -48,7 +48,7 @@ def plain_quotient(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B
 
 
 def divide(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B 1 *size"]) -> Tensor:
-    """N / w where w is in front of the horizon, else outside; without a gradient in the memory of both.
+    """The quotient n / w in front of the horizon, else outside; without a gradient in the memory of both.
 
     Args:
         numerator: n, between ± `LARGE`.
