@@ -48,6 +48,7 @@ class LinearFamily(TransformFamily):
         super().__init__()
         # A plain attribute: a buffer would be cast by `.half()` and land in state dicts.
         self._bases = BasisCache()
+        self._like: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     @abc.abstractmethod
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
@@ -113,10 +114,15 @@ class LinearFamily(TransformFamily):
             size: of the output, (H, W) or (D, H, W).
         """
         size = tuple(size)
-        like = self._coefficients(self.identity()[None].to(theta))
         if torch.compiler.is_compiling():
+            like = self._coefficients(self.identity()[None].to(theta))
             return self._bases.get((size, size, like.dtype, like.device)) is not None
-        return self._kept_part(like, theta.shape[0], size) is not None
+        key = (theta.dtype, theta.device)
+        if key not in self._like:
+            # Only their number and dtype count, which this asks for in every call of a grid.
+            with torch.no_grad():
+                self._like[key] = self._coefficients(self.identity()[None].to(*key[::-1])).to("meta")
+        return self._kept_part(self._like[key], theta.shape[0], size) is not None
 
     def _coefficients(self, theta: Tensor) -> Tensor:
         # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
