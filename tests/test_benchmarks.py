@@ -174,8 +174,10 @@ def test_the_committed_page_is_that_of_the_committed_run():
 @pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_a_part_of_the_suite_runs_where_peers_are_not_installed(tmp_path):
-    # Without the other plugins of this environment: they would put its workers and options into that run.
+    # Without the other plugins of this environment, whose workers and options would be put into that run, and without
+    # the name of the worker that runs this: pytest-benchmark measures nothing where it finds one.
     environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("PYTEST_XDIST_WORKER", None)
     command = [sys.executable, "-m", "pytest", "-c", "pytest.ini", "-p", "pytest_benchmark.plugin", "--turns=1"]
     command += ["-k", "affine and warp and backward and 16x64 and not (piecewise or GPU)"]
     command += [f"--benchmark-json={tmp_path}/run.json"]
