@@ -117,9 +117,17 @@ def homogeneous(linear: Float[Tensor, "B ndim ndim"], shift: Float[Tensor, "B nd
         linear: A, one matrix for each element of the batch.
         shift: t, one vector for each element.
     """
-    top = torch.cat([linear, shift[..., None]], dim=-1)
-    last = top.new_tensor([0.0] * shift.shape[-1] + [1.0]).expand(top.shape[0], 1, -1)
-    return torch.cat([top, last], dim=-2)
+    return with_last_row(torch.cat([linear, shift[..., None]], dim=-1))
+
+
+def with_last_row(rows: Float[Tensor, "B ndim columns"]) -> Float[Tensor, "B columns columns"]:
+    """[A t] with 0 … 0 1 below it.
+
+    Args:
+        rows: [A t], one matrix for each element of the batch.
+    """
+    last = rows.new_tensor([0.0] * rows.shape[1] + [1.0]).expand(rows.shape[0], 1, -1)
+    return torch.cat([rows, last], dim=-2)
 
 
 def normalized_matrix(

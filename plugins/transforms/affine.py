@@ -37,8 +37,10 @@ class Affine(stnkit.MatrixFamily):
         return torch.eye(self.ndim, self.ndim + 1, dtype=torch.float64).flatten()
 
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
-        last = theta.new_tensor([0.0] * self.ndim + [1.0]).expand(theta.shape[0], -1)
-        return torch.cat([theta, last], dim=1).view(-1, self.ndim + 1, self.ndim + 1)
+        return stnkit.coordinates.with_last_row(self.rows(theta))
+
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
+        return theta.view(-1, self.ndim, self.ndim + 1)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix[:, :-1].flatten(start_dim=1)

@@ -29,8 +29,11 @@ class Attention(stnkit.MatrixFamily):
         return torch.zeros(3, dtype=torch.float64)
 
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        return stnkit.coordinates.with_last_row(self.rows(theta))
+
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         scale = theta[:, :1].clamp(-LIMIT, LIMIT).exp()
-        return stnkit.coordinates.homogeneous(torch.diag_embed(scale.expand(-1, 2)), theta[:, 1:])
+        return torch.cat([torch.diag_embed(scale.expand(-1, 2)), theta[:, 1:, None]], dim=-1)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return torch.cat([matrix[:, 0, :1].log(), matrix[:, :2, 2]], dim=-1)

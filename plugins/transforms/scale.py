@@ -41,8 +41,11 @@ class Scale(stnkit.MatrixFamily):
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        return stnkit.coordinates.with_last_row(self.rows(theta))
+
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         scales = theta.clamp(-LIMIT, LIMIT).exp().expand(-1, self.ndim)
-        return stnkit.coordinates.homogeneous(torch.diag_embed(scales), torch.zeros_like(scales))
+        return torch.cat([torch.diag_embed(scales), torch.zeros_like(scales)[..., None]], dim=-1)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix.diagonal(dim1=-2, dim2=-1)[:, : self.n_params].log()

@@ -45,10 +45,13 @@ class Similarity(stnkit.MatrixFamily):
         return torch.zeros(4, dtype=torch.float64)
 
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        return stnkit.coordinates.with_last_row(self.rows(theta))
+
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         scale = theta[:, 1].clamp(-LIMIT, LIMIT).exp()
         cos, sin = scale * torch.cos(theta[:, 0]), scale * torch.sin(theta[:, 0])
         linear = torch.stack([cos, -sin / self.aspect, sin * self.aspect, cos], dim=-1).view(-1, 2, 2)
-        return stnkit.coordinates.homogeneous(linear, theta[:, 2:])
+        return torch.cat([linear, theta[:, 2:, None]], dim=-1)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         cos, sin = matrix[:, 0, 0], matrix[:, 1, 0] / self.aspect

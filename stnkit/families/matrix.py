@@ -13,7 +13,7 @@ from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError
 from stnkit.families.family import TransformFamily
 from stnkit.families.horizon import HORIZON, LARGE, divide, known_in_front, plain_quotient
-from stnkit.families.separable import separable_sum
+from stnkit.families.separable import bounded, separable_sum
 
 # A matrix whose inverse has larger entries counts as singular: their squares, as in a gradient, are finite in
 # float32.
@@ -43,6 +43,17 @@ class MatrixFamily(TransformFamily):
             theta: one row of parameters for each element of the batch.
         """
 
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
+        """The rows of M that depend on θ: all, or without the last where it is 0 … 0 1.
+
+        They are what a grid is made of. A family that has them before M may override it, and gets around the rest.
+
+        Args:
+            theta: one row of parameters for each element of the batch.
+        """
+        matrix = self.matrix(theta)
+        return matrix[:, :-1] if self.affine else matrix
+
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         """The θ of a matrix of this family, for families that are closed under composition.
 
@@ -61,8 +72,7 @@ class MatrixFamily(TransformFamily):
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
-            matrix = self.matrix(theta.to(points.dtype))
-        rows = matrix[:, : self.ndim] if self.affine else matrix
+            rows = self.rows(theta.to(points.dtype))
         # Planar, (B, rows, N), one column at a time: 20 times faster than a sum over a short last axis.
         image = rows[:, :, -1:]
         for column in range(self.ndim):
@@ -77,19 +87,22 @@ class MatrixFamily(TransformFamily):
         """T_θ on the pixel centers of an output of `size`, as a sum of one term for each axis.
 
         No lattice is made: M p̃ = M[:, 0]·x + (M[:, 1]·y + M[:, 2]), and the two terms are as long as one axis each,
-        so that the only pass over all pixels is their sum. A row with an entry that is NaN or beyond
-        `OUTSIDE` / (ndim + 1), a zoom by thousands, is outside everywhere.
+        so that the only pass over all pixels is their sum. (The few pixels of a small image are one product on a CPU.)
+        A row with an entry that is NaN or beyond `OUTSIDE` / (ndim + 1), a zoom by thousands, is outside everywhere.
         """
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
-            matrix = self.matrix(theta)
+            rows = self.rows(theta)
             if self.affine:
-                planes = separable_sum(matrix[:, :-1], size, OUTSIDE, beyond=OUTSIDE)
+                planes = separable_sum(bounded(rows, OUTSIDE, beyond=OUTSIDE), size, coordinates_last=True)
             else:
-                in_front = known_in_front(matrix)
-                numerator = separable_sum(matrix[:, :-1], size, LARGE, beyond=LARGE)
-                w = separable_sum(matrix[:, -1:], size, LARGE, beyond=-LARGE)  # behind the horizon
+                numerator, w = rows[:, :-1], rows[:, -1:]
+                in_front = known_in_front(rows)
+                if not in_front:
+                    # Beyond the bound w is behind the horizon.
+                    numerator, w = bounded(numerator, LARGE, beyond=LARGE), bounded(w, LARGE, beyond=-LARGE)
+                numerator, w = separable_sum(numerator, size), separable_sum(w, size)
                 planes = plain_quotient(numerator, w) if in_front else divide(numerator, w)
         return planes.movedim(1, -1)
 

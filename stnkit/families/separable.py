@@ -9,27 +9,41 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.families import dense
 
 # For fewer coordinates than this, calling a Function of Python's costs more than the passes that it saves.
 FEW = 2**18
 
 
+def bounded(rows: Float[Tensor, "B rows columns"], bound: float, beyond: float) -> Float[Tensor, "B rows columns"]:
+    """Rows whose product with every (x, y, …, 1) stays within `bound`; others become (0, …, 0, beyond).
+
+    Args:
+        rows: of a homogeneous matrix, with one column for each coordinate and one for the constant.
+        bound: what the product stays within.
+        beyond: what it is everywhere for a row that does not, because it is NaN, say.
+    """
+    limit = bound / rows.shape[-1]
+    if known_within(rows, limit):
+        return rows
+    # A test of a few numbers, where one of the grid would cost more than it.
+    within = (rows.abs() <= limit).all(dim=-1, keepdim=True)
+    return torch.where(within, rows, rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond]))
+
+
 def separable_sum(
-    rows: Float[Tensor, "B rows columns"], size: tuple[int, ...], bound: float, beyond: float
+    rows: Float[Tensor, "B rows columns"], size: tuple[int, ...], coordinates_last: bool = False
 ) -> Float[Tensor, "B rows *size"]:
     """The product of rows and (x, y, …, 1) at every pixel center of `size`.
 
     Args:
-        rows: of a homogeneous matrix, with one column for each coordinate and one for the constant.
+        rows: of a homogeneous matrix, finite, with one column for each coordinate and one for the constant.
         size: of the output, (H, W) or (D, H, W).
-        bound: what the result stays within.
-        beyond: what a row is everywhere that does not, because it is NaN, say.
+        coordinates_last: whether it is ready for a sampler, which reads and hands back all rows of a pixel together;
+            only a small one is then made like that.
     """
-    limit = bound / rows.shape[-1]
-    if not known_within(rows, limit):
-        # A test of a few numbers, where one of the grid would cost more than it.
-        within = (rows.abs() <= limit).all(dim=-1, keepdim=True)
-        rows = torch.where(within, rows, rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond]))
+    if dense.suits(size, rows.device):
+        return dense.dense_product(rows, size, coordinates_last)
     # What traces a program finds the gradient of the plain sum by itself.
     if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and rows.requires_grad):
         return _sum(rows, size)
@@ -49,8 +63,7 @@ def known_within(entries: Tensor, limit: float) -> bool:
     if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
         return False
     try:
-        low, high = torch.aminmax(entries.detach())
-        return -limit <= float(low) and float(high) <= limit
+        return float(torch.linalg.vector_norm(entries.detach(), math.inf)) <= limit
     except RuntimeError:
         return False  # under vmap or with fake tensors, and for no entries at all
 
