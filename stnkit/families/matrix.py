@@ -33,6 +33,14 @@ class MatrixFamily(TransformFamily):
 
     affine: ClassVar[bool]
 
+    _rows_are_those_of_matrix: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # A class that overrides `matrix` alone may inherit the rows of another one.
+        if "matrix" in vars(cls) or "rows" in vars(cls):
+            cls._rows_are_those_of_matrix = "rows" in vars(cls)
+
     @abc.abstractmethod
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
         """The homogeneous matrix M of T_θ, with ndim + 1 rows.
@@ -72,7 +80,7 @@ class MatrixFamily(TransformFamily):
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
-            rows = self.rows(theta.to(points.dtype))
+            rows = self._rows(theta.to(points.dtype))
         # Planar, (B, rows, N), one column at a time: 20 times faster than a sum over a short last axis.
         image = rows[:, :, -1:]
         for column in range(self.ndim):
@@ -93,7 +101,7 @@ class MatrixFamily(TransformFamily):
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
-            rows = self.rows(theta)
+            rows = self._rows(theta)
             if self.affine:
                 planes = separable_sum(bounded(rows, OUTSIDE, beyond=OUTSIDE), size, coordinates_last=True)
             else:
@@ -136,6 +144,9 @@ class MatrixFamily(TransformFamily):
                 agreement = (self.matrix(theta) * product).sum(dim=(1, 2))
                 theta = torch.where(agreement[:, None] > 0, theta, torch.nan)
         return theta.to(dtype)
+
+    def _rows(self, theta: Tensor) -> Tensor:
+        return self.rows(theta) if self._rows_are_those_of_matrix else MatrixFamily.rows(self, theta)
 
 
 def _product(matrix: Float[Tensor, "B rows rows"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N rows"]:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stnkit
+from stnkit.families import dense
 
 
 @dataclasses.dataclass
@@ -92,9 +93,16 @@ def random_points(family, batch=1, n=30, seed=5, dtype=torch.float64):
     return 2 * torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64).to(dtype) - 1
 
 
+@pytest.fixture(params=["as few pixels", "as many"])
+def either_way(request, monkeypatch):
+    """The grid of a small image is made in another way than that of a large one."""
+    if request.param == "as many":
+        monkeypatch.setattr(dense, "MOST", 0)
+
+
 @every
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-def test_grid_is_the_homogeneous_product(case, dtype, tolerance):
+def test_grid_is_the_homogeneous_product(either_way, case, dtype, tolerance):
     family, theta = case.build(), case.theta(dtype=dtype)
     for size in SIZES[family.ndim]:
         grid = family.grid(theta, size)
@@ -189,7 +197,7 @@ def test_gradients_of_inverse_and_composition_and_second_ones_are_those_of_finit
 
 @every
 @pytest.mark.parametrize("value", [1e30, -1e30, 3e38])
-def test_a_theta_of_any_size_keeps_the_grid_in_bounds_and_gradients_finite(case, value):
+def test_a_theta_of_any_size_keeps_the_grid_in_bounds_and_gradients_finite(either_way, case, value):
     family = case.build()
     # The value at each place alone, and at all.
     theta = case.theta(batch=1, dtype=torch.float32).repeat(family.n_params + 1, 1)
@@ -203,7 +211,7 @@ def test_a_theta_of_any_size_keeps_the_grid_in_bounds_and_gradients_finite(case,
 
 
 @every
-def test_a_theta_of_nan_shows_nothing_of_the_image(case):
+def test_a_theta_of_nan_shows_nothing_of_the_image(either_way, case):
     family = case.build()
     size = SIZES[family.ndim][0]
     grid = family.grid(torch.full((1, family.n_params), math.nan), size)
@@ -359,3 +367,16 @@ def test_composed_angles_stay_between_minus_pi_and_pi(name):
     theta[0, 0] = 3.0
     composed = family.compose(theta, theta)
     assert composed[0, 0].item() == pytest.approx(6.0 - 2 * math.pi)
+
+
+def test_a_subclass_that_changes_the_matrix_changes_the_grid():
+    affine = type(stnkit.build("transform", "affine"))
+
+    class Halved(affine):
+        def matrix(self, theta):
+            return super().matrix(theta) * torch.tensor([[0.5], [0.5], [1.0]], dtype=theta.dtype)
+
+    family, points = Halved(), torch.rand(1, 5, 2, dtype=torch.float64)
+    theta = family.identity()[None]
+    assert torch.equal(family(theta, points), points / 2)
+    assert torch.equal(family.grid(theta, (3, 4)), stnkit.coordinates.lattice((3, 4), dtype=torch.float64)[None] / 2)
