@@ -59,11 +59,12 @@ class Contender:
     @property
     def margin(self) -> float:
         """How far the target is met: at least 1 where it is."""
-        if self.least is not None:
-            return self.ratio / self.least
-        if self.most is None:
-            return 1.0
-        return max(self.most, 1 + self.slack_ms / 1e3 / self.base_seconds) / self.ratio
+        return self._margin_of(self.ratio)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the target is met in some turns and in others not."""
+        return (self._margin_of(self.lowest) >= 1) != (self._margin_of(self.highest) >= 1)
 
     @property
     def rival(self) -> str:
@@ -80,6 +81,13 @@ class Contender:
         """Whether a cause is about this one: its patterns are for the work, the contender and the case."""
         patterns = {"work": self.work, "contender": self.name, "case": self.case}
         return all(fnmatch(value, cause.get(key, "*")) for key, value in patterns.items())
+
+    def _margin_of(self, ratio: float) -> float:
+        if self.least is not None:
+            return ratio / self.least
+        if self.most is None:
+            return 1.0
+        return max(self.most, 1 + self.slack_ms / 1e3 / self.base_seconds) / ratio
 
     def cell(self) -> str:
         """Time, memory, ratio and whether the target is met."""

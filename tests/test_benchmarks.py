@@ -78,6 +78,12 @@ def test_a_target_holds_or_does_not(bounds, slack_ms, holds):
     assert ("✓" if holds else "✗") in theirs.cell()
 
 
+@pytest.mark.parametrize(("least", "is_open"), [(2.0, False), (3.5, True), (5.0, False)])
+def test_a_target_is_open_where_turns_are_on_both_sides_of_it(least, is_open):
+    turns = {"ours": contender([[0.001], [0.001]]), "theirs": contender([[0.003], [0.004]], [[0.001]] * 2, least=least)}
+    assert only(case(turns)).is_open is is_open
+
+
 def test_the_page_names_what_is_missing_what_differs_and_why_a_target_is_missed():
     from results import page
 
@@ -98,7 +104,7 @@ def test_the_page_names_what_is_missing_what_differs_and_why_a_target_is_missed(
             {"work": "w*", "contender": "theirs", "why": "It is the product."},
         ],
     )
-    assert "0 of 1 hold" in text
+    assert "0 of 1 hold by the median over turns (✓ in the tables below); in 0, single" in text
     assert "| kornia | not installed (kornia) |" in text
     assert "| 2e-01 |" in text
     assert "theirs computes something else: another kernel." in text

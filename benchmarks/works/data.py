@@ -100,8 +100,8 @@ WORKS = [
         # Pillow rounds to bytes.
         tolerance=1e-2,
         devices=("cpu",),
-        note="From bytes to distorted floats in [0, 1]. Image by image, on one core, is how torchvision's transforms "
-        "work, of which Pillow is the engine.",
+        note="From bytes, of random smooth images, to distorted floats in [0, 1]. Image by image, on one core, is how "
+        "torchvision's transforms work, of which Pillow is the engine.",
     ),
     Work(
         "data of a batch beside the training step on it",

@@ -106,9 +106,10 @@ WORKS = [
         least={"tutorial, 4 workers": 1.5, "tutorial, no workers": 1.5},
         devices=("cpu",),
         note="The tutorial is PyTorch's on spatial transformers: `F.affine_grid`, `F.grid_sample`, and a `DataLoader` "
-        "of 4 workers, or none, that make a tensor of one image after the other. It and stnkit train the same layers "
-        "from the same weights; the loop by hand is one over stnkit's modules and batches. Memory of workers is not "
-        "counted.",
+        "of 4 workers, or none, that make a tensor of one image after the other, here random bytes. What it takes of "
+        "torchvision is written out: that cannot be imported beside a torch for the CPU. Its workers are stopped while "
+        "another is timed; with more cores for them its data cost less. It and stnkit train the same layers from the "
+        "same weights; the loop by hand is one over stnkit's modules and batches. Memory of workers is not counted.",
     ),
     Work(
         "framework's tax on a training step",

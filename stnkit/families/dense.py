@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families.basis_cache import BasisCache
+from stnkit.families.basis_cache import BasisCache, is_traced, to_be_kept
 
 # Up to so many pixels a product with all of them costs less than the small steps of a separable sum around its one
 # pass, whose rows are short then (measured on a CPU: 0.7 to 0.9 of it up to 42 × 42, for any batch; 1.4 of it at
@@ -24,9 +24,14 @@ def suits(size: tuple[int, ...], device: torch.device) -> bool:
         size: of the output, (H, W) or (D, H, W).
         device: where the product would be.
     """
-    if torch.compiler.is_compiling() or device.type != "cpu" or math.prod(size) > MOST:
+    if device.type != "cpu" or math.prod(size) > MOST or is_traced():
         return False
-    return torch.backends.mkldnn.matmul.fp32_precision in ("none", "ieee")  # type: ignore[attr-defined]
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return False
+    setting = getattr(torch.backends.mkldnn, "matmul", None)  # of torch 2.9 and later
+    if setting is None:
+        return torch.get_float32_matmul_precision() == "highest"
+    return setting.fp32_precision in ("none", "default", "ieee")
 
 
 def dense_product(
@@ -42,7 +47,7 @@ def dense_product(
     """
     batch, n_rows, n_columns = rows.shape
     if coordinates_last:
-        product = torch.mm(rows.reshape(batch, -1), _terms(size, n_rows, rows.dtype, rows.device))
+        product = torch.mm(rows.flatten(start_dim=1), _terms(size, n_rows, rows.dtype, rows.device))
         return product.view(batch, *size, n_rows).movedim(-1, 1)
     product = torch.mm(rows.reshape(-1, n_columns), _terms(size, 1, rows.dtype, rows.device))
     return product.view(batch, n_rows, *size)
@@ -54,8 +59,7 @@ def _terms(size: tuple[int, ...], n_rows: int, dtype: torch.dtype, device: torch
     kept = _TERMS.get(key)
     if kept is not None:
         return kept
-    # A tensor from inference mode would break a later backward pass.
-    with torch.inference_mode(False), torch.no_grad():
+    with to_be_kept():
         points = coordinates.lattice(size, dtype=dtype, device=device).flatten(end_dim=-2)
         columns = torch.cat([points, torch.ones_like(points[:, :1])], dim=1).T
         own = torch.eye(n_rows, dtype=dtype, device=device)

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -33,13 +33,13 @@ class MatrixFamily(TransformFamily):
 
     affine: ClassVar[bool]
 
-    _rows_are_those_of_matrix: ClassVar[bool] = True
+    _rows_are_those_of_matrix: ClassVar[bool]
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
         # A class that overrides `matrix` alone may inherit the rows of another one.
-        if "matrix" in vars(cls) or "rows" in vars(cls):
-            cls._rows_are_those_of_matrix = "rows" in vars(cls)
+        nearest = next(base for base in cls.__mro__ if {"matrix", "rows"} & vars(base).keys())
+        cls._rows_are_those_of_matrix = "rows" in vars(nearest)
 
     @abc.abstractmethod
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
@@ -54,7 +54,8 @@ class MatrixFamily(TransformFamily):
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         """The rows of M that depend on θ: all, or without the last where it is 0 … 0 1.
 
-        They are what a grid is made of. A family that has them before M may override it, and gets around the rest.
+        They are what a grid is made of. A family that has them before M may override it, and gets around the rest. They
+        may be a part of θ, and are not to be changed in place.
 
         Args:
             theta: one row of parameters for each element of the batch.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families import dense
+from stnkit.families.basis_cache import is_traced, to_be_kept
 
 # For fewer coordinates than this, calling a Function of Python's costs more than the passes that it saves.
 FEW = 2**18
@@ -70,7 +71,7 @@ def known_within(entries: Tensor, limit: float) -> bool:
 
 def _axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "columns total"]:
     """What each column of M is multiplied with along each axis, the axes one behind the other; 1 is on the first."""
-    if torch.compiler.is_compiling():
+    if is_traced():
         return _make_axis_terms(size, dtype, device)
     return _kept_axis_terms(size, dtype, device)
 
@@ -83,9 +84,8 @@ def _make_axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.de
 
 @functools.lru_cache(maxsize=128)
 def _kept_axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    # Made once: on small images these few calls cost as much as the sum. A tensor from inference mode would break
-    # a later backward pass.
-    with torch.inference_mode(False), torch.no_grad():
+    # Made once: on small images these few calls cost as much as the sum.
+    with to_be_kept():
         return _make_axis_terms(size, dtype, device)
 
 
@@ -129,13 +129,14 @@ class _SeparableSum(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         batch, n_rows, *size = gradient.shape
-        rest = gradient.movedim(1, -1)
+        rest, width = gradient.movedim(1, -1), n_rows * math.prod(size)
         columns = []
         with coordinates.full_precision(gradient):
             for n in size:
                 centers_and_ones = _axis_terms((n,), gradient.dtype, gradient.device)
+                width //= n
                 # Not `@`, which makes a copy in this case.
-                sums = torch.bmm(centers_and_ones.expand(batch, 2, n), rest.reshape(batch, n, -1))
+                sums = torch.bmm(centers_and_ones.expand(batch, 2, n), rest.reshape(batch, n, width))
                 rest = sums[:, 1]
-                columns.append(sums[:, 0].view(batch, -1, n_rows).sum(dim=1))
+                columns.append(sums[:, 0].view(batch, width // n_rows, n_rows).sum(dim=1))
         return torch.stack([*reversed(columns), rest], dim=-1), None

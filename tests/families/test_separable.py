@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import stnkit
@@ -113,3 +114,30 @@ def test_a_setting_that_narrows_products_does_not_narrow_coordinates(narrowed_pr
 def _only_wide(first, second):
     assert first.dtype == second.dtype == torch.float64
     return first @ second
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_an_empty_batch_has_an_empty_grid(every_way, size):
+    for coordinates_last in (False, True):
+        rows = random_rows(size, batch=0).requires_grad_()
+        total = summed(rows, size, coordinates_last)
+        assert total.shape == (0, 2, *size)
+        assert torch.autograd.grad(total.sum(), rows)[0].shape == rows.shape
+
+
+def test_what_is_first_made_without_real_tensors_or_under_a_transform_is_not_kept(every_way):
+    size, rows = (3, 11), random_rows((3, 11))
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert summed(rows, size).shape == (3, 2, *size)
+    size = (3, 12)
+    curvature = torch.func.hessian(lambda rows: summed(rows, size).square().sum())(rows)
+    points = stnkit.coordinates.lattice(size, dtype=torch.float64).flatten(end_dim=-2)
+    columns = torch.cat([points, torch.ones_like(points[:, :1])], dim=1)
+    torch.testing.assert_close(curvature[0, 0, :, 0, 0], 2 * columns.T @ columns)
+    for size in [(3, 11), (3, 12)]:
+        total = summed(rows.clone().requires_grad_(), size)
+        assert type(total) is torch.Tensor
+        total.sum().backward()
+        with FakeTensorMode() as mode:
+            fake = mode.from_tensor(rows)
+            assert summed(fake, size).shape == total.shape

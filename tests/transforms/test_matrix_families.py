@@ -369,14 +369,26 @@ def test_composed_angles_stay_between_minus_pi_and_pi(name):
     assert composed[0, 0].item() == pytest.approx(6.0 - 2 * math.pi)
 
 
+class _Halving:
+    """M with the source halved, over whatever family comes next."""
+
+    def matrix(self, theta):
+        return super().matrix(theta) * torch.tensor([[0.5], [0.5], [1.0]], dtype=theta.dtype)
+
+
+def _halved_matrix(self, theta):
+    return torch.diag(torch.tensor([0.5, 0.5, 1.0], dtype=theta.dtype))[None].expand(len(theta), -1, -1)
+
+
 def test_a_subclass_that_changes_the_matrix_changes_the_grid():
     affine = type(stnkit.build("transform", "affine"))
-
-    class Halved(affine):
-        def matrix(self, theta):
-            return super().matrix(theta) * torch.tensor([[0.5], [0.5], [1.0]], dtype=theta.dtype)
-
-    family, points = Halved(), torch.rand(1, 5, 2, dtype=torch.float64)
-    theta = family.identity()[None]
-    assert torch.equal(family(theta, points), points / 2)
-    assert torch.equal(family.grid(theta, (3, 4)), stnkit.coordinates.lattice((3, 4), dtype=torch.float64)[None] / 2)
+    mixed = type("Mixed", (_Halving, affine), {})
+    overriding = type("Overriding", (affine,), {"matrix": _halved_matrix})
+    points = torch.rand(1, 5, 2, dtype=torch.float64)
+    lattice = stnkit.coordinates.lattice((3, 4), dtype=torch.float64)[None]
+    plain = type("Plain", (affine,), {})
+    for kind, factor in [(mixed, 0.5), (type("Sub", (mixed,), {}), 0.5), (overriding, 0.5), (plain, 1.0)]:
+        family = kind()
+        theta = family.identity()[None]
+        assert torch.equal(family(theta, points), factor * points)
+        assert torch.equal(family.grid(theta, (3, 4)), factor * lattice)
