@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch._guards import detect_fake_mode
 
 import stnkit
 from stnkit import coordinates
@@ -105,7 +106,9 @@ class BSpline(stnkit.TransformFamily):
         return terms[0] + terms[1] + terms[2] + terms[3]
 
     def _axis_basis(self, axis: int, size: tuple[int, ...], like: Tensor) -> Float[Tensor, "pixels n"]:
-        make = _make_axis_basis if torch.compiler.is_compiling() else _kept_axis_basis
+        # What is no real tensor is not kept.
+        traced = torch.compiler.is_compiling() or detect_fake_mode() is not None
+        make = _make_axis_basis if traced else _kept_axis_basis
         return make(self.control_points[axis], size[axis], like.dtype, like.device)
 
     def _position(self, coordinate: Float[Tensor, "*any"], axis: int) -> Float[Tensor, "*any"]:
@@ -146,9 +149,9 @@ def _make_axis_basis(
 def _kept_axis_basis(
     n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "pixels n"]:
-    # Made once: on small images its many small steps cost as much as the products. A tensor from inference mode
-    # would break a later backward pass.
-    with torch.inference_mode(False), torch.no_grad():
+    # Made once: on small images its many small steps cost as much as the products. A tensor from inference mode would
+    # break a later backward pass, one of torch.func the next call of it.
+    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
         return _make_axis_basis(n_points, n_pixels, dtype, device)
 
 

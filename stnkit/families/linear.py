@@ -158,12 +158,11 @@ class LinearFamily(TransformFamily):
         cached = self._bases.get(key)
         if cached is not None:
             return cached
-        points = self._lattice(size, part, like.device)
         if torch.compiler.is_compiling():
             # What is made while tracing is no real tensor; kept, it would break every later call.
-            return self.basis(points).to(like.dtype).T
+            return self.basis(self._lattice(size, part, like.device)).to(like.dtype).T
         with to_be_kept():
-            chunks = self._chunks(points, like.shape[-1])
+            chunks = self._chunks(self._lattice(size, part, like.device), like.shape[-1])
             basis = torch.empty(like.shape[-1], math.prod(part), dtype=like.dtype, device=like.device)
             for piece, chunk in zip(torch.split(basis, [len(c) for c in chunks], dim=1), chunks, strict=True):
                 piece.copy_(self.basis(chunk).T)

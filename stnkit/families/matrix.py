@@ -96,7 +96,7 @@ class MatrixFamily(TransformFamily):
         """T_θ on the pixel centers of an output of `size`, as a sum of one term for each axis.
 
         No lattice is made: M p̃ = M[:, 0]·x + (M[:, 1]·y + M[:, 2]), and the two terms are as long as one axis each,
-        so that the only pass over all pixels is their sum. (The few pixels of a small image are one product on a CPU.)
+        so that the only pass over all pixels is their sum.
         A row with an entry that is NaN or beyond `OUTSIDE` / (ndim + 1), a zoom by thousands, is outside everywhere.
         """
         theta = self.check_theta(theta)
@@ -104,7 +104,7 @@ class MatrixFamily(TransformFamily):
         with coordinates.full_precision(theta):
             rows = self._rows(theta)
             if self.affine:
-                planes = separable_sum(bounded(rows, OUTSIDE, beyond=OUTSIDE), size, coordinates_last=True)
+                planes = separable_sum(bounded(rows, OUTSIDE, beyond=OUTSIDE), size)
             else:
                 numerator, w = rows[:, :-1], rows[:, -1:]
                 in_front = known_in_front(rows)

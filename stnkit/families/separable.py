@@ -9,7 +9,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families import dense
 from stnkit.families.basis_cache import is_traced, to_be_kept
 
 # For fewer coordinates than this, calling a Function of Python's costs more than the passes that it saves.
@@ -32,19 +31,13 @@ def bounded(rows: Float[Tensor, "B rows columns"], bound: float, beyond: float) 
     return torch.where(within, rows, rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond]))
 
 
-def separable_sum(
-    rows: Float[Tensor, "B rows columns"], size: tuple[int, ...], coordinates_last: bool = False
-) -> Float[Tensor, "B rows *size"]:
+def separable_sum(rows: Float[Tensor, "B rows columns"], size: tuple[int, ...]) -> Float[Tensor, "B rows *size"]:
     """The product of rows and (x, y, …, 1) at every pixel center of `size`.
 
     Args:
         rows: of a homogeneous matrix, finite, with one column for each coordinate and one for the constant.
         size: of the output, (H, W) or (D, H, W).
-        coordinates_last: whether it is ready for a sampler, which reads and hands back all rows of a pixel together;
-            only a small one is then made like that.
     """
-    if dense.suits(size, rows.device):
-        return dense.dense_product(rows, size, coordinates_last)
     # What traces a program finds the gradient of the plain sum by itself.
     if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and rows.requires_grad):
         return _sum(rows, size)

@@ -1,9 +1,12 @@
-"""The memory of bases stays within its bound, and threads may share it."""
+"""The memory of bases stays within its bound, threads may share it, and it holds real tensors only."""
 
 import threading
 
+import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
+import stnkit
 from stnkit.families.basis_cache import BasisCache
 
 CPU = torch.device("cpu")
@@ -45,3 +48,24 @@ def test_threads_that_share_it_get_what_they_asked_for():
         thread.join()
     assert failures == []
     assert len(cache) <= 50
+
+
+# torch warns of itself when forward mode is first used.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("name", ["tps", "bspline", "piecewise_affine", "displacement"])
+def test_a_family_that_was_first_used_under_a_transform_or_without_real_tensors_is_as_good_as_new(name):
+    family, fresh = stnkit.build("transform", name), stnkit.build("transform", name)
+    theta = family.identity()[None] + 0.01
+
+    def bend(theta):
+        return family.grid(theta, (5, 6)).square().sum()
+
+    first = torch.func.hessian(bend)(theta)
+    torch.testing.assert_close(torch.func.hessian(bend)(theta), first)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        assert family.grid(mode.from_tensor(theta), (5, 6)).shape == (1, 5, 6, 2)
+        assert family.grid(mode.from_tensor(theta), (4, 6)).shape == (1, 4, 6, 2)
+    for size in [(5, 6), (4, 6)]:
+        grid = family.grid(theta, size)
+        assert type(grid) is torch.Tensor
+        assert torch.equal(grid, fresh.grid(theta, size))

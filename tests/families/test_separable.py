@@ -6,16 +6,15 @@ from torch._subclasses import FakeTensorMode
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import stnkit
-from stnkit.families import dense, separable
+from stnkit.families import separable
 from stnkit.families.separable import bounded, separable_sum
 
 SIZES = [(3, 5), (1, 1), (4, 1), (2, 3, 4)]
 
 
-@pytest.fixture(params=["dense", "plain", "own gradient"])
-def every_way(request, monkeypatch):
-    """Few pixels take one dense product, few coordinates the plain sum, many a Function of their own."""
-    monkeypatch.setattr(dense, "MOST", 2**40 if request.param == "dense" else 0)
+@pytest.fixture(params=["plain", "own gradient"])
+def either_way(request, monkeypatch):
+    """Few coordinates take the plain sum, many a Function of their own."""
     monkeypatch.setattr(separable, "FEW", 0 if request.param == "own gradient" else 2**40)
 
 
@@ -24,13 +23,13 @@ def random_rows(size, n_rows=2, batch=3):
     return torch.randn(batch, n_rows, len(size) + 1, generator=generator, dtype=torch.float64)
 
 
-def summed(rows, size, coordinates_last=False):
-    return separable_sum(bounded(rows, 1e4, beyond=1e4), size, coordinates_last)
+def summed(rows, size):
+    return separable_sum(bounded(rows, 1e4, beyond=1e4), size)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("n_rows", [1, 3])
-def test_it_is_the_product_with_every_pixel_center(every_way, size, n_rows):
+def test_it_is_the_product_with_every_pixel_center(either_way, size, n_rows):
     rows = random_rows(size, n_rows).requires_grad_()
     points = stnkit.coordinates.lattice(size, dtype=torch.float64)
     expected = torch.einsum("brk,...k->br...", rows[..., :-1], points) + rows[(..., -1, *[None] * len(size))]
@@ -41,7 +40,7 @@ def test_it_is_the_product_with_every_pixel_center(every_way, size, n_rows):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_gradients_agree_with_finite_differences(every_way, size):
+def test_gradients_agree_with_finite_differences(either_way, size):
     rows = random_rows(size).requires_grad_()
     assert gradcheck(lambda rows: summed(rows, size), rows)
     assert gradgradcheck(lambda rows: summed(rows, size), rows)
@@ -50,7 +49,7 @@ def test_gradients_agree_with_finite_differences(every_way, size):
 # torch warns of itself when forward mode is first used.
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_forward_mode_and_vmap_go_through_it(every_way, size):
+def test_forward_mode_and_vmap_go_through_it(either_way, size):
     rows = random_rows(size).requires_grad_()
     with forward_ad.dual_level():
         dual = summed(forward_ad.make_dual(rows, torch.ones_like(rows)), size)
@@ -60,7 +59,7 @@ def test_forward_mode_and_vmap_go_through_it(every_way, size):
     torch.testing.assert_close(mapped, summed(rows, size), atol=1e-14, rtol=0)
 
 
-def test_a_row_beyond_the_bound_is_constant_and_has_no_gradient(every_way):
+def test_a_row_beyond_the_bound_is_constant_and_has_no_gradient(either_way):
     rows = random_rows((4, 5)).clone()
     rows[1, 0, 2] = torch.nan
     rows[2, 1, 0] = 1e9
@@ -75,17 +74,6 @@ def test_a_row_beyond_the_bound_is_constant_and_has_no_gradient(every_way):
     torch.testing.assert_close(total[0], summed(rows[:1], (4, 5))[0], atol=1e-14, rtol=0)
 
 
-@pytest.mark.parametrize("size", SIZES, ids=str)
-def test_ready_for_a_sampler_it_is_the_same_and_pixels_lie_together_where_they_are_few(every_way, size):
-    rows = random_rows(size, n_rows=len(size)).requires_grad_()
-    planar, ready = summed(rows, size), summed(rows, size, coordinates_last=True)
-    torch.testing.assert_close(ready, planar, atol=1e-14, rtol=0)
-    weight = torch.rand(planar.shape, dtype=torch.float64)
-    gradients = [torch.autograd.grad(total, rows, weight)[0] for total in (ready, planar)]
-    torch.testing.assert_close(*gradients, atol=1e-13, rtol=0)
-    assert ready.movedim(1, -1).is_contiguous() or dense.MOST == 0
-
-
 def test_what_is_kept_for_a_size_serves_training_after_inference():
     rows = random_rows((5, 7)).requires_grad_()
     with torch.inference_mode():
@@ -96,36 +84,17 @@ def test_what_is_kept_for_a_size_serves_training_after_inference():
     assert gradient.abs().sum() > 0
 
 
-@pytest.fixture(params=["bf16", "tf32"])
-def narrowed_products(request):
-    setting = torch.backends.mkldnn.matmul
-    before, setting.fp32_precision = setting.fp32_precision, request.param
-    yield
-    setting.fp32_precision = before
-
-
-def test_a_setting_that_narrows_products_does_not_narrow_coordinates(narrowed_products, monkeypatch):
-    monkeypatch.setattr(torch, "mm", lambda a, b: _only_wide(a, b))
-    rows = random_rows((6, 9)).float()
-    expected = summed(rows.double(), (6, 9))
-    torch.testing.assert_close(summed(rows, (6, 9)).double(), expected, atol=1e-6, rtol=0)
-
-
-def _only_wide(first, second):
-    assert first.dtype == second.dtype == torch.float64
-    return first @ second
-
-
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_an_empty_batch_has_an_empty_grid(every_way, size):
-    for coordinates_last in (False, True):
-        rows = random_rows(size, batch=0).requires_grad_()
-        total = summed(rows, size, coordinates_last)
-        assert total.shape == (0, 2, *size)
-        assert torch.autograd.grad(total.sum(), rows)[0].shape == rows.shape
+def test_an_empty_batch_has_an_empty_grid(either_way, size):
+    rows = random_rows(size, batch=0).requires_grad_()
+    total = summed(rows, size)
+    assert total.shape == (0, 2, *size)
+    assert torch.autograd.grad(total.sum(), rows)[0].shape == rows.shape
 
 
-def test_what_is_first_made_without_real_tensors_or_under_a_transform_is_not_kept(every_way):
+# torch warns of itself when forward mode is first used.
+@pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
+def test_what_is_first_made_without_real_tensors_or_under_a_transform_is_not_kept(either_way):
     size, rows = (3, 11), random_rows((3, 11))
     with FakeTensorMode(allow_non_fake_inputs=True):
         assert summed(rows, size).shape == (3, 2, *size)

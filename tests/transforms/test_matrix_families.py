@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import stnkit
-from stnkit.families import dense
 
 
 @dataclasses.dataclass
@@ -93,16 +92,9 @@ def random_points(family, batch=1, n=30, seed=5, dtype=torch.float64):
     return 2 * torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64).to(dtype) - 1
 
 
-@pytest.fixture(params=["as few pixels", "as many"])
-def either_way(request, monkeypatch):
-    """The grid of a small image is made in another way than that of a large one."""
-    if request.param == "as many":
-        monkeypatch.setattr(dense, "MOST", 0)
-
-
 @every
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
-def test_grid_is_the_homogeneous_product(either_way, case, dtype, tolerance):
+def test_grid_is_the_homogeneous_product(case, dtype, tolerance):
     family, theta = case.build(), case.theta(dtype=dtype)
     for size in SIZES[family.ndim]:
         grid = family.grid(theta, size)
@@ -197,7 +189,7 @@ def test_gradients_of_inverse_and_composition_and_second_ones_are_those_of_finit
 
 @every
 @pytest.mark.parametrize("value", [1e30, -1e30, 3e38])
-def test_a_theta_of_any_size_keeps_the_grid_in_bounds_and_gradients_finite(either_way, case, value):
+def test_a_theta_of_any_size_keeps_the_grid_in_bounds_and_gradients_finite(case, value):
     family = case.build()
     # The value at each place alone, and at all.
     theta = case.theta(batch=1, dtype=torch.float32).repeat(family.n_params + 1, 1)
@@ -211,7 +203,7 @@ def test_a_theta_of_any_size_keeps_the_grid_in_bounds_and_gradients_finite(eithe
 
 
 @every
-def test_a_theta_of_nan_shows_nothing_of_the_image(either_way, case):
+def test_a_theta_of_nan_shows_nothing_of_the_image(case):
     family = case.build()
     size = SIZES[family.ndim][0]
     grid = family.grid(torch.full((1, family.n_params), math.nan), size)
