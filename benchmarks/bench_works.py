@@ -8,8 +8,10 @@ import torch
 from case import Case
 
 # Of each contender in each turn; at least one call.
-SECONDS = 0.06
+SECONDS = 0.07
 MOST_CALLS = 30
+# Two neighbors that take less than this, the second one up to three times as long, are called in turn, and so alike.
+ALIKE, TIMES = 0.15, 3
 # About how long it takes to fill the caches.
 FILLING = 0.01
 # What takes longer than this has so many turns only.
@@ -25,20 +27,24 @@ def fill_the_caches(held: list[torch.Tensor] = []) -> None:  # noqa: B006 made o
 
 def bench_contender(benchmark, case: Case, contender: str, beside: str, turn: int) -> None:
     ready, other = case.ready(contender), case.other(beside)
-    slower = max(ready.seconds, other.seconds)
+    faster, slower = sorted([ready.seconds, other.seconds])
     if turn >= min([case.turns, *(turns for seconds, turns in FEWER_TURNS.items() if slower > seconds)]):
         return
-    between, seconds = None, ready.seconds * case.calls
-    if case.calls == 1 and ready.seconds < SECONDS:
+    between, seconds, warmups = None, ready.seconds * case.calls, 0
+    if case.calls == 1:
         # Repeated by itself, a short call would find its own inputs in the caches, as it never does between the layers
         # of a network.
-        between = other.call.run if other.seconds < SECONDS else fill_the_caches
-        seconds += min(other.seconds, FILLING)
+        if slower < SECONDS or slower < min(ALIKE, TIMES * faster):
+            between, warmups = other.call.run, int(slower < SECONDS)
+            seconds += other.seconds
+        elif ready.seconds < SECONDS:
+            between, warmups = fill_the_caches, 1
+            seconds += FILLING
     benchmark.pedantic(
         ready.call.run,
         setup=None if between is None else lambda: (between(), None)[1],
         rounds=max(1, min(MOST_CALLS, int(SECONDS / seconds))),
-        warmup_rounds=int(ready.seconds < SECONDS),
+        warmup_rounds=warmups,
         iterations=case.calls,
     )
     case.record(contender, beside, benchmark)
