@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stnkit.experiments.distortions import Distortion, WarpDistortion, pose_theta, uniform
     from stnkit.experiments.loading import TrainedRun, load_run
     from stnkit.experiments.networks import Network
-    from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily
+    from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily, kept
     from stnkit.hookspecs import Component, Verb, hookimpl
     from stnkit.inserting import insert_transformers
     from stnkit.localizers import Localizer, RegressionHead
@@ -63,6 +63,7 @@ _MODULES = {
     "coordinates": "",
     "hookimpl": "hookspecs",
     "insert_transformers": "inserting",
+    "kept": "families",
     "load_run": "experiments.loading",
     "pose_theta": "experiments.distortions",
     "testing": "",
@@ -101,6 +102,7 @@ __all__ = [
     "coordinates",
     "hookimpl",
     "insert_transformers",
+    "kept",
     "load_run",
     "pose_theta",
     "testing",

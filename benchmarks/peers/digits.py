@@ -8,6 +8,8 @@ from torch import Tensor
 
 import stnkit
 
+BATCH = 256
+
 
 def per_image_pil(images: Tensor, theta: Tensor, out_size: tuple[int, int] | None = None) -> Tensor:
     """PIL's affine transform of one image after the other, each made a tensor then.
@@ -52,24 +54,19 @@ def per_image_skimage(images: Tensor, theta: Tensor, out_size: tuple[int, int] |
     return torch.stack(distorted)[:, None]
 
 
-def in_batches(
-    images: Tensor, distortion: stnkit.Distortion, theta: Tensor | None = None, batch_size: int = 256
-) -> Tensor:
-    """stnkit's distortion of all images, a batch at a time, as training does it.
+def in_batches(images: Tensor, distortion: stnkit.Distortion, theta: Tensor) -> Tensor:
+    """stnkit's distortion of all images, in batches of 256, as training does it.
 
     Args:
         images: (N, C, H, W), uint8.
-        distortion: draws θ and warps.
-        theta: one row for each image; drawn by default, which is part of the work.
-        batch_size: of the batches.
+        distortion: warps.
+        theta: one row for each image.
 
     Returns:
         (N, C, *out_size) with values in [0, 1].
     """
     generator = torch.Generator().manual_seed(0)
-    if theta is None:
-        theta = distortion.sample(len(images), generator)
-    parts = zip(images.split(batch_size), theta.split(batch_size), strict=True)
+    parts = zip(images.split(BATCH), theta.split(BATCH), strict=True)
     return torch.cat([distortion.apply(part.float().div_(255), rows, generator) for part, rows in parts])
 
 

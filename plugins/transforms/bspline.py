@@ -1,13 +1,11 @@
 """Free-form deformations by cubic B-splines."""
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch._guards import detect_fake_mode
 
 import stnkit
 from stnkit import coordinates
@@ -106,10 +104,7 @@ class BSpline(stnkit.TransformFamily):
         return terms[0] + terms[1] + terms[2] + terms[3]
 
     def _axis_basis(self, axis: int, size: tuple[int, ...], like: Tensor) -> Float[Tensor, "pixels n"]:
-        # What is no real tensor is not kept.
-        traced = torch.compiler.is_compiling() or detect_fake_mode() is not None
-        make = _make_axis_basis if traced else _kept_axis_basis
-        return make(self.control_points[axis], size[axis], like.dtype, like.device)
+        return _axis_basis(self.control_points[axis], size[axis], like.dtype, like.device)
 
     def _position(self, coordinate: Float[Tensor, "*any"], axis: int) -> Float[Tensor, "*any"]:
         return _in_spacings(coordinate, self.control_points[axis])
@@ -137,22 +132,11 @@ def _in_spacings(coordinate: Float[Tensor, "*any"], n_points: int) -> Float[Tens
     return (coordinate + 1) * ((n_points - 3) / 2) + 1
 
 
-def _make_axis_basis(
-    n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, "pixels n"]:
+@stnkit.kept  # on small images its many small steps cost as much as the products
+def _axis_basis(n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels n"]:
     pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
     indices = torch.arange(n_points, dtype=torch.float64, device=device)
     return _beta(_in_spacings(pixels, n_points)[:, None] - indices).to(dtype)
-
-
-@functools.lru_cache(maxsize=64)
-def _kept_axis_basis(
-    n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, "pixels n"]:
-    # Made once: on small images its many small steps cost as much as the products. A tensor from inference mode would
-    # break a later backward pass, one of torch.func the next call of it.
-    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
-        return _make_axis_basis(n_points, n_pixels, dtype, device)
 
 
 def _beta(t: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

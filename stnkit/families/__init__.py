@@ -3,6 +3,7 @@
 from stnkit.families.family import TransformFamily
 from stnkit.families.linear import LinearFamily
 from stnkit.families.matrix import MatrixFamily
+from stnkit.families.memory import kept
 from stnkit.families.mirrored import Reflection
 
-__all__ = ["LinearFamily", "MatrixFamily", "Reflection", "TransformFamily"]
+__all__ = ["LinearFamily", "MatrixFamily", "Reflection", "TransformFamily", "kept"]

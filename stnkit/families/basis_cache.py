@@ -1,36 +1,18 @@
 """A small memory of evaluated bases, bounded in bytes."""
 
-import contextlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
 
 import torch
 from torch import Tensor
-from torch._guards import detect_fake_mode
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+from stnkit.families.memory import is_traced
 
 # The size of the lattice, the part of it that is kept, and what the basis is made for.
 Key = tuple[tuple[int, ...], tuple[int, ...], torch.dtype, torch.device]
 
 # Enough for 64 control points on 1024 × 1024 pixels in float32 (281 MB).
 MAX_BYTES = 512 * 2**20
-
-
-def is_traced() -> bool:
-    """Whether what is computed now is no real tensor, so that nothing is to be taken from a memory or kept."""
-    if torch.compiler.is_compiling():
-        return True
-    # Asked for first, as it costs nothing: counters of operations are such modes too, over real tensors.
-    return is_in_torch_dispatch_mode() and detect_fake_mode() is not None
-
-
-@contextlib.contextmanager
-def to_be_kept() -> Iterator[None]:
-    """What is made here is a plain tensor without a gradient, whatever the caller's function is transformed by."""
-    # One from inference mode would break a later backward pass, one of torch.func the next call of it.
-    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
-        yield
 
 
 class BasisCache:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families.basis_cache import BasisCache, to_be_kept
+from stnkit.families.basis_cache import BasisCache
 from stnkit.families.family import TransformFamily
+from stnkit.families.memory import to_be_kept
 from stnkit.families.mirrored import Reflection, corner, mirrored_product
 
 # A basis is evaluated in pieces of about this many bytes of float64, whatever its whole size.

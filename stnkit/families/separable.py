@@ -1,6 +1,5 @@
 """M·(x, y, …, 1) at every pixel center, as a sum of one term for each axis, and its gradient in one pass."""
 
-import functools
 import math
 from typing import Any
 
@@ -9,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families.basis_cache import is_traced, to_be_kept
+from stnkit.families.memory import kept
 
 # For fewer coordinates than this, calling a Function of Python's costs more than the passes that it saves.
 FEW = 2**18
@@ -62,24 +61,12 @@ def known_within(entries: Tensor, limit: float) -> bool:
         return False  # under vmap or with fake tensors, and for no entries at all
 
 
+@kept  # on small images these few calls cost as much as the sum
 def _axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "columns total"]:
     """What each column of M is multiplied with along each axis, the axes one behind the other; 1 is on the first."""
-    if is_traced():
-        return _make_axis_terms(size, dtype, device)
-    return _kept_axis_terms(size, dtype, device)
-
-
-def _make_axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     axes = [coordinates.axis(n, dtype=dtype, device=device) for n in size]
     constant = torch.cat([torch.ones_like(axes[0]), *(torch.zeros_like(axis) for axis in axes[1:])])
     return torch.cat([torch.block_diag(*axes).flipud(), constant[None]])  # type: ignore[no-untyped-call]
-
-
-@functools.lru_cache(maxsize=128)
-def _kept_axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    # Made once: on small images these few calls cost as much as the sum.
-    with to_be_kept():
-        return _make_axis_terms(size, dtype, device)
 
 
 def _sum(rows: Tensor, size: tuple[int, ...]) -> Tensor:

@@ -1,0 +1,52 @@
+"""What is made once and kept: plain tensors only, whatever the program that asks for them first."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import ParamSpec
+
+import torch
+from torch import Tensor
+from torch._guards import detect_fake_mode
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+Arguments = ParamSpec("Arguments")
+
+
+def is_traced() -> bool:
+    """Whether what is computed now is no real tensor, so that nothing is to be taken from a memory or kept."""
+    if torch.compiler.is_compiling():
+        return True
+    # Asked for first, as it costs nothing: counters of operations are such modes too, over real tensors.
+    return is_in_torch_dispatch_mode() and detect_fake_mode() is not None
+
+
+@contextlib.contextmanager
+def to_be_kept() -> Iterator[None]:
+    """What is made here is a plain tensor without a gradient, whatever the caller's function is transformed by."""
+    # One from inference mode would break a later backward pass, one of torch.func the next call of it.
+    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
+        yield
+
+
+def kept(make: Callable[Arguments, Tensor]) -> Callable[Arguments, Tensor]:
+    """The function, which makes a tensor from sizes, dtype and device, with its last 128 results kept.
+
+    What is traced or compiled makes its own. Nobody may change a result in place.
+
+    Args:
+        make: of hashable arguments, and without a gradient to anything.
+    """
+
+    @functools.lru_cache(maxsize=128)
+    def from_memory(*arguments: Arguments.args, **options: Arguments.kwargs) -> Tensor:
+        with to_be_kept():
+            return make(*arguments, **options)
+
+    @functools.wraps(make)
+    def made(*arguments: Arguments.args, **options: Arguments.kwargs) -> Tensor:
+        if is_traced():
+            return make(*arguments, **options)
+        return from_memory(*arguments, **options)  # type: ignore[arg-type]
+
+    return made
