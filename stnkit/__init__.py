@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stnkit.experiments.distortions import Distortion, WarpDistortion, pose_theta, uniform
     from stnkit.experiments.loading import TrainedRun, load_run
     from stnkit.experiments.networks import Network
-    from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily, kept
+    from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily, displaced_lattice, kept
     from stnkit.hookspecs import Component, Verb, hookimpl
     from stnkit.inserting import insert_transformers
     from stnkit.localizers import Localizer, RegressionHead
@@ -61,6 +61,7 @@ _MODULES = {
     "WarpDistortion": "experiments.distortions",
     "build": "building",
     "coordinates": "",
+    "displaced_lattice": "families",
     "hookimpl": "hookspecs",
     "insert_transformers": "inserting",
     "kept": "families",
@@ -100,6 +101,7 @@ __all__ = [
     "WarpDistortion",
     "build",
     "coordinates",
+    "displaced_lattice",
     "hookimpl",
     "insert_transformers",
     "kept",

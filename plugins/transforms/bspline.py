@@ -74,20 +74,8 @@ class BSpline(stnkit.TransformFamily):
         far = coordinates.OUTSIDE
         # The basis is a partition of unity: what is bounded here stays so.
         bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        source = bounded.view(-1, self.ndim, *self.control_points)
         with coordinates.full_precision(theta):
-            source = source.flatten(0, -2) @ self._axis_basis(self.ndim - 1, size, theta).T
-            for axis in reversed(range(1, self.ndim - 1)):
-                source = source.reshape(-1, self.control_points[axis], math.prod(size[axis + 1 :]))
-                basis = self._axis_basis(axis, size, theta)
-                source = torch.bmm(basis.expand(source.shape[0], -1, -1), source)
-            # The outermost axis comes last and takes all coordinates at once, so that the same identity is added
-            # to every element of the batch within the product.
-            source = source.reshape(theta.shape[0], self.ndim, self.control_points[0], math.prod(size[1:]))
-            lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).movedim(-1, 1)
-            basis = self._axis_basis(0, size, theta).expand(theta.shape[0], -1, -1)
-            source = torch.baddbmm(lattice.reshape(1, size[0], -1), basis, source.transpose(1, 2).flatten(2))
-        return source.view(theta.shape[0], size[0], self.ndim, *size[1:]).movedim(2, -1)
+            return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.control_points), size, _axis_basis)
 
     def _summed(
         self, displacements: Tensor, first: Tensor, weights: list[list[Tensor]], axis: int, offset: int
@@ -102,9 +90,6 @@ class BSpline(stnkit.TransformFamily):
             for j in range(REACH)
         ]
         return terms[0] + terms[1] + terms[2] + terms[3]
-
-    def _axis_basis(self, axis: int, size: tuple[int, ...], like: Tensor) -> Float[Tensor, "pixels n"]:
-        return _axis_basis(self.control_points[axis], size[axis], like.dtype, like.device)
 
     def _position(self, coordinate: Float[Tensor, "*any"], axis: int) -> Float[Tensor, "*any"]:
         return _in_spacings(coordinate, self.control_points[axis])

@@ -70,41 +70,14 @@ class Displacement(stnkit.TransformFamily):
         return here * (1 - fractions[axis]) + there * fractions[axis]
 
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
-        """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis.
-
-        The matrices have one column more than the field has cells: the coordinate itself, for the identity.
-        """
+        """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis."""
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
         far = coordinates.OUTSIDE
         # Interpolation is an average: what is bounded here stays so.
         bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        source = bounded.view(-1, self.ndim, *self.resolution)
         with coordinates.full_precision(theta):
-            for axis in reversed(range(self.ndim)):
-                source = self._enlarged(source, axis, size)
-        return source.movedim(1, -1)
-
-    def _enlarged(
-        self, source: Float[Tensor, "B ndim *field"], axis: int, size: tuple[int, ...]
-    ) -> Float[Tensor, "B ndim *larger"]:
-        """The field with one axis read at the pixel centers, later axes having been read before."""
-        pixels = coordinates.axis(size[axis], dtype=torch.float64, device=source.device)
-        n = self.resolution[axis]
-        index = (((pixels + 1) * n - 1) / 2).clamp(0, n - 1)
-        cells = torch.arange(n, dtype=torch.float64, device=source.device)
-        tents = (1 - (index[:, None] - cells).abs()).clamp(min=0)
-        matrix = torch.cat([tents, pixels[:, None]], dim=1).to(source.dtype)
-        batch, before, after = source.shape[0], self.resolution[:axis], size[axis + 1 :]
-        # The coordinate belongs to the displacements along this axis; the others pass it with weight 0.
-        along = torch.eye(self.ndim, dtype=source.dtype, device=source.device)[self.ndim - 1 - axis]
-        along = along.view(1, -1, *[1] * self.ndim).expand(batch, -1, *before, 1, *after)
-        source = torch.cat([source, along], dim=2 + axis)
-        if not after:
-            return source @ matrix.T
-        rows = source.reshape(-1, n + 1, math.prod(after))
-        product = torch.bmm(matrix.expand(rows.shape[0], -1, -1), rows)
-        return product.view(batch, self.ndim, *before, size[axis], *after)
+            return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.resolution), size, _tents)
 
     def _cells(self, points: Float[Tensor, "b N ndim"]) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
         """Flat index of the first cell that each point reads, and the weight of the next along each axis."""
@@ -118,6 +91,15 @@ class Displacement(stnkit.TransformFamily):
             first = first * n + start.long()
             fractions.append((index - start).unsqueeze(1))
         return first, fractions
+
+
+@stnkit.kept  # on small images its many small steps cost as much as the products
+def _tents(n_cells: int, n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels n"]:
+    """How much each pixel center reads of each cell."""
+    pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
+    index = (((pixels + 1) * n_cells - 1) / 2).clamp(0, n_cells - 1)
+    cells = torch.arange(n_cells, dtype=torch.float64, device=device)
+    return (1 - (index[:, None] - cells).abs()).clamp(min=0).to(dtype)
 
 
 @stnkit.hookimpl

@@ -5,5 +5,6 @@ from stnkit.families.linear import LinearFamily
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.memory import kept
 from stnkit.families.mirrored import Reflection
+from stnkit.families.tensor_product import displaced_lattice
 
-__all__ = ["LinearFamily", "MatrixFamily", "Reflection", "TransformFamily", "kept"]
+__all__ = ["LinearFamily", "MatrixFamily", "Reflection", "TransformFamily", "displaced_lattice", "kept"]

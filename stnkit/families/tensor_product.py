@@ -1,0 +1,60 @@
+"""p + Σ u_ij… a_i(y) b_j(x): displacements whose functions are products of functions of one coordinate each."""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.families.memory import kept
+
+# The functions of n control points along an axis at the centers of its m pixels, (m, n), for n, m, dtype and device.
+AxisFunctions = Callable[[int, int, torch.dtype, torch.device], Tensor]
+
+
+def displaced_lattice(
+    displacements: Float[Tensor, "B ndim *counts"], size: Sequence[int], functions: AxisFunctions
+) -> Float[Tensor, "B *size ndim"]:
+    """T(p) = p + Σ u_ij… a_i(y) b_j(x) at the pixel centers of an output of `size`: one product for each axis.
+
+    The lattice is added within the last product, the only one that is as large as the output, and comes out unrounded
+    where nothing is displaced. The coordinates lie together in memory, as the gradient comes back from a sampler.
+
+    Args:
+        displacements: u, of the control points, each axis in the order of the image's axes.
+        size: of the output, (H, W) or (D, H, W).
+        functions: a and b: those of n control points at the centers of m pixels, as (m, n); `stnkit.kept`, for it is
+            called for every grid, and hashable.
+    """
+    batch, ndim, *counts = displacements.shape
+    dtype, device = displacements.dtype, displacements.device
+    source = displacements.flatten(0, -2) @ functions(counts[-1], size[-1], dtype, device).T
+    for axis in reversed(range(1, ndim - 1)):
+        source = source.reshape(batch * ndim * math.prod(counts[:axis]), counts[axis], math.prod(size[axis + 1 :]))
+        along = functions(counts[axis], size[axis], dtype, device)
+        source = torch.bmm(along.expand(source.shape[0], -1, -1), source)
+    source = source.reshape(batch, ndim, counts[0], math.prod(size[1:])).permute(0, 2, 3, 1)
+    # Two functions more, the outermost coordinate and 1, take the coordinates to where they belong.
+    lattice = _coordinates(tuple(size[1:]), dtype, device).expand(batch, -1, -1, -1)
+    lines = torch.cat([source, lattice], dim=1).reshape(batch, counts[0] + 2, math.prod(size[1:]) * ndim)
+    outermost = _with_coordinate(functions, counts[0], size[0], dtype, device)
+    return torch.bmm(outermost.expand(batch, -1, -1), lines).view(batch, *size, ndim)
+
+
+@kept
+def _with_coordinate(
+    functions: AxisFunctions, n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "pixels functions"]:
+    """The functions along an axis, its coordinate, and 1."""
+    center = coordinates.axis(n_pixels, dtype=dtype, device=device)[:, None]
+    return torch.cat([functions(n_points, n_pixels, dtype, device), center, torch.ones_like(center)], dim=1)
+
+
+@kept
+def _coordinates(inner: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 inner ndim"]:
+    """What the outermost coordinate is multiplied with at the pixels of the inner axes, and what 1 is."""
+    others = coordinates.lattice(inner, dtype=dtype, device=device).view(-1, len(inner))
+    none, one = torch.zeros_like(others), torch.ones_like(others[:, :1])
+    return torch.stack([torch.cat([none, one], dim=1), torch.cat([others, torch.zeros_like(one)], dim=1)])
