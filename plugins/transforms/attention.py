@@ -33,7 +33,8 @@ class Attention(stnkit.MatrixFamily):
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         scale = theta[:, :1].clamp(-LIMIT, LIMIT).exp()
-        return torch.cat([torch.diag_embed(scale.expand(-1, 2)), theta[:, 1:, None]], dim=-1)
+        linear = scale[..., None] * torch.eye(2, dtype=theta.dtype, device=theta.device)
+        return torch.cat([linear, theta[:, 1:, None]], dim=-1)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return torch.cat([matrix[:, 0, :1].log(), matrix[:, :2, 2]], dim=-1)

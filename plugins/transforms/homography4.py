@@ -1,5 +1,6 @@
 """Projective maps by the displacements of four corners."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -43,27 +44,29 @@ class Homography4(stnkit.MatrixFamily):
     def __init__(self) -> None:
         super().__init__()
         self._corners = torch.tensor(CORNERS, dtype=torch.float64)
-        self._triangles = torch.tensor(TRIANGLES)
+        self._corners_planar = self._corners[:, :2].T.contiguous()
+        first, second, third = torch.eye(4, dtype=torch.float64)[:, torch.tensor(TRIANGLES).T].unbind(dim=1)
+        # Times the source corners: the second less the first of each triangle, and the third less the first.
+        self._sides = torch.cat([second - first, third - first], dim=1)
 
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(8, dtype=torch.float64)
 
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
-        corners = self._corners.to(theta.device)
         far = stnkit.coordinates.OUTSIDE
         # In float64, as the areas are differences of products.
-        source = (corners[:, :2].T + theta.double().view(-1, 2, 4)).clamp(-far, far)
-        first, second, third = source[:, :, self._triangles.to(theta.device)].unbind(dim=-1)
-        a, b = second - first, third - first
-        weight = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
-        largest = weight.abs().amax(dim=-1)
-        spread = (source - source[:, :, :1]).square().sum(dim=1).amax(dim=-1)
+        source = (self._corners_planar.to(theta.device) + theta.double().view(-1, 2, 4)).clamp(-far, far)
+        sides = (source @ self._sides.to(theta.device)).view(-1, 4, 4)
+        second_x, third_x, second_y, third_y = sides.unbind(dim=1)
+        weight = second_x * third_y - second_y * third_x
+        largest = torch.linalg.vector_norm(weight, math.inf, dim=-1)
+        spread = torch.linalg.vector_norm(sides, math.inf, dim=(1, 2)).square()
         # Divided by infinity, a matrix is 0, and nothing is in front of its horizon.
         scale = torch.where(weight.sum(dim=-1) < 0, -largest, largest)
         scale = torch.where(largest > FLAT * spread, scale, torch.inf)
-        lifted = torch.cat([source, torch.ones_like(source[:, :1])], dim=1) * weight[:, None]
-        matrix = (lifted.flatten(end_dim=1) @ corners).view(-1, 3, 3) / (4 * scale[:, None, None])
-        return matrix.to(theta.dtype)
+        weight = (weight / scale[:, None])[:, None]
+        lifted = torch.cat([source * weight, weight], dim=1)
+        return (lifted @ self._corners.to(theta.device)).to(theta.dtype) / 4
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         corners = self._corners.to(matrix).T

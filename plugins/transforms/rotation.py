@@ -43,9 +43,10 @@ class Rotation(stnkit.MatrixFamily):
         return stnkit.coordinates.with_last_row(self.rows(theta))
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        cos, sin = torch.cos(theta[:, 0]), torch.sin(theta[:, 0])
-        linear = torch.stack([cos, -sin / self.aspect, sin * self.aspect, cos], dim=-1).view(-1, 2, 2)
-        return torch.cat([linear, torch.zeros_like(linear[..., :1])], dim=-1)
+        cos, sin = torch.cos(theta), torch.sin(theta)
+        zero = torch.zeros_like(theta)
+        entries = [cos, sin / -self.aspect, zero, sin * self.aspect, cos, zero]
+        return torch.cat(entries, dim=-1).view(-1, 2, 3)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return torch.atan2(matrix[:, 1, 0] / self.aspect, matrix[:, 0, 0])[:, None]

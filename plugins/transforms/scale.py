@@ -44,8 +44,8 @@ class Scale(stnkit.MatrixFamily):
         return stnkit.coordinates.with_last_row(self.rows(theta))
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        scales = theta.clamp(-LIMIT, LIMIT).exp().expand(-1, self.ndim)
-        return torch.cat([torch.diag_embed(scales), torch.zeros_like(scales)[..., None]], dim=-1)
+        scales = theta.clamp(-LIMIT, LIMIT).exp()
+        return scales[..., None] * torch.eye(self.ndim, self.ndim + 1, dtype=theta.dtype, device=theta.device)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix.diagonal(dim1=-2, dim2=-1)[:, : self.n_params].log()

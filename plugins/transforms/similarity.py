@@ -48,10 +48,10 @@ class Similarity(stnkit.MatrixFamily):
         return stnkit.coordinates.with_last_row(self.rows(theta))
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        scale = theta[:, 1].clamp(-LIMIT, LIMIT).exp()
-        cos, sin = scale * torch.cos(theta[:, 0]), scale * torch.sin(theta[:, 0])
-        linear = torch.stack([cos, -sin / self.aspect, sin * self.aspect, cos], dim=-1).view(-1, 2, 2)
-        return torch.cat([linear, theta[:, 2:, None]], dim=-1)
+        angle, log_scale, tx, ty = theta.unbind(dim=-1)
+        scale = log_scale.clamp(-LIMIT, LIMIT).exp()
+        cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
+        return torch.stack([cos, sin / -self.aspect, tx, sin * self.aspect, cos, ty], dim=-1).view(-1, 2, 3)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         cos, sin = matrix[:, 0, 0], matrix[:, 1, 0] / self.aspect

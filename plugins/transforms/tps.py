@@ -122,21 +122,24 @@ class _CardinalSpline(stnkit.LinearFamily):
         self.ndim, self.n_params = control_points.shape[1], control_points.numel()
         self.reflections = reflections
         self._control_points, self._weights = control_points, weights
+        self._control_points_planar = control_points.T.contiguous()
+        # The constant part of the coefficients: 1, x and y have none, one and one.
+        self._position = torch.eye(self.ndim, self.ndim + 1, dtype=torch.float64).roll(1, dims=1)
         # Between points that are very close the functions are large, of both signs.
         lattice = stnkit.coordinates.lattice([PROBES] * self.ndim, dtype=torch.float64).view(-1, self.ndim)
         self.wide = float(self.basis(lattice).abs().max()) > LARGE_CARDINAL
 
     def identity(self) -> Float[Tensor, "P"]:
-        return self._control_points.T.flatten()
+        return self._control_points_planar.flatten()
 
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
         cardinal = _functions(points, self._control_points) @ self._weights.to(points)
         return torch.cat([cardinal, torch.ones_like(points[:, :1]), points], dim=1)
 
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
-        displacements = (theta - self.identity().to(theta)).view(theta.shape[0], self.ndim, self.n_params // self.ndim)
-        position = torch.eye(self.ndim, self.ndim + 1, dtype=theta.dtype, device=theta.device).roll(1, dims=1)
-        return torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
+        positions = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
+        displacements = positions - self._control_points_planar.to(theta)
+        return torch.cat([displacements, self._position.to(theta).expand(theta.shape[0], -1, -1)], dim=2)
 
 
 def _functions(

@@ -38,8 +38,8 @@ class Translation(stnkit.MatrixFamily):
         return stnkit.coordinates.with_last_row(self.rows(theta))
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        eye = torch.eye(self.ndim, dtype=theta.dtype, device=theta.device)
-        return torch.cat([eye.expand(theta.shape[0], -1, -1), theta[..., None]], dim=-1)
+        linear = torch.eye(self.ndim, dtype=theta.dtype, device=theta.device)
+        return torch.cat([linear.expand(theta.shape[0], -1, -1), theta[..., None]], dim=-1)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix[:, :-1, -1]

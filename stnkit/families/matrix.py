@@ -111,7 +111,7 @@ class MatrixFamily(TransformFamily):
                 if not in_front:
                     # Beyond the bound w is behind the horizon.
                     numerator, w = bounded(numerator, LARGE, beyond=LARGE), bounded(w, LARGE, beyond=-LARGE)
-                numerator, w = separable_sum(numerator, size), separable_sum(w, size)
+                numerator, w = (separable_sum(part, size, planar_gradient=True) for part in (numerator, w))
                 planes = plain_quotient(numerator, w) if in_front else divide(numerator, w)
         return planes.movedim(1, -1)
 

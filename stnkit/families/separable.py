@@ -30,15 +30,19 @@ def bounded(rows: Float[Tensor, "B rows columns"], bound: float, beyond: float) 
     return torch.where(within, rows, rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond]))
 
 
-def separable_sum(rows: Float[Tensor, "B rows columns"], size: tuple[int, ...]) -> Float[Tensor, "B rows *size"]:
+def separable_sum(
+    rows: Float[Tensor, "B rows columns"], size: tuple[int, ...], planar_gradient: bool = False
+) -> Float[Tensor, "B rows *size"]:
     """The product of rows and (x, y, …, 1) at every pixel center of `size`.
 
     Args:
         rows: of a homogeneous matrix, finite, with one column for each coordinate and one for the constant.
         size: of the output, (H, W) or (D, H, W).
+        planar_gradient: whether the gradient comes back with each row by itself, as a quotient's does, and not from a
+            sampler with the coordinates of a pixel together: it is then summed as fast as can be in the plain way.
     """
     # What traces a program finds the gradient of the plain sum by itself.
-    if torch.compiler.is_compiling() or not (torch.is_grad_enabled() and rows.requires_grad):
+    if planar_gradient or torch.compiler.is_compiling() or not (torch.is_grad_enabled() and rows.requires_grad):
         return _sum(rows, size)
     if rows.shape[0] * rows.shape[1] * math.prod(size) < FEW:
         return _sum(rows, size)

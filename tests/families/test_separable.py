@@ -40,6 +40,16 @@ def test_it_is_the_product_with_every_pixel_center(either_way, size, n_rows):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
+def test_what_is_said_of_the_layout_of_the_gradient_changes_neither_sum_nor_gradient(either_way, size):
+    rows = random_rows(size).requires_grad_()
+    sums = [separable_sum(rows, size, planar_gradient=planar) for planar in (False, True)]
+    assert torch.equal(*sums)
+    weight = torch.rand(sums[0].shape, dtype=torch.float64)
+    gradients = [torch.autograd.grad(total, rows, weight)[0] for total in sums]
+    torch.testing.assert_close(*gradients, atol=1e-13, rtol=0)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=str)
 def test_gradients_agree_with_finite_differences(either_way, size):
     rows = random_rows(size).requires_grad_()
     assert gradcheck(lambda rows: summed(rows, size), rows)
