@@ -24,12 +24,19 @@ def coordinate_dtype(dtype: torch.dtype) -> torch.dtype:
     return torch.promote_types(dtype, torch.float32)
 
 
+def widened(tensor: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
+    """The tensor in float32 or wider."""
+    # Most are, and a conversion that does nothing costs as much as a small operation.
+    return tensor if tensor.dtype.itemsize >= torch.float32.itemsize else tensor.float()
+
+
 def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
     """A context in which autocast does not narrow what is computed on the device of `tensor`.
 
     Where autocast is off it is no context at all, so that nothing of it shows in an exported graph.
     """
-    kind = tensor.device.type
+    # Asked in every call: on a CPU without making an object of the device.
+    kind = "cpu" if tensor.is_cpu else tensor.device.type
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         return torch.autocast(kind, enabled=False)
     return contextlib.nullcontext()

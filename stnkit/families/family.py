@@ -99,7 +99,7 @@ class TransformFamily(nn.Module, abc.ABC):
             )
         if not theta.is_floating_point():
             raise InputError(f"{type(self).__name__} takes a theta of floating point, but {theta.dtype} was given")
-        return theta.to(coordinates.coordinate_dtype(theta.dtype))
+        return coordinates.widened(theta)
 
     def check_points(self, points: Tensor, theta: Tensor) -> Float[Tensor, "#B N ndim"]:
         """Points in the dtype of θ, or their own if it is wider.

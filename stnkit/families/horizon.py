@@ -1,5 +1,6 @@
 """n / w in front of the horizon w = 0, and outside of every image on it and behind it."""
 
+import itertools
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from stnkit.coordinates import OUTSIDE
-from stnkit.families.separable import known_within
+from stnkit.families.separable import may_be_seen
 
 # A point this close to the horizon, or behind it, has no source. (1 is the w of the identity.)
 HORIZON = 1e-6
@@ -29,12 +30,19 @@ def known_in_front(matrix: Float[Tensor, "B rows rows"]) -> bool:
     Args:
         matrix: homogeneous.
     """
-    if not known_within(matrix, FRONT * OUTSIDE / matrix.shape[-1]):
+    if not may_be_seen(matrix):
+        return False
+    try:
+        low, high = (bound.tolist() for bound in torch.aminmax(matrix.detach(), dim=0))
+    except (RuntimeError, IndexError):
+        return False  # under vmap, and for no matrices at all
+    limit = FRONT * OUTSIDE / len(low)
+    # So that what is NaN is not within.
+    if not all(-limit <= a and b <= limit for a, b in zip(itertools.chain(*low), itertools.chain(*high), strict=True)):
         return False
     # w = g·x + h·y + c is at least min c − max |g| − max |h|, over the batch.
-    low, high = torch.aminmax(matrix.detach()[:, -1], dim=0)
-    *slopes, _ = torch.maximum(-low, high).tolist()
-    return low[-1].item() - sum(slopes) >= FRONT
+    *slopes, (constant, _) = zip(low[-1], high[-1], strict=True)
+    return bool(constant - sum(max(-a, b) for a, b in slopes) >= FRONT)
 
 
 def plain_quotient(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B 1 *size"]) -> Tensor:

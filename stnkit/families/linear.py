@@ -101,10 +101,12 @@ class LinearFamily(TransformFamily):
             if part is None:
                 source = self._chunked_product(coefficients, size, theta.dtype)
             elif part == size:
-                source = _planar_product(coefficients, self._lattice_basis(size, size, coefficients)).to(theta.dtype)
+                source = _planar_product(coefficients, self._lattice_basis(size, size, coefficients))
             else:
                 basis = self._lattice_basis(size, part, coefficients)
-                source = mirrored_product(coefficients, basis, self.reflections, size).to(theta.dtype)
+                source = mirrored_product(coefficients, basis, self.reflections, size)
+            if source.dtype != theta.dtype:
+                source = source.to(theta.dtype)
         return source.view(theta.shape[0], self.ndim, *size).movedim(1, -1)
 
     def keeps(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> bool:
@@ -126,15 +128,18 @@ class LinearFamily(TransformFamily):
         return self._kept_part(self._like[key], theta.shape[0], size) is not None
 
     def _coefficients(self, theta: Tensor) -> Tensor:
-        # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2.
-        coefficients = self.coefficients(theta.double())
+        # Solved in float64, then cast: in float32 the identity of 32 × 32 points is off by 1e-2. Where θ itself is the
+        # coefficients, nothing is solved.
+        solved = type(self).coefficients is not LinearFamily.coefficients
+        coefficients = self.coefficients(theta.double() if solved else theta)
         if coefficients.ndim != 3 or coefficients.shape[1] != self.ndim:
             raise InputError(
                 f"{type(self).__name__}.coefficients must give shape (B, {self.ndim}, K) for K basis functions, "
                 f"but {tuple(coefficients.shape)} was given"
             )
         wide = coefficients.shape[-1] > MANY if self.wide is None else self.wide
-        return coefficients if wide else coefficients.to(theta.dtype)
+        dtype = torch.float64 if wide else theta.dtype
+        return coefficients if coefficients.dtype == dtype else coefficients.to(dtype)
 
     def _kept_part(self, like: Tensor, batch: int, size: tuple[int, ...]) -> tuple[int, ...] | None:
         """The part of the lattice on which the basis is kept: all of it, a corner, or None where both are too large.

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from typing import ParamSpec
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch._guards import detect_fake_mode
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made", Tensor, tuple[Tensor, ...])
 
 
 def is_traced() -> bool:
@@ -29,8 +30,8 @@ def to_be_kept() -> Iterator[None]:
         yield
 
 
-def kept(make: Callable[Arguments, Tensor]) -> Callable[Arguments, Tensor]:
-    """The function, which makes a tensor from sizes, dtype and device, with its last 128 results kept.
+def kept(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
+    """The function, which makes a tensor or some from sizes, dtype and device, with its last 128 results kept.
 
     What is traced or compiled makes its own. Nobody may change a result in place.
 
@@ -39,12 +40,12 @@ def kept(make: Callable[Arguments, Tensor]) -> Callable[Arguments, Tensor]:
     """
 
     @functools.lru_cache(maxsize=128)
-    def from_memory(*arguments: Arguments.args, **options: Arguments.kwargs) -> Tensor:
+    def from_memory(*arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
         with to_be_kept():
             return make(*arguments, **options)
 
     @functools.wraps(make)
-    def made(*arguments: Arguments.args, **options: Arguments.kwargs) -> Tensor:
+    def made(*arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
         if is_traced():
             return make(*arguments, **options)
         return from_memory(*arguments, **options)  # type: ignore[arg-type]

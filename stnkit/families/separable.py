@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from stnkit import coordinates
 from stnkit.families.memory import kept
@@ -50,42 +51,49 @@ def separable_sum(
     return total
 
 
-def known_within(entries: Tensor, limit: float) -> bool:
-    """Whether all entries are seen to be within ± limit: looked at only where that costs next to nothing.
+def may_be_seen(entries: Tensor) -> bool:
+    """Whether a look at the values costs next to nothing.
 
-    On an accelerator the program would have to wait for them, and what is traced or mapped has no values yet.
+    On an accelerator the program would have to wait for them, and what is traced has none yet, or others later.
     """
-    if entries.device.type != "cpu" or torch.compiler.is_compiling():
+    if not entries.is_cpu or torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
         return False
-    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+    return not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
+def known_within(entries: Tensor, limit: float) -> bool:
+    """Whether all entries are seen to be within ± limit; not where they may not be seen."""
+    if not may_be_seen(entries):
         return False
     try:
-        return float(torch.linalg.vector_norm(entries.detach(), math.inf)) <= limit
+        return torch.linalg.vector_norm(entries.detach(), math.inf).item() <= limit
     except RuntimeError:
         return False  # under vmap or with fake tensors, and for no entries at all
 
 
-@kept  # on small images these few calls cost as much as the sum
-def _axis_terms(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "columns total"]:
-    """What each column of M is multiplied with along each axis, the axes one behind the other; 1 is on the first."""
+@kept
+def _centers(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """The pixel centers along each axis, the outermost first, (n, 1, …) such that they spread over the later axes."""
     axes = [coordinates.axis(n, dtype=dtype, device=device) for n in size]
-    constant = torch.cat([torch.ones_like(axes[0]), *(torch.zeros_like(axis) for axis in axes[1:])])
-    return torch.cat([torch.block_diag(*axes).flipud(), constant[None]])  # type: ignore[no-untyped-call]
+    return tuple(axis.view(-1, *[1] * later) for axis, later in zip(axes, reversed(range(len(size))), strict=True))
+
+
+@kept
+def _centers_and_ones(n: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 n"]:
+    centers = coordinates.axis(n, dtype=dtype, device=device)
+    return torch.stack([centers, torch.ones_like(centers)])
 
 
 def _sum(rows: Tensor, size: tuple[int, ...]) -> Tensor:
-    # The terms of all axes in one product, as long as the axes only. What else is done for it counts: between two
-    # passes over large images a small call takes several times what it takes by itself.
+    # As few calls as can be: between two passes over large images a small one takes several times what it takes by
+    # itself. And no product of matrices, which a setting of its precision would narrow.
     batch, n_rows, n_columns = rows.shape
-    # In float64, which no setting of the precision of products narrows to TF32 or bfloat16.
-    terms_of_columns = _axis_terms(size, torch.float64, rows.device)
-    products = torch.mm(rows.double().reshape(-1, n_columns), terms_of_columns).to(rows.dtype)
-    total, *terms = torch.split(products.view(batch, n_rows, sum(size)), list(size), dim=-1)
-    ones = (1,) * (len(size) - 1)
-    total = total.view(batch, n_rows, size[0], *ones)
-    for k, term in enumerate(terms, start=1):
-        # Outermost first: what is added stays as small as the axes so far until the last, whole pass.
-        total = total + term.view(batch, n_rows, *ones[:k], size[k], *ones[k:])
+    *columns, constant = rows.view(batch, n_rows, *[1] * len(size), n_columns).unbind(dim=-1)
+    outermost, *inner = _centers(size, rows.dtype, rows.device)
+    # Outermost first: what is added stays as small as the axes so far until the last, whole pass.
+    total = torch.addcmul(constant, columns.pop(), outermost)
+    for column, centers in zip(reversed(columns), inner, strict=True):
+        total = total + column * centers
     return total
 
 
@@ -117,7 +125,7 @@ class _SeparableSum(torch.autograd.Function):
         columns = []
         with coordinates.full_precision(gradient):
             for n in size:
-                centers_and_ones = _axis_terms((n,), gradient.dtype, gradient.device)
+                centers_and_ones = _centers_and_ones(n, gradient.dtype, gradient.device)
                 width //= n
                 # Not `@`, which makes a copy in this case.
                 sums = torch.bmm(centers_and_ones.expand(batch, 2, n), rest.reshape(batch, n, width))

@@ -59,13 +59,20 @@ class PaddedSampler(Sampler):
                 not one fill value for each channel.
         """
         check_image_and_grid(image, grid)
-        dtype = torch.promote_types(image.dtype, grid.dtype)
+        # Conversions that do nothing are left out: each costs as much as a small operation.
+        if image.dtype == grid.dtype:
+            sampled = self._sampled(image, grid)
+        else:
+            wide = torch.promote_types(image.dtype, grid.dtype)
+            sampled = self._sampled(image.to(wide), grid.to(wide))
+        return sampled if sampled.dtype == image.dtype else sampled.to(image.dtype)
+
+    def _sampled(self, image: Tensor, grid: Tensor) -> Tensor:
         with coordinates.full_precision(image):
-            wide, grid = image.to(dtype), grid.to(dtype)
             if self.padding is not Padding.fill:
-                return self.sample(wide, grid).to(image.dtype)
-            fill = self._fill(wide)
-            return (self.sample(wide - fill, grid) + fill).to(image.dtype)
+                return self.sample(image, grid)
+            fill = self._fill(image)
+            return self.sample(image - fill, grid) + fill
 
     @final
     def grid_sample(

@@ -60,5 +60,5 @@ def check_image_and_grid(image: Tensor, grid: Tensor) -> None:
         raise InputError(f"an image needs at least one pixel on each axis, but its shape is {tuple(image.shape)}")
     if not (image.is_floating_point() and grid.is_floating_point()):
         raise InputError(f"image and grid must be of floating point, but they are {image.dtype} and {grid.dtype}")
-    if torch.finfo(grid.dtype).bits < 32:
+    if grid.dtype.itemsize < torch.float32.itemsize:
         raise InputError(f"a grid must be float32 or wider, or pixels collapse onto each other, but it is {grid.dtype}")
