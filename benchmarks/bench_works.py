@@ -9,6 +9,8 @@ from case import Case
 
 # Of each contender in each turn; at least one call.
 SECONDS = 0.07
+# Next to a long call, so much of its time: one short call would be measured in whatever state it left the machine.
+SHARE = 0.1
 MOST_CALLS = 30
 # Two neighbors that take less than this, the second one up to three times as long, are called in turn, and so alike.
 ALIKE, TIMES = 0.15, 3
@@ -43,7 +45,7 @@ def bench_contender(benchmark, case: Case, contender: str, beside: str, turn: in
     benchmark.pedantic(
         ready.call.run,
         setup=None if between is None else lambda: (between(), None)[1],
-        rounds=max(1, min(MOST_CALLS, int(SECONDS / seconds))),
+        rounds=max(1, min(MOST_CALLS, int(max(SECONDS, SHARE * slower) / seconds))),
         warmup_rounds=warmups,
         iterations=case.calls,
     )

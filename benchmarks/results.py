@@ -19,7 +19,8 @@ HEAD = """# stnkit beside what its users would otherwise pick
 Printed by `make bench`, `make bench FILTER=tps` for a part: all contenders on the same inputs in one run, their outputs
 compared first, each in turns with the first row of its table (six turns; 4, 2 or 1 where a call takes more than 0.25, 1
 or 3 s). Two that take less than 70 ms, or 150 and much the same, are called in turn; next to a longer one, 64 MB are
-read before each short call: so nobody finds its own inputs in the caches.
+read before each short call, of which there are as many as fit into a tenth of the long one's time: so nobody finds its
+own inputs in the caches.
 
 Milliseconds are the median of all calls. A ratio is the time over that of the first row next to it, the median over
 turns: 2× takes twice as long. As the machine's speed drifts, it is not quite the quotient of the milliseconds. Memory

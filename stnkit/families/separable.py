@@ -12,7 +12,7 @@ from stnkit import coordinates
 from stnkit.families.memory import kept
 
 # For fewer coordinates than this, calling a Function of Python's costs more than the passes that it saves.
-FEW = 2**18
+FEW = 2**19
 
 
 def bounded(rows: Float[Tensor, "B rows columns"], bound: float, beyond: float) -> Float[Tensor, "B rows columns"]:
@@ -66,7 +66,8 @@ def known_within(entries: Tensor, limit: float) -> bool:
     if not may_be_seen(entries):
         return False
     try:
-        return torch.linalg.vector_norm(entries.detach(), math.inf).item() <= limit
+        seen = entries.detach() if entries.requires_grad else entries
+        return torch.linalg.vector_norm(seen, math.inf).item() <= limit
     except RuntimeError:
         return False  # under vmap or with fake tensors, and for no entries at all
 
