@@ -25,7 +25,7 @@ def coordinate_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def widened(tensor: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """The tensor in float32 or wider."""
+    """A tensor of floating point in float32 or wider."""
     # Most are, and a conversion that does nothing costs as much as a small operation.
     return tensor if tensor.dtype.itemsize >= torch.float32.itemsize else tensor.float()
 
@@ -40,6 +40,15 @@ def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         return torch.autocast(kind, enabled=False)
     return contextlib.nullcontext()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no operation, and cannot be traced
+def products_are_narrowed() -> bool:
+    """Whether a setting lets products of float32 be rounded to TF32 or bfloat16: coordinates by ¼ pixel at 1024."""
+    try:
+        return torch.get_float32_matmul_precision() != "highest"
+    except RuntimeError:
+        return True  # the newer settings say it for each backend, and forbid to ask for all
 
 
 def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
@@ -147,11 +156,13 @@ def normalized_matrix(
         in_size: size of the input image, (H, W) or (D, H, W).
         out_size: size of the output image.
     """
-    matrix = matrix.to(coordinate_dtype(matrix.dtype))
+    dtype = coordinate_dtype(matrix.dtype)
+    # In float64, which no setting narrows.
+    matrix = matrix.double()
     with full_precision(matrix):
         to_normalized = _pixels_to_normalized(in_size, matrix)
         from_normalized = torch.linalg.inv(_pixels_to_normalized(out_size, matrix))
-        return to_normalized @ matrix @ from_normalized
+        return (to_normalized @ matrix @ from_normalized).to(dtype)
 
 
 def _pixels_to_normalized(size: Sequence[int], like: Tensor) -> Tensor:

@@ -105,6 +105,8 @@ class PiecewiseAffine(stnkit.LinearFamily):
         with stnkit.coordinates.full_precision(theta):
             planes = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
             planes = planes.reshape(-1, *self.control_points)
+            if stnkit.coordinates.products_are_narrowed():
+                planes = planes.double()
             axes = [_axis(m, n, planes) for m, n in zip(size, self.control_points, strict=True)]
             source = _product(planes, [axis.hats for axis in axes])
             for count in range(2, self.ndim + 1):
@@ -114,7 +116,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
                     smallest = functools.reduce(torch.minimum, fractions)
                     excess = smallest - functools.reduce(torch.mul, fractions)
                     source = torch.addcmul(source, _product(planes, steps), excess)
-        return source.view(theta.shape[0], self.ndim, *size).movedim(1, -1)
+        return source.to(theta.dtype).view(theta.shape[0], self.ndim, *size).movedim(1, -1)
 
     def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """The affine inverse of the piece whose image holds q, in closed form; NaN where there is none.

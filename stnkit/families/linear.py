@@ -49,7 +49,7 @@ class LinearFamily(TransformFamily):
         super().__init__()
         # A plain attribute: a buffer would be cast by `.half()` and land in state dicts.
         self._bases = BasisCache()
-        self._like: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+        self._like: dict[tuple[torch.dtype, torch.device, bool], Tensor] = {}
 
     @abc.abstractmethod
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
@@ -64,8 +64,8 @@ class LinearFamily(TransformFamily):
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         """The coefficients of the basis functions, linear in θ; by default θ itself, `(B, ndim, K)`.
 
-        Called with a float64 θ. They may have a constant part if the functions take it back, so that T_θ is linear all
-        the same. A map with a constant part, as p + Σ θ_k b_k(p), is for a TransformFamily.
+        An override is called with a float64 θ. They may have a constant part if the functions take it back, so that T_θ
+        is linear all the same. A map with a constant part, as p + Σ θ_k b_k(p), is for a TransformFamily.
 
         Args:
             theta: one row of parameters for each element of the batch.
@@ -120,11 +120,11 @@ class LinearFamily(TransformFamily):
         if torch.compiler.is_compiling():
             like = self._coefficients(self.identity()[None].to(theta))
             return self._bases.get((size, size, like.dtype, like.device)) is not None
-        key = (theta.dtype, theta.device)
+        key = (theta.dtype, theta.device, coordinates.products_are_narrowed())
         if key not in self._like:
             # Only their number and dtype count, which this asks for in every call of a grid.
             with torch.no_grad():
-                self._like[key] = self._coefficients(self.identity()[None].to(*key[::-1])).to("meta")
+                self._like[key] = self._coefficients(self.identity()[None].to(theta)).to("meta")
         return self._kept_part(self._like[key], theta.shape[0], size) is not None
 
     def _coefficients(self, theta: Tensor) -> Tensor:
@@ -138,7 +138,7 @@ class LinearFamily(TransformFamily):
                 f"but {tuple(coefficients.shape)} was given"
             )
         wide = coefficients.shape[-1] > MANY if self.wide is None else self.wide
-        dtype = torch.float64 if wide else theta.dtype
+        dtype = torch.float64 if wide or coordinates.products_are_narrowed() else theta.dtype
         return coefficients if coefficients.dtype == dtype else coefficients.to(dtype)
 
     def _kept_part(self, like: Tensor, batch: int, size: tuple[int, ...]) -> tuple[int, ...] | None:
