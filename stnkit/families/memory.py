@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import threading
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 from torch._guards import detect_fake_mode
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+# What one function keeps.
+KEPT_BYTES = 16 * 2**20
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made", Tensor, tuple[Tensor, ...])
@@ -31,23 +35,35 @@ def to_be_kept() -> Iterator[None]:
 
 
 def kept(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
-    """The function, which makes a tensor or some from sizes, dtype and device, with its last 128 results kept.
+    """The function, which makes a tensor or some from sizes, dtype and device, with its last results kept: up to 16 MB.
 
     What is traced or compiled makes its own. Nobody may change a result in place.
 
     Args:
-        make: of hashable arguments, and without a gradient to anything.
+        make: of hashable arguments by position, and without a gradient to anything.
     """
-
-    @functools.lru_cache(maxsize=128)
-    def from_memory(*arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
-        with to_be_kept():
-            return make(*arguments, **options)
+    entries: dict[tuple[object, ...], Made] = {}
+    lock = threading.Lock()
 
     @functools.wraps(make)
-    def made(*arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
+    def made(*arguments: Arguments.args, **none: Arguments.kwargs) -> Made:
         if is_traced():
-            return make(*arguments, **options)
-        return from_memory(*arguments, **options)  # type: ignore[arg-type]
+            return make(*arguments, **none)
+        found = entries.get(arguments)
+        if found is not None:
+            return found
+        with to_be_kept():
+            result = make(*arguments, **none)
+        with lock:
+            entries[arguments] = result
+            while sum(map(_bytes, entries.values())) > KEPT_BYTES:
+                # The oldest first, and one that is larger by itself at once.
+                del entries[next(iter(entries))]
+        return result
 
     return made
+
+
+def _bytes(result: Tensor | tuple[Tensor, ...]) -> int:
+    # Something for the entry itself, or there could be as many as one likes of the smallest.
+    return 1024 + (result.nbytes if isinstance(result, Tensor) else sum(tensor.nbytes for tensor in result))
