@@ -66,16 +66,15 @@ class BSpline(stnkit.TransformFamily):
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis.
 
-        The identity is added last: on [-1, 1] the splines reproduce it, and it could be added to θ, but then the
-        products round it, by 1e-4 of a pixel at 1024.
+        On [-1, 1] the splines reproduce the identity, and it could be added to θ, but then the products round it, by
+        1e-4 of a pixel at 1024.
         """
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
         far = coordinates.OUTSIDE
         # The basis is a partition of unity: what is bounded here stays so.
         bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        with coordinates.full_precision(theta):
-            return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.control_points), size, _axis_basis)
+        return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.control_points), size, _axis_basis)
 
     def _summed(
         self, displacements: Tensor, first: Tensor, weights: list[list[Tensor]], axis: int, offset: int

@@ -76,8 +76,7 @@ class Displacement(stnkit.TransformFamily):
         far = coordinates.OUTSIDE
         # Interpolation is an average: what is bounded here stays so.
         bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        with coordinates.full_precision(theta):
-            return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.resolution), size, _tents)
+        return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.resolution), size, _tents)
 
     def _cells(self, points: Float[Tensor, "b N ndim"]) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
         """Flat index of the first cell that each point reads, and the weight of the next along each axis."""

@@ -41,41 +41,46 @@ class Homography4(stnkit.MatrixFamily):
     affine = False
     n_params = 8
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._corners = torch.tensor(CORNERS, dtype=torch.float64)
-        self._corners_planar = self._corners[:, :2].T.contiguous()
-        first, second, third = torch.eye(4, dtype=torch.float64)[:, torch.tensor(TRIANGLES).T].unbind(dim=1)
-        # Times the source corners: the second less the first of each triangle, and the third less the first.
-        self._sides = torch.cat([second - first, third - first], dim=1)
-
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(8, dtype=torch.float64)
 
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        corners, planar, sides = _constants(theta.device)
         far = stnkit.coordinates.OUTSIDE
         # In float64, as the areas are differences of products.
-        source = (self._corners_planar.to(theta.device) + theta.double().view(-1, 2, 4)).clamp(-far, far)
-        sides = (source @ self._sides.to(theta.device)).view(-1, 4, 4)
-        second_x, third_x, second_y, third_y = sides.unbind(dim=1)
+        source = (planar + theta.double().view(-1, 2, 4)).clamp(-far, far)
+        side = (source @ sides).view(-1, 4, 4)
+        second_x, third_x, second_y, third_y = side.unbind(dim=1)
         weight = second_x * third_y - second_y * third_x
         largest = torch.linalg.vector_norm(weight, math.inf, dim=-1)
-        spread = torch.linalg.vector_norm(sides, math.inf, dim=(1, 2)).square()
+        spread = torch.linalg.vector_norm(side, math.inf, dim=(1, 2)).square()
         # Divided by infinity, a matrix is 0, and nothing is in front of its horizon.
         scale = torch.where(weight.sum(dim=-1) < 0, -largest, largest)
         scale = torch.where(largest > FLAT * spread, scale, torch.inf)
         weight = (weight / scale[:, None])[:, None]
         lifted = torch.cat([source * weight, weight], dim=1)
-        return (lifted @ self._corners.to(theta.device)).to(theta.dtype) / 4
+        return (lifted @ corners).to(theta.dtype) / 4
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
-        corners = self._corners.to(matrix).T
+        corners = torch.tensor(CORNERS, dtype=matrix.dtype, device=matrix.device).T
         lifted = matrix @ corners
         source, w = lifted[:, :2], lifted[:, 2:]
         exists = source.abs() < stnkit.coordinates.OUTSIDE * w.abs()
         # Nothing is divided by 0, or the gradient would be NaN even where the result is not used.
         source = torch.where(exists, source / torch.where(exists, w, 1.0), torch.nan)
         return (source - corners[:2]).flatten(start_dim=1)
+
+
+@stnkit.kept
+def _constants(device: torch.device) -> tuple[Tensor, ...]:
+    """The corners, (4, 3) and planar (2, 4), and what takes source corners to the sides of all triangles, (4, 8).
+
+    The sides from the first corner of each triangle to its second, then those to its third.
+    """
+    corners = torch.tensor(CORNERS, dtype=torch.float64, device=device)
+    unit = torch.eye(4, dtype=torch.float64, device=device)
+    first, second, third = unit[:, torch.tensor(TRIANGLES, device=device).T].unbind(dim=1)
+    return corners, corners[:, :2].T.contiguous(), torch.cat([second - first, third - first], dim=1)
 
 
 @stnkit.hookimpl

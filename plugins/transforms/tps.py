@@ -123,8 +123,6 @@ class _CardinalSpline(stnkit.LinearFamily):
         self.reflections = reflections
         self._control_points, self._weights = control_points, weights
         self._control_points_planar = control_points.T.contiguous()
-        # The constant part of the coefficients: 1, x and y have none, one and one.
-        self._position = torch.eye(self.ndim, self.ndim + 1, dtype=torch.float64).roll(1, dims=1)
         # Between points that are very close the functions are large, of both signs.
         lattice = stnkit.coordinates.lattice([PROBES] * self.ndim, dtype=torch.float64).view(-1, self.ndim)
         self.wide = float(self.basis(lattice).abs().max()) > LARGE_CARDINAL
@@ -139,7 +137,15 @@ class _CardinalSpline(stnkit.LinearFamily):
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         positions = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
         displacements = positions - self._control_points_planar.to(theta)
-        return torch.cat([displacements, self._position.to(theta).expand(theta.shape[0], -1, -1)], dim=2)
+        return torch.cat(
+            [displacements, _position(self.ndim, theta.dtype, theta.device).expand(theta.shape[0], -1, -1)], dim=2
+        )
+
+
+@stnkit.kept
+def _position(ndim: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "ndim functions"]:
+    """The coefficients of 1, x and y (and z) in the position itself."""
+    return torch.eye(ndim, ndim + 1, dtype=dtype, device=device).roll(1, dims=1)
 
 
 def _functions(

@@ -35,7 +35,7 @@ def known_in_front(matrix: Float[Tensor, "B rows rows"]) -> bool:
     try:
         low, high = (bound.tolist() for bound in torch.aminmax(matrix.detach(), dim=0))
     except (RuntimeError, IndexError):
-        return False  # under vmap, and for no matrices at all
+        return False  # under torch.func, and for no matrices at all
     limit = FRONT * OUTSIDE / len(low)
     # So that what is NaN is not within.
     if not all(-limit <= a and b <= limit for a, b in zip(itertools.chain(*low), itertools.chain(*high), strict=True)):

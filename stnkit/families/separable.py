@@ -56,8 +56,13 @@ def may_be_seen(entries: Tensor) -> bool:
 
     On an accelerator the program would have to wait for them, and what is traced has none yet, or others later.
     """
-    if not entries.is_cpu or torch.compiler.is_compiling() or is_in_torch_dispatch_mode():
+    if not entries.is_cpu or torch.compiler.is_compiling():
         return False
+    if is_in_torch_dispatch_mode():
+        try:
+            entries.sum().item()
+        except RuntimeError:
+            return False  # what counts operations is such a mode too, over real values
     return not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
 
 

@@ -19,37 +19,38 @@ def displaced_lattice(
 ) -> Float[Tensor, "B *size ndim"]:
     """T(p) = p + Σ u_ij… a_i(y) b_j(x) at the pixel centers of an output of `size`: one product for each axis.
 
-    The lattice is added within the last product, the only one that is as large as the output, and comes out unrounded
-    where nothing is displaced. The coordinates lie together in memory, as the gradient comes back from a sampler.
+    The coordinates themselves, two functions more, are added within the last product, the only one that is as large as
+    the output, and come out unrounded where nothing is displaced. Those of a pixel lie together in memory, as the
+    gradient comes back from a sampler.
 
     Args:
-        displacements: u, of the control points, each axis in the order of the image's axes.
+        displacements: u, finite, of the control points, each axis in the order of the image's axes.
         size: of the output, (H, W) or (D, H, W).
-        functions: a and b: those of n control points at the centers of m pixels, as (m, n); `stnkit.kept`, for it is
-            called for every grid, and hashable.
+        functions: a and b: those of n control points at the centers of m pixels, as (m, n), in the given dtype and on
+            the given device. It is called for every grid: `stnkit.kept` makes it once for each size.
     """
-    batch, ndim, *counts = displacements.shape
     dtype, device = displacements.dtype, displacements.device
-    source = displacements.flatten(0, -2) @ functions(counts[-1], size[-1], dtype, device).T
-    for axis in reversed(range(1, ndim - 1)):
-        source = source.reshape(batch * ndim * math.prod(counts[:axis]), counts[axis], math.prod(size[axis + 1 :]))
-        along = functions(counts[axis], size[axis], dtype, device)
-        source = torch.bmm(along.expand(source.shape[0], -1, -1), source)
-    source = source.reshape(batch, ndim, counts[0], math.prod(size[1:])).permute(0, 2, 3, 1)
-    # Two functions more, the outermost coordinate and 1, take the coordinates to where they belong.
-    lattice = _coordinates(tuple(size[1:]), dtype, device).expand(batch, -1, -1, -1)
-    lines = torch.cat([source, lattice], dim=1).reshape(batch, counts[0] + 2, math.prod(size[1:]) * ndim)
-    outermost = _with_coordinate(functions, counts[0], size[0], dtype, device)
-    return torch.bmm(outermost.expand(batch, -1, -1), lines).view(batch, *size, ndim)
+    if coordinates.products_are_narrowed():
+        displacements = displacements.double()
+    batch, ndim, *counts = displacements.shape
+    along = [functions(n, m, displacements.dtype, device) for n, m in zip(counts, size, strict=True)]
+    with coordinates.full_precision(displacements):
+        source = displacements.flatten(0, -2) @ along[-1].T
+        for axis in reversed(range(1, ndim - 1)):
+            source = source.reshape(batch * ndim * math.prod(counts[:axis]), counts[axis], math.prod(size[axis + 1 :]))
+            source = torch.bmm(along[axis].expand(source.shape[0], -1, -1), source)
+        source = source.reshape(batch, ndim, counts[0], math.prod(size[1:])).permute(0, 2, 3, 1)
+        others = _coordinates(tuple(size[1:]), source.dtype, device).expand(batch, -1, -1, -1)
+        lines = torch.cat([source, others], dim=1).reshape(batch, counts[0] + 2, math.prod(size[1:]) * ndim)
+        outermost = torch.cat([along[0], _center_and_one(size[0], source.dtype, device)], dim=1)
+        grid = torch.bmm(outermost.expand(batch, -1, -1), lines).view(batch, *size, ndim)
+    return grid if grid.dtype == dtype else grid.to(dtype)
 
 
 @kept
-def _with_coordinate(
-    functions: AxisFunctions, n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device
-) -> Float[Tensor, "pixels functions"]:
-    """The functions along an axis, its coordinate, and 1."""
-    center = coordinates.axis(n_pixels, dtype=dtype, device=device)[:, None]
-    return torch.cat([functions(n_points, n_pixels, dtype, device), center, torch.ones_like(center)], dim=1)
+def _center_and_one(n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels 2"]:
+    center = coordinates.axis(n_pixels, dtype=dtype, device=device)
+    return torch.stack([center, torch.ones_like(center)], dim=1)
 
 
 @kept
