@@ -18,15 +18,16 @@ HEAD = """# stnkit beside what its users would otherwise pick
 
 Printed by `make bench`, `make bench FILTER=tps` for a part: all contenders on the same inputs in one run, their outputs
 compared first, each in turns with the first row of its table (six turns; 4, 2 or 1 where a call takes more than 0.25, 1
-or 3 s). Two that take less than 70 ms, or 150 and much the same, are called in turn; next to a longer one, 64 MB are
-read before each short call, of which there are as many as fit into a tenth of the long one's time: so nobody finds its
-own inputs in the caches.
+or 3 s). Two calls of under 70 ms each, or of under 150 ms with the longer at most three times the shorter, alternate.
+Next to a longer one, a call of under 70 ms is repeated for 70 ms or a tenth of the longer one, whichever is more (at
+most 30 calls), and 64 MB are read before each. So no short call finds its own inputs in the caches.
 
 Milliseconds are the median of all calls. A ratio is the time over that of the first row next to it, the median over
 turns: 2× takes twice as long. As the machine's speed drifts, it is not quite the quotient of the milliseconds. Memory
 is the peak of the first call above what was there before, what it keeps included. Where only some images of a batch
-were made, the time is that of all in proportion, and the memory is not. Raw figures of every call:
-`benchmarks/results.json`.
+were made, the time is that of all in proportion, and the memory is not. The difference is the norm of the difference to
+the first row's result over that result's norm, the largest of the columns; forward and backward, of the gradient to the
+image. Raw figures of every call: `benchmarks/results.json`.
 """
 
 
@@ -135,8 +136,8 @@ def _short(run: Json, causes: list[Json]) -> str:
         return ""
     lines = [
         "## What is short of its target, and why\n",
-        "Profile: each operator's share of the time of all of them, in 20 calls one after the other; the Python around "
-        "them is not in it.\n",
+        "Profile: of stnkit's call, 20 times one after the other, the operators with the largest shares of the time of "
+        "all; Python outside of them is not counted.\n",
     ]
     groups: dict[str, list[Contender]] = {}
     for contender in short:

@@ -1,5 +1,6 @@
 """Warps: what every contender gets, and what it hands back."""
 
+import copy
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
@@ -106,8 +107,9 @@ LIMIT = {"sampling alone": peer("torch", "grid_sample_bilinear")}
 
 def ready_grid(inputs: Inputs) -> Tensor:
     """The grid of the inputs, made beforehand and contiguous."""
+    # By a family of its own: what it keeps would not be counted where another contender makes its first call.
     with torch.no_grad():
-        return inputs.family.grid(inputs.theta, inputs.image.shape[2:]).contiguous()
+        return copy.deepcopy(inputs.family).grid(inputs.theta, inputs.image.shape[2:]).contiguous()
 
 
 def forward(contender: Callable[[Inputs], Warp]) -> Callable[[Inputs], Call]:

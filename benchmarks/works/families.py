@@ -6,7 +6,7 @@ from work import Work
 
 LARGEST = "1×3×1024×1024"
 MATRIX, SPLINES, MANY = 1.3, 1.6, 2.5
-MANY_LARGEST = 4.0  # where the basis of 64 points alone is 268 MB of traffic
+MANY_LARGEST = 4.0  # where the functions of 64 points, as one basis, are 268 MB of traffic
 FAMILIES = (
     [(name, {}, MATRIX) for name in ("translation", "rotation", "scale", "similarity", "attention", "affine")]
     + [(name, {}, MATRIX) for name in ("projective", "homography4")]

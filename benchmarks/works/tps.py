@@ -24,7 +24,8 @@ def works(n: int) -> list[Work]:
             differs={"kornia": KORNIA},
             note="SciPy is `RBFInterpolator` and `map_coordinates`, scikit-image `ThinPlateSplineTransform` and "
             "`warp`: on one core, without a gradient. All of them solve their system in every call, as their "
-            "interfaces have it; stnkit solves it once for a size of the output and keeps what that gives.",
+            "interfaces have it; stnkit solves it when the transform is built, which is not timed, evaluates its "
+            "functions once for each size of the output, in the first call, and keeps them.",
         ),
         Work(
             f"tps warp of {points} points, forward and backward",
