@@ -62,7 +62,7 @@ class Homography4(stnkit.MatrixFamily):
         return (lifted @ corners).to(theta.dtype) / 4
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
-        corners = torch.tensor(CORNERS, dtype=matrix.dtype, device=matrix.device).T
+        corners = _constants(matrix.device)[0].to(matrix).T
         lifted = matrix @ corners
         source, w = lifted[:, :2], lifted[:, 2:]
         exists = source.abs() < stnkit.coordinates.OUTSIDE * w.abs()

@@ -137,9 +137,8 @@ class _CardinalSpline(stnkit.LinearFamily):
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         positions = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
         displacements = positions - self._control_points_planar.to(theta)
-        return torch.cat(
-            [displacements, _position(self.ndim, theta.dtype, theta.device).expand(theta.shape[0], -1, -1)], dim=2
-        )
+        position = _position(self.ndim, theta.dtype, theta.device)
+        return torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
 
 
 @stnkit.kept

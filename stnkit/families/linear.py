@@ -11,11 +11,12 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families.basis_cache import BasisCache
 from stnkit.families.family import TransformFamily
-from stnkit.families.memory import to_be_kept
+from stnkit.families.memory import TensorCache, to_be_kept
 from stnkit.families.mirrored import Reflection, corner, mirrored_product
 
+# What the kept bases of one family may take: enough for 64 control points on 1024 × 1024 pixels in float32 (281 MB).
+KEPT_BYTES = 512 * 2**20
 # A basis is evaluated in pieces of about this many bytes of float64, whatever its whole size.
 CHUNK_BYTES = 4 * 2**20
 # A sum over more basis functions than this is formed in float64 and cast: splines of many control points have large
@@ -48,7 +49,7 @@ class LinearFamily(TransformFamily):
     def __init__(self) -> None:
         super().__init__()
         # A plain attribute: a buffer would be cast by `.half()` and land in state dicts.
-        self._bases = BasisCache()
+        self._bases: TensorCache[Tensor] = TensorCache(KEPT_BYTES)
         self._like: dict[tuple[torch.dtype, torch.device, bool], Tensor] = {}
 
     @abc.abstractmethod

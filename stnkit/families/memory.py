@@ -3,8 +3,9 @@
 import contextlib
 import functools
 import threading
-from collections.abc import Callable, Iterator
-from typing import ParamSpec, TypeVar
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from typing import Generic, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,36 +35,79 @@ def to_be_kept() -> Iterator[None]:
         yield
 
 
+class TensorCache(Generic[Made]):
+    """Tensors by what they were made from, bounded in bytes; a copy or a pickle of the cache is empty.
+
+    The least recently used go first. One that is larger than the bound by itself is not kept.
+
+    Args:
+        max_bytes: what all of them together may take.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._entries: OrderedDict[Hashable, Made] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def admits(self, n_bytes: int) -> bool:
+        """Whether something of that many bytes can be kept at all."""
+        return n_bytes <= self.max_bytes
+
+    def get(self, key: Hashable) -> Made | None:
+        """What was made from the key, or None."""
+        if torch.compiler.is_compiling():
+            # A traced program must not change what it was traced from.
+            return self._entries.get(key)
+        if is_traced():
+            return None
+        with self._lock:
+            found = self._entries.get(key)
+            if found is not None:
+                self._entries.move_to_end(key)
+        return found
+
+    def put(self, key: Hashable, made: Made) -> None:
+        """Keep what was made, and forget the longest unused until all fit."""
+        if is_traced() or not self.admits(_bytes(made)):
+            return
+        with self._lock:
+            self._entries[key] = made
+            n_bytes = sum(map(_bytes, self._entries.values()))
+            while n_bytes > self.max_bytes:
+                _, oldest = self._entries.popitem(last=False)
+                n_bytes -= _bytes(oldest)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __reduce__(self) -> tuple[type["TensorCache[Made]"], tuple[int]]:
+        return type(self), (self.max_bytes,)
+
+
 def kept(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
     """The function, which makes a tensor or some from sizes, dtype and device, with its last results kept: up to 16 MB.
 
     What is traced or compiled makes its own. Nobody may change a result in place.
 
     Args:
-        make: of hashable arguments by position, and without a gradient to anything.
+        make: of hashable arguments, and without a gradient to anything.
     """
-    entries: dict[tuple[object, ...], Made] = {}
-    lock = threading.Lock()
+    cache: TensorCache[Made] = TensorCache(KEPT_BYTES)
 
     @functools.wraps(make)
-    def made(*arguments: Arguments.args, **none: Arguments.kwargs) -> Made:
+    def made(*arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
         if is_traced():
-            return make(*arguments, **none)
-        found = entries.get(arguments)
-        if found is not None:
-            return found
-        with to_be_kept():
-            result = make(*arguments, **none)
-        with lock:
-            entries[arguments] = result
-            while sum(map(_bytes, entries.values())) > KEPT_BYTES:
-                # The oldest first, and one that is larger by itself at once.
-                del entries[next(iter(entries))]
-        return result
+            return make(*arguments, **options)
+        key = (arguments, tuple(options.items()))
+        found = cache.get(key)
+        if found is None:
+            with to_be_kept():
+                found = make(*arguments, **options)
+            cache.put(key, found)
+        return found
 
     return made
 
 
-def _bytes(result: Tensor | tuple[Tensor, ...]) -> int:
-    # Something for the entry itself, or there could be as many as one likes of the smallest.
-    return 1024 + (result.nbytes if isinstance(result, Tensor) else sum(tensor.nbytes for tensor in result))
+def _bytes(made: Tensor | tuple[Tensor, ...]) -> int:
+    return made.nbytes if isinstance(made, Tensor) else sum(tensor.nbytes for tensor in made)

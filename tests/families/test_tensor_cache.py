@@ -1,4 +1,4 @@
-"""The memory of bases stays within its bound, threads may share it, and it holds real tensors only."""
+"""A cache of tensors stays within its bound, threads may share it, and it holds real tensors only."""
 
 import threading
 
@@ -7,7 +7,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 import stnkit
-from stnkit.families.basis_cache import BasisCache
+from stnkit.families.memory import TensorCache
 
 CPU = torch.device("cpu")
 
@@ -17,7 +17,7 @@ def key(n):
 
 
 def test_the_longest_unused_basis_goes_first():
-    cache = BasisCache(max_bytes=3 * 40)
+    cache = TensorCache(max_bytes=3 * 40)
     for n in range(3):
         cache.put(key(n), torch.full((10,), float(n)))
     assert cache.get(key(0)) is not None
@@ -25,8 +25,16 @@ def test_the_longest_unused_basis_goes_first():
     assert [n for n in range(4) if cache.get(key(n)) is not None] == [0, 2, 3]
 
 
+def test_what_is_too_large_is_not_kept_and_makes_nothing_else_go():
+    cache = TensorCache(max_bytes=3 * 40)
+    cache.put(key(0), torch.zeros(10))
+    cache.put(key(1), torch.zeros(31))
+    assert cache.get(key(1)) is None
+    assert cache.get(key(0)) is not None
+
+
 def test_threads_that_share_it_get_what_they_asked_for():
-    cache = BasisCache(max_bytes=50 * 40)
+    cache = TensorCache(max_bytes=50 * 40)
     failures = []
 
     def use(start):
