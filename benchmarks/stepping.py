@@ -23,11 +23,12 @@ from omegaconf import OmegaConf
 from torch import Tensor
 
 import stnkit
-from stnkit.configs import register_component_groups
-from stnkit.experiments import directories, run
+from stnkit.experiments.loop import run
+from stnkit.experiments.loop.task import Classification, parameter_groups
 from stnkit.experiments.placement import place
+from stnkit.experiments.run_directory import directories
 from stnkit.experiments.schema import TrainingConfig, register_schema
-from stnkit.experiments.task import Classification, parameter_groups
+from stnkit.plugin_system.hydra_configs import register_component_groups
 
 # A training that is quiet sets back what it found when it ends, which may be long after another has begun.
 for _name in ("lightning.pytorch", "lightning.fabric"):

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 import stnkit
-from stnkit.registry import registry
+from stnkit.plugin_system.registry import plugin_registry
 
 IMAGES = Path(__file__).parent / "images"
 COLORS = 255  # of a picture
@@ -149,7 +149,7 @@ def draw_family(name: str, folder: Path) -> Path:
 
 def draw_samplers(folder: Path) -> Path:
     """Every sampler in a column: a small image turned and enlarged, and a large one shrunk by 4."""
-    names = registry().names("sampler")
+    names = plugin_registry().names("sampler")
     family, theta = stnkit.build("transform", "similarity"), torch.tensor([[0.3, -0.9, -0.05, -0.3]])
     enlarged, shrunk = family.grid(theta, (PIXELS, PIXELS)), family.grid(torch.zeros(1, 4), (32, 32))
     figure = Figure(figsize=(1.3 * len(names) + 1.3, 2.85), layout="constrained")
@@ -189,7 +189,7 @@ def save(figure: Figure, path: Path) -> Path:
 
 def main(arguments: list[str] | None = None) -> None:
     """Draw what the command line names."""
-    families = [name for name in registry().names("transform") if stnkit.build("transform", name).ndim == 2]
+    families = [name for name in plugin_registry().names("transform") if stnkit.build("transform", name).ndim == 2]
     parser = argparse.ArgumentParser(description="Draw the pictures of docs/families.md.")
     parser.add_argument("names", nargs="*", help=f"families, or {SAMPLERS}; all of them by default")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder to draw into, by default %(default)s")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stnkit import coordinates, testing
-    from stnkit.building import build
+    from stnkit.datasets import Dataset
+    from stnkit.distortions import Distortion, WarpDistortion, pose_theta, uniform
     from stnkit.errors import (
         CheckpointError,
         DataError,
@@ -19,56 +20,54 @@ if TYPE_CHECKING:
         StnkitError,
         UnknownNameError,
     )
-    from stnkit.experiments.datasets import Dataset
-    from stnkit.experiments.distortions import Distortion, WarpDistortion, pose_theta, uniform
-    from stnkit.experiments.loading import TrainedRun, load_run
-    from stnkit.experiments.networks import Network
+    from stnkit.experiments.trained_run import TrainedRun, load_run
     from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily, displaced_lattice, kept
-    from stnkit.hookspecs import Component, Verb, hookimpl
-    from stnkit.inserting import insert_transformers
+    from stnkit.insertion.insert import insert_transformers
     from stnkit.localizers import Localizer, RegressionHead
-    from stnkit.parallel import ParallelTransformers
+    from stnkit.networks import Network
+    from stnkit.plugin_system.building import build
+    from stnkit.plugin_system.hookspecs import Component, Verb, hookimpl
     from stnkit.samplers import KernelSampler, PaddedSampler, Padding, Sampler
-    from stnkit.transformer import SpatialTransformer
+    from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 _MODULES = {
     "CheckpointError": "errors",
-    "Component": "hookspecs",
+    "Component": "plugin_system.hookspecs",
     "DataError": "errors",
-    "Dataset": "experiments.datasets",
-    "Distortion": "experiments.distortions",
+    "Dataset": "datasets",
+    "Distortion": "distortions",
     "DoesNotComposeError": "errors",
     "InputError": "errors",
     "KernelSampler": "samplers",
     "LinearFamily": "families",
     "Localizer": "localizers",
     "MatrixFamily": "families",
-    "Network": "experiments.networks",
+    "Network": "networks",
     "NotFiniteError": "errors",
     "PaddedSampler": "samplers",
     "Padding": "samplers",
-    "ParallelTransformers": "parallel",
+    "ParallelTransformers": "transformer",
     "PluginError": "errors",
     "Reflection": "families",
     "RegressionHead": "localizers",
     "Sampler": "samplers",
     "SpatialTransformer": "transformer",
     "StnkitError": "errors",
-    "TrainedRun": "experiments.loading",
+    "TrainedRun": "experiments.trained_run",
     "TransformFamily": "families",
     "UnknownNameError": "errors",
-    "Verb": "hookspecs",
-    "WarpDistortion": "experiments.distortions",
-    "build": "building",
+    "Verb": "plugin_system.hookspecs",
+    "WarpDistortion": "distortions",
+    "build": "plugin_system.building",
     "coordinates": "",
     "displaced_lattice": "families",
-    "hookimpl": "hookspecs",
-    "insert_transformers": "inserting",
+    "hookimpl": "plugin_system.hookspecs",
+    "insert_transformers": "insertion.insert",
     "kept": "families",
-    "load_run": "experiments.loading",
-    "pose_theta": "experiments.distortions",
+    "load_run": "experiments.trained_run",
+    "pose_theta": "distortions",
     "testing": "",
-    "uniform": "experiments.distortions",
+    "uniform": "distortions",
 }
 
 __all__ = [

@@ -7,15 +7,21 @@ import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `
 # Before the first import of what it checks.
 _hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
 
+import os  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from hydra.core.global_hydra import GlobalHydra  # noqa: E402
 
-import stnkit  # noqa: E402
-from stnkit.registry import registry  # noqa: E402
+from stnkit.cli import train  # noqa: E402
+from stnkit.cli.main import main  # noqa: E402
+from stnkit.plugin_system.registry import plugin_registry  # noqa: E402
+from tests.helpers import pip_install  # noqa: E402
 
 # How long an example takes says nothing about what it computes, and machines differ.
 hypothesis.settings.register_profile("stnkit", deadline=None)
@@ -40,7 +46,7 @@ def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     """
 
     def make(name: str, modules: dict[str, str], entry_points: dict[str, str]) -> Path:
-        registry.cache_clear()
+        plugin_registry.cache_clear()
         folder = tmp_path / f"site-{name}"
         info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
         info.mkdir(parents=True)
@@ -55,9 +61,63 @@ def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         return folder
 
     yield make
-    registry.cache_clear()
+    plugin_registry.cache_clear()
 
 
-def transforms_of(ndim: int) -> list[str]:
-    """Names of the installed transforms whose default has that many dimensions."""
-    return [n for n in registry().names("transform") if stnkit.build("transform", n).ndim == ndim]
+@pytest.fixture
+def stnkit_main(tmp_path, monkeypatch, capfd):
+    """`stnkit …` in this process and in an empty directory: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["stnkit"])
+    GlobalHydra.instance().clear()
+
+    def run(*arguments):
+        GlobalHydra.instance().clear()
+        train._ended.exit_code = 0
+        code = main([*map(str, arguments)])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def stnkit_process(tmp_path):
+    """`stnkit …` as a process of its own, in an empty directory."""
+
+    def start(*arguments, code="from stnkit.cli.main import entry; entry()"):
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """`pip install` of packages that this process and its children then see, and that it forgets in the end.
+
+    With editable=True modules are read from the folder itself, as `pip install -e` has it.
+    """
+    sites = []
+
+    def run(*packages, editable=False):
+        site = tmp_path / f"site-{len(sites)}"
+        sites.append(site)
+        pip_install(site, *packages)
+        for folder in [site, *(map(Path, packages) if editable else [])]:
+            monkeypatch.syspath_prepend(str(folder))
+            monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        plugin_registry.cache_clear()
+        return site
+
+    yield run
+    plugin_registry.cache_clear()
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+            del sys.modules[name]

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import stnkit
-from stnkit.kinds import KINDS
-from stnkit.registry import registry
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PLUGIN_FILES = sorted(p for p in (ROOT / "plugins").glob("*/*.py") if p.name != "__init__.py")
 EXAMPLES = sorted(p for p in (ROOT / "examples").glob("*/") if (p / "pyproject.toml").is_file())
@@ -43,7 +43,9 @@ def test_every_plugin_file_has_its_entry_point_and_every_entry_point_its_file():
 
 
 def test_every_plugin_file_provides_the_component_of_its_name():
-    provided = {(e.kind, e.name): e.source.module for e in registry().registered if e.source.distribution == "stnkit"}
+    provided = {
+        (e.kind, e.name): e.source.module for e in plugin_registry().registered if e.source.distribution == "stnkit"
+    }
     expected = {(p.parent.name[:-1], p.stem): f"stnkit_plugins.{p.parent.name}.{p.stem}" for p in PLUGIN_FILES}
     assert provided == expected
 
@@ -91,7 +93,7 @@ def test_experiments_import_no_cli_and_no_plugin(path):
     "path", [*CORE_FILES, *sorted((ROOT / "stnkit" / "experiments").rglob("*.py"))], ids=lambda p: p.stem
 )
 def test_no_string_outside_of_the_plugins_names_a_component(path):
-    names = {e.name for e in registry().registered} - {"none", "scale"}
+    names = {e.name for e in plugin_registry().registered} - {"none", "scale"}
     tree = ast.parse(path.read_text())
     docstrings = {
         id(n.body[0].value)

@@ -3,16 +3,16 @@ reason must still be one."""
 
 import re
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
 import stnkit
-from stnkit.registry import registry
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import ROOT
 
-PAGE = Path(__file__).parent.parent / "docs" / "capabilities.md"
+PAGE = ROOT / "docs" / "capabilities.md"
 SIZE = {2: (9, 12), 3: (5, 6, 7)}
 
 pytestmark = pytest.mark.no_jaxtyping
@@ -116,7 +116,9 @@ TABLE = table()
 
 
 def test_the_table_has_a_cell_for_every_family_and_capability():
-    families = {e.name for e in registry().registered if e.kind == "transform" and e.source.distribution == "stnkit"}
+    families = {
+        e.name for e in plugin_registry().registered if e.kind == "transform" and e.source.distribution == "stnkit"
+    }
     assert set(TABLE) == {(family, check) for family in families for check in CHECKS}
 
 

@@ -3,15 +3,15 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import jaxtyping
 import pytest
 
 import stnkit
-from stnkit.registry import registry
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import ROOT
 
-INSTALLED = [f"{entry.kind}.{entry.name}" for entry in registry().registered]
+INSTALLED = [f"{entry.kind}.{entry.name}" for entry in plugin_registry().registered]
 # What an option changes about the checks: dimensions, closed forms, large and small lattices, other kernels.
 VARIANTS = {
     "transform.affine": [{"ndim": 3}],
@@ -93,7 +93,7 @@ def test_a_strangers_plugin_is_held_to_it_too(make_distribution):
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "swirl and not stranger", __file__],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from .cli.conftest import stnkit_main  # noqa: F401 a fixture
-from .installing import install  # noqa: F401 a fixture
+from tests.helpers import ROOT
 
-ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Its blocks are one session: each goes on where the one above it ended.
 SESSIONS = [ROOT / "docs" / "write-a-plugin.md"]
@@ -38,7 +36,7 @@ INSTEAD = {"dataset=mnist": "dataset=digits"}
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_code_blocks_run(blocks, stnkit_main, install, monkeypatch):  # noqa: F811
+def test_code_blocks_run(blocks, stnkit_main, install, monkeypatch):
     for language, text in blocks:
         if language == "python":
             _execute(text, monkeypatch)
@@ -63,7 +61,7 @@ def _execute(text, monkeypatch):
     exec(compile(text, "block", "exec"), vars(block))
 
 
-def _run(words, stnkit_main, install):  # noqa: F811
+def _run(words, stnkit_main, install):
     if words[0] == "make":
         # Dry: it would run these very tests.
         subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)

@@ -2,21 +2,19 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from stnkit.registry import registry
-from tests.cli.conftest import QUICK, metrics, stnkit_main  # noqa: F401 a fixture
-from tests.installing import install  # noqa: F401 a fixture
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import QUICK, ROOT, metrics
 
-EXAMPLES = sorted((Path(__file__).parent.parent / "examples").iterdir())
+EXAMPLES = sorted((ROOT / "examples").iterdir())
 
 
 @pytest.mark.slow
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
-def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, install):  # noqa: F811
+def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, install):
     install(example)
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", example],
@@ -25,7 +23,7 @@ def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, i
         check=False,
     )
     assert result.returncode == 0, result.stdout
-    chosen = [f"{e.kind}={e.name}" for e in registry().registered if e.source.distribution == example.name]
+    chosen = [f"{e.kind}={e.name}" for e in plugin_registry().registered if e.source.distribution == example.name]
     assert chosen
     code, _, err = stnkit_main(
         "train", *QUICK, "training.epochs=1", "distortion=rotation", *chosen, "hydra.run.dir=run"

@@ -10,17 +10,18 @@ import yaml
 from matplotlib import image
 
 import stnkit
-from stnkit.options import options_of
-from stnkit.registry import registry
+from stnkit.plugin_system.options import options_of
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import ROOT
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = ROOT / "docs"
 PAGE = (DOCS / "families.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
 LARGEST = 60_000  # bytes of a picture
 
 
 def built_in(kind):
-    return [e.name for e in registry().registered if e.kind == kind and e.source.distribution == "stnkit"]
+    return [e.name for e in plugin_registry().registered if e.kind == kind and e.source.distribution == "stnkit"]
 
 
 @pytest.fixture
@@ -76,7 +77,7 @@ def test_the_table_names_every_sampler_and_all_of_its_options():
     table = {name: set(re.findall(r"`(\w+)`", options)) for name, options in rows if name != "name"}
     common = {"padding", "fill_value"}
     expected = {
-        name: {option.name for option in options_of(registry().component("sampler", name))} - common
+        name: {option.name for option in options_of(plugin_registry().component("sampler", name))} - common
         for name in built_in("sampler")
     }
     assert table == expected

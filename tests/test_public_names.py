@@ -41,8 +41,9 @@ def test_import_stnkit_imports_no_torch():
 
 
 def test_the_core_imports_neither_hydra_nor_lightning():
-    core = "stnkit.families, stnkit.samplers, stnkit.localizers, stnkit.transformer, stnkit.registry, stnkit.building"
-    found = "stnkit.registry.registry().names('network')"
+    names = ("families", "samplers", "localizers", "transformer", "plugin_system.registry", "plugin_system.building")
+    core = ", ".join(f"stnkit.{name}" for name in names)
+    found = "stnkit.plugin_system.registry.plugin_registry().names('network')"
     result = run(
         f"import sys, {core}; assert {found}; assert not {{'hydra', 'lightning', 'omegaconf'}} & set(sys.modules)"
     )

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import stnkit
-from stnkit.registry import registry
+from stnkit.plugin_system.registry import plugin_registry
 
 
 def composes(name):
@@ -18,7 +18,7 @@ def composes(name):
     return True
 
 
-COMPOSING = [name for name in registry().names("transform") if composes(name)]
+COMPOSING = [name for name in plugin_registry().names("transform") if composes(name)]
 
 
 class Fixed(stnkit.Localizer):
@@ -181,7 +181,7 @@ def test_it_compiles_and_exports():
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize("transform", sorted(set(registry().names("transform")) - set(COMPOSING)))
+@pytest.mark.parametrize("transform", sorted(set(plugin_registry().names("transform")) - set(COMPOSING)))
 def test_a_family_that_does_not_compose_is_refused(transform):
     with pytest.raises(stnkit.InputError, match=r"recurrent transformer needs a family that composes, but .* does not"):
         transformer(transform, recurrent=2)

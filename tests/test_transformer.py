@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.registry import registry
+from stnkit.plugin_system.registry import plugin_registry
 
-TRANSFORMS = registry().names("transform")
-LOCALIZERS = registry().names("localizer")
+TRANSFORMS = plugin_registry().names("transform")
+LOCALIZERS = plugin_registry().names("localizer")
 
 
 def transformer(transform="affine", localizer="convolutional", size=(28, 28), out_size=None):

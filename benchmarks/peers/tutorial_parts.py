@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 import stnkit
 from peers.tutorial import MEAN, STD, Localized
-from stnkit.discovery import GROUP, Installed, Source
-from stnkit.registry import registry
+from stnkit.plugin_system.discovery import GROUP, Installed, Source
+from stnkit.plugin_system.registry import plugin_registry
 
 # The tutorial's training: its optimizer, and one learning rate for all.
 OVERRIDES = [
@@ -110,10 +110,10 @@ def stnkit_components() -> Iterable[stnkit.Component]:
 
 def register() -> None:
     """Make this file a plugin of this process, as if a distribution had announced it by entry points."""
-    if not registry().providers("network", "tutorial"):
+    if not plugin_registry().providers("network", "tutorial"):
         keys = ("localizer.tutorial", "network.tutorial", "distortion.normalized")
         sources = tuple(Source(key, __name__, "stnkit-benchmarks", "0") for key in keys)
-        registry().add(Installed(EntryPoint(keys[0], __name__, GROUP), sources))
+        plugin_registry().add(Installed(EntryPoint(keys[0], __name__, GROUP), sources))
 
 
 def copy_weights(theirs: Localized, ours: nn.Module) -> None:

@@ -9,8 +9,8 @@ from torch import Tensor
 import stnkit
 from peers import digits
 from stepping import Noise, step_on_a_ready_batch
-from stnkit.experiments.data import DistortedData
-from stnkit.experiments.loaders import TrainLoader
+from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.data.loaders import TrainLoader
 from work import Call, Work
 
 N, BATCH = 60_000, 256

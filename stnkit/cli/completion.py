@@ -10,9 +10,9 @@ import os
 
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins import SUBCOMMANDS
-from stnkit.discovery import installed_plugins
-from stnkit.kinds import KINDS
-from stnkit.verbs import announced_verbs
+from stnkit.plugin_system.commands import announced_verbs
+from stnkit.plugin_system.discovery import installed_plugins
+from stnkit.plugin_system.kinds import KINDS
 
 # Readline takes "=" for the border of a word, so what stands in front of it must not be repeated.
 _BASH = r"""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit.discovery import Source
+    from stnkit.plugin_system.discovery import Source
 
 # Verb: module, one line of help. A module has `main(arguments) -> exit code`.
 VERBS = {
@@ -84,13 +84,13 @@ def _program(verb: str) -> Callable[[list[str]], int]:
     if verb in VERBS:
         program: Callable[[list[str]], int] = importlib.import_module(VERBS[verb][0]).main
         return program
-    from stnkit.verbs import verb_named
+    from stnkit.plugin_system.commands import verb_named
 
     return verb_named(verb).run
 
 
 def _announced() -> "dict[str, list[Source]]":
-    from stnkit.verbs import announced_verbs
+    from stnkit.plugin_system.commands import announced_verbs
 
     return {verb: sources for verb, sources in announced_verbs().items() if verb not in VERBS}
 

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.progress import track
 
 from stnkit.errors import InputError
-from stnkit.experiments.record import write_atomically
 from stnkit.experiments.report import formats
-from stnkit.experiments.report.against import REFERENCES, Comparison, compare, load_reference
-from stnkit.experiments.report.grid import make_grid
+from stnkit.experiments.report.published_results import REFERENCES, Comparison, compare, load_reference
 from stnkit.experiments.report.runs import find_runs
 from stnkit.experiments.report.table import Table, make_table, notes
 from stnkit.experiments.report.terminal import print_table
+from stnkit.experiments.report.text_table import make_grid
+from stnkit.experiments.run_directory.record import write_atomically
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 

@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from stnkit import errors
-from stnkit.experiments.record import FILE, RunRecord, read_record
+from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
 
 TRACEBACK = "traceback.txt"
 

@@ -16,14 +16,14 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from stnkit.cli import sweeps
-from stnkit.configs import check_not_shadowed, register_component_groups
 from stnkit.errors import InputError, StnkitError
-from stnkit.experiments import directories
-from stnkit.experiments.lock import BusyError, run_lock
-from stnkit.experiments.record import read_record
+from stnkit.experiments.run_directory import directories
+from stnkit.experiments.run_directory.lock import BusyError, run_lock
+from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.schema import register_schema
-from stnkit.kinds import KINDS
-from stnkit.registry import PluginWarning, registry, shadowed
+from stnkit.plugin_system.hydra_configs import check_not_shadowed, register_component_groups
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.registry import PluginWarning, plugin_registry, shadowed
 
 # At import: a worker process of a launcher needs them before it calls anything of ours.
 directories.register_resolvers()
@@ -126,8 +126,8 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     check_not_shadowed(
         runtime.choices, [(f"{s.schema}://{s.path}", s.provider) for s in runtime.config_sources if s.path]
     )
-    from stnkit.experiments.callbacks import Interrupted
-    from stnkit.experiments.run import train
+    from stnkit.experiments.loop.callbacks import Interrupted
+    from stnkit.experiments.loop.run import train
 
     if missing := sorted(OmegaConf.missing_keys(config)):
         raise InputError(f"{', '.join(missing)} must be given, as {missing[0]}=VALUE")
@@ -167,9 +167,9 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
 def _sentence(error: BaseException) -> str:
     """What Hydra or OmegaConf says, in one line, with the keys or values that are allowed."""
     hidden = re.match(r"Error merging '(\w+)/(\w+)' with schema", str(error))
-    if hidden and registry().providers(hidden[1], hidden[2]):
+    if hidden and plugin_registry().providers(hidden[1], hidden[2]):
         kind, name = hidden.groups()
-        known = registry().conflicts.get((kind, name))
+        known = plugin_registry().conflicts.get((kind, name))
         return known or shadowed(kind, name, f"{kind}/{name}.yaml", "the config search path")
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.parent_node is not None:
@@ -181,7 +181,7 @@ def _sentence(error: BaseException) -> str:
     if missing and missing[1] in KINDS:
         # The registry says it better, and knows the broken plugins.
         try:
-            registry().component(missing[1], missing[2])
+            plugin_registry().component(missing[1], missing[2])
         except StnkitError as known:
             return str(known)
     text = str(error).split("Config search path")[0].removeprefix("Error merging override ")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.experiments.lattice import lattice_lines
+from stnkit.experiments.grid_lines import lattice_lines
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.transformer import SpatialTransformer
 

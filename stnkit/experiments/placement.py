@@ -7,13 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.building import build
 from stnkit.errors import InputError
-from stnkit.experiments.networks import Network
-from stnkit.inserting import PARTS, insert_transformers, make_transformers
-from stnkit.parallel import ParallelTransformers
-from stnkit.places import CHILD, INPUT, submodule_name
-from stnkit.transformer import SpatialTransformer
+from stnkit.insertion.insert import PARTS, insert_transformers, make_transformers
+from stnkit.insertion.points import CHILD, INPUT, submodule_name
+from stnkit.networks import Network
+from stnkit.plugin_system.building import build
+from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 
 class TransformedNetwork(nn.Module):

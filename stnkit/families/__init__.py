@@ -1,9 +1,9 @@
 """The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
 
+from stnkit.families.caching import kept
 from stnkit.families.family import TransformFamily
 from stnkit.families.linear import LinearFamily
 from stnkit.families.matrix import MatrixFamily
-from stnkit.families.memory import kept
 from stnkit.families.mirrored import Reflection
 from stnkit.families.tensor_product import displaced_lattice
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
+from stnkit.families.caching import TensorCache, to_be_kept
 from stnkit.families.family import TransformFamily
-from stnkit.families.memory import TensorCache, to_be_kept
 from stnkit.families.mirrored import Reflection, corner, mirrored_product
 
 # What the kept bases of one family may take: enough for 64 control points on 1024 × 1024 pixels in float32 (281 MB).

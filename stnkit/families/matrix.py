@@ -11,9 +11,9 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError
+from stnkit.families.axis_sums import bounded, separable_sum
 from stnkit.families.family import TransformFamily
-from stnkit.families.horizon import HORIZON, LARGE, divide, known_in_front, plain_quotient
-from stnkit.families.separable import bounded, separable_sum
+from stnkit.families.perspective_divide import HORIZON, LARGE, divide, known_in_front, plain_quotient
 
 # A matrix whose inverse has larger entries counts as singular: their squares, as in a gradient, are finite in
 # float32.

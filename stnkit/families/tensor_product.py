@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families.memory import kept
+from stnkit.families.caching import kept
 
 # The functions of n control points along an axis at the centers of its m pixels, (m, n), for n, m, dtype and device.
 AxisFunctions = Callable[[int, int, torch.dtype, torch.device], Tensor]

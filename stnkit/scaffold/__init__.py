@@ -8,8 +8,8 @@ from pathlib import Path
 from string import Template
 
 from stnkit.errors import InputError
-from stnkit.kinds import kind_named
-from stnkit.registry import registry
+from stnkit.plugin_system.kinds import kind_named
+from stnkit.plugin_system.registry import plugin_registry
 
 # What YAML or Hydra reads as a value that is no string: `transform=null` would select nothing.
 NOT_NAMES = ("null", "true", "false", "nan", "inf")
@@ -62,8 +62,8 @@ def _words(kind: str, name: str) -> dict[str, str]:
         )
     if keyword.iskeyword(name) or name.lower() in NOT_NAMES:
         raise InputError(f"{name!r} means something else to Python or in a config: choose another name")
-    taken = [str(entry.source) for entry in registry().providers(kind, name)]
-    taken += [str(b.source) for b in registry().broken if b.source.entry_point == f"{kind}.{name}"]
+    taken = [str(entry.source) for entry in plugin_registry().providers(kind, name)]
+    taken += [str(b.source) for b in plugin_registry().broken if b.source.entry_point == f"{kind}.{name}"]
     if taken:
         raise InputError(f"{kind} {name!r} is taken by {' and '.join(dict.fromkeys(taken))}: choose another name")
     module = f"stnkit_{name}"

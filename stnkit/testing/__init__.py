@@ -11,9 +11,9 @@ A component is a `stnkit.Component`, a class, an installed `"kind.name"`, a mapp
 """
 
 from stnkit.testing.assertions import CheckFailed
+from stnkit.testing.check_results import ConformanceError, Outcome, Report, Result, check, run
 from stnkit.testing.checks import Check, checks_for
 from stnkit.testing.parametrize import parametrize_with_checks
-from stnkit.testing.report import ConformanceError, Outcome, Report, Result, check, run
 
 __all__ = [
     "Check",

@@ -13,7 +13,7 @@ import torch
 
 from stnkit.errors import InputError
 from stnkit.testing.assertions import CheckFailed, NotApplicable
-from stnkit.testing.subject import Subject, one_line, subject_of
+from stnkit.testing.component_under_test import Subject, one_line, subject_of
 
 # The check that costs seconds, and runs when it is asked for.
 COMPILED = "compiled"

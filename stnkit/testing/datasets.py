@@ -6,11 +6,11 @@ import typing
 import torch
 from torch import Tensor
 
+from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError, InputError
-from stnkit.experiments.datasets import Dataset, Split
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import CheckFailed, NotApplicable, require
-from stnkit.testing.subject import NotBuilt, Subject
+from stnkit.testing.component_under_test import NotBuilt, Subject
 
 SPLITS: tuple[Split, ...] = typing.get_args(Split)
 # Of the images of a split, so many may stand in another by chance: simple drawings repeat.

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
-from stnkit.experiments.distortions import Distortion
+from stnkit.distortions import Distortion
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import CheckFailed, close, finite, require
+from stnkit.testing.component_under_test import NotBuilt, Subject
 from stnkit.testing.inputs import devices
 from stnkit.testing.references import Linear, blobs
-from stnkit.testing.subject import NotBuilt, Subject
 
 # Draws of what θ does not describe, whose median shows what it does.
 REPEATS = 15

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from stnkit.errors import InputError
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import CheckFailed, NotApplicable, close, finite, require
+from stnkit.testing.component_under_test import N_CLASSES, NotBuilt, Subject, one_line
 from stnkit.testing.inputs import devices, uniform
-from stnkit.testing.subject import N_CLASSES, NotBuilt, Subject, one_line
 
 TINY = [(1, 1, 1), (1, 2, 3), (1, 4, 4), (3, 1, 28), (1, 7, 5), (1, 9, 9), (1, 12, 14), (1, 3, 3, 3)]
 

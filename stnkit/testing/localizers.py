@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from stnkit.localizers import Localizer
 from stnkit.testing import image_modules, round_trips
 from stnkit.testing.assertions import close
+from stnkit.testing.component_under_test import Subject
 from stnkit.testing.image_modules import images_of
 from stnkit.testing.references import Linear, Moves
-from stnkit.testing.subject import Subject
 from stnkit.transformer import SpatialTransformer
 
 

@@ -5,8 +5,8 @@ import functools
 from torch import Tensor, nn
 
 from stnkit.testing import image_modules, round_trips
+from stnkit.testing.component_under_test import N_CLASSES, Subject
 from stnkit.testing.image_modules import images_of
-from stnkit.testing.subject import N_CLASSES, Subject
 
 
 def construction(subject: Subject) -> None:

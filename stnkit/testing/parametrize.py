@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stnkit.errors import InputError
 from stnkit.testing.assertions import CheckFailed
 from stnkit.testing.checks import Check, check_names, checks_for, functions_of
-from stnkit.testing.subject import Subject, subject_of
+from stnkit.testing.component_under_test import Subject, subject_of
 
 if TYPE_CHECKING:
     import pytest

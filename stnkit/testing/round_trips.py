@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stnkit.options import REQUIRED, checked, options_of
+from stnkit.plugin_system.options import REQUIRED, checked, options_of
 from stnkit.testing.assertions import NotApplicable, close, require
-from stnkit.testing.subject import NotBuilt, Subject
+from stnkit.testing.component_under_test import NotBuilt, Subject
 
 Response = Callable[[Any], Tensor]
 
@@ -75,7 +75,7 @@ def through_config(subject: Subject) -> None:
     from hydra import compose, initialize
     from omegaconf import OmegaConf
 
-    from stnkit.configs import component_node
+    from stnkit.plugin_system.hydra_configs import component_node
 
     supplied = component.kind.supplied
     chosen = {key: value for key, value in subject.options.items() if key not in supplied}

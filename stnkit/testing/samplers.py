@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.options import options_of
+from stnkit.plugin_system.options import options_of
 from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 from stnkit.testing import round_trips
@@ -23,8 +23,8 @@ from stnkit.testing.assertions import (
     gradcheck_sentence,
     require,
 )
+from stnkit.testing.component_under_test import NotBuilt, Subject
 from stnkit.testing.inputs import SIZE, devices, uniform
-from stnkit.testing.subject import NotBuilt, Subject
 
 # So far inside that no padding is seen: a spline's coefficients depend on all pixels, the less the farther.
 WIDE = {2: (62, 65), 3: (41, 42, 43)}

@@ -22,8 +22,8 @@ from stnkit.testing.assertions import (
     gradcheck_sentence,
     require,
 )
+from stnkit.testing.component_under_test import NotBuilt, Subject
 from stnkit.testing.inputs import SIZE, devices, lattice_points, points_of, theta_of, uniform
-from stnkit.testing.subject import NotBuilt, Subject
 
 # Non-square ones, and axes of a single pixel.
 SIZES: dict[int, list[tuple[int, ...]]] = {

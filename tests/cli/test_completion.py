@@ -9,8 +9,8 @@ import pytest
 
 from stnkit.cli.completion import SCRIPTS, answers
 from stnkit.cli.main import VERBS
-from stnkit.kinds import KINDS
-from stnkit.registry import registry
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.registry import plugin_registry
 
 
 def sorted_with_blanks(words):
@@ -27,8 +27,8 @@ def sorted_with_blanks(words):
         ("stnkit plugins list tr", ["transform "]),
         ("stnkit plugins show transform t", ["tps ", "translation "]),
         ("stnkit plugins check paper", ["paper_cnn ", "paper_fcn "]),
-        ("stnkit plugins check localizer ", sorted_with_blanks(registry().names("localizer"))),
-        ("stnkit train transform=", sorted_with_blanks(f"transform={n}" for n in registry().names("transform"))),
+        ("stnkit plugins check localizer ", sorted_with_blanks(plugin_registry().names("localizer"))),
+        ("stnkit train transform=", sorted_with_blanks(f"transform={n}" for n in plugin_registry().names("transform"))),
         ("stnkit train -m seed=1 sampler=bi", ["sampler=bicubic ", "sampler=bilinear "]),
         ("stnkit completion ", ["bash ", "zsh "]),
         ("stnkit nonsense ", []),

@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from tests.cli.conftest import QUICK, metrics
+from tests.helpers import QUICK, metrics
 
 # Five steps in an epoch, the last of them with 173 images: 86 for one process and 87 for the other.
 RUN = [*QUICK, "seed=1", "training.optimizer=sgd", "training.learning_rate=0.05", "training.checkpoint_every=3"]

@@ -1,20 +1,18 @@
 """Presets and experiments: every cell composes, its parts are built, and it is what its name says."""
 
-from pathlib import Path
-
 import pytest
 from hydra import compose, initialize_config_module
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from stnkit.configs import register_component_groups
-from stnkit.experiments import directories
-from stnkit.experiments.run import build_parts
+from stnkit.experiments.loop.run import build_parts
+from stnkit.experiments.run_directory import directories
 from stnkit.experiments.schema import register_schema
-from tests.cli.conftest import metrics
+from stnkit.plugin_system.hydra_configs import register_component_groups
+from tests.helpers import ROOT, metrics
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = ROOT / "conf"
 EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 RUNS = {

@@ -9,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from tests.cli.conftest import QUICK, metrics
+from tests.helpers import QUICK, metrics
 
 EQUIVARIANCE = ("training.equivariance.weight=1", "training.supervision=0.1")
 RUN = [*QUICK, "training.epochs=3", "training.checkpoint_every=3"]  # five steps in an epoch
@@ -18,7 +18,7 @@ RUN = [*QUICK, "training.epochs=3", "training.checkpoint_every=3"]  # five steps
 SIGNALLING = """
 import os, signal, sys
 import lightning
-from stnkit.experiments import run
+from stnkit.experiments.loop import run
 from stnkit.cli.main import main
 
 step, number = int(sys.argv[1]), int(sys.argv[2])

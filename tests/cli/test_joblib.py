@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.cli.conftest import QUICK, metrics
+from tests.helpers import QUICK, metrics
 
 pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra stnkit[joblib] is not installed")
 

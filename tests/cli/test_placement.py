@@ -5,8 +5,8 @@ import signal
 import pytest
 import torch
 
-from tests.cli.conftest import QUICK, metrics
 from tests.cli.test_interruptions import SIGNALLING
+from tests.helpers import QUICK, metrics
 
 # In front of the network, and of what comes after its average-pool.
 SEVERAL = [*QUICK, "placement=layers", "placement.at=[input,layers.1]", "+placement.parts.input.parallel=2"]
@@ -81,7 +81,7 @@ def test_a_placement_that_cannot_be_is_one_sentence_and_exit_code_2(overrides, m
 
 
 def test_more_than_the_memory_takes_is_one_sentence_and_in_the_record(stnkit_main, monkeypatch):
-    from stnkit.experiments import run
+    from stnkit.experiments.loop import run
 
     def exhausted(*args, **kwargs):
         raise RuntimeError(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cli.conftest import QUICK, metrics
+from tests.helpers import QUICK, metrics
 
 FIGURES = (
     "rotation_residual",

@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 
-from tests.cli.conftest import QUICK, metrics
+from tests.helpers import QUICK, metrics
 
 pytest.importorskip("ray")
 RAY = (

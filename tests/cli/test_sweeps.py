@@ -7,11 +7,12 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from stnkit.experiments import directories, run
-from stnkit.experiments.cells import RUN_CONTROL, cell_of
-from stnkit.experiments.lock import BusyError, run_lock
-from tests.cli.conftest import QUICK, metrics
+from stnkit.experiments.loop import run
+from stnkit.experiments.run_directory import directories
+from stnkit.experiments.run_directory.job_identity import RUN_CONTROL, cell_of
+from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from tests.cli.test_interruptions import SIGNALLING
+from tests.helpers import QUICK, metrics
 
 SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "hydra.sweep.dir=sweep"]
 

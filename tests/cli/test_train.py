@@ -4,8 +4,8 @@ import json
 import pytest
 import torch
 
-from stnkit.registry import registry
-from tests.cli.conftest import QUICK, metrics
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import QUICK, metrics
 
 
 def test_a_run_leaves_a_directory_that_tells_everything(stnkit_main, tmp_path):
@@ -176,7 +176,7 @@ def test_every_transform_and_every_sampler_trains(kind, stnkit_main, tmp_path):
     )
     assert code == 0, err
     told = [metrics(path.parent) for path in tmp_path.glob("sweep/*/metrics.json")]
-    assert {m["config"][kind]["name"] for m in told} == set(registry().names(kind))
+    assert {m["config"][kind]["name"] for m in told} == set(plugin_registry().names(kind))
     assert all(m["status"] == "completed" for m in told)
     still = {m["config"][kind]["name"] for m in told if m["history"][0]["validation_theta_distance"] == 0}
     assert still == ({"nearest"} if kind == "sampler" else set())

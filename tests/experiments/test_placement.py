@@ -5,10 +5,10 @@ import torch
 
 import stnkit
 from stnkit.experiments.figures import arriving, before_and_after
+from stnkit.experiments.loop.task import parameter_groups
+from stnkit.experiments.loop.theta_recorder import ThetaWatch
 from stnkit.experiments.placement import place
 from stnkit.experiments.schema import TrainingConfig
-from stnkit.experiments.task import parameter_groups
-from stnkit.experiments.watch import ThetaWatch
 
 CONFIG = {
     "transform": {"name": "affine"},

@@ -7,7 +7,7 @@ import torch
 from torch._subclasses import FakeTensorMode
 
 import stnkit
-from stnkit.families.memory import TensorCache
+from stnkit.families.caching import TensorCache
 
 CPU = torch.device("cpu")
 

@@ -8,8 +8,7 @@ import torch
 
 import stnkit
 from stnkit.samplers.padding import source_index
-
-from .oracles import PADDINGS, SIZES, loop_sample, padding_options, random_grid, random_image, read
+from tests.samplers.oracles import PADDINGS, SIZES, loop_sample, padding_options, random_grid, random_image, read
 
 
 class Cosine(stnkit.KernelSampler):

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 import stnkit
-
-from .oracles import PADDINGS, padding_options, random_grid, random_image
+from tests.samplers.oracles import PADDINGS, padding_options, random_grid, random_image
 
 NAMES = ["antialiased", "bicubic", "bilinear", "bspline", "gaussian", "lanczos", "multisample", "nearest"]
 

@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 import stnkit
-from stnkit.kinds import KINDS
+from stnkit.plugin_system.kinds import KINDS
 from stnkit.testing.checks import functions_of
 
 # Without run-time shape checks, as users run it: they would find some of this first.

@@ -13,9 +13,9 @@ from rich.text import Text
 from stnkit import testing
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
-from stnkit.kinds import KINDS
-from stnkit.options import checked
-from stnkit.registry import registry
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.options import checked
+from stnkit.plugin_system.registry import plugin_registry
 from stnkit.testing import Report
 
 FAILURE = 1
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     kind, name = _component([word for word in given.words if "=" not in word])
     options = _options([word for word in given.words if "=" in word])
 
-    checked(registry().component(kind, name), options)  # a mistake in them is no fault of the component
+    checked(plugin_registry().component(kind, name), options)  # a mistake in them is no fault of the component
     report = testing.run(f"{kind}.{name}", compile=given.compile, **options)
     _print_table(report)
     return 0 if report.ok else FAILURE
@@ -53,14 +53,14 @@ def _component(words: list[str]) -> tuple[str, str]:
     if len(words) == 1 and words[0].partition(".")[0] in KINDS:
         words = words[0].split(".", 1)
     if len(words) == 2:
-        registry().component(*words)  # raises, with what there is
+        plugin_registry().component(*words)  # raises, with what there is
         return words[0], words[1]
     if len(words) != 1:
         raise InputError(f"a component is a name, or a kind and a name, but {' '.join(words) or 'nothing'!r} was given")
     (name,) = words
-    kinds = [kind for kind in KINDS if registry().providers(kind, name)]
+    kinds = [kind for kind in KINDS if plugin_registry().providers(kind, name)]
     if len(kinds) == 1:
-        registry().component(kinds[0], name)
+        plugin_registry().component(kinds[0], name)
         return kinds[0], name
     if kinds:
         raise InputError(f"{name!r} is the name of a {' and of a '.join(kinds)}: say which, as in `{kinds[0]} {name}`")
@@ -68,10 +68,10 @@ def _component(words: list[str]) -> tuple[str, str]:
 
 
 def _unknown(name: str) -> str:
-    broken = [b for b in registry().broken if b.source.entry_point.partition(".")[2] == name]
+    broken = [b for b in plugin_registry().broken if b.source.entry_point.partition(".")[2] == name]
     if broken:
         return f"{broken[0].source.entry_point} of {broken[0].source} is broken: {broken[0].reason}"
-    names = "; ".join(f"{kind}: {', '.join(registry().names(kind)) or 'none'}" for kind in KINDS)
+    names = "; ".join(f"{kind}: {', '.join(plugin_registry().names(kind)) or 'none'}" for kind in KINDS)
     return f"there is no component {name!r}; there are {names}"
 
 

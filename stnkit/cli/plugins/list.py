@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stnkit.cli.parser import Parser
-from stnkit.kinds import KINDS, kind_named
-from stnkit.registry import Broken, Registered, Registry, registry
+from stnkit.plugin_system.kinds import KINDS, kind_named
+from stnkit.plugin_system.registry import Broken, Registered, Registry, plugin_registry
 
 # Columns of a terminal from which on the whole provenance fits beside the summary.
 WIDE = 160
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("kind", nargs="?", metavar="KIND", help=f"only this kind: {', '.join(KINDS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
-    found = registry()
+    found = plugin_registry()
     if options.kind is not None:
         found = _of_kind(found, kind_named(options.kind).name)
     if options.json:

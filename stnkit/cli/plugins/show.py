@@ -9,10 +9,10 @@ import typing
 from typing import Any
 
 from stnkit.cli.parser import Parser
-from stnkit.docstrings import description, parameter_lines
-from stnkit.kinds import KINDS, kind_named
-from stnkit.options import REQUIRED, Option, options_of
-from stnkit.registry import Registered, registry
+from stnkit.plugin_system.docstrings import description, parameter_lines
+from stnkit.plugin_system.kinds import KINDS, kind_named
+from stnkit.plugin_system.options import REQUIRED, Option, options_of
+from stnkit.plugin_system.registry import Registered, plugin_registry
 
 FAILURE = 1
 
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("name", metavar="NAME", help="of the component")
     options = parser.parse_args(arguments)
     kind, name = kind_named(options.kind).name, options.name
-    found = registry()
+    found = plugin_registry()
     providers = found.providers(kind, name)
     broken = [b for b in found.broken if b.source.entry_point == f"{kind}.{name}"]
     for source in dict.fromkeys([entry.source for entry in providers] + [b.source for b in broken]):

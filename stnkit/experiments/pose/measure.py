@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.experiments.data import DistortedData
-from stnkit.experiments.distortions import describes
-from stnkit.experiments.loaders import FixedLoader
+from stnkit.distortions import describes
+from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.data.loaders import FixedLoader
+from stnkit.experiments.loop.theta_recorder import input_transformer
 from stnkit.experiments.pose.maps import Poses, composed, corner_points, poses
 from stnkit.experiments.pose.rectified import rectified_variance
 from stnkit.experiments.pose.residuals import class_means, mean_angles, root_mean_square, wrapped
-from stnkit.experiments.watch import input_transformer
 from stnkit.families.family import TransformFamily
 from stnkit.transformer import SpatialTransformer
 

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from stnkit.experiments.distortions import Distortion
-from stnkit.experiments.loaders import as_float
-from stnkit.experiments.seeds import generator
+from stnkit.distortions import Distortion
+from stnkit.experiments.data.loaders import as_float
+from stnkit.experiments.data.seeds import generator
 from stnkit.transformer import SpatialTransformer
 
 IMAGES = 100

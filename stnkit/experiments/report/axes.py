@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stnkit.errors import InputError
-from stnkit.experiments.report.keys import GROUPS, checked_key, identity
+from stnkit.experiments.report.flat_config import GROUPS, checked_key, identity
 
 # Tasks stand across the top, as papers print them.
 ACROSS = ("distortion", "dataset")

@@ -5,10 +5,10 @@ import io
 import json
 from typing import Any
 
-from stnkit.experiments.report.against import Comparison
-from stnkit.experiments.report.grid import Entry, Grid
+from stnkit.experiments.report.published_results import Comparison
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import Cell, Table
+from stnkit.experiments.report.text_table import Entry, Grid
 
 
 def as_markdown(grid: Grid, told: list[str]) -> str:

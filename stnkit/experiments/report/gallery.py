@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from stnkit.experiments.lattice import lattice_lines
-from stnkit.experiments.loaders import as_float
-from stnkit.experiments.loading import TrainedRun, load_run
+from stnkit.experiments.data.loaders import as_float
+from stnkit.experiments.grid_lines import lattice_lines
 from stnkit.experiments.report.class_means import class_means
+from stnkit.experiments.report.image_strip import Strip, make_strip
 from stnkit.experiments.report.runs import Run, Status
-from stnkit.experiments.report.strips import Strip, make_strip
 from stnkit.experiments.report.table import Cell
+from stnkit.experiments.trained_run import TrainedRun, load_run
 from stnkit.transformer import SpatialTransformer
 
 MAX_CLASSES = 20

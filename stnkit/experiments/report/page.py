@@ -11,12 +11,12 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from omegaconf import OmegaConf
 
-from stnkit.experiments.report.against import Comparison
 from stnkit.experiments.report.curves import learning_curves
 from stnkit.experiments.report.gallery import Galleries, Gallery
-from stnkit.experiments.report.grid import make_grid
+from stnkit.experiments.report.published_results import Comparison
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import Statistic, Table, number
+from stnkit.experiments.report.text_table import make_grid
 
 Place = tuple[int, int]
 Progress = Callable[[Sequence[Place]], Iterable[Place]]

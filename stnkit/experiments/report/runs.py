@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stnkit.errors import InputError
-from stnkit.experiments.record import FILE, read_record
+from stnkit.experiments.run_directory.record import FILE, read_record
 
 # Wraps the list of what is read one by one, to show progress.
 Progress = Callable[[Sequence[Path]], Iterable[Path]]

@@ -9,7 +9,7 @@ from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.experiments.report.axes import Axes, choose_axes
-from stnkit.experiments.report.keys import flatten, identity, is_group, label
+from stnkit.experiments.report.flat_config import flatten, identity, is_group, label
 from stnkit.experiments.report.runs import Run, Status, metrics_of
 
 NO_RUN = "—"

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from stnkit.experiments.report.grid import Entry, Grid
+from stnkit.experiments.report.text_table import Entry, Grid
 
 PADDING = 2
 # A longer label is folded: the directory of a broken record can be of any length.

@@ -74,7 +74,7 @@ def test_a_mistake_is_one_sentence(words, sentence, stnkit_main):
     assert len(err.splitlines()) == 1
 
 
-@pytest.mark.filterwarnings("ignore::stnkit.registry.PluginWarning")
+@pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
 def test_a_broken_plugin_tells_its_reason(stnkit_main, make_distribution):
     make_distribution("breaks", {}, {"transform.bad": "no_such_module_at_all"})
     for words in (["bad"], ["transform", "bad"]):

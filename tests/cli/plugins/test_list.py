@@ -4,8 +4,8 @@ import pytest
 from rich.console import Console
 
 from stnkit.cli.plugins import list as list_verb
-from stnkit.kinds import KINDS
-from stnkit.registry import registry
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.registry import plugin_registry
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def test_piped_each_component_is_one_line_with_its_origin(arguments, stnkit_main
     code, out, _ = stnkit_main(*arguments)
     assert code == 0
     lines = out.splitlines()
-    assert len(lines) == 1 + len(registry().registered)
-    for entry in registry().registered:
+    assert len(lines) == 1 + len(plugin_registry().registered)
+    for entry in plugin_registry().registered:
         (row,) = [line for line in lines if line.split()[:2] == [entry.kind, entry.name]]
         assert f"{entry.source.distribution} {entry.source.version} ({entry.source.module})" in row
         assert entry.component.summary in row
@@ -40,7 +40,7 @@ def test_in_a_terminal_each_component_is_one_line_that_fits(columns, stnkit_main
     assert code == 0
     lines = [line for line in out.splitlines() if line.strip()]
     assert max(map(len, lines)) <= columns
-    for entry in registry().registered:
+    for entry in plugin_registry().registered:
         (row,) = [
             line
             for line in lines
@@ -54,14 +54,16 @@ def test_in_a_terminal_each_component_is_one_line_that_fits(columns, stnkit_main
 def test_a_kind_filters_the_list(kind, stnkit_main):
     code, out, _ = stnkit_main("plugins", "list", kind, "--json")
     assert code == 0
-    assert [c["name"] for c in json.loads(out)["components"]] == registry().names(kind)
+    assert [c["name"] for c in json.loads(out)["components"]] == plugin_registry().names(kind)
 
 
 def test_json_holds_the_same_for_programs(stnkit_main):
     code, out, _ = stnkit_main("plugins", "--json")
     told = json.loads(out)
     assert code == 0
-    assert {(c["kind"], c["name"]) for c in told["components"]} == {(e.kind, e.name) for e in registry().registered}
+    assert {(c["kind"], c["name"]) for c in told["components"]} == {
+        (e.kind, e.name) for e in plugin_registry().registered
+    }
     assert all(c["summary"] for c in told["components"])
     assert told["broken"] == []
 
@@ -80,7 +82,7 @@ def test_a_broken_plugin_is_one_warning_line_and_a_row_with_its_reason(stnkit_pr
     assert "No module named 'no_such_module_at_all'" in row
 
 
-@pytest.mark.filterwarnings("ignore::stnkit.registry.PluginWarning")
+@pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
 def test_in_a_terminal_a_broken_plugin_tells_its_whole_reason(stnkit_main, terminal, make_distribution):
     make_distribution("breaks", {}, {"transform.bad": "no_such_module_at_all"})
     terminal(80)

@@ -1,6 +1,6 @@
 import pytest
 
-from stnkit.kinds import KINDS
+from stnkit.plugin_system.kinds import KINDS
 
 
 def test_it_writes_a_package_and_prints_what_to_do_next(stnkit_main, tmp_path):
@@ -58,7 +58,7 @@ def test_a_name_of_one_kind_may_be_taken_in_another(stnkit_main):
     assert stnkit_main("plugins", "new", "sampler", "affine")[0] == 0
 
 
-@pytest.mark.filterwarnings("ignore::stnkit.registry.PluginWarning")
+@pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
 def test_the_name_of_a_broken_plugin_is_taken(stnkit_main, make_distribution):
     make_distribution("breaks", {}, {"transform.bad": "no_such_module_at_all"})
     code, _, err = stnkit_main("plugins", "new", "transform", "bad")

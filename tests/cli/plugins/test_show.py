@@ -4,9 +4,9 @@ import pytest
 from hydra import compose, initialize
 
 from stnkit.cli.plugins.show import described, example
-from stnkit.configs import register_component_groups
-from stnkit.options import options_of
-from stnkit.registry import registry
+from stnkit.plugin_system.hydra_configs import register_component_groups
+from stnkit.plugin_system.options import options_of
+from stnkit.plugin_system.registry import plugin_registry
 
 COMPONENT = """
 import enum, stnkit
@@ -70,7 +70,7 @@ def test_it_tells_docstring_options_example_and_origin(stnkit_main, make_distrib
     )
 
 
-@pytest.mark.parametrize("entry", registry().registered, ids=lambda e: f"{e.kind}-{e.name}")
+@pytest.mark.parametrize("entry", plugin_registry().registered, ids=lambda e: f"{e.kind}-{e.name}")
 def test_every_option_of_ours_has_help(entry):
     text = described(entry)
     for option in options_of(entry.component):
@@ -82,13 +82,13 @@ def test_every_option_of_ours_has_help(entry):
 def test_every_example_composes():
     register_component_groups()
     with initialize(config_path=None, version_base="1.3"):
-        for entry in registry().registered:
+        for entry in plugin_registry().registered:
             program, verb, group, *options = shlex.split(example(entry))
             assert (program, verb) == ("stnkit", "train")
             assert compose(overrides=[f"+{group}", *options])[entry.kind].name.value == entry.name
 
 
-@pytest.mark.filterwarnings("ignore::stnkit.registry.PluginWarning")
+@pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
 def test_a_broken_plugin_tells_its_reason(stnkit_main, make_distribution):
     make_distribution("breaks", {}, {"transform.bad": "no_such_module_at_all"})
     code, out, _ = stnkit_main("plugins", "show", "transform", "bad")
@@ -97,7 +97,7 @@ def test_a_broken_plugin_tells_its_reason(stnkit_main, make_distribution):
     assert "It cannot be used: ModuleNotFoundError: No module named 'no_such_module_at_all'" in out
 
 
-@pytest.mark.filterwarnings("ignore::stnkit.registry.PluginWarning")
+@pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
 def test_a_clash_tells_both_origins_and_how_to_block_one(stnkit_main, make_distribution):
     for name in ("first", "second"):
         make_distribution(name, {f"{name}_half": COMPONENT}, {"sampler.half": f"{name}_half"})

@@ -1,0 +1,1 @@
+"""The training loop: components, Lightning task, callbacks and processes of one run."""

@@ -1,0 +1,167 @@
+"""What a run does besides training: keep the record, stop at a clean step, never save what is not finite."""
+
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
+
+from stnkit.errors import NotFiniteError
+from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.run_directory.record import RunRecord
+
+
+class Interrupted(Exception):  # noqa: N818 it is no error
+    """The user or the system asked the run to stop, and it did, with a checkpoint.
+
+    Args:
+        signal_number: which signal asked.
+    """
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"interrupted by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
+
+
+class Bar(RichProgressBar):
+    """Lightning's bar without the number of the logger's version."""
+
+    def get_metrics(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
+        metrics = super().get_metrics(trainer, pl_module)
+        metrics.pop("v_num", None)
+        return metrics
+
+
+class KeepRecord(Checkpoint):
+    """Writes the progress of a run into its record after every epoch.
+
+    A Checkpoint, because Lightning calls those after the task's own end of the epoch.
+
+    Args:
+        record: of the run.
+    """
+
+    def __init__(self, record: RunRecord) -> None:
+        self.record = record
+        self._images, self._seconds, self._step_began = 0, 0.0, 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._images, self._seconds = 0, 0.0
+
+    def on_train_batch_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        self._step_began = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        # Training steps only, validation left out.
+        self._seconds += time.perf_counter() - self._step_began
+        self._images += len(batch.labels) * trainer.world_size
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Classification)
+        self.record.update(
+            epoch=trainer.current_epoch + 1,
+            step=trainer.global_step,
+            images_per_second=round(self._images / max(self._seconds, 1e-9), 1),
+            history=pl_module.history,
+        )
+
+
+class KeepCheckpoint(Checkpoint):
+    """Saves the last checkpoint: at the start, every so many steps, after every epoch, and when asked to stop.
+
+    On Ctrl-C or SIGTERM the step is finished, a checkpoint saved, and `Interrupted` raised; a second signal
+    stops at once. Nothing is saved between the last step of an epoch and its end: Lightning, resumed from there,
+    would leave out the validation of that epoch.
+
+    Args:
+        path: of the checkpoint.
+        every: steps between two of them.
+    """
+
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path = path
+        self.every = every
+        self._asked: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        # Only the main thread may set handlers; in another one signals go where they went.
+        if threading.current_thread() is threading.main_thread():
+            for number in self.SIGNALS:
+                self._previous[number] = signal.signal(number, self._ask)
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self._restore()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        self._restore()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.global_step == 0:
+            self._save(trainer, pl_module)
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        self._agree(trainer)
+        due = trainer.global_step % self.every == 0 or self._asked is not None
+        if due and not trainer.is_last_batch:
+            self._save(trainer, pl_module)
+            self._stop_if_asked()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._agree(trainer)
+        self._save(trainer, pl_module)
+        self._stop_if_asked()
+
+    def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
+        self._agree(trainer)
+        self._stop_if_asked()
+
+    def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        for name, value in pl_module.state_dict().items():
+            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+                raise NotFiniteError(f"the weights {name} are not finite after step {trainer.global_step}")
+        trainer.save_checkpoint(self.path)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self._asked is not None:
+            self._restore()
+            raise Interrupted(number)
+        self._asked = number
+
+    def _agree(self, trainer: lightning.Trainer) -> None:
+        """Several processes stop at the same step, or one would wait for the others for ever."""
+        if trainer.world_size > 1:
+            asked = trainer.strategy.reduce_boolean_decision(self._asked is not None, all=False)
+            if asked and self._asked is None:
+                self._asked = signal.SIGTERM
+
+    def _stop_if_asked(self) -> None:
+        if self._asked is not None:
+            raise Interrupted(self._asked)
+
+    def _restore(self) -> None:
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
+        self._previous.clear()

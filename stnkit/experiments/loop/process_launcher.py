@@ -1,0 +1,180 @@
+"""One run in several processes of this machine: started, watched and stopped together.
+
+Lightning would start them by running the command line again. That knows nothing of the cell of a sweep, and leaves its
+process group behind in the process that goes on to the next cell. Here the process that starts them is none of them.
+"""
+
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from types import FrameType
+from typing import Any
+
+from stnkit import errors
+
+# What is left of a run when one of its processes has failed gets so many seconds to end by itself.
+GRACE = 10.0
+
+
+class RankError(errors.StnkitError):
+    """A process of the run has ended without saying why."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """What a process says before it ends."""
+
+    at: float
+    rank: int
+    name: str
+    message: str
+    traceback: str
+
+
+def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> None:
+    """Call function(rank, *arguments) in n processes and wait for all of them.
+
+    The environment tells Lightning its rank. SIGINT and SIGTERM are handed on, once each.
+
+    Args:
+        function: of a module, so that it can be pickled.
+        n: how many.
+        arguments: which can be pickled.
+
+    Raises:
+        StnkitError: the first that one of them raised, or a RankError for one that was killed.
+        RuntimeError: for any other error of one of them, with its traceback as the cause.
+        Interrupted: when a signal came and not all of them completed.
+    """
+    from stnkit.experiments.loop.callbacks import Interrupted  # brings Lightning, for which a new process is not ready
+
+    context = multiprocessing.get_context("spawn")
+    call = pickle.dumps((function, arguments))
+    port = _free_port()
+    processes, ends = [], []
+    for rank in range(n):
+        end, other_end = context.Pipe(duplex=False)
+        process = context.Process(target=_be_rank, args=(rank, n, port, call, other_end), name=f"rank {rank}")
+        process.start()
+        other_end.close()  # so that the end of the process closes the pipe
+        processes.append(process)
+        ends.append(end)
+    with _handing_on_signals(processes) as asked:
+        try:
+            _wait_for_all(processes)
+            codes = [process.exitcode for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.join()
+    if not any(codes) and None not in codes:
+        return
+    if asked:
+        raise Interrupted(asked[0])
+    failures = sorted((f for end in ends if (f := _said(end)) is not None), key=lambda failure: failure.at)
+    if failures and failures[0].name in vars(errors):
+        raise getattr(errors, failures[0].name)(failures[0].message)
+    # What the others say when one was killed is that it is gone.
+    for rank, code in enumerate(codes):
+        if code is not None and code < 0:
+            raise RankError(f"process {rank} of the {n} of this run was ended by {signal.Signals(-code).name}")
+    if not failures:
+        raise RankError(f"the {n} processes of this run ended with exit codes {codes}")
+    first = failures[0]
+    raise RuntimeError(
+        f"process {first.rank} of the {n} of this run failed: {first.name}: {first.message}"
+    ) from RuntimeError(first.traceback)
+
+
+def _wait_for_all(processes: list[Any]) -> None:
+    running, deadline = list(processes), None
+    while running:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return
+        wait([process.sentinel for process in running], left)
+        running = [process for process in running if process.is_alive()]
+        if deadline is None and any(process.exitcode for process in processes):
+            deadline = time.monotonic() + GRACE
+
+
+@contextmanager
+def _handing_on_signals(processes: list[Any]) -> Iterator[list[int]]:
+    asked: list[int] = []
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+        for process in processes:
+            if process.is_alive():
+                os.kill(process.pid, number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    previous = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _be_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> None:
+    if hasattr(os, "setsid"):
+        os.setsid()  # a terminal's Ctrl-C comes from the parent, once
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    os.environ.update(
+        LOCAL_RANK=str(rank), NODE_RANK="0", WORLD_SIZE=str(n), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    try:
+        # Only now: Lightning reads the environment when it is imported.
+        _say_warnings_once(rank)
+        function, arguments = pickle.loads(call)
+        function(rank, *arguments)
+    except BaseException as error:
+        end.send(_Failure(time.time(), rank, type(error).__name__, str(error), traceback.format_exc()))
+        sys.exit(1)
+
+
+def _say_warnings_once(rank: int) -> None:
+    from stnkit.plugin_system.registry import PluginWarning
+
+    warnings.formatwarning = _one_line
+    # What is said of plugins the parent has said, and the rest the first of the processes says.
+    warnings.simplefilter("ignore", PluginWarning if rank == 0 else Warning)
+
+
+def _one_line(message: Warning | str, *where: Any, **line: Any) -> str:
+    return f"warning: {' '.join(str(message).split())}\n"
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+
+
+def _said(end: Connection) -> _Failure | None:
+    try:
+        return end.recv() if end.poll() else None
+    except EOFError:
+        return None
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port

@@ -1,0 +1,1 @@
+"""Auxiliary losses on θ: equivariance and supervision."""

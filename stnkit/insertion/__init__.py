@@ -1,0 +1,1 @@
+"""Spatial transformers inside of any network."""

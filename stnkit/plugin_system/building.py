@@ -1,0 +1,76 @@
+"""`stnkit.build`: a component from its name and options. Only what is registered can be built."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stnkit.errors import InputError, StnkitError
+from stnkit.plugin_system.hookspecs import Component
+from stnkit.plugin_system.kinds import kind_named
+from stnkit.plugin_system.options import checked, parameters_of
+from stnkit.plugin_system.registry import plugin_registry
+
+
+def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any) -> Any:
+    """The component of that kind and name, made with the given options.
+
+        build("transform", "affine", ndim=3)
+        build("sampler", {"name": "bilinear", "padding": "border"})
+
+    Args:
+        kind: transform, localizer, sampler, network, dataset or distortion.
+        name_or_mapping: a name, or a mapping with `name` and options.
+        options: more options, which win over those of the mapping, and what the program supplies for that kind
+            (`in_shape`, `n_classes`, `image_shape`); a component that does not take it does not get it.
+
+    Raises:
+        UnknownNameError: when there is no such component.
+        PluginError: when two distributions provide it.
+        InputError: when an option does not exist, has the wrong type, or is refused by the constructor.
+    """
+    supplied_names = kind_named(kind).supplied
+    name, chosen = _name_and_options(kind, name_or_mapping)
+    component = plugin_registry().component(kind, name)
+    supplied = {key: value for key, value in options.items() if key in supplied_names}
+    chosen.update({key: value for key, value in options.items() if key not in supplied_names})
+    return construct(component, chosen, supplied)
+
+
+def construct(component: Component, options: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
+    """A component made with options, whether it is registered or not.
+
+    Args:
+        component: its name and class.
+        options: what a config may hold.
+        supplied: what the program supplies; a component that does not take it does not get it.
+
+    Raises:
+        InputError: when an option does not exist, has the wrong type, or is refused by the constructor.
+    """
+    kind, name = component.kind.name, component.name
+    arguments = checked(component, options)
+    taken = {parameter.name for parameter in parameters_of(component)}
+    arguments.update({key: value for key, value in supplied.items() if key in taken})
+    missing = [key for key in component.kind.supplied if key in taken and key not in supplied]
+    if missing:
+        raise InputError(f"{kind} {name!r} is built with {', '.join(missing)}, which the program has to supply")
+    try:
+        return component.cls(**arguments)
+    except StnkitError as error:
+        raise type(error)(f"{kind} {name!r}: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{kind} {name!r}: {error}") from error
+
+
+def _name_and_options(kind: str, given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    if isinstance(given, str):
+        return given, {}
+    if isinstance(given, Mapping) and isinstance(given.get("name"), str):
+        options = {str(key): value for key, value in given.items()}
+        # A config's fixed name is an enum whose value is the name.
+        return str(getattr(options["name"], "value", options["name"])), {
+            k: v for k, v in options.items() if k != "name"
+        }
+    raise InputError(
+        f"a {kind} is a name or a mapping with a name and options, such as {{'name': ..., 'option': ...}}, "
+        f"but {given!r} was given"
+    )

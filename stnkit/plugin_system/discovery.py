@@ -1,0 +1,202 @@
+"""Entry points: which plugins are installed, without importing one, and one of them loaded.
+
+The loop over entry points is our own: pluggy's stops at the first broken one, and a walk over distributions
+finds an editable install twice.
+"""
+
+import contextlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pluggy
+
+from stnkit.errors import PluginError, StnkitError
+from stnkit.plugin_system import hookspecs
+
+GROUP = "stnkit"
+ENTRY_POINTS = "entry_points.txt"
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("stnkit_"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a plugin comes from.
+
+    Args:
+        entry_point: its key: `kind.name`, `verb.name`, `callbacks.name` or `search_path.name`.
+        module: what it imports.
+        distribution: name of the installed package.
+        version: of the installed package.
+    """
+
+    entry_point: str
+    module: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.distribution} {self.version} ({self.module})"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A module that a distribution names by one or more entry points, not imported yet.
+
+    Args:
+        entry_point: one of them.
+        sources: one for each of them.
+        unreadable: why the entry points of the distribution cannot be read, when they cannot.
+    """
+
+    entry_point: importlib.metadata.EntryPoint
+    sources: tuple[Source, ...]
+    unreadable: str = ""
+
+    def __str__(self) -> str:
+        return f"plugin {', '.join(self.keys)} of {self.sources[0]}"
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of its entry points."""
+        return [source.entry_point for source in self.sources]
+
+    def source_of(self, key: str) -> Source:
+        """The source with that key, or the first one."""
+        return next((source for source in self.sources if source.entry_point == key), self.sources[0])
+
+
+class Plugin:
+    """A module that implements hooks, imported.
+
+    Each has a pluggy manager of its own: with a common one a raising implementation aborts the call of all others.
+
+    Args:
+        installed: what to import.
+
+    Raises:
+        PluginError: when it is written for another version of the hooks, or implements none, or one that is not.
+        BaseException: whatever its import raises.
+    """
+
+    def __init__(self, installed: Installed) -> None:
+        self.installed = installed
+        if installed.unreadable:
+            raise PluginError(installed.unreadable)
+        if not installed.entry_point.pattern.match(installed.entry_point.value):
+            raise PluginError(f"its entry point must name a module, but {installed.entry_point.value!r} was given")
+        with _output_as_messages():
+            module = installed.entry_point.load()
+        _check_api(module)
+        self._manager = pluggy.PluginManager("stnkit")
+        self._manager.add_hookspecs(hookspecs)
+        self._manager.register(module)
+        implemented = [caller.name for caller in self._manager.get_hookcallers(module) or []]
+        if unknown := sorted(set(implemented) - set(HOOKS)):
+            raise PluginError(f"unknown hook {unknown[0]!r}; the hooks are {', '.join(HOOKS)}")
+        if bare := [hook for hook in HOOKS if callable(getattr(module, hook, None)) and hook not in implemented]:
+            raise PluginError(f"{bare[0]} is not marked with @stnkit.hookimpl")
+        if not implemented:
+            raise PluginError(f"it implements no hook of stnkit; the hooks are {', '.join(HOOKS)}")
+
+    def implements(self, hook: str) -> bool:
+        """Whether it has that hook."""
+        return bool(getattr(self._manager.hook, hook).get_hookimpls())
+
+    def call(self, hook: str, **arguments: Any) -> list[Any]:
+        """All that its implementation of a hook yields, nothing where it has none.
+
+        Args:
+            hook: its name.
+            arguments: of the hook.
+
+        Raises:
+            PluginError: when the implementation returns None.
+            BaseException: whatever it raises.
+        """
+        if not self.implements(hook):
+            return []
+        with _output_as_messages():
+            results = getattr(self._manager.hook, hook)(**arguments)
+            if not results:
+                raise PluginError(f"{hook} returns None; it has to yield something, or to return a list")
+            return list(results[0])
+
+
+def installed_plugins() -> list[Installed]:
+    """What the entry points name; nothing is imported. A module that a distribution names twice is there once."""
+    found: dict[tuple[str, str], Installed] = {}
+    for entry_point, source, unreadable in _selected():
+        key = (source.distribution, source.module)
+        if key not in found:
+            found[key] = Installed(entry_point, (source,), unreadable)
+        elif source.entry_point not in found[key].keys:
+            found[key] = replace(found[key], sources=(*found[key].sources, source))
+    return list(found.values())
+
+
+def is_blocked(distribution: str, key: str) -> bool:
+    """Whether STNKIT_DISABLE_PLUGINS blocks a distribution, or its `kind.name`."""
+    return bool({distribution, f"{distribution}:{key}"} & _listed("STNKIT_DISABLE_PLUGINS"))
+
+
+def one_line(error: BaseException) -> str:
+    """An error as a reason: its type unless it is one of ours, and its text without line breaks."""
+    text = " ".join(str(error).split())
+    if isinstance(error, StnkitError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _selected() -> Iterator[tuple[importlib.metadata.EntryPoint, Source, str]]:
+    """Entry points that STNKIT_PLUGINS allows and STNKIT_DISABLE_PLUGINS does not block."""
+    allowed = _listed("STNKIT_PLUGINS")
+    known: dict[Any, tuple[str, str]] = {}  # reading the metadata of a distribution takes longer than all else here
+    for entry_point, distribution, unreadable in _entry_points():
+        if distribution not in known:
+            known[distribution] = (distribution.name or "unknown", distribution.version or "?")
+        name, version = known[distribution]
+        source = Source(entry_point.name, entry_point.value, name, version)
+        keys = {name, f"{name}:{source.entry_point}"}
+        if (not allowed or keys & allowed) and not is_blocked(name, source.entry_point):
+            yield entry_point, source, unreadable
+
+
+def _entry_points() -> Iterator[tuple[importlib.metadata.EntryPoint, Any, str]]:
+    """Each with its distribution; where they cannot be read, one that stands for them, and why."""
+    try:
+        found = importlib.metadata.entry_points(group=GROUP)
+    except Exception:  # one malformed file, of whatever distribution, makes all unreadable: read them one by one
+        for distribution in importlib.metadata.distributions():
+            try:
+                for entry_point in distribution.entry_points.select(group=GROUP):
+                    yield entry_point, distribution, ""
+            except Exception as error:
+                substitute = importlib.metadata.EntryPoint(ENTRY_POINTS, "?", GROUP)
+                yield substitute, distribution, f"its {ENTRY_POINTS} cannot be read: {one_line(error)}"
+    else:
+        for entry_point in found:
+            yield entry_point, entry_point.dist, ""
+
+
+def _listed(variable: str) -> set[str]:
+    return {part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()}
+
+
+def _check_api(module: Any) -> None:
+    version = getattr(module, "stnkit_api", hookspecs.API_VERSION)
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise PluginError(f"its stnkit_api must be a whole number, but {version!r} was given")
+    oldest, newest = hookspecs.OLDEST_API_VERSION, hookspecs.API_VERSION
+    if not oldest <= version <= newest:
+        known = str(newest) if oldest == newest else f"{oldest} to {newest}"
+        older = "stnkit" if version > newest else "plugin"
+        raise PluginError(f"it is written for plugin API {version}, this stnkit has {known}: install a newer {older}")
+
+
+def _output_as_messages() -> contextlib.AbstractContextManager[Any]:
+    # What a plugin prints while it is loaded does not belong into `stnkit plugins --json | …`.
+    return contextlib.redirect_stdout(sys.stderr)

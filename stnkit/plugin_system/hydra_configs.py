@@ -1,0 +1,115 @@
+"""Components as typed Hydra config groups: `transform=affine transform.ndim=3` works without any YAML."""
+
+import dataclasses
+import enum
+import typing
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from stnkit.errors import PluginError
+from stnkit.plugin_system.hookspecs import Component
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.option_types import members_of, plain
+from stnkit.plugin_system.options import REQUIRED, Option, options_of
+from stnkit.plugin_system.registry import Registered, plugin_registry, shadowed
+from stnkit.plugin_system.search_paths import file_in
+
+
+class PluginSearchPaths(SearchPathPlugin):
+    """Adds the search paths of plugins to those of every Hydra program of this process."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Put the plugins' folders behind the application's, whose files come first.
+
+        Args:
+            search_path: of Hydra.
+        """
+        for path, source in plugin_registry().search_paths:
+            search_path.append(provider=str(source), path=path)
+
+
+def register_component_groups() -> None:
+    """Store a typed node for every component, and add the plugins' search paths.
+
+    A name that two distributions provide has no node.
+    """
+    store = ConfigStore.instance()
+    for entry in plugin_registry().registered:
+        if len(plugin_registry().providers(entry.kind, entry.name)) == 1:
+            store.store(group=entry.kind, name=entry.name, node=node_of(entry), provider=str(entry.source))
+    Plugins.instance().register(PluginSearchPaths)
+
+
+def check_not_shadowed(choices: Mapping[str, Any], search_paths: Iterable[tuple[str, str]]) -> None:
+    """Raise a PluginError when a chosen component has the name of a YAML file on the search path.
+
+    Args:
+        choices: which config was chosen in each group.
+        search_paths: each with whose it is.
+    """
+    places = list(search_paths)
+    for kind in KINDS:
+        name = choices.get(kind)
+        if isinstance(name, str) and plugin_registry().providers(kind, name):
+            plugin_registry().component(kind, name)  # says it of the places that it knows
+            for path, whose in places:
+                if file := file_in(path, kind, name):
+                    raise PluginError(shadowed(kind, name, file, whose))
+
+
+def node_of(entry: Registered) -> type[Any]:
+    """The dataclass of a component's config: its fixed `name`, then its options with types and defaults."""
+    return component_node(entry.component)
+
+
+def component_node(component: Component) -> type[Any]:
+    """The same for a component that need not be registered."""
+    # An enum of one member: another name is refused when the config is composed.
+    fixed_name: Any = enum.StrEnum("name", [(component.name, component.name)])  # type: ignore[misc]
+    fields: list[Any] = [("name", fixed_name, dataclasses.field(default=fixed_name(component.name)))]
+    for option in options_of(component):
+        annotation, default = _node_type(option), _node_default(option)
+        fields.append((option.name, annotation, _field(default)))
+    return dataclasses.make_dataclass(f"{component.kind.name}_{component.name}", fields)
+
+
+def _field(default: Any) -> Any:
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: default)
+    return dataclasses.field(default=default)
+
+
+def _node_default(option: Option) -> Any:
+    if option.default is REQUIRED:
+        return MISSING
+    return option.default if isinstance(option.default, enum.Enum) else plain(option.default)
+
+
+def _node_type(option: Option) -> Any:
+    """The annotation if OmegaConf can enforce it, else Any: `build` checks those."""
+    annotation = _choices(option.annotation)
+    if any(word in str(annotation).lower() for word in ("tuple", "path")):
+        return Any  # a tuple's length would not be enforced, and a Path would come back as one, which JSON cannot hold
+    if option.default is None and "dict" in str(annotation).lower():
+        return Any  # OmegaConf fails to merge a dict into a typed None
+    try:
+        node = dataclasses.make_dataclass("probe", [("value", annotation, _field(_node_default(option)))])
+        OmegaConf.structured(node)
+    except (OmegaConfBaseException, TypeError, ValueError):
+        return Any
+    return annotation
+
+
+def _choices(annotation: Any) -> Any:
+    """`Enum | str` is Enum: the string is for calls from Python."""
+    members = members_of(annotation)
+    if any(isinstance(m, type) and issubclass(m, enum.Enum) for m in members):
+        return typing.Union[tuple(m for m in members if m is not str)]  # noqa: UP007 made of parts
+    return annotation

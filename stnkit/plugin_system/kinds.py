@@ -1,0 +1,65 @@
+"""The kinds of components: their base classes, and the constructor parameters that the program supplies."""
+
+import importlib
+from dataclasses import dataclass
+
+from stnkit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of component.
+
+    Args:
+        name: as it stands in configs and on the command line.
+        module: where the base class is, imported only when it is asked for.
+        base: name of the base class.
+        supplied: constructor parameters that come from the program and never stand in a config.
+    """
+
+    name: str
+    module: str
+    base: str
+    supplied: tuple[str, ...] = ()
+
+    def base_class(self) -> type:
+        """The class from which every component of this kind derives."""
+        base: type = getattr(importlib.import_module(self.module), self.base)
+        return base
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind("transform", "stnkit.families", "TransformFamily"),
+        Kind("localizer", "stnkit.localizers", "Localizer", supplied=("in_shape",)),
+        Kind("sampler", "stnkit.samplers", "Sampler"),
+        Kind("network", "stnkit.networks", "Network", supplied=("in_shape", "n_classes")),
+        Kind("dataset", "stnkit.datasets", "Dataset"),
+        Kind("distortion", "stnkit.distortions", "Distortion", supplied=("image_shape",)),
+    )
+}
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name.
+
+    Raises:
+        InputError: when there is none.
+    """
+    if name not in KINDS:
+        raise InputError(f"there is no kind {name!r}; the kinds are {', '.join(KINDS)}")
+    return KINDS[name]
+
+
+def kind_of(cls: type) -> Kind:
+    """The kind whose base class `cls` derives from.
+
+    Raises:
+        InputError: when it derives from none.
+    """
+    for kind in KINDS.values():
+        if issubclass(cls, kind.base_class()):
+            return kind
+    bases = ", ".join(kind.base for kind in KINDS.values())
+    raise InputError(f"{cls.__module__}.{cls.__qualname__} derives from no base class of stnkit: {bases}")

@@ -1,0 +1,239 @@
+"""What the installed plugins provide, and what became of each of them."""
+
+import copy
+import functools
+import os
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+from stnkit.errors import PluginError, UnknownNameError
+from stnkit.plugin_system.commands import announced_twice, verbs_of
+from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked, one_line
+from stnkit.plugin_system.hookspecs import Component, Verb
+from stnkit.plugin_system.kinds import KINDS, kind_named
+from stnkit.plugin_system.options import check_configurable
+from stnkit.plugin_system.search_paths import APPLICATION, check_search_path, file_in
+
+# The keys of entry points that are no `kind.name`, and the hook that each announces.
+ANNOUNCES = {"verb": "stnkit_verbs", "callbacks": "stnkit_callbacks", "search_path": "stnkit_search_paths"}
+
+
+class PluginWarning(UserWarning):
+    """A plugin is broken; everything else goes on."""
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A component and where it comes from."""
+
+    component: Component
+    source: Source
+
+    @property
+    def kind(self) -> str:
+        """Name of its kind."""
+        return self.component.kind.name
+
+    @property
+    def name(self) -> str:
+        """Its own name."""
+        return self.component.name
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin, or a component of one, that could not be used, and why, in one line."""
+
+    source: Source
+    reason: str
+
+
+@dataclass
+class Registry:
+    """All that was found, clashes included, and all broken plugins.
+
+    Attributes:
+        registered: the components.
+        verbs: of the command line, each with its source.
+        search_paths: for Hydra, each with its source.
+        broken: what could not be used.
+        conflicts: reasons why nobody gets the component of that kind and name, or the verb of that name.
+    """
+
+    registered: list[Registered] = field(default_factory=list)
+    verbs: list[tuple[Verb, Source]] = field(default_factory=list)
+    search_paths: list[tuple[str, Source]] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
+    conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
+    _with_callbacks: list[Plugin] = field(default_factory=list)
+
+    def names(self, kind: str) -> list[str]:
+        """The names of a kind, sorted."""
+        return sorted({entry.name for entry in self.registered if entry.kind == kind})
+
+    def providers(self, kind: str, name: str) -> list[Registered]:
+        """Every component of that kind and name: more than one is a clash."""
+        return [entry for entry in self.registered if (entry.kind, entry.name) == (kind, name)]
+
+    def component(self, kind: str, name: str) -> Component:
+        """The one component of that kind and name.
+
+        Raises:
+            UnknownNameError: when there is none; lists the names there are, and the broken plugins.
+            PluginError: when two distributions provide it, or a YAML file has its name; names both.
+        """
+        kind_named(kind)
+        if (kind, name) in self.conflicts:
+            raise PluginError(self.conflicts[kind, name])
+        providers = self.providers(kind, name)
+        if not providers:
+            raise UnknownNameError(self._why_not(kind, name))
+        return providers[0].component
+
+    def callbacks(self, config: dict[str, Any]) -> list[tuple[Any, Source]]:
+        """What every `stnkit_callbacks` hook yields for a run, with its source.
+
+        Args:
+            config: of the run, as plain values; every hook gets a copy.
+
+        Raises:
+            PluginError: when one raises.
+        """
+        found = []
+        for plugin in self._with_callbacks:
+            source = _announced(plugin.installed, "callbacks")
+            try:
+                callbacks = plugin.call("stnkit_callbacks", config=copy.deepcopy(config))
+            except Exception as error:
+                raise PluginError(f"the callbacks of {source} cannot be used: {one_line(error)}") from error
+            found += [(callback, source) for callback in callbacks]
+        return found
+
+    def add(self, installed: Installed) -> None:
+        """Import a plugin and record what it provides: all of it, or nothing.
+
+        Args:
+            installed: the plugin.
+
+        Raises:
+            BaseException: whatever the plugin raises, PluginError and InputError for what it does wrong.
+        """
+        plugin = Plugin(installed)
+        for key in installed.keys:
+            hook = ANNOUNCES.get(key.split(".")[0])
+            if hook and not plugin.implements(hook):
+                raise PluginError(f"its entry point {key} announces the hook {hook}, which it does not implement")
+        components = [_registered(component, installed) for component in plugin.call("stnkit_components")]
+        verbs = [(verb, installed.source_of(f"verb.{verb.name}")) for verb in verbs_of(plugin)]
+        search_paths = [(path, _announced(installed, "search_path")) for path in plugin.call("stnkit_search_paths")]
+        for path, _ in search_paths:
+            check_search_path(path)
+        self.registered += [e for e in components if not is_blocked(e.source.distribution, f"{e.kind}.{e.name}")]
+        self.verbs += verbs
+        self.search_paths += search_paths
+        if plugin.implements("stnkit_callbacks"):
+            self._with_callbacks.append(plugin)
+
+    def unkept(self, installed: Installed) -> list[Broken]:
+        """The entry points of a plugin that announce a component which its module does not yield.
+
+        Args:
+            installed: the plugin, which was added.
+        """
+        yielded = [f"{e.kind}.{e.name}" for e in self.registered if e.source in installed.sources]
+        instead = f"it yields {', '.join(yielded) or 'no component'}"
+        return [
+            Broken(source, f"its module does not yield what its entry point announces, {source.entry_point}: {instead}")
+            for source in installed.sources
+            if source.entry_point.partition(".")[0] in KINDS and source.entry_point not in yielded
+        ]
+
+    def add_conflicts(self) -> list[str]:
+        """Find the names that two provide, or a YAML file has too; returns one sentence for each."""
+        places = [(APPLICATION, "stnkit"), *((path, str(source)) for path, source in self.search_paths)]
+        for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in self.registered):
+            providers = self.providers(kind, name)
+            files = [(file, whose) for path, whose in places if (file := file_in(path, kind, name))]
+            if len(providers) > 1:
+                listed = " and ".join(str(entry.source) for entry in providers)
+                reason = f"{kind} {name!r} is provided twice, by {listed}: uninstall or block one of them"
+            elif files:
+                reason = shadowed(kind, name, *files[0])
+            else:
+                continue
+            self.conflicts[kind, name] = reason
+            self.broken += [Broken(entry.source, reason) for entry in providers]
+        for name in dict.fromkeys(verb.name for verb, _ in self.verbs):
+            sources = [source for verb, source in self.verbs if verb.name == name]
+            if len(sources) > 1:
+                self.conflicts["verb", name] = announced_twice(name, sources)
+                self.broken += [Broken(source, self.conflicts["verb", name]) for source in sources]
+        return list(self.conflicts.values())
+
+    def _why_not(self, kind: str, name: str) -> str:
+        known = f"the {kind}s are: {', '.join(self.names(kind)) or 'none'}"
+        asked = [broken for broken in self.broken if broken.source.entry_point == f"{kind}.{name}"]
+        others = [broken for broken in self.broken if broken not in asked]
+        if asked:
+            reasons = "; ".join(f"that of {broken.source} is broken: {broken.reason}" for broken in asked)
+            also = f" (also broken: {', '.join(b.source.entry_point for b in others)})" if others else ""
+            return f"there is no {kind} {name!r}: {reasons}; {known}{also}"
+        reasons = "; ".join(f"{b.source.entry_point} of {b.source}: {b.reason}" for b in others)
+        return f"there is no {kind} {name!r}; {known}" + (f" (broken plugins: {reasons})" if reasons else "")
+
+
+def shadowed(kind: str, name: str, file: str, whose: str) -> str:
+    """What to say when a component and a YAML file have one name.
+
+    Args:
+        kind: of the component.
+        name: of the component.
+        file: the YAML file.
+        whose: search path it is in.
+    """
+    return (
+        f"{kind} {name!r} is both a component and a file, {file} of {whose}: give the file another name "
+        f"(with `defaults: [{name}]` it can set options of that component)"
+    )
+
+
+@functools.cache
+def plugin_registry() -> Registry:
+    """The registry of this process, filled at the first call."""
+    found = Registry()
+    for installed in installed_plugins():
+        try:
+            found.add(installed)
+            unkept = found.unkept(installed)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a module that calls sys.exit() on import must not end the program either
+            reason = one_line(error)
+            _complain(f"{installed}: {reason}", f"{installed} is left out: {reason}", error)
+            found.broken += [Broken(source, reason) for source in installed.sources]
+            continue
+        found.broken += unkept
+        for broken in unkept:
+            _complain(f"{broken.source}: {broken.reason}", f"{broken.source}: {broken.reason}")
+    found.registered.sort(key=lambda entry: (entry.kind, entry.name, entry.source.distribution))
+    for reason in found.add_conflicts():
+        _complain(reason, reason)
+    return found
+
+
+def _registered(component: Any, installed: Installed) -> Registered:
+    if not isinstance(component, Component):
+        raise PluginError(f"stnkit_components yields {component!r}, which is no stnkit.Component")
+    check_configurable(component)
+    return Registered(component, installed.source_of(f"{component.kind.name}.{component.name}"))
+
+
+def _announced(installed: Installed, prefix: str) -> Source:
+    return next((s for s in installed.sources if s.entry_point.startswith(f"{prefix}.")), installed.sources[0])
+
+
+def _complain(raised: str, warned: str, cause: BaseException | None = None) -> None:
+    if os.environ.get("STNKIT_STRICT_PLUGINS", "0") not in ("", "0"):
+        raise PluginError(raised) from cause
+    warnings.warn(warned, PluginWarning, stacklevel=3)

@@ -1,0 +1,139 @@
+import pytest
+import torch
+
+import stnkit
+from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.data.loaders import Distorted, FixedLoader, Part, TrainLoader, as_float
+from stnkit.experiments.data.seeds import derived_seed
+
+
+@pytest.fixture
+def distortion():
+    return stnkit.build("distortion", "rotation", image_shape=(1, 8, 8))
+
+
+def loader(distortion, seed=0, epoch=0, batch_size=4):
+    images = torch.arange(10).to(torch.uint8)[:, None, None, None].expand(10, 1, 8, 8).contiguous()
+    return TrainLoader(images, torch.arange(10), distortion, batch_size, seed, epoch=lambda: epoch)
+
+
+def test_every_image_comes_once_in_an_epoch_with_its_own_label(distortion):
+    batches = list(loader(distortion))
+    assert [len(b.labels) for b in batches] == [4, 4, 2]
+    labels = torch.cat([b.labels for b in batches])
+    assert sorted(labels.tolist()) == list(range(10))
+    assert torch.equal(torch.cat([b.images for b in batches])[:, 0, 0, 0].long(), labels)
+
+
+def test_order_and_draws_are_fresh_in_every_epoch_and_follow_from_the_seed(distortion):
+    first, second = next(iter(loader(distortion, epoch=0))), next(iter(loader(distortion, epoch=1)))
+    assert not torch.equal(first.theta, second.theta)
+    assert not torch.equal(first.labels, second.labels)
+    assert first.seed != second.seed
+    again, other = next(iter(loader(distortion))), next(iter(loader(distortion, seed=1)))
+    assert torch.equal(first.theta, again.theta)
+    assert torch.equal(first.labels, again.labels)
+    assert not torch.equal(first.theta, other.theta)
+
+
+def test_a_loader_goes_on_where_its_state_was_taken(distortion):
+    running = loader(distortion, epoch=3)
+    batches = iter(running)
+    next(batches)
+    resumed = loader(distortion, epoch=3)
+    resumed.load_state_dict(running.state_dict())
+    for expected, got in zip(batches, resumed, strict=True):
+        assert torch.equal(expected.theta, got.theta)
+        assert torch.equal(expected.labels, got.labels)
+        assert expected.seed == got.seed
+
+
+def test_a_state_of_an_earlier_epoch_leaves_a_new_one_whole(distortion):
+    resumed = loader(distortion, epoch=4)
+    resumed.load_state_dict({"epoch": 3, "index": 2})
+    assert len(list(resumed)) == 3
+
+
+def test_an_epoch_can_be_read_twice(distortion):
+    twice = loader(distortion)
+    assert [len(list(twice)), len(list(twice))] == [3, 3]
+
+
+def fixed(distortion, batch_size, split="test"):
+    images = torch.randint(0, 256, (30, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return FixedLoader(images, torch.arange(30), distortion, batch_size, split, torch.device("cpu"))
+
+
+def test_test_images_are_the_same_for_any_batch_size_and_differ_between_splits(distortion):
+    small = Distorted(*(torch.cat(parts) for parts in [*zip(*fixed(distortion, 4), strict=True)][:3]))
+    large = next(iter(fixed(distortion, 30)))
+    torch.testing.assert_close(small.images, large.images)
+    assert torch.equal(small.labels, large.labels)
+    assert not torch.equal(fixed(distortion, 30, "validation").theta, large.theta)
+
+
+def test_a_fixed_image_is_its_original_under_its_theta(distortion):
+    loader = fixed(distortion, 7)
+    grid = distortion.family.grid(loader.theta, distortion.out_size)
+    expected = stnkit.build("sampler", "bilinear")(as_float(loader.originals), grid)
+    torch.testing.assert_close(loader.images, expected)
+
+
+def test_the_data_module_distorts_training_batches_as_their_theta_says(distortion):
+    data = DistortedData(stnkit.build("dataset", "digits"), distortion, 4, 0)
+    drawn = next(iter(loader(distortion)))
+    batch = data.on_after_batch_transfer(drawn, 0)
+    expected = distortion.apply(as_float(drawn.images), drawn.theta, torch.Generator())
+    torch.testing.assert_close(batch.images, expected)
+    assert batch.images.max() <= 1
+
+
+def test_seeds_differ_for_different_parts_and_repeat_for_the_same():
+    seeds = {derived_seed(0, "train", i, j) for i in range(30) for j in range(30)}
+    assert len(seeds) == 900
+    assert derived_seed(1, "a") == derived_seed(1, "a") != derived_seed(1, "b")
+
+
+@pytest.mark.parametrize("world", [1, 2, 3])
+@pytest.mark.parametrize("n", [6, 7, 173])
+def test_the_parts_of_several_processes_are_the_whole_and_their_weighted_mean_its_mean(world, n):
+    values = torch.rand(n, dtype=torch.float64)
+    parts = [Part(rank, world) for rank in range(world)]
+    assert torch.equal(torch.cat([values[part.of(n)] for part in parts]), values)
+    means = [part.weight(n) * values[part.of(n)].mean() for part in parts]
+    torch.testing.assert_close(sum(means) / world, values.mean())
+
+
+@pytest.mark.parametrize("name", ["rotation", "translated_cluttered"])
+def test_several_processes_distort_their_part_as_one_distorts_the_whole(name, monkeypatch):
+    dataset = stnkit.build("dataset", "digits")
+    data = DistortedData(dataset, stnkit.build("distortion", name, image_shape=dataset.image_shape), 7, 0)
+    images, labels = data.split("train")
+    drawn = next(iter(TrainLoader(images, labels, data.distortion, 7, 0, epoch=lambda: 0)))
+    whole = data.on_after_batch_transfer(drawn, 0)
+    parts = []
+    for rank in range(2):
+        monkeypatch.setattr(DistortedData, "part", Part(rank, 2))
+        parts.append(data.on_after_batch_transfer(drawn, 0))
+    for field in ("images", "labels", "theta"):
+        assert torch.equal(torch.cat([getattr(part, field) for part in parts]), getattr(whole, field))
+    assert [part.weight for part in parts] == [pytest.approx(6 / 7), pytest.approx(8 / 7)]
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(30, 4), (31, 8), (5, 4)])
+def test_several_processes_test_every_image_once_in_as_many_batches(n, batch_size, distortion):
+    images = torch.zeros(n, 1, 8, 8, dtype=torch.uint8)
+    loaders = [
+        FixedLoader(images, torch.arange(n), distortion, batch_size, "test", torch.device("cpu"), Part(rank, 2))
+        for rank in range(2)
+    ]
+    batches = [[batch.labels for batch in loader] for loader in loaders]
+    assert len(batches[0]) == len(batches[1]) == len(loaders[0])
+    assert torch.equal(torch.cat([*batches[0], *batches[1]]), torch.arange(n))
+    assert all(1 <= len(labels) <= batch_size for part in batches for labels in part)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_batch_size_of_zero_is_refused(distortion):
+    with pytest.raises(stnkit.InputError, match=r"training.batch_size must be at least 1, but 0"):
+        DistortedData(stnkit.build("dataset", "digits"), distortion, 0, 0)

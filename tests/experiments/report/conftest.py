@@ -1,0 +1,46 @@
+import copy
+import json
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+
+from stnkit.cli.main import main
+from stnkit.experiments.report.runs import find_runs
+from tests.helpers import QUICK, RECORDED_CONFIG
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Writes the record of a run, as it would lie there, and returns its directory."""
+    made = []
+
+    def make(name=None, *, seed=0, status="completed", record=None, **config):
+        run_dir = tmp_path / "runs" / (name or str(len(made)))
+        made.append(run_dir)
+        values = copy.deepcopy(RECORDED_CONFIG) | {"seed": seed}
+        for key, value in config.items():
+            values[key] = values[key] | value if isinstance(value, dict) and "name" not in value else value
+        told = {"status": status, "seed": seed, "config": values, **(record or {})}
+        run_dir.mkdir(parents=True)
+        (run_dir / "metrics.json").write_text(json.dumps(told))
+        return run_dir
+
+    make.root = tmp_path / "runs"
+    return make
+
+
+@pytest.fixture
+def runs_of(make_run):
+    """What is found of the records made so far."""
+    return lambda: find_runs([make_run.root])
+
+
+@pytest.fixture(scope="session")
+def sweep(tmp_path_factory):
+    """A real sweep on the embedded digits: with and without a transformer, and one job that fails."""
+    folder = tmp_path_factory.mktemp("report") / "sweep"
+    GlobalHydra.instance().clear()
+    main(["train", "-m", *QUICK, "distortion=rotation", "placement=none,input", f"hydra.sweep.dir={folder}/ok"])
+    GlobalHydra.instance().clear()
+    main(["train", "-m", *QUICK, "distortion=rotation", "training.epochs=0", f"hydra.sweep.dir={folder}/bad"])
+    return folder

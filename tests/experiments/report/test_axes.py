@@ -1,0 +1,111 @@
+import pytest
+
+import stnkit
+from stnkit.experiments.report.axes import choose_axes
+from stnkit.experiments.report.flat_config import flatten, label
+from tests.helpers import RECORDED_COMPONENTS, RECORDED_CONFIG
+
+
+def flat(**changes):
+    return flatten(RECORDED_CONFIG | changes)
+
+
+def axes(flats, **kwargs):
+    chosen = choose_axes(flats, **kwargs)
+    return chosen.rows, chosen.columns
+
+
+def test_what_does_not_vary_is_no_axis():
+    assert axes([flat(), flat()]) == ((), ())
+
+
+def test_seed_and_what_only_runs_a_run_are_no_axes():
+    other = flat(seed=1, resume="runs/x", training=RECORDED_CONFIG["training"] | {"progress": True})
+    assert axes([flat(), other]) == ((), ())
+
+
+def test_a_name_goes_before_its_options_which_are_no_axes_of_their_own():
+    assert axes([flat(), flat(transform=RECORDED_COMPONENTS["tps"])]) == (("transform",), ())
+
+
+def test_an_option_is_an_axis_where_one_name_has_several_values():
+    flats = [flat(), *(flat(transform=RECORDED_COMPONENTS["tps"] | {"control_points": [n, n]}) for n in (3, 5))]
+    rows, columns = axes(flats)
+    assert {*rows, *columns} == {"transform", "transform.control_points"}
+
+
+def test_the_task_stands_across_the_top():
+    flats = [
+        flat(transform=t, distortion=d)
+        for t in (RECORDED_CONFIG["transform"], RECORDED_COMPONENTS["tps"])
+        for d in (RECORDED_CONFIG["distortion"], RECORDED_COMPONENTS["rts"])
+    ]
+    assert axes(flats) == (("transform",), ("distortion",))
+
+
+def test_without_a_task_the_key_with_the_fewest_values_stands_across_the_top():
+    flats = [
+        flat(training=RECORDED_CONFIG["training"] | {"epochs": e, "learning_rate": r})
+        for e in (1, 2, 3)
+        for r in (0.1, 0.2)
+    ]
+    assert axes(flats) == (("training.epochs",), ("training.learning_rate",))
+
+
+def test_keys_that_change_together_are_explained_by_the_first_of_them():
+    # As presets of a model do: the localizer and an option of the network follow.
+    fcn = {"network": {"name": "paper_fcn", "hidden": [8]}, "localizer": {"name": "fully_connected", "hidden": [32]}}
+    pooled = {"distortion": RECORDED_COMPONENTS["rts"], "network": RECORDED_CONFIG["network"] | {"average_pool": 2}}
+    chosen = choose_axes([flat(), flat(**fcn), flat(**pooled), flat(**pooled | {"network": fcn["network"]})])
+    assert (chosen.rows, chosen.columns) == (("network",), ("distortion",))
+    assert chosen.mixed == ()
+
+
+def test_a_network_without_transformers_has_no_transform():
+    plain = {"placement": {"at": []}}
+    flats = [
+        flat(),
+        flat(transform=RECORDED_COMPONENTS["tps"]),
+        flat(**plain),
+        flat(**plain, transform=RECORDED_COMPONENTS["tps"]),
+    ]
+    assert flats[2] == flats[3]
+    rows, columns = axes(flats)
+    assert (rows, columns) == (("transform",), ())
+    assert [label(one, "transform") for one in flats] == ["affine", "tps", "none", "none"]
+    assert label(flats[2], "sampler") == "–"
+
+
+def test_axes_can_be_asked_for_and_the_rest_is_chosen():
+    flats = [
+        flat(transform=t, distortion=d)
+        for t in (RECORDED_CONFIG["transform"], RECORDED_COMPONENTS["tps"])
+        for d in (RECORDED_CONFIG["distortion"], RECORDED_COMPONENTS["rts"])
+    ]
+    assert axes(flats, rows=["distortion.name"]) == (("distortion",), ("transform",))
+    assert axes(flats, columns=["transform"]) == (("distortion",), ("transform",))
+    assert axes(flats, rows=["placement.at"], columns=[]) == (("placement",), ())
+    chosen = choose_axes(flats, rows=["transform"], columns=[])
+    assert chosen.mixed == ("distortion",)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["seed"], "the seed is no row or column"),
+        (["nonsense"], "no run has the key 'nonsense'; the keys are dataset, dataset.root, distortion"),
+        (["transform", "transform.name"], "'transform' is asked for as a row or column more than once"),
+    ],
+)
+@pytest.mark.no_jaxtyping
+def test_a_key_that_cannot_be_an_axis_is_refused(rows, message):
+    with pytest.raises(stnkit.InputError, match=message):
+        choose_axes([flat()], rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "null"), ([4, 4], "4×4"), (True, "true"), (0.5, "0.5"), (["a", "b"], "a+b"), ([], "none"), ("x", "x")],
+)
+def test_values_are_written_as_readers_write_them(value, text):
+    assert label({"key": value}, "key") == text

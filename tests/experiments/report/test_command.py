@@ -1,0 +1,95 @@
+import csv
+import json
+
+import pytest
+
+from tests.helpers import RECORDED_COMPONENTS
+
+
+@pytest.fixture
+def made(make_run):
+    make_run(record={"test_error": 1.0, "seconds": 3.0})
+    make_run(transform=RECORDED_COMPONENTS["tps"], status="failed", record={"error": "ValueError: no"})
+    return make_run.root
+
+
+def test_a_table_of_a_real_sweep(stnkit_main, sweep):
+    code, out, _ = stnkit_main("report", sweep / "ok", sweep / "bad")
+    assert code == 0
+    told = json.loads((sweep / "ok" / "0" / "metrics.json").read_text())
+    assert f"{told['test_error']:.2f}" in out
+    assert "training.epochs must be at least 1" in out
+    assert "1 failed" in out
+
+
+@pytest.mark.parametrize("format_", ["terminal", "markdown", "csv", "json"])
+def test_every_format_goes_to_the_terminal_or_a_file(format_, stnkit_main, made, tmp_path):
+    code, out, err = stnkit_main("report", made, "--format", format_)
+    assert code == 0
+    assert err == ""
+    assert "tps" in out
+    assert stnkit_main("report", made, "--format", format_, "--output", tmp_path / "table")[0] == 0
+    assert (tmp_path / "table").read_text() == out
+    if format_ == "json":
+        assert json.loads(out)["rows"] == ["transform"]
+    if format_ == "csv":
+        assert [row["transform"] for row in csv.DictReader(out.splitlines())] == ["affine", "tps"]
+
+
+def test_rows_columns_and_values_can_be_chosen(stnkit_main, made):
+    chosen = ["--rows", "placement", "--columns", "transform", "--value", "seconds,test_error", "--value", "seed"]
+    code, out, _ = stnkit_main("report", made, "--format", "json", *chosen)
+    assert code == 0
+    told = json.loads(out)
+    assert (told["rows"], told["columns"]) == (["placement"], ["transform"])
+    assert told["values"] == ["seconds", "test_error", "seed"]
+
+
+def test_no_columns_are_an_empty_name(stnkit_main, make_run):
+    for transform in (RECORDED_COMPONENTS["tps"], {"name": "affine"}):
+        make_run(transform=transform)
+        make_run(transform=transform, distortion=RECORDED_COMPONENTS["rts"])
+    code, out, _ = stnkit_main("report", make_run.root, "--format", "json", "--columns", "")
+    assert code == 0
+    assert json.loads(out)["rows"] == ["transform", "distortion"]
+
+
+def test_the_paper_stands_beside_what_it_has_a_figure_for(stnkit_main, made):
+    code, out, _ = stnkit_main("report", made, "--against", "paper")
+    assert code == 0
+    assert "the paper 0.7, +0.30" in out
+
+
+def test_a_page_is_written_whole(stnkit_main, made, tmp_path):
+    code, _, err = stnkit_main("report", made, "--html", tmp_path / "page.html")
+    assert code == 0
+    assert f"page  {tmp_path / 'page.html'}" in err
+    text = (tmp_path / "page.html").read_text()
+    assert text.startswith("<!doctype html>")
+    assert text.rstrip().endswith("</html>")
+    assert "http" not in text.replace("http://www.w3.org/", "").replace("http-equiv", "")
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "stnkit report: nowhere does not exist; name the directories of runs or sweeps"),
+        (["."], "stnkit report: no run in .: looked for metrics.json there and in all folders below"),
+        (["runs", "--rows", "speed"], "no run has the key 'speed'"),
+        (["runs", "--rows", "seed"], "the seed is no row or column"),
+        (["runs", "--value", "speed"], "no completed run has a number 'speed'"),
+        (["runs", "--against", "nature"], "there are no figures of 'nature'"),
+        (["runs", "--value", "seconds", "--against", "paper"], "the paper's figures are test_error"),
+        (["runs", "--html", "nowhere/page.html"], "--html nowhere/page.html: there is no folder nowhere"),
+        (["runs", "--output", "runs"], "--output runs is a folder, and must be a file"),
+    ],
+)
+def test_a_users_mistake_is_one_sentence_and_exit_code_2(arguments, message, stnkit_main, made):
+    if arguments == ["."]:
+        made.rename(made.parent.parent / f"{made.parent.name}-elsewhere")
+    code, out, err = stnkit_main("report", *arguments)
+    assert code == 2
+    (line,) = err.splitlines()
+    assert message in line
+    assert out == ""

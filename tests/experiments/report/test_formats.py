@@ -1,0 +1,89 @@
+import csv
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from stnkit.experiments.report.formats import as_csv, as_json, as_markdown
+from stnkit.experiments.report.published_results import compare, load_reference
+from stnkit.experiments.report.table import make_table, notes
+from stnkit.experiments.report.terminal import print_table
+from stnkit.experiments.report.text_table import make_grid
+from tests.helpers import RECORDED_COMPONENTS
+
+
+@pytest.fixture
+def table(make_run, runs_of):
+    """Two transforms by two distortions: two seeds, a failed run, a missing cell, a broken record."""
+    make_run(seed=0, record={"test_error": 1.0, "seconds": 10})
+    make_run(seed=1, record={"test_error": 2.0, "seconds": 20})
+    make_run(seed=0, transform=RECORDED_COMPONENTS["tps"], status="failed", record={"error": "ValueError: a | b <b>"})
+    make_run(seed=0, distortion=RECORDED_COMPONENTS["rts"], record={"test_error": 4.0, "seconds": 30})
+    (make_run("broken") / "metrics.json").write_text("{")
+    return make_table(runs_of(), metrics=["test_error", "seconds"])
+
+
+def printed(table, width, comparison=None):
+    file = io.StringIO()
+    print_table(make_grid(table, comparison), notes(table), Console(file=file, width=width))
+    return file.getvalue()
+
+
+def test_csv_has_one_line_for_each_cell_and_each_broken_record(table):
+    rows = list(csv.DictReader(as_csv(table, compare(table, load_reference("paper"))).splitlines()))
+    assert [(row["transform"], row["distortion"]) for row in rows] == [
+        ("affine", "rotation"),
+        ("affine", "rts"),
+        ("tps", "rotation"),
+        ("tps", "rts"),
+        ("", ""),
+    ]
+    assert (float(rows[0]["test_error"]), float(rows[0]["seconds"])) == (1.5, 15)
+    assert float(rows[0]["test_error_std"]) == pytest.approx(0.5**0.5)
+    assert (rows[0]["completed"], rows[2]["failed"], rows[3]["completed"], rows[4]["broken"]) == ("2", "1", "0", "1")
+    assert float(rows[0]["difference"]) == pytest.approx(0.8)
+    assert rows[2]["test_error"] == ""
+    assert rows[4]["directories"].endswith("broken")
+
+
+def test_json_has_every_run_with_its_status_and_reason(table):
+    told = json.loads(as_json(table, notes(table), compare(table, load_reference("paper"))))
+    cells = {(c["row"]["transform"], c["column"]["distortion"]): c for c in told["cells"]}
+    assert cells["affine", "rotation"]["statistics"]["test_error"]["mean"] == 1.5
+    assert [run["seed"] for run in cells["affine", "rotation"]["runs"]] == [0, 1]
+    assert [run["values"]["seconds"] for run in cells["affine", "rotation"]["runs"]] == [10, 20]
+    assert cells["tps", "rotation"]["runs"][0]["reason"] == "ValueError: a | b <b>"
+    assert cells["tps", "rotation"]["statistics"]["test_error"] is None
+    assert cells["tps", "rts"]["runs"] == []
+    assert cells["tps", "rts"]["reference"] == 0.5
+    assert told["broken"][0]["status"] == "broken"
+
+
+def test_markdown_is_a_table_that_no_text_can_break(table):
+    lines = as_markdown(make_grid(table, compare(table, load_reference("paper"))), notes(table)).splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert len(rows) == 2 + 3
+    assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
+    assert rows[2].startswith("| affine | 1.50 ± 0.71 (2)<br>the paper 0.7, +0.80 |")
+    assert "1 failed" in rows[3]
+    assert "broken" in rows[4]
+    assert any("a \\| b &lt;b>" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 60, 40])
+def test_a_narrow_terminal_gets_blocks_of_whole_columns(table, width):
+    text = printed(table, width)
+    lines = [line for line in text.splitlines() if "(number of" not in line and ": " not in line]
+    assert max(map(len, lines)) <= width
+    for whole in ("1.50 ± 0.71 (2)", "15.00 ± 7.07 (2)", "1 failed", "broken", "—"):
+        assert any(whole in line for line in lines)
+    assert sum(line.startswith(" affine") for line in lines) == {80: 2, 60: 3, 40: 4}[width]
+
+
+def test_the_terminal_shows_brackets_of_a_label_as_they_are(make_run, runs_of):
+    make_run(network={"name": "[red]x[/red]"})
+    make_run(network={"name": "[/nonsense]"})
+    text = printed(make_table(runs_of()), 80)
+    assert "[red]x[/red]" in text
+    assert "[/nonsense]" in text

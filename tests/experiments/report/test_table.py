@@ -1,0 +1,121 @@
+import statistics
+
+import pytest
+
+import stnkit
+from stnkit.experiments.report.table import Statistic, make_table, notes, number
+from tests.helpers import RECORDED_COMPONENTS
+
+
+def texts(table, metric="test_error"):
+    return [[cell.text(metric) for cell in line] for line in table.cells]
+
+
+def test_a_cell_is_mean_and_sample_standard_deviation_over_seeds(make_run, runs_of):
+    errors = [1.0, 1.5, 2.6]
+    for seed, error in enumerate(errors):
+        make_run(seed=seed, record={"test_error": error})
+    table = make_table(runs_of())
+    statistic = table.cells[0][0].statistic("test_error")
+    assert statistic.mean == pytest.approx(statistics.fmean(errors))
+    assert statistic.std == pytest.approx(statistics.stdev(errors))
+    assert texts(table) == [["1.70 ± 0.82 (3)"]]
+    assert table.row_title(0) == "all runs"
+
+
+def test_what_is_missing_or_unfinished_shows_in_its_cell(make_run, runs_of):
+    make_run(seed=0, record={"test_error": 1.0})
+    make_run(seed=1, record={"test_error": 2.0})
+    make_run(seed=0, transform=RECORDED_COMPONENTS["tps"], record={"test_error": 3.0})
+    make_run(seed=1, transform=RECORDED_COMPONENTS["tps"], status="failed", record={"error": "OSError: disk full"})
+    make_run(seed=0, distortion=RECORDED_COMPONENTS["rts"], status="running")
+    make_run(seed=1, distortion=RECORDED_COMPONENTS["rts"], status="interrupted", record={"test_error": 9.0})
+    table = make_table(runs_of())
+    assert (table.rows, table.columns) == ([("affine",), ("tps",)], [("rotation",), ("rts",)])
+    assert texts(table) == [["1.50 ± 0.71 (2)", "1 interrupted, 1 running"], ["3.00 (1/2), 1 failed", "—"]]
+    told = notes(table)
+    assert any(note.startswith("failed: ") and note.endswith("runs/3: OSError: disk full") for note in told)
+    assert any(note.startswith("running: ") for note in told)
+
+
+def test_one_reason_of_many_runs_is_told_once(make_run, runs_of):
+    for seed in range(6):
+        make_run(seed=seed, status="failed", record={"error": "OSError: disk\nfull"})
+    (note,) = (note for note in notes(make_table(runs_of())) if note.startswith("failed"))
+    assert "runs/2 and 3 more: OSError: disk full" in note
+
+
+def test_a_completed_run_without_the_metric_has_no_value(make_run, runs_of):
+    make_run(record={"test_error": 1.0, "rotation_residual": 20.0})
+    make_run(placement={"at": []}, record={"test_error": None})
+    table = make_table(runs_of(), metrics=["test_error", "rotation_residual"])
+    assert texts(table) == [["1.00 (1)"], ["n/a"]]
+    assert texts(table, "rotation_residual") == [["20.00 (1)"], ["n/a"]]
+
+
+def test_broken_records_are_kept_apart(make_run, runs_of):
+    make_run(record={"test_error": 1.0})
+    (make_run() / "metrics.json").write_text("{")
+    table = make_table(runs_of())
+    assert len(table.broken) == 1
+    assert texts(table) == [["1.00 (1)"]]
+    assert any(note.startswith("broken: ") for note in notes(table))
+
+
+def test_only_broken_records_are_no_crash(make_run, runs_of):
+    (make_run() / "metrics.json").write_text("{")
+    assert make_table(runs_of()).cells == []
+
+
+def test_numbers_ascend_and_names_stay_in_the_order_of_the_runs(make_run, runs_of):
+    for epochs in (10, 2, 1):
+        make_run(training={"epochs": epochs})
+    assert make_table(runs_of()).rows == [("1",), ("2",), ("10",)]
+
+
+def test_names_stay_in_the_order_of_the_runs(make_run, runs_of):
+    make_run(transform=RECORDED_COMPONENTS["tps"])
+    make_run()
+    assert make_table(runs_of()).rows == [("tps",), ("affine",)]
+
+
+def test_titles_name_options_and_leave_out_what_a_run_does_not_have(make_run, runs_of):
+    make_run()
+    for n in (3, 5):
+        make_run(transform=RECORDED_COMPONENTS["tps"] | {"control_points": [n, n]})
+    table = make_table(runs_of(), columns=[])
+    titles = [table.row_title(i) for i in range(3)]
+    assert titles == ["affine", "tps · control_points=3×3", "tps · control_points=5×5"]
+
+
+def test_runs_that_differ_in_more_than_their_seed_are_mixed_only_with_a_note(make_run, runs_of):
+    make_run(record={"test_error": 1.0})
+    make_run(distortion=RECORDED_COMPONENTS["rts"], record={"test_error": 2.0})
+    table = make_table(runs_of(), rows=["transform"], columns=[])
+    assert texts(table) == [["1.50 ± 0.71 (2)"]]
+    assert "runs of one cell differ in distortion, and the mean goes over that too" in notes(table)
+
+
+@pytest.mark.no_jaxtyping
+def test_an_unknown_metric_lists_those_there_are(make_run, runs_of):
+    make_run(record={"test_error": 1.0, "pose": {"rotation": 2.0}})
+    with pytest.raises(
+        stnkit.InputError, match=r"no completed run has a number 'speed'; .* pose\.rotation, seed, test_e"
+    ):
+        make_table(runs_of(), metrics=["speed"])
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "text"),
+    [
+        (1.234, 0.5, "1.23 ± 0.50"),
+        (0.0, None, "0.00"),
+        (425160.0, 0.0, "425160 ± 0"),
+        (0.01234, 0.001, "0.012 ± 0.001"),
+        (0.000012, None, "0.000012"),
+        (123.456, None, "123.46"),
+        (-0.5, None, "-0.50"),
+    ],
+)
+def test_numbers_have_as_many_decimals_as_tell_something(mean, std, text):
+    assert number(Statistic(mean, std, 1 if std is None else 2)) == text

@@ -1,0 +1,56 @@
+"""Shared helpers of the tests. Fixtures are in `conftest.py`."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+# Seconds, not minutes: the smallest network on 1,197 images.
+QUICK = [
+    "network=paper_fcn",
+    "network.hidden=[16]",
+    "localizer=fully_connected",
+    "training.batch_size=256",
+    "training.progress=false",
+    "training.epochs=2",
+]
+
+# The config in the record of a run, as the tests of the report write it.
+RECORDED_CONFIG = {
+    "network": {"name": "paper_cnn", "channels": None},
+    "placement": {"at": ["input"]},
+    "transform": {"name": "affine", "ndim": 2},
+    "localizer": {"name": "convolutional", "features": 20},
+    "sampler": {"name": "bilinear", "padding": "zeros"},
+    "dataset": {"name": "mnist", "root": "data/mnist"},
+    "distortion": {"name": "rotation", "degrees": 90.0},
+    "training": {"epochs": 2, "learning_rate": 0.003, "progress": False},
+    "out_size": None,
+    "seed": 0,
+    "resume": None,
+}
+# The whole mapping of a component, for the components that tests of the report vary.
+RECORDED_COMPONENTS = {
+    "tps": {"name": "tps", "control_points": None, "smoothing": 0.0},
+    "rts": {"name": "rts", "degrees": 45.0, "scale": [0.7, 1.2], "canvas": [42, 42]},
+}
+
+
+def metrics(run_dir):
+    """The content of a run's metrics.json."""
+    return json.loads((Path(run_dir) / "metrics.json").read_text())
+
+
+def pip_install(target, *packages):
+    """Install packages into `target` from copies, since a build leaves its folders beside the sources."""
+    copies = []
+    for package in map(Path, packages):
+        copies.append(target.parent / f"{target.name}-sources" / package.name)
+        shutil.copytree(package, copies[-1], ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
+    options = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *options, "--target", target, *copies]
+    result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr

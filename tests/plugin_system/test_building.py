@@ -1,0 +1,146 @@
+import enum
+from pathlib import Path
+
+import pytest
+
+import stnkit
+from stnkit.plugin_system.hookspecs import Component
+from stnkit.plugin_system.options import checked, options_of
+from stnkit.plugin_system.registry import plugin_registry
+
+
+class Flavor(enum.StrEnum):
+    sweet = "sweet"
+    sour = "sour"
+
+
+class Example(stnkit.Sampler):
+    """Keeps what it was given."""
+
+    def __init__(
+        self,
+        number: float = 1.0,
+        pair: tuple[int, int] = (1, 2),
+        names: list[str] | None = None,
+        flavor: Flavor | str = Flavor.sweet,
+    ):
+        super().__init__()
+        self.given = (number, pair, names, flavor)
+        if number < 0:
+            raise ValueError(f"number must not be negative, but {number} was given")
+
+    def forward(self, image, grid):
+        return image
+
+
+EXAMPLE = Component("example", Example)
+
+
+def test_options_are_the_parameters_of_the_constructor_without_what_the_program_supplies():
+    localizer = plugin_registry().component("localizer", "convolutional")
+    assert [o.name for o in options_of(localizer)] == [
+        "channels",
+        "kernel_size",
+        "downsample",
+        "features",
+        "batch_norm",
+    ]
+
+
+def test_a_list_becomes_the_tuple_that_is_asked_for_and_an_int_passes_for_a_float():
+    assert checked(EXAMPLE, {"pair": [3, 4], "number": 2}) == {"pair": (3, 4), "number": 2}
+
+
+class Readings(stnkit.Sampler):
+    """Keeps what a config makes of YAML."""
+
+    def __init__(
+        self,
+        flavor: Flavor = Flavor.sweet,
+        flavors: list[Flavor] | None = None,
+        root: Path = Path("data"),
+        corners: tuple[tuple[int, int], ...] = ((0, 0),),
+        rates: dict[str, tuple[float, float]] | None = None,
+    ):
+        super().__init__()
+        self.given = (flavor, flavors, root, corners, rates)
+
+    def forward(self, image, grid):
+        return image
+
+
+def test_strings_become_the_enums_and_paths_that_are_asked_for_and_lists_the_tuples_however_deep():
+    given = {
+        "flavor": "sour",
+        "flavors": ["sour", "sweet"],
+        "root": "a/b",
+        "corners": [[1, 2], [3, 4]],
+        "rates": {"a": [0.5, 1]},
+    }
+    assert checked(Component("readings", Readings), given) == {
+        "flavor": Flavor.sour,
+        "flavors": [Flavor.sour, Flavor.sweet],
+        "root": Path("a/b"),
+        "corners": ((1, 2), (3, 4)),
+        "rates": {"a": (0.5, 1)},
+    }
+    with pytest.raises(stnkit.InputError, match="option flavor must be Flavor, but 'bitter' was given"):
+        checked(Component("readings", Readings), {"flavor": "bitter"})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pair": [1, 2, 3]}, r"option pair must be tuple\[int, int\], but \[1, 2, 3\] was given"),
+        ({"number": "x"}, "option number must be float, but 'x' was given"),
+        ({"names": [1]}, r"option names must be list\[str\] \| None, but \[1\] was given"),
+        ({"nmaes": []}, "no option 'nmaes'; its options are: number, pair, names, flavor"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_in_one_sentence(options, message):
+    with pytest.raises(stnkit.InputError, match=message) as error:
+        checked(EXAMPLE, options)
+    assert "\n" not in str(error.value)
+
+
+def test_build_takes_a_name_or_a_mapping_and_options_win():
+    assert stnkit.build("transform", "affine").ndim == 2
+    assert stnkit.build("transform", {"name": "affine", "ndim": 3}).ndim == 3
+    assert stnkit.build("transform", {"name": "affine", "ndim": 2}, ndim=3).ndim == 3
+
+
+def test_build_does_not_change_the_mapping():
+    mapping = {"name": "affine", "ndim": 3}
+    stnkit.build("transform", mapping)
+    assert mapping == {"name": "affine", "ndim": 3}
+
+
+@pytest.mark.parametrize("given", [{}, {"ndim": 2}, 3, None, ["affine"], {"name": 3}])
+@pytest.mark.no_jaxtyping
+def test_what_is_neither_a_name_nor_a_mapping_is_refused(given):
+    with pytest.raises(stnkit.InputError, match="a name or a mapping with a name"):
+        stnkit.build("transform", given)
+
+
+def test_an_unknown_name_lists_the_names_there_are():
+    with pytest.raises(stnkit.UnknownNameError, match=r"no transform 'nonsense'; the transforms are: .*affine"):
+        stnkit.build("transform", "nonsense")
+
+
+def test_an_unknown_kind_lists_the_kinds():
+    with pytest.raises(stnkit.InputError, match="no kind 'transfrom'; the kinds are transform, localizer, sampler"):
+        stnkit.build("transfrom", "affine")
+
+
+def test_supplied_parameters_are_needed_by_those_that_take_them_and_dropped_for_the_others():
+    with pytest.raises(stnkit.InputError, match="in_shape, which the program has to supply"):
+        stnkit.build("localizer", "convolutional")
+    assert stnkit.build("network", "paper_fcn", in_shape=(1, 8, 8), n_classes=3)
+    with pytest.raises(stnkit.InputError, match="no option 'in_shape'"):
+        stnkit.build("localizer", {"name": "convolutional", "in_shape": [1, 8, 8]}, in_shape=(1, 8, 8))
+
+
+@pytest.mark.no_jaxtyping
+def test_what_a_constructor_refuses_names_the_component():
+    with pytest.raises(stnkit.InputError, match=r"^transform 'affine': ndim must be 2 or 3, but 4 was given$"):
+        stnkit.build("transform", "affine", ndim=4)

@@ -1,0 +1,262 @@
+"""Every hook: documented in docs/hooks.md, and what stands there works when it is installed."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.cli.main import VERBS
+from stnkit.plugin_system import hookspecs
+from stnkit.plugin_system.registry import PluginWarning, plugin_registry
+from tests.helpers import QUICK, ROOT, metrics
+
+PAGE = (ROOT / "docs" / "hooks.md").read_text()
+SECTIONS = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
+HOOKS = sorted(name for name in vars(hookspecs) if name.startswith("stnkit_"))
+
+
+def block(hook, language="python"):
+    return re.search(rf"^```{language}\n(.*?)^```", SECTIONS[hook], re.DOTALL | re.MULTILINE)[1]
+
+
+def yielding(hook, expression, before=""):
+    return f"import stnkit, lightning\n{before}\n@stnkit.hookimpl\ndef {hook}:\n    return {expression}\n"
+
+
+def test_every_hook_is_documented_with_a_block_that_implements_it():
+    assert sorted(SECTIONS) == HOOKS
+    for hook in HOOKS:
+        assert f"@stnkit.hookimpl\ndef {hook}(" in block(hook)
+        assert f"`{hook}`" in PAGE.split("## `")[0]
+
+
+def test_every_hook_has_a_test_that_bears_its_name():
+    tests = [name for name in globals() if name.startswith("test_hook_")]
+    for hook in HOOKS:
+        assert [name for name in tests if name.startswith(f"test_hook_{hook}")], hook
+
+
+def test_hook_stnkit_components_selects_by_name(make_distribution):
+    make_distribution("my-package", {"hook_halve": block("stnkit_components")}, {"transform.halve": "hook_halve"})
+    assert stnkit.build("transform", "halve", rate=2.0).rate == 2.0
+
+
+def test_hook_stnkit_callbacks_belong_to_every_run(make_distribution, stnkit_main):
+    make_distribution("my-package", {"hook_steps": block("stnkit_callbacks")}, {"callbacks.steps": "hook_steps"})
+    assert stnkit_main("train", *QUICK, "hydra.run.dir=run")[0] == 0
+    assert int(Path("run/steps.txt").read_text()) == metrics("run")["step"]
+    state = torch.load("run/checkpoints/last.ckpt", weights_only=True)
+    assert state["callbacks"]["CountSteps"] == {"steps": metrics("run")["step"]}
+
+
+def test_hook_stnkit_callbacks_go_on_in_a_resumed_run_which_ends_as_without_them(
+    make_distribution,
+    stnkit_main,
+):
+    assert stnkit_main("train", *QUICK, "hydra.run.dir=plain")[0] == 0
+    # Draws numbers and stops the first part of the run, as Ctrl-C would, in the middle of its second epoch.
+    stop = (
+        "class Stop(lightning.Callback):\n"
+        "    def on_train_batch_end(self, trainer, *_):\n"
+        "        torch.rand(3)\n"
+        "        if trainer.global_step == 7 and not os.environ.get('RESUMED'):\n"
+        "            os.environ['RESUMED'] = '1'\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    make_distribution(
+        "my-package",
+        {
+            "resumed_steps": block("stnkit_callbacks"),
+            "resumed_stop": yielding("stnkit_callbacks()", "[Stop()]", f"import os, signal, torch\n{stop}"),
+        },
+        {"callbacks.steps": "resumed_steps", "callbacks.stop": "resumed_stop"},
+    )
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RESUMED", "")
+        assert stnkit_main("train", *QUICK, "hydra.run.dir=run")[0] == 130
+        assert stnkit_main("train", "resume=run")[0] == 0
+    assert int(Path("run/steps.txt").read_text()) == metrics("run")["step"]
+    assert metrics("run")["history"] == metrics("plain")["history"]
+    resumed, plain = (
+        torch.load(f"{run}/checkpoints/last.ckpt", weights_only=True)["state_dict"] for run in ("run", "plain")
+    )
+    assert all(torch.equal(resumed[name], plain[name]) for name in plain)
+
+
+@pytest.mark.parametrize(
+    ("case", "text", "reason"),
+    [
+        ("raises", yielding("stnkit_callbacks(config)", "[config['nothing']]"), "KeyError: 'nothing'"),
+        ("no_callback", yielding("stnkit_callbacks()", "[7]"), "7 is no lightning.Callback"),
+        ("no_list", yielding("stnkit_callbacks()", "7"), "TypeError: 'int' object is not iterable"),
+        ("nothing", yielding("stnkit_callbacks()", "None"), "stnkit_callbacks returns None"),
+    ],
+)
+def test_hook_stnkit_callbacks_that_cannot_be_used_end_the_run_before_its_data_is_loaded(
+    case,
+    text,
+    reason,
+    make_distribution,
+    stnkit_main,
+    monkeypatch,
+):
+    from stnkit.experiments.data.data_module import DistortedData
+
+    monkeypatch.setattr(DistortedData, "setup", lambda *_: pytest.fail("data was loaded"))
+    make_distribution("my-package", {f"bad_callbacks_{case}": text}, {"callbacks.bad": f"bad_callbacks_{case}"})
+    code, _, err = stnkit_main("train", *QUICK, "hydra.run.dir=run")
+    assert code == 2
+    assert f"stnkit train: the callbacks of my-package 1.0 (bad_callbacks_{case}) cannot be used: " in err
+    assert reason in err
+    assert len(err.splitlines()) == 1
+    assert metrics("run")["status"] == "failed"
+
+
+def test_hook_stnkit_callbacks_cannot_change_the_config_of_the_run(make_distribution, stnkit_main):
+    text = yielding("stnkit_callbacks(config)", "config['training'].clear() or []")
+    make_distribution("my-package", {"meddling": text}, {"callbacks.meddling": "meddling"})
+    assert stnkit_main("train", *QUICK, "hydra.run.dir=run")[0] == 0
+    assert metrics("run")["config"]["training"]["epochs"] == 2
+
+
+def test_hook_stnkit_verbs_are_listed_without_an_import_and_run(make_distribution, stnkit_main):
+    make_distribution("my-package", {"hook_census": block("stnkit_verbs")}, {"verb.census": "hook_census"})
+    code, out, _ = stnkit_main("--help")
+    assert code == 0
+    assert re.search(r"^  census +of my-package 1\.0$", out, re.MULTILINE)
+    assert "hook_census" not in sys.modules
+    code, out, err = stnkit_main("census")
+    assert (code, out, err) == (0, "identity of affine: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]\n", "")
+    assert "stnkit_plugins" not in vars(sys.modules["hook_census"])
+    code, _, err = stnkit_main("census", "7")
+    assert (code, err) == (2, "stnkit census: census takes no argument, but '7' was given\n")
+    assert [verb.help for verb, _ in plugin_registry().verbs] == ["print the identity of the affine transform"]
+
+
+def test_hook_stnkit_verbs_import_their_own_plugin_and_no_other(make_distribution, stnkit_process):
+    text = yielding("stnkit_verbs()", "[stnkit.Verb('quick', lambda a: 'torch' in sys.modules, 'x')]", "import sys")
+    folder = make_distribution("my-package", {"quick_verb": text.replace(", lightning", "")}, {
+        "verb.quick": "quick_verb", "transform.broken": "no_such_module_at_all"
+    })  # fmt: skip
+    code = f"import sys; sys.path.insert(0, {str(folder)!r}); from stnkit.cli.main import entry; entry()"
+    process = stnkit_process("quick", code=code)
+    assert process.communicate(timeout=60) == ("", "")
+    assert process.returncode == 0
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("case", "key", "expression", "reason"),
+    [
+        ("own", "verb.train", "[stnkit.Verb('train', print, 'x')]", "the verb 'train' is stnkit's own"),
+        ("key", "verb.a", "[stnkit.Verb('b', print, 'x')]", "the verb 'b' needs an entry point verb.b"),
+        ("absent", "verb.absent", "[]", "verb.absent announces a verb that stnkit_verbs does not yield"),
+        ("other", "verb.other", "[7]", "stnkit_verbs yields 7, which is no stnkit.Verb"),
+        ("name", "verb.Name", "[stnkit.Verb('Na me', print, 'x')]", "name of a verb must be lower-case"),
+        ("run", "verb.run", "[stnkit.Verb('run', 7, 'x')]", "needs a function to run, but 7"),
+        ("help", "verb.help-less", "[stnkit.Verb('help-less', print, '')]", "needs one line of help"),
+        ("raises", "verb.raises", "1 / 0", "ZeroDivisionError"),
+    ],
+)
+def test_hook_stnkit_verbs_that_are_none_are_a_row_with_the_reason(
+    case,
+    key,
+    expression,
+    reason,
+    make_distribution,
+    stnkit_main,
+):
+    text = yielding("stnkit_verbs()", expression)
+    make_distribution("my-package", {f"bad_verb_{case}": text}, {key: f"bad_verb_{case}"})
+    with pytest.warns(PluginWarning, match=reason) as caught:
+        (broken,) = plugin_registry().broken
+    assert len(caught) == 1
+    assert reason in broken.reason
+    verb = key.removeprefix("verb.")
+    if verb not in VERBS:
+        code, _, err = stnkit_main(verb)
+        assert code == 2
+        (line,) = err.splitlines()
+        assert line.startswith(f"stnkit {verb}: plugin {key} of my-package 1.0 (bad_verb_{case}) is broken: ")
+        assert reason in line
+    else:
+        assert stnkit_main(verb, "--cfg", "job")[0] == 0  # ours, as ever
+
+
+def test_hook_stnkit_verbs_of_one_name_are_an_error_for_who_asks(make_distribution, stnkit_main):
+    for name in ("first", "second"):
+        text = yielding("stnkit_verbs()", "[stnkit.Verb('same', print, 'x')]")
+        make_distribution(name, {f"verb_{name}": text}, {"verb.same": f"verb_{name}"})
+    code, _, err = stnkit_main("same")
+    assert code == 2
+    assert re.fullmatch(r"stnkit same: the verb 'same' is provided twice, by .*first 1\.0.*\n", err)
+    with pytest.warns(PluginWarning, match="'same' is provided twice") as caught:
+        assert len(plugin_registry().broken) == 2
+    assert len(caught) == 1
+
+
+def test_hook_stnkit_search_paths_bring_experiments(make_distribution, stnkit_main):
+    files = {
+        "my_package/__init__.py": "",
+        "my_package/search_paths.py": block("stnkit_search_paths"),
+        "my_package/conf/__init__.py": "",
+        "my_package/conf/experiment/quick.yaml": block("stnkit_search_paths", "yaml"),
+    }
+    make_distribution("my-package", files, {"search_path.my_package": "my_package.search_paths"})
+    code, out, err = stnkit_main("train", "+experiment=quick", "--cfg", "job")
+    assert code == 0, err
+    assert re.search(r"^transform:\n  name: tps$", out, re.MULTILINE)
+    assert re.search(r"^  epochs: 3$", out, re.MULTILINE)
+    code, out, _ = stnkit_main("train", "--info", "searchpath")
+    assert re.search(r"my-package 1\.0 \(my_package.search_paths\) +\| pkg://my_package.conf", out)
+
+
+@pytest.mark.parametrize(
+    ("case", "expression", "reason"),
+    [
+        ("package", "['pkg://no_such_package.conf']", "pkg://no_such_package.conf does not exist: No module named"),
+        ("folder", "['file:///no/such/folder']", "file:///no/such/folder does not exist"),
+        ("module", "['pkg://json.decoder']", "pkg://json.decoder does not exist"),
+        ("scheme", "['conf']", "must start with pkg:// or file://, but 'conf' was given"),
+        ("type", "[7]", "must start with pkg:// or file://, but 7 was given"),
+        ("plain_folder", "['pkg://plain_folder']", "pkg://plain_folder is no package: it has no __init__.py"),
+    ],
+)
+@pytest.mark.no_jaxtyping
+def test_hook_stnkit_search_paths_that_lead_nowhere_are_a_row_with_the_reason(
+    case, expression, reason, make_distribution
+):
+    text = yielding("stnkit_search_paths()", expression)
+    make_distribution("my-package", {f"bad_path_{case}": text, "plain_folder/conf.yaml": "a: 1"}, {
+        "search_path.bad": f"bad_path_{case}"
+    })  # fmt: skip
+    with pytest.warns(PluginWarning, match=reason) as caught:
+        assert [reason in broken.reason for broken in plugin_registry().broken] == [True]
+    assert len(caught) == 1
+    assert plugin_registry().search_paths == []
+
+
+@pytest.mark.parametrize("key", ["verb.x", "callbacks.x", "search_path.x"])
+def test_an_entry_point_that_announces_a_hook_needs_it(key, make_distribution):
+    module = f"announces_{key[:-2]}"
+    make_distribution("my-package", {module: block("stnkit_components")}, {key: module})
+    with pytest.warns(PluginWarning, match=f"entry point {key} announces the hook stnkit_.*, which it does not"):
+        assert plugin_registry().names("transform")
+
+
+def test_one_module_may_implement_several_hooks(make_distribution, stnkit_main):
+    blocks = [block(hook) for hook in ("stnkit_components", "stnkit_callbacks", "stnkit_verbs")]
+    make_distribution(
+        "my-package",
+        {"all_hooks": "\n".join(blocks)},
+        {"transform.halve": "all_hooks", "verb.census": "all_hooks"},
+    )
+    assert stnkit_main("train", *QUICK, "transform=halve", "hydra.run.dir=run")[0] == 0
+    assert Path("run/steps.txt").is_file()
+    assert stnkit_main("census")[0] == 0
+    _, out, _ = stnkit_main("plugins", "--json")
+    assert [c["name"] for c in json.loads(out)["components"] if c["distribution"] == "my-package"] == ["halve"]

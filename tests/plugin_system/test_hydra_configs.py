@@ -1,0 +1,153 @@
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+import stnkit
+from stnkit.experiments.run_directory.directories import register_resolvers
+from stnkit.experiments.schema import register_schema
+from stnkit.plugin_system.hydra_configs import register_component_groups
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.registry import plugin_registry
+
+
+@pytest.fixture
+def composed(make_distribution):
+    def composed(*overrides):
+        register_schema()
+        register_component_groups()
+        register_resolvers()
+        with initialize_config_module("stnkit.conf", version_base="1.3"):
+            return compose("train", overrides=list(overrides))
+
+    composed.make_distribution = make_distribution
+    return composed
+
+
+def test_the_default_experiment_is_the_affine_one(composed):
+    config = composed()
+    names = {kind: str(config[kind].name) for kind in ("transform", "localizer", "sampler", "network", "dataset")}
+    assert names == {
+        "transform": "affine",
+        "localizer": "convolutional",
+        "sampler": "bilinear",
+        "network": "paper_cnn",
+        "dataset": "digits",
+    }
+    assert config.placement.at == ["input"]
+
+
+@pytest.mark.parametrize("kind", ["transform", "localizer", "sampler", "network", "dataset", "distortion"])
+def test_every_component_composes_with_its_constructors_defaults_and_builds(kind, composed):
+    supplied = {"in_shape": (1, 28, 28), "n_classes": 10, "image_shape": (1, 28, 28)}
+    for name in plugin_registry().names(kind):
+        node = OmegaConf.to_container(composed(f"{kind}={name}")[kind], enum_to_str=True)
+        assert node["name"] == name
+        assert "_target_" not in node
+        wanted = {key: value for key, value in supplied.items() if key in KINDS[kind].supplied}
+        assert stnkit.build(kind, node, **wanted)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "transform=nonsense",
+        "transform.no_such_option=1",
+        "transform.ndim=two",
+        "transform.name=projective",
+        "training.epochs=many",
+        "training.epoch=3",
+        "training.schedule=sometimes",
+        "sampler.padding=nothing",
+        "out_size=large",
+        "no_such_key=1",
+        "placement.at=3",
+        "localizer.channels=[a]",
+    ],
+)
+def test_a_misspelt_option_or_a_wrong_type_fails_before_anything_runs(override, composed):
+    with pytest.raises((HydraException, OmegaConfBaseException)):
+        composed(override)
+
+
+def test_an_enum_option_is_typed_and_takes_its_names(composed):
+    assert composed("sampler.padding=border").sampler.padding == stnkit.Padding.border
+
+
+def test_what_omegaconf_cannot_type_is_left_to_build(composed):
+    config = composed("distortion=rts", "distortion.scale=[0.5,0.6,0.7]")
+    node = OmegaConf.to_container(config.distortion, enum_to_str=True)
+    with pytest.raises(stnkit.InputError, match=r"scale must be tuple\[float, float\]"):
+        stnkit.build("distortion", node, image_shape=(1, 28, 28))
+
+
+def test_a_strangers_transform_needs_no_yaml(composed):
+    plugin = (
+        "import torch, stnkit\n"
+        "class Zoom(stnkit.TransformFamily):\n"
+        "    n_params = 1\n"
+        "    def __init__(self, rate: float = 2.0, steps: list[int] | None = None):\n"
+        "        super().__init__()\n"
+        "        self.rate, self.steps = rate, steps\n"
+        "    def identity(self): return torch.zeros(1, dtype=torch.float64)\n"
+        "    def forward(self, theta, points): return points * (1 + self.rate * theta)[..., None]\n"
+        "@stnkit.hookimpl\n"
+        "def stnkit_components(): yield stnkit.Component('zoom', Zoom)\n"
+    )
+    composed.make_distribution("zooming", {"zooming": plugin}, {"transform.zoom": "zooming"})
+    config = composed("transform=zoom", "transform.rate=3", "transform.steps=[1,2]")
+    family = stnkit.build("transform", OmegaConf.to_container(config.transform, enum_to_str=True))
+    assert (family.rate, family.steps) == (3.0, [1, 2])
+    with pytest.raises(HydraException):
+        composed("transform=zoom", "transform.rate=fast")
+
+
+def test_every_type_that_an_option_may_have_goes_through_a_config_and_back(composed):
+    parameters = {
+        "a": ("bool", "False", "true", True),
+        "b": ("int", "1", "2", 2),
+        "c": ("float", "1.0", "2", 2.0),
+        "d": ("str", "'x'", "y", "y"),
+        "e": ("Path", "Path('x')", "y/z", Path("y/z")),
+        "f": ("Literal['p', 'q']", "'p'", "q", "q"),
+        "g": ("list[int]", "(1,)", "[2,3]", [2, 3]),
+        "h": ("tuple[float, str]", "(1.0, 'a')", "[2.5,b]", (2.5, "b")),
+        "i": ("dict[str, int] | None", "None", "{a: 1}", {"a": 1}),
+        "j": ("Sequence[str | dict[str, Any]]", "()", "[tps, {name: affine}]", ["tps", {"name": "affine"}]),
+        "k": ("Path | None", "None", "y", Path("y")),
+        "l": ("int | str", "1", "two", "two"),
+        "m": ("Annotated[float, 'px']", "1.0", "2.5", 2.5),
+        "n": ("Any", "None", "[1, a]", [1, "a"]),
+        "o": ("Color", "Color.red", "blue", "Color.blue"),
+        "p": ("list[Color]", "(Color.red,)", "[blue]", "[Color.blue]"),
+    }
+    signature = ", ".join(f"{name}: {kind} = {default}" for name, (kind, default, _, _) in parameters.items())
+    plugin = (
+        "import enum, torch, stnkit\n"
+        "from collections.abc import Sequence\n"
+        "from pathlib import Path\n"
+        "from typing import Annotated, Any, Literal\n"
+        "class Color(enum.Enum):\n    red = 1\n    blue = 2\n"
+        "class Typed(stnkit.TransformFamily):\n"
+        "    n_params = 1\n"
+        f"    def __init__(self, {signature}):\n"
+        "        super().__init__()\n"
+        "        self.given = {k: v for k, v in locals().items() if len(k) == 1}\n"
+        "    def identity(self): return torch.zeros(1, dtype=torch.float64)\n"
+        "    def forward(self, theta, points): return points * torch.exp(theta)[..., None]\n"
+        "@stnkit.hookimpl\n"
+        "def stnkit_components(): yield stnkit.Component('typed', Typed)\n"
+    )
+    composed.make_distribution("typing-all", {"typing_all": plugin}, {"transform.typed": "typing_all"})
+    for given in ({}, {name: text for name, (_, _, text, _) in parameters.items()}):
+        config = composed("transform=typed", *(f"transform.{name}={text}" for name, text in given.items()))
+        node = OmegaConf.to_container(config.transform, enum_to_str=True)
+        assert json.loads(json.dumps(node)) == node  # as it stands in the record of a run
+        family = stnkit.build("transform", node)
+    color = type(family.given["o"])
+    wanted = {name: value for name, (_, _, _, value) in parameters.items()} | {"o": color.blue, "p": [color.blue]}
+    assert family.given == wanted

@@ -1,0 +1,76 @@
+import warnings
+
+import pytest
+
+import stnkit
+from stnkit.plugin_system.registry import PluginWarning, plugin_registry
+
+GOOD = """
+import torch, stnkit
+
+class Halve(stnkit.TransformFamily):
+    \"\"\"T(p) = p · exp(theta).\"\"\"
+    n_params = 1
+
+    def __init__(self, strength: float = 1.0):
+        super().__init__()
+        self.strength = strength
+
+    def identity(self):
+        return torch.zeros(1, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        return points * torch.exp(self.strength * theta)[..., None]
+
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("halve", Halve)
+"""
+
+
+def test_a_strangers_plugin_is_found_and_built(make_distribution):
+    make_distribution("stranger", {"stranger_good": GOOD}, {"transform.halve": "stranger_good"})
+    assert stnkit.build("transform", "halve", strength=0.5).strength == 0.5
+    (entry,) = plugin_registry().providers("transform", "halve")
+    assert (entry.source.distribution, entry.source.version) == ("stranger", "1.0")
+    assert entry.component.summary == "T(p) = p · exp(theta)."
+
+
+def test_an_entry_point_whose_module_yields_another_name_says_so_and_the_other_works(make_distribution):
+    make_distribution("stranger", {"stranger_typo": GOOD}, {"transform.half": "stranger_typo"})
+    reason = "does not yield what its entry point announces, transform.half: it yields transform.halve"
+    with pytest.warns(PluginWarning, match=reason):
+        assert stnkit.build("transform", "halve").strength == 1.0
+    with pytest.raises(stnkit.UnknownNameError, match=f"there is no transform 'half': .*{reason}"):
+        stnkit.build("transform", "half")
+
+
+def test_a_name_that_two_distributions_provide_is_an_error_only_for_who_asks(make_distribution):
+    for name in ("first", "second"):
+        make_distribution(name, {f"{name}_plugin": GOOD}, {"transform.halve": f"{name}_plugin"})
+    with pytest.warns(PluginWarning, match=r"'halve' is provided twice, by first 1.0 .* and second 1.0"):
+        assert stnkit.build("transform", "affine").ndim == 2
+    with pytest.raises(stnkit.PluginError, match=r"provided twice, by first 1.0 .* and second 1.0"):
+        stnkit.build("transform", "halve")
+
+
+@pytest.mark.parametrize("blocked", ["second", "second:transform.halve", "other, second"])
+def test_blocking_one_of_two_resolves_the_clash(blocked, make_distribution, monkeypatch):
+    for name in ("first", "second"):
+        make_distribution(name, {f"{name}_plugin": GOOD}, {"transform.halve": f"{name}_plugin"})
+    monkeypatch.setenv("STNKIT_DISABLE_PLUGINS", blocked)
+    assert stnkit.build("transform", "halve").strength == 1.0
+
+
+def test_only_allowed_distributions_are_loaded(make_distribution, monkeypatch):
+    make_distribution("only", {"only_plugin": GOOD}, {"transform.halve": "only_plugin"})
+    make_distribution("never", {"never_plugin": "raise RuntimeError"}, {"x.bad": "never_plugin"})
+    monkeypatch.setenv("STNKIT_PLUGINS", "only, stnkit:transform.affine")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert plugin_registry().names("transform") == ["affine", "halve"]
+    assert plugin_registry().names("sampler") == []
+
+
+def test_discovery_happens_once():
+    assert plugin_registry() is plugin_registry()

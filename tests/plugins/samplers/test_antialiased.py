@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+import stnkit
+from tests.samplers.oracles import PADDINGS, loop_sample, padding_options, random_grid, random_image
+
+
+def scaled_lattice(size, scale, shift=0.0, batch=2):
+    return (scale * stnkit.coordinates.lattice(size, dtype=torch.float64) + shift).expand(batch, *size, len(size))
+
+
+def triangle(d):
+    return max(0.0, 1 - abs(d))
+
+
+def widths_by_loops(grid, size, largest):
+    """sqrt(sum of squared central differences) per pixel and axis, in the order of the image's axes."""
+    pixels = [((grid[..., -1 - d].numpy() + 1) * n - 1) / 2 for d, n in enumerate(size)]
+    widths = np.empty((*grid.shape[:-1], len(size)))
+    for d, axis in enumerate(pixels):
+        for b in range(len(axis)):
+            slopes = [np.gradient(axis[b], axis=e) for e in range(axis[b].ndim)]
+            widths[b, ..., d] = np.clip(np.sqrt(sum(s**2 for s in slopes)), 1, largest)
+    return widths
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("size", [(6, 9), (1, 7), (3, 4, 5)])
+def test_equals_the_sum_over_pixels_with_the_widened_kernel(size, padding):
+    image = random_image(size, batch=1)
+    # Footprints of 0.2 to 4 pixels.
+    grid = scaled_lattice([2] * (len(size) - 2) + [3, 4], 1.1, batch=1)
+    grid = grid + 0.2 * random_grid(len(size), batch=1, n=4)[:, : grid.shape[1]]
+    widths = widths_by_loops(grid, size, 2.0)
+    assert widths.min() < 1.2
+    assert widths.max() == 2.0
+    expected = loop_sample(image, grid, triangle, 2, padding, normalized=True, widths=widths)
+    sampler = stnkit.build("sampler", "antialiased", max_footprint=2.0, **padding_options(padding))
+    assert np.abs(sampler(image, grid).numpy() - expected).max() < 1e-10
+    assert np.abs(sampler(image.float(), grid.float()).numpy() - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("size", [(8, 8), (1, 6), (2, 4, 8)])
+def test_is_bilinear_with_its_gradients_where_nothing_shrinks(size, padding):
+    for grid in (scaled_lattice(size, 1.0), scaled_lattice(size, 0.7, 0.6)):
+        results = []
+        for name in ("antialiased", "bilinear"):
+            options = padding_options(padding)
+            if name == "bilinear":
+                options["double_backward"] = True
+            image, points = random_image(size).requires_grad_(), grid.clone().requires_grad_()
+            out = stnkit.build("sampler", name, **options)(image, points)
+            results.append((out, *torch.autograd.grad(out.square().sum(), (image, points))))
+        for ours, theirs in zip(*results, strict=True):
+            assert (ours - theirs).abs().max() < 1e-10
+
+
+def test_the_identity_in_float32_has_the_gradient_of_bilinear():
+    # Rounding makes footprints of 1 + 1e-6: with a kernel as wide as that, pixel centers see three pixels.
+    size = (61, 83)
+    image, grid = random_image(size, dtype=torch.float32), scaled_lattice(size, 1.0).float()
+    gradients = []
+    for name, options in (("antialiased", {}), ("bilinear", {"double_backward": True})):
+        points = grid.clone().requires_grad_()
+        out = stnkit.build("sampler", name, **options)(image, points)
+        gradients.append(torch.autograd.grad(out.sum(), points)[0])
+    assert (gradients[0] - gradients[1]).abs().max() < 1e-3 * gradients[1].abs().max()
+
+
+def test_a_rotation_is_not_blurred():
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
+    grid = scaled_lattice((8, 8), 0.7) @ turn.T
+    image = random_image((8, 8))
+    ours, bilinear = (stnkit.build("sampler", name)(image, grid) for name in ("antialiased", "bilinear"))
+    assert (ours - bilinear).abs().max() < 1e-10
+
+
+@pytest.mark.parametrize("out_size", [(20, 16), (12, 24)])
+def test_shrinking_equals_the_antialiased_interpolation_of_torch(out_size):
+    image = random_image((40, 48))
+    expected = functional.interpolate(image, out_size, mode="bilinear", antialias=True, align_corners=False)
+    ours = stnkit.build("sampler", "antialiased", padding="border")(image, scaled_lattice(out_size, 1.0))
+    # At the edges torch has no padding.
+    inside = (..., slice(2, -2), slice(2, -2))
+    assert (ours[inside] - expected[inside]).abs().max() < 1e-10
+
+
+def test_fine_stripes_become_gray_and_not_wide_stripes():
+    image = (torch.arange(64, dtype=torch.float64) % 2).expand(1, 1, 64, 64)
+    grid = scaled_lattice((21, 21), 1.0, batch=1)
+    spread = {
+        name: stnkit.build("sampler", name, padding="circular")(image, grid).std().item()
+        for name in ("antialiased", "bilinear")
+    }
+    assert spread["antialiased"] < 0.2 * spread["bilinear"]
+
+
+def test_gradients_flow_through_the_footprint():
+    sampler = stnkit.build("sampler", "antialiased", max_footprint=3.0)
+    image = random_image((9, 9), batch=1, channels=1).requires_grad_()
+    grid = scaled_lattice((3, 3), 0.9, batch=1) + 0.1 * random_grid(2, batch=1, n=3)
+    assert torch.autograd.gradcheck(sampler, (image, grid.requires_grad_()))
+    assert torch.autograd.gradgradcheck(sampler, (image, grid))
+
+
+@pytest.mark.parametrize("value", [0.5, 0.0, float("inf"), float("nan")])
+def test_a_largest_footprint_out_of_range_is_refused(value):
+    with pytest.raises(stnkit.InputError, match="max_footprint must be at least 1 pixel"):
+        stnkit.build("sampler", "antialiased", max_footprint=value)

@@ -1,0 +1,56 @@
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import stnkit
+from tests.samplers.oracles import PADDINGS, SIZES, indices, padding_options, random_grid, random_image, read
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("size", SIZES)
+def test_equals_the_pixel_at_the_rounded_index(size, padding):
+    image, grid = random_image(size), random_grid(len(size))
+    out = stnkit.build("sampler", "nearest", **padding_options(padding))(image, grid)
+    for b, c in itertools.product(range(2), range(2)):
+        axes = [np.rint(axis).astype(int) for axis in indices(grid[b], size)]
+        for place in np.ndindex(*grid.shape[1:-1]):
+            pixel = read(image[b, c].numpy(), [axis[place] for axis in axes], padding)
+            # Fill is subtracted and added again, which rounds.
+            assert abs(out[(b, c, *place)].item() - pixel) < 1e-15
+
+
+def test_labels_stay_labels():
+    labels = torch.arange(12.0).view(1, 1, 3, 4)
+    out = stnkit.build("sampler", "nearest", padding="border")(labels, random_grid(2, batch=1).float())
+    assert set(out.flatten().tolist()) <= set(range(12))
+
+
+def test_a_gradient_to_the_grid_is_zero_and_warned_of_once():
+    sampler = stnkit.build("sampler", "nearest")
+    image, grid = random_image((4, 5)).requires_grad_(), random_grid(2).requires_grad_()
+    with pytest.warns(UserWarning, match="zero gradient to the grid"):
+        out = sampler(image, grid)
+    out.square().sum().backward()
+    assert not grid.grad.any()
+    assert image.grad.any()
+    sampler(image, grid)  # a second warning would be an error
+
+
+def test_there_is_no_warning_where_no_gradient_is_wanted():
+    sampler = stnkit.build("sampler", "nearest")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sampler(random_image((4, 5)).requires_grad_(), random_grid(2))
+        with torch.no_grad():
+            sampler(random_image((4, 5)), random_grid(2).requires_grad_())
+
+
+@pytest.mark.no_jaxtyping
+def test_the_warning_does_not_break_a_compiled_program():
+    sampler = stnkit.build("sampler", "nearest")
+    image, grid = random_image((4, 5)), random_grid(2)
+    compiled = torch.compile(sampler, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(image, grid.clone().requires_grad_()), sampler(image, grid))

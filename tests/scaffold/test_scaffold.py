@@ -1,0 +1,117 @@
+"""What `stnkit plugins new` writes works at once, for every kind, and as printed."""
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from stnkit.plugin_system.kinds import KINDS
+from tests.helpers import QUICK, metrics
+
+RUFF = shutil.which("ruff", path=Path(sys.executable).parent)
+
+
+def quick_without(kind):
+    """A short run on small images that leaves the choice of this kind open."""
+    quick = [*QUICK, "distortion=rotation", "training.epochs=1"]
+    return [word for word in quick if not word.startswith(kind)]
+
+
+@pytest.mark.slow
+@pytest.mark.no_jaxtyping
+def test_every_kind_installs_passes_its_tests_and_trains(stnkit_main, install, tmp_path):
+    packages = []
+    for kind in KINDS:
+        code, _, err = stnkit_main("plugins", "new", kind, f"my_{kind}")
+        assert code == 0, err
+        packages.append(tmp_path / f"stnkit-my_{kind}")
+    install(*packages)
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-W", "error", *packages], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout
+    for kind in KINDS:
+        assert f"test_my_{kind}.py" in result.stdout
+        code, out, err = stnkit_main("plugins", "show", kind, f"my_{kind}")
+        assert code == 0, err
+        assert f"from stnkit-my_{kind} 0.1.0 (stnkit_my_{kind})" in out
+        arguments = [*quick_without(kind), f"{kind}=my_{kind}", f"hydra.run.dir={kind}"]
+        code, _, err = stnkit_main("train", *arguments)
+        assert (code, err) == (0, "")
+        assert metrics(kind)["config"][kind]["name"] == f"my_{kind}"
+        # It moves, so what was written can be learned from.
+        assert metrics(kind)["history"][0]["validation_theta_distance"] > 0
+
+
+@pytest.mark.slow
+def test_the_printed_commands_lead_to_a_trained_run(tmp_path):
+    """In a fresh environment, in a shell, word by word; only the run is made shorter."""
+    venv.create(tmp_path / "env", with_pip=False)
+    site = next((tmp_path / "env").glob("lib/*/site-packages"))
+    # The packages of this environment, its own editable installs included, and nothing from an index.
+    (site / "shared.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    programs = tmp_path / "env" / "bin"
+    (programs / "stnkit").write_text(f"#!{programs / 'python'}\nfrom stnkit.cli.main import entry\nentry()\n")
+    (programs / "stnkit").chmod(0o755)
+    (tmp_path / "pip.conf").write_text("[global]\nno-index = true\n[install]\nno-build-isolation = false\n")
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def shell(script):
+        result = subprocess.run(
+            ["bash", "-ec", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == 0, f"{script}\n{result.stdout}{result.stderr}"
+        return result.stdout
+
+    printed = shell("stnkit plugins new transform swirl")
+    commands = [line.strip() for line in printed.splitlines() if line.startswith("  ")]
+    assert commands == [
+        "cd stnkit-swirl",
+        "python -m pip install -e '.[test]'",
+        "python -m pytest",
+        "stnkit train transform=swirl",
+    ]
+    out = shell("\n".join([*commands[:-1], " ".join([commands[-1], *map(repr, quick_without("transform"))])]))
+    assert "test error" in out
+    assert not list(tmp_path.rglob("*.yaml")) or all("runs" in path.parts for path in tmp_path.rglob("*.yaml"))
+
+
+def test_the_swirl_is_at_most_15_lines_of_ones_own(stnkit_main, tmp_path):
+    stnkit_main("plugins", "new", "transform", "swirl")
+    text = (tmp_path / "stnkit-swirl" / "stnkit_swirl.py").read_text()
+    (swirl,) = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+    written = text.splitlines()[swirl.body[0].end_lineno : swirl.end_lineno]  # behind its docstring
+    code = [line for line in written if line.strip() and not line.strip().startswith("#")]
+    assert len(code) + 1 <= 15
+
+
+@pytest.mark.skipif(RUFF is None, reason="ruff is not installed")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_clean(kind, stnkit_main, tmp_path):
+    stnkit_main("plugins", "new", kind, "my_part")
+    for command in (["check", "--select", "E,F,I,B,W"], ["format", "--check"]):
+        result = subprocess.run(
+            [
+                RUFF,
+                *command,
+                "--line-length",
+                "120",
+                "--isolated",
+                ".",
+            ],
+            cwd=tmp_path / "stnkit-my_part",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout
