@@ -4,121 +4,140 @@ The public names are imported when they are first used: `import stnkit` alone im
 """
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit import coordinates, testing
+    from stnkit import coordinates, distortions, errors, families, samplers, testing
     from stnkit.datasets import Dataset
-    from stnkit.distortions import Distortion, WarpDistortion, pose_theta, uniform
-    from stnkit.errors import (
-        CheckpointError,
-        DataError,
-        DoesNotComposeError,
-        InputError,
-        NotFiniteError,
-        PluginError,
-        StnkitError,
-        UnknownNameError,
-    )
-    from stnkit.experiments.trained_run import TrainedRun, load_run
-    from stnkit.families import LinearFamily, MatrixFamily, Reflection, TransformFamily, displaced_lattice, kept
-    from stnkit.insertion.insert import insert_transformers
+    from stnkit.distortions import Distortion, WarpDistortion
+    from stnkit.experiments.trained_run import load_run
+    from stnkit.families import LinearFamily, MatrixFamily, TransformFamily
+    from stnkit.families.caching import clear_caches
+    from stnkit.insertion import insert_transformers
     from stnkit.localizers import Localizer, RegressionHead
     from stnkit.networks import Network
     from stnkit.plugin_system.building import build
-    from stnkit.plugin_system.hookspecs import Component, Verb, hookimpl
-    from stnkit.samplers import KernelSampler, PaddedSampler, Padding, Sampler
+    from stnkit.plugin_system.components import Command, Component
+    from stnkit.plugin_system.hookspecs import hookimpl
+    from stnkit.samplers import KernelSampler, PaddedSampler, Sampler
     from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
+    __version__: str
+
+# Public name: the module that holds it; "" for a module itself.
 _MODULES = {
-    "CheckpointError": "errors",
-    "Component": "plugin_system.hookspecs",
-    "DataError": "errors",
+    "Command": "plugin_system.components",
+    "Component": "plugin_system.components",
     "Dataset": "datasets",
     "Distortion": "distortions",
-    "DoesNotComposeError": "errors",
-    "InputError": "errors",
     "KernelSampler": "samplers",
     "LinearFamily": "families",
     "Localizer": "localizers",
     "MatrixFamily": "families",
     "Network": "networks",
-    "NotFiniteError": "errors",
     "PaddedSampler": "samplers",
-    "Padding": "samplers",
     "ParallelTransformers": "transformer",
-    "PluginError": "errors",
-    "Reflection": "families",
     "RegressionHead": "localizers",
     "Sampler": "samplers",
     "SpatialTransformer": "transformer",
-    "StnkitError": "errors",
-    "TrainedRun": "experiments.trained_run",
     "TransformFamily": "families",
-    "UnknownNameError": "errors",
-    "Verb": "plugin_system.hookspecs",
     "WarpDistortion": "distortions",
     "build": "plugin_system.building",
+    "clear_caches": "families.caching",
     "coordinates": "",
-    "displaced_lattice": "families",
+    "distortions": "",
+    "errors": "",
+    "families": "",
     "hookimpl": "plugin_system.hookspecs",
-    "insert_transformers": "insertion.insert",
-    "kept": "families",
+    "insert_transformers": "insertion",
     "load_run": "experiments.trained_run",
-    "pose_theta": "distortions",
+    "samplers": "",
     "testing": "",
-    "uniform": "distortions",
+}
+
+# Names of plugin API 1 and where they are now; they work in this version, with a warning.
+_RENAMED = {
+    **{
+        name: f"errors.{name}"
+        for name in (
+            "CheckpointError",
+            "DataError",
+            "DoesNotComposeError",
+            "InputError",
+            "NotFiniteError",
+            "PluginError",
+            "StnkitError",
+            "UnknownNameError",
+        )
+    },
+    "Padding": "samplers.Padding",
+    "Reflection": "families.Reflection",
+    "TrainedRun": "experiments.TrainedRun",
+    "Verb": "Command",
+    "displaced_lattice": "families.displaced_lattice",
+    "kept": "families.cached",
+    "pose_theta": "distortions.pose_theta",
+    "uniform": "distortions.uniform",
 }
 
 __all__ = [
-    "CheckpointError",
+    "Command",
     "Component",
-    "DataError",
     "Dataset",
     "Distortion",
-    "DoesNotComposeError",
-    "InputError",
     "KernelSampler",
     "LinearFamily",
     "Localizer",
     "MatrixFamily",
     "Network",
-    "NotFiniteError",
     "PaddedSampler",
-    "Padding",
     "ParallelTransformers",
-    "PluginError",
-    "Reflection",
     "RegressionHead",
     "Sampler",
     "SpatialTransformer",
-    "StnkitError",
-    "TrainedRun",
     "TransformFamily",
-    "UnknownNameError",
-    "Verb",
     "WarpDistortion",
     "build",
+    "clear_caches",
     "coordinates",
-    "displaced_lattice",
+    "distortions",
+    "errors",
+    "families",
     "hookimpl",
     "insert_transformers",
-    "kept",
     "load_run",
-    "pose_theta",
+    "samplers",
     "testing",
-    "uniform",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("stnkit")
+    elif name in _RENAMED:
+        return _renamed(name)
+    elif name in _MODULES:
+        module = importlib.import_module(f"stnkit.{_MODULES[name] or name}")
+        value = getattr(module, name) if _MODULES[name] else module
+    else:
         raise AttributeError(f"module 'stnkit' has no attribute {name!r}")
-    module = importlib.import_module(f"stnkit.{_MODULES[name]}" if _MODULES[name] else f"stnkit.{name}")
-    value = getattr(module, name) if _MODULES[name] else module
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted([*__all__, "__version__"])
+
+
+def _renamed(name: str) -> Any:
+    from stnkit.errors import RenamedWarning
+
+    new = _RENAMED[name]
+    warnings.warn(f"stnkit.{name} is now stnkit.{new}", RenamedWarning, stacklevel=3)
+    module, _, attribute = new.rpartition(".")
+    return getattr(
+        importlib.import_module(f"stnkit.{module}") if module else importlib.import_module(__name__), attribute
+    )

@@ -1,6 +1,6 @@
-"""What stnkit raises. A message is one sentence: what is wrong, what was given, what is allowed.
+"""The errors and warnings of stnkit. A message is one sentence: `expected …, got …`.
 
-The command line prints these without a traceback and ends with exit code 2.
+The command line prints an error without a traceback and ends with exit code 2.
 """
 
 
@@ -34,3 +34,22 @@ class NotFiniteError(StnkitError, ArithmeticError):
 
 class DoesNotComposeError(StnkitError, NotImplementedError):
     """The composition of two maps of this family is not in the family."""
+
+
+class RenamedWarning(FutureWarning):
+    """A name of plugin API 1 was used: it works in this version, and the warning names its successor."""
+
+
+def one_line(error: BaseException, limit: int | None = None) -> str:
+    """The message of an error without line breaks, and with its type unless it is one of ours.
+
+    Args:
+        error: any.
+        limit: number of characters after which the message is cut; None for all of it.
+    """
+    text = " ".join(str(error).split())
+    if limit is not None and len(text) > limit:
+        text = f"{text[:limit]}…"
+    if isinstance(error, StnkitError) and text:
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -27,7 +27,7 @@ class SpatialTransformer(nn.Module):
         recurrent: number of times that the localizer looks, at least 1; more than 1 for families that compose.
 
     Attributes:
-        theta: passes on every θ that is made, so that hooks can see it.
+        theta_probe: an identity through which every θ passes: register a forward hook on it to read θ.
 
     Raises:
         InputError: when `out_size` is not as many positive whole numbers as the family has dimensions, or
@@ -48,7 +48,7 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         self.localizer = localizer
         self.head = RegressionHead(localizer.n_features, family)
-        self.theta = nn.Identity()
+        self.theta_probe = nn.Identity()
         self.family = family
         self.sampler = sampler
         try:
@@ -68,7 +68,7 @@ class SpatialTransformer(nn.Module):
             # At the size of the image, whatever the output's: this is for the localizer.
             warped = self.sampler(image, self.family.grid(theta, image.shape[2:]))
             theta = self.family.compose(theta, self.head(self.localizer(warped)))
-        return self.theta(theta)
+        return self.theta_probe(theta)
 
     def warp(self, image: Float[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]) -> Float[Tensor, "B C *out_size"]:
         """The image read through T_θ, at `out_size` or its own size."""

@@ -13,7 +13,7 @@ def composes(name):
     theta = family.identity()[None]
     try:
         family.compose(theta, theta)
-    except stnkit.DoesNotComposeError:
+    except stnkit.errors.DoesNotComposeError:
         return False
     return True
 
@@ -183,11 +183,13 @@ def test_it_compiles_and_exports():
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("transform", sorted(set(plugin_registry().names("transform")) - set(COMPOSING)))
 def test_a_family_that_does_not_compose_is_refused(transform):
-    with pytest.raises(stnkit.InputError, match=r"recurrent transformer needs a family that composes, but .* does not"):
+    with pytest.raises(
+        stnkit.errors.InputError, match=r"recurrent transformer needs a family that composes, but .* does not"
+    ):
         transformer(transform, recurrent=2)
 
 
 @pytest.mark.no_jaxtyping
 def test_less_than_one_look_is_refused():
-    with pytest.raises(stnkit.InputError, match="recurrent must be at least 1, but 0 was given"):
+    with pytest.raises(stnkit.errors.InputError, match="recurrent must be at least 1, but 0 was given"):
         transformer(recurrent=0)

@@ -88,13 +88,13 @@ def test_nothing_but_weights_is_in_the_state_dict():
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("out_size", [(0, 5), (5,), (3, 4, 5)])
 def test_a_wrong_out_size_is_refused(out_size):
-    with pytest.raises(stnkit.InputError, match="out_size: a size must be 2 whole numbers"):
+    with pytest.raises(stnkit.errors.InputError, match="out_size: a size must be 2 whole numbers"):
         transformer(out_size=out_size)
 
 
 @pytest.mark.no_jaxtyping
 def test_an_image_of_other_dimensions_is_refused():
-    with pytest.raises(stnkit.InputError, match=r"4 axes.*\(2, 1, 8, 8, 8\)"):
+    with pytest.raises(stnkit.errors.InputError, match=r"4 axes.*\(2, 1, 8, 8, 8\)"):
         transformer()(torch.rand(2, 1, 8, 8, 8))
 
 
@@ -102,7 +102,9 @@ def test_an_image_of_other_dimensions_is_refused():
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_a_theta_of_the_wrong_width_is_refused(transform):
     family = stnkit.build("transform", transform)
-    with pytest.raises(stnkit.InputError, match=rf"shape \(B, {family.n_params}\).*\(3, {family.n_params + 1}\)"):
+    with pytest.raises(
+        stnkit.errors.InputError, match=rf"shape \(B, {family.n_params}\).*\(3, {family.n_params + 1}\)"
+    ):
         family.grid(torch.zeros(3, family.n_params + 1), (8,) * family.ndim)
 
 

@@ -36,7 +36,7 @@ class TutorialLocalizer(stnkit.Localizer):
     def __init__(self, in_shape: tuple[int, ...]) -> None:
         super().__init__()
         if tuple(in_shape) != (1, 28, 28):
-            raise stnkit.InputError(f"it looks at images of shape [1, 28, 28], but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"it looks at images of shape [1, 28, 28], but in_shape is {list(in_shape)}")
         self.layers = nn.Sequential(
             nn.Conv2d(1, 8, 7),
             nn.MaxPool2d(2),
@@ -66,7 +66,7 @@ class TutorialNetwork(stnkit.Network):
     def __init__(self, in_shape: tuple[int, ...], n_classes: int) -> None:
         super().__init__()
         if tuple(in_shape) != (1, 28, 28):
-            raise stnkit.InputError(f"it takes images of shape [1, 28, 28], but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"it takes images of shape [1, 28, 28], but in_shape is {list(in_shape)}")
         self.conv1 = nn.Conv2d(1, 10, 5)
         self.conv2 = nn.Conv2d(10, 20, 5)
         self.conv2_drop = nn.Dropout2d()

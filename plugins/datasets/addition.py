@@ -28,7 +28,7 @@ class Addition(stnkit.Dataset):
 
     def __init__(self, source: str | dict[str, Any] = "digits", pairs: int = 1) -> None:
         if pairs < 1:
-            raise stnkit.InputError(f"pairs must be at least 1, but {pairs} was given")
+            raise stnkit.errors.InputError(f"pairs must be at least 1, but {pairs} was given")
         self.source: stnkit.Dataset = stnkit.build("dataset", source)
         self.pairs = pairs
         channels, *size = self.source.image_shape

@@ -26,7 +26,7 @@ class Digits(stnkit.Dataset):
 
     def split(self, name: str) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
         if name not in _SPLITS:
-            raise stnkit.InputError(f"the splits are {', '.join(_SPLITS)}, but {name!r} was asked for")
+            raise stnkit.errors.InputError(f"the splits are {', '.join(_SPLITS)}, but {name!r} was asked for")
         from sklearn.datasets import load_digits  # a second of import that nothing else needs
 
         loaded = load_digits()

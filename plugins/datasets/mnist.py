@@ -43,7 +43,7 @@ class MNIST(stnkit.Dataset):
 
     def __init__(self, root: str = "data/mnist", download: bool = False, n_validation: int = 5000) -> None:
         if not 1 <= n_validation < 60_000:
-            raise stnkit.InputError(f"n_validation must be between 1 and 59999, but {n_validation} was given")
+            raise stnkit.errors.InputError(f"n_validation must be between 1 and 59999, but {n_validation} was given")
         self.root = Path(root)
         self.download = download
         self.n_validation = n_validation
@@ -54,7 +54,7 @@ class MNIST(stnkit.Dataset):
         if name == "test":
             return self._read("t10k", 10_000)
         if name not in ("train", "validation"):
-            raise stnkit.InputError(f"the splits are train, validation, test, but {name!r} was asked for")
+            raise stnkit.errors.InputError(f"the splits are train, validation, test, but {name!r} was asked for")
         images, labels = self._read("train", 60_000)
         part = slice(None, -self.n_validation) if name == "train" else slice(-self.n_validation, None)
         return images[part], labels[part]
@@ -72,10 +72,10 @@ class MNIST(stnkit.Dataset):
         try:
             content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         except (OSError, EOFError, zlib.error) as error:
-            raise stnkit.DataError(f"{path} cannot be read ({error}): fetch it again") from error
+            raise stnkit.errors.DataError(f"{path} cannot be read ({error}): fetch it again") from error
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if md5 != CHECKSUMS[name][0]:
-            raise stnkit.DataError(
+            raise stnkit.errors.DataError(
                 f"{path} is altered or cut short: the MD5 of its content is {md5} and must be "
                 f"{CHECKSUMS[name][0]}; fetch it again"
             )
@@ -88,7 +88,7 @@ class MNIST(stnkit.Dataset):
         if self.download:
             return self._fetch(name)
         what = f"{name}.gz is missing" if self.root.is_dir() else "that folder does not exist"
-        raise stnkit.DataError(
+        raise stnkit.errors.DataError(
             f"no MNIST in dataset.root={self.root}: {what}; put the four IDX files there, "
             f"or let them be fetched from {MIRROR} with dataset.download=true"
         )
@@ -100,7 +100,7 @@ class MNIST(stnkit.Dataset):
         try:
             fetched = pooch.retrieve(url, known_hash=f"md5:{CHECKSUMS[name][1]}", fname=f"{name}.gz", path=self.root)
         except (OSError, ValueError) as error:
-            raise stnkit.DataError(f"{url} could not be fetched into {self.root}: {error}") from error
+            raise stnkit.errors.DataError(f"{url} could not be fetched into {self.root}: {error}") from error
         return Path(fetched)
 
 

@@ -38,18 +38,20 @@ class Elastic(stnkit.WarpDistortion):
         control_points: list[int] | None = None,
     ) -> None:
         if not 0 < scale[0] <= scale[1] < math.inf:
-            raise stnkit.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
+            raise stnkit.errors.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
         if not 0 <= std < math.inf:
-            raise stnkit.InputError(f"std must be 0 or more, but {std} was given")
+            raise stnkit.errors.InputError(f"std must be 0 or more, but {std} was given")
         if len(image_shape) != 3:
-            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
+            raise stnkit.errors.InputError(
+                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
+            )
         family = stnkit.build("transform", "tps", control_points=[4, 4] if control_points is None else control_points)
         super().__init__(family, stnkit.build("sampler", "bilinear"), image_shape[1:])
         self.scale = scale
         self.std = std
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
-        scale = stnkit.uniform(n, *self.scale, generator)
+        scale = stnkit.distortions.uniform(n, *self.scale, generator)
         height, width = self.out_size
         # θ is planar: all x, then all y.
         half = self.family.n_params // 2

@@ -42,12 +42,16 @@ class Projective(stnkit.WarpDistortion):
     ) -> None:
         # Within these bounds a draw that can be kept is never long in coming.
         if not 0.1 <= scale[0] <= scale[1] <= 10:
-            raise stnkit.InputError(f"scale must be two rising numbers between 0.1 and 10, but {list(scale)} was given")
+            raise stnkit.errors.InputError(
+                f"scale must be two rising numbers between 0.1 and 10, but {list(scale)} was given"
+            )
         if len(image_shape) != 3:
-            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
+            raise stnkit.errors.InputError(
+                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
+            )
         # Beyond half of a side most draws fold the image, and those that remain are not what the option says.
         if not 0 <= corner_std <= min(image_shape[1:]) / 2:
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"corner_std must be between 0 and half of the smaller side, {min(image_shape[1:]) / 2}, "
                 f"but {corner_std} was given"
             )
@@ -58,7 +62,7 @@ class Projective(stnkit.WarpDistortion):
         self.corner_std = corner_std
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
-        scale = stnkit.uniform(n, *self.scale, generator)
+        scale = stnkit.distortions.uniform(n, *self.scale, generator)
         height, width = self.out_size
         pixel = torch.tensor([[2 / width], [2 / height]], dtype=torch.float64)
         theta = torch.empty(n, self.family.n_params, dtype=torch.float64)

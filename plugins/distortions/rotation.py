@@ -24,16 +24,18 @@ class Rotation(stnkit.WarpDistortion):
 
     def __init__(self, image_shape: tuple[int, ...], degrees: float = 90.0) -> None:
         if not 0 <= degrees <= 180:
-            raise stnkit.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
+            raise stnkit.errors.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
         if len(image_shape) != 3:
-            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
+            raise stnkit.errors.InputError(
+                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
+            )
         super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), image_shape[1:])
         self.degrees = degrees
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
-        degrees = stnkit.uniform(n, -self.degrees, self.degrees, generator)
+        degrees = stnkit.distortions.uniform(n, -self.degrees, self.degrees, generator)
         still = torch.zeros(n, 2, dtype=torch.float64)
-        return stnkit.pose_theta(degrees, torch.ones_like(degrees), still, self.out_size, self.out_size)
+        return stnkit.distortions.pose_theta(degrees, torch.ones_like(degrees), still, self.out_size, self.out_size)
 
 
 @stnkit.hookimpl

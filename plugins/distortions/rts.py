@@ -34,28 +34,30 @@ class RTS(stnkit.WarpDistortion):
         canvas: tuple[int, int] = (42, 42),
     ) -> None:
         if not 0 <= degrees <= 180:
-            raise stnkit.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
+            raise stnkit.errors.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
         if not 0 < scale[0] <= scale[1]:
-            raise stnkit.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
+            raise stnkit.errors.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
         if len(image_shape) != 3:
-            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
+            raise stnkit.errors.InputError(
+                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
+            )
         super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), canvas)
         self.in_size = tuple(image_shape[1:])
         if any(n * scale[1] > m for n, m in zip(self.in_size, canvas, strict=True)):
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"a canvas of {list(canvas)} is too small for images of {list(self.in_size)} at scale {scale[1]}"
             )
         self.degrees = degrees
         self.scale = scale
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
-        degrees = stnkit.uniform(n, -self.degrees, self.degrees, generator)
-        scale = stnkit.uniform(n, *self.scale, generator)
+        degrees = stnkit.distortions.uniform(n, -self.degrees, self.degrees, generator)
+        scale = stnkit.distortions.uniform(n, *self.scale, generator)
         shift = torch.empty(n, 2, dtype=torch.float64)
         for d, (full, own) in enumerate(zip(self.out_size[::-1], self.in_size[::-1], strict=True)):
             room = (full - own * scale) / 2
-            shift[:, d] = stnkit.uniform(n, -room, room, generator)
-        return stnkit.pose_theta(degrees, scale, shift, self.in_size, self.out_size)
+            shift[:, d] = stnkit.distortions.uniform(n, -room, room, generator)
+        return stnkit.distortions.pose_theta(degrees, scale, shift, self.in_size, self.out_size)
 
 
 @stnkit.hookimpl

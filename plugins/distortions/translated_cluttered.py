@@ -37,14 +37,18 @@ class TranslatedCluttered(stnkit.Distortion):
         patch_size: int = 6,
     ) -> None:
         if len(image_shape) != 3:
-            raise stnkit.InputError(f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}")
+            raise stnkit.errors.InputError(
+                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
+            )
         self.in_size = tuple(image_shape[1:])
         if any(n > m for n, m in zip(self.in_size, canvas, strict=True)):
-            raise stnkit.InputError(f"a canvas of {list(canvas)} is too small for images of {list(self.in_size)}")
+            raise stnkit.errors.InputError(
+                f"a canvas of {list(canvas)} is too small for images of {list(self.in_size)}"
+            )
         if patches < 0:
-            raise stnkit.InputError(f"patches must be 0 or more, but {patches} was given")
+            raise stnkit.errors.InputError(f"patches must be 0 or more, but {patches} was given")
         if not 1 <= patch_size <= min(self.in_size):
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"patch_size must be between 1 and the image's smaller side, {min(self.in_size)}, "
                 f"but {patch_size} was given"
             )
@@ -60,7 +64,7 @@ class TranslatedCluttered(stnkit.Distortion):
             # A whole number of pixels between the top left corners, `shift` is that between the centers.
             shift[:, d] = _whole(0, full - own + 1, (n,), generator) - (full - own) / 2
         one = torch.ones(n, dtype=torch.float64)
-        return stnkit.pose_theta(0 * one, one, shift, self.in_size, self.out_size)
+        return stnkit.distortions.pose_theta(0 * one, one, shift, self.in_size, self.out_size)
 
     def apply(
         self,

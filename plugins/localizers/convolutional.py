@@ -43,16 +43,18 @@ class Convolutional(stnkit.Localizer):
         super().__init__()
         channels = [20, 20] if channels is None else channels
         if not channels or min(channels) < 1:
-            raise stnkit.InputError(f"channels must list one or more widths of at least 1, but {channels} was given")
+            raise stnkit.errors.InputError(
+                f"channels must list one or more widths of at least 1, but {channels} was given"
+            )
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise stnkit.InputError(f"kernel_size must be odd and at least 1, but {kernel_size} was given")
+            raise stnkit.errors.InputError(f"kernel_size must be odd and at least 1, but {kernel_size} was given")
         if downsample < 1 or features < 1:
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"downsample and features must be at least 1, but {downsample} and {features} were given"
             )
         n_channels, *size = in_shape
         if len(size) not in (2, 3):
-            raise stnkit.InputError(f"it looks at images of 2 or 3 dimensions, but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"it looks at images of 2 or 3 dimensions, but in_shape is {list(in_shape)}")
         three = len(size) == 3
         conv: Any
         conv, norm, max_pool, average_pool = (
@@ -68,7 +70,7 @@ class Convolutional(stnkit.Localizer):
                 layers.append(max_pool(2))
                 left = [n // 2 for n in left]
             if min(left) < 1:
-                raise stnkit.InputError(
+                raise stnkit.errors.InputError(
                     f"it is too deep for images of {'×'.join(map(str, size))}: nothing is left in front of "
                     f"convolution {i + 1} of {len(channels)}; use larger images, fewer channels or "
                     f"downsample=1 (now channels={channels}, downsample={downsample})"

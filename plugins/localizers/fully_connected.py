@@ -27,7 +27,7 @@ class FullyConnected(stnkit.Localizer):
         super().__init__()
         hidden = [32, 32, 32] if hidden is None else hidden
         if not hidden or min(hidden) < 1:
-            raise stnkit.InputError(f"hidden must list one or more widths of at least 1, but {hidden} was given")
+            raise stnkit.errors.InputError(f"hidden must list one or more widths of at least 1, but {hidden} was given")
         widths = [math.prod(in_shape), *hidden]
         layers = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
         self.layers = nn.Sequential(nn.Flatten(), *layers)

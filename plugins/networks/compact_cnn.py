@@ -38,14 +38,14 @@ class CompactCNN(stnkit.Network):
         super().__init__()
         channels = [32, 64, 128, 128] if channels is None else channels
         if len(channels) != len(LAYOUT) or min(channels) < 1:
-            raise stnkit.InputError(f"channels must be four numbers of at least 1, but {channels} was given")
+            raise stnkit.errors.InputError(f"channels must be four numbers of at least 1, but {channels} was given")
         if len(in_shape) != 3:
-            raise stnkit.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
         n_channels, height, width = in_shape
         if average_pool is None:
             average_pool = 2 if min(height, width) >= 42 else 1
         if average_pool < 1:
-            raise stnkit.InputError(f"average_pool must be at least 1, but {average_pool} was given")
+            raise stnkit.errors.InputError(f"average_pool must be at least 1, but {average_pool} was given")
         layers: list[nn.Module] = [nn.AvgPool2d(average_pool)] if average_pool > 1 else []
         left = [height // average_pool, width // average_pool]
         for n, (kernel_size, stride, padding) in zip(channels, LAYOUT, strict=True):
@@ -54,7 +54,7 @@ class CompactCNN(stnkit.Network):
             left = [(side + 2 * padding - kernel_size) // stride + 1 for side in left]
             n_channels = n
         if min(left) < 1:
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"it is too deep for images of {height}×{width} (average_pool={average_pool}): they must have at "
                 f"least 17 pixels on each side after the pool"
             )

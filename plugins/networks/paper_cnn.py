@@ -39,19 +39,19 @@ class PaperCNN(stnkit.Network):
         super().__init__()
         channels = [64, 128] if channels is None else channels
         if len(channels) != 2 or min(channels) < 1:
-            raise stnkit.InputError(f"channels must be two numbers of at least 1, but {channels} was given")
+            raise stnkit.errors.InputError(f"channels must be two numbers of at least 1, but {channels} was given")
         if len(in_shape) != 3:
-            raise stnkit.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
         n_channels, *size = in_shape
         if average_pool is None:
             average_pool = 2 if min(size) >= 42 else 1
         if average_pool < 1:
-            raise stnkit.InputError(f"average_pool must be at least 1, but {average_pool} was given")
+            raise stnkit.errors.InputError(f"average_pool must be at least 1, but {average_pool} was given")
         left = [n // average_pool for n in size]
         for kernel_size in (9, 7):
             left = [math.ceil((n - kernel_size + 1) / 2) for n in left]
             if min(left) < 1:
-                raise stnkit.InputError(
+                raise stnkit.errors.InputError(
                     f"it is too deep for images of {size[0]}×{size[1]} (average_pool={average_pool}): they "
                     f"must have at least 21 pixels on each side after the pool"
                 )

@@ -38,12 +38,12 @@ class PaperFCN(stnkit.Network):
         super().__init__()
         hidden = [350, 350] if hidden is None else hidden
         if not hidden or min(hidden) < 1:
-            raise stnkit.InputError(f"hidden must list one or more widths of at least 1, but {hidden} was given")
+            raise stnkit.errors.InputError(f"hidden must list one or more widths of at least 1, but {hidden} was given")
         n_channels, *size = in_shape
         if average_pool is None:
             average_pool = 2 if min(size) >= 42 else 1
         if not 1 <= average_pool <= min(size):
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"average_pool must be between 1 and the image's smallest side, {min(size)}, "
                 f"but {average_pool} was given"
             )

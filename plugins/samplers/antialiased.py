@@ -35,13 +35,13 @@ class Antialiased(stnkit.KernelSampler):
 
     def __init__(
         self,
-        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
         fill_value: float | list[float] = 0.0,
         max_footprint: float = 4.0,
     ) -> None:
         super().__init__(padding, fill_value)
         if not 1 <= max_footprint < float("inf"):
-            raise stnkit.InputError(f"max_footprint must be at least 1 pixel, but {max_footprint} was given")
+            raise stnkit.errors.InputError(f"max_footprint must be at least 1 pixel, but {max_footprint} was given")
         self.max_footprint = max_footprint
         self.support = max_footprint
 

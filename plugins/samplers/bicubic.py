@@ -35,14 +35,14 @@ class Bicubic(stnkit.PaddedSampler):
 
     def __init__(
         self,
-        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
         fill_value: float | list[float] = 0.0,
         a: float = _TORCH_A,
         double_backward: bool = False,
     ) -> None:
         super().__init__(padding, fill_value)
         if not -10 <= a <= 10:
-            raise stnkit.InputError(f"a must be between -10 and 10, such as -0.75 or -0.5, but {a} was given")
+            raise stnkit.errors.InputError(f"a must be between -10 and 10, such as -0.75 or -0.5, but {a} was given")
         self.a = a
         self.double_backward = double_backward
         self._keys = _Keys(a, self.sample_padding)
@@ -60,7 +60,7 @@ class _Keys(stnkit.KernelSampler):
 
     support = 2
 
-    def __init__(self, a: float, padding: stnkit.Padding) -> None:
+    def __init__(self, a: float, padding: stnkit.samplers.Padding) -> None:
         super().__init__(padding)
         self.a = a
 

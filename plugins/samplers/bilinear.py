@@ -28,7 +28,7 @@ class Bilinear(stnkit.PaddedSampler):
 
     def __init__(
         self,
-        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
         fill_value: float | list[float] = 0.0,
         double_backward: bool = False,
     ) -> None:

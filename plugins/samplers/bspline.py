@@ -36,13 +36,13 @@ class BSpline(stnkit.KernelSampler):
 
     def __init__(
         self,
-        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
         fill_value: float | list[float] = 0.0,
         order: int = 3,
     ) -> None:
         super().__init__(padding, fill_value)
         if order not in (2, 3, 4, 5):
-            raise stnkit.InputError(f"order must be 2, 3, 4 or 5, but {order} was given")
+            raise stnkit.errors.InputError(f"order must be 2, 3, 4 or 5, but {order} was given")
         self.order = order
         self.support = (order + 1) / 2
         taps = self.kernel(torch.arange(-(order // 2), order // 2 + 1, dtype=torch.float64))
@@ -69,15 +69,15 @@ class BSpline(stnkit.KernelSampler):
         The inverse filter is h(k) = Σ r z^|k| over the poles z. Padding makes the row periodic, so that h is
         summed over all periods: geometric series.
         """
-        if self.sample_padding is stnkit.Padding.circular:
+        if self.sample_padding is stnkit.samplers.Padding.circular:
             h = self._response(n, device)
             i = torch.arange(n, device=device)
             return h[(i[:, None] - i).remainder(n)]
-        if self.sample_padding is stnkit.Padding.reflection:
+        if self.sample_padding is stnkit.samplers.Padding.reflection:
             return self._mirrored(n, device)
         wide = n + 2 * _MARGIN
         i = torch.arange(wide, device=device)
-        if self.sample_padding is stnkit.Padding.zeros:
+        if self.sample_padding is stnkit.samplers.Padding.zeros:
             h = self._response(2 * wide - 2, device)
             j = i[_MARGIN : wide - _MARGIN]
             return h[(i[:, None] - j).abs()] + h[i[:, None] + j]

@@ -30,14 +30,14 @@ class Gaussian(stnkit.KernelSampler):
 
     def __init__(
         self,
-        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
         fill_value: float | list[float] = 0.0,
         sigma: float = 0.5,
     ) -> None:
         super().__init__(padding, fill_value)
         # Much narrower, all weights would round to zero halfway between two pixels.
         if not (math.isfinite(sigma) and sigma >= 0.1):
-            raise stnkit.InputError(f"sigma must be at least 0.1 pixels, but {sigma} was given")
+            raise stnkit.errors.InputError(f"sigma must be at least 0.1 pixels, but {sigma} was given")
         self.sigma = sigma
         self.support = math.ceil(_TRUNCATE * sigma)
 

@@ -32,13 +32,13 @@ class Lanczos(stnkit.KernelSampler):
 
     def __init__(
         self,
-        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
         fill_value: float | list[float] = 0.0,
         lobes: int = 3,
     ) -> None:
         super().__init__(padding, fill_value)
         if lobes < 1:
-            raise stnkit.InputError(f"lobes must be a whole number, at least 1, but {lobes} was given")
+            raise stnkit.errors.InputError(f"lobes must be a whole number, at least 1, but {lobes} was given")
         self.lobes = lobes
         self.support = lobes
 

@@ -42,7 +42,7 @@ class Multisample(stnkit.PaddedSampler):
 
     def __init__(
         self,
-        padding: stnkit.Padding | str = stnkit.Padding.zeros,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
         fill_value: float | list[float] = 0.0,
         samples: int = 8,
         radius: float = 2.0,
@@ -50,9 +50,9 @@ class Multisample(stnkit.PaddedSampler):
     ) -> None:
         super().__init__(padding, fill_value)
         if samples < 4:
-            raise stnkit.InputError(f"samples must be a whole number, at least 4, but {samples} was given")
+            raise stnkit.errors.InputError(f"samples must be a whole number, at least 4, but {samples} was given")
         if not 0.1 <= radius <= 1000:
-            raise stnkit.InputError(f"radius must be between 0.1 and 1000 pixels, but {radius} was given")
+            raise stnkit.errors.InputError(f"radius must be between 0.1 and 1000 pixels, but {radius} was given")
         self.samples = samples
         # In float64 and plain attributes: buffers would be cast by `.half()` and land in state dicts.
         self._noise = {ndim: _noise(samples, ndim, radius, seed) for ndim in (2, 3)}

@@ -27,7 +27,9 @@ class Nearest(stnkit.PaddedSampler):
     exact_gradient = False
 
     def __init__(
-        self, padding: stnkit.Padding | str = stnkit.Padding.zeros, fill_value: float | list[float] = 0.0
+        self,
+        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
+        fill_value: float | list[float] = 0.0,
     ) -> None:
         super().__init__(padding, fill_value)
         self._warned = False

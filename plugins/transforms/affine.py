@@ -29,7 +29,7 @@ class Affine(stnkit.MatrixFamily):
     def __init__(self, ndim: int = 2) -> None:
         super().__init__()
         if ndim not in (2, 3):
-            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         self.ndim = ndim
         self.n_params = ndim * (ndim + 1)
 

@@ -41,10 +41,10 @@ class BSpline(stnkit.TransformFamily):
     def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
         super().__init__()
         if ndim not in (2, 3):
-            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         counts = [8] * ndim if control_points is None else list(control_points)
         if len(counts) != ndim or any(type(n) is not int or n < REACH for n in counts):
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"control_points must be {ndim} whole numbers, each at least {REACH}, but {counts} was given"
             )
         self.ndim = ndim
@@ -74,7 +74,7 @@ class BSpline(stnkit.TransformFamily):
         far = coordinates.OUTSIDE
         # The basis is a partition of unity: what is bounded here stays so.
         bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.control_points), size, _axis_basis)
+        return stnkit.families.displaced_lattice(bounded.view(-1, self.ndim, *self.control_points), size, _axis_basis)
 
     def _summed(
         self, displacements: Tensor, first: Tensor, weights: list[list[Tensor]], axis: int, offset: int
@@ -116,7 +116,7 @@ def _in_spacings(coordinate: Float[Tensor, "*any"], n_points: int) -> Float[Tens
     return (coordinate + 1) * ((n_points - 3) / 2) + 1
 
 
-@stnkit.kept  # on small images its many small steps cost as much as the products
+@stnkit.families.cached  # on small images its many small steps cost as much as the products
 def _axis_basis(n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels n"]:
     pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
     indices = torch.arange(n_points, dtype=torch.float64, device=device)

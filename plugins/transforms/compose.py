@@ -38,11 +38,13 @@ class Compose(stnkit.TransformFamily):
         super().__init__()
         chosen = ["affine", "tps"] if stages is None else list(stages)
         if not chosen:
-            raise stnkit.InputError("stages must name at least one transform, but it is empty")
+            raise stnkit.errors.InputError("stages must name at least one transform, but it is empty")
         self.stages = nn.ModuleList(stnkit.build("transform", stage) for stage in chosen)
         dimensions = [family.ndim for family in self._families()]
         if len(set(dimensions)) > 1:
-            raise stnkit.InputError(f"all stages must have the same number of dimensions, but they have {dimensions}")
+            raise stnkit.errors.InputError(
+                f"all stages must have the same number of dimensions, but they have {dimensions}"
+            )
         self.ndim = dimensions[0]
         self.n_params = sum(family.n_params for family in self._families())
 

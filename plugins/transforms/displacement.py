@@ -36,10 +36,12 @@ class Displacement(stnkit.TransformFamily):
     def __init__(self, resolution: list[int] | None = None, ndim: int = 2) -> None:
         super().__init__()
         if ndim not in (2, 3):
-            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         counts = [8] * ndim if resolution is None else list(resolution)
         if len(counts) != ndim or any(type(n) is not int or n < 1 for n in counts):
-            raise stnkit.InputError(f"resolution must be {ndim} whole numbers, each at least 1, but {counts} was given")
+            raise stnkit.errors.InputError(
+                f"resolution must be {ndim} whole numbers, each at least 1, but {counts} was given"
+            )
         self.ndim = ndim
         self.resolution = tuple(counts)
         self.n_params = ndim * math.prod(counts)
@@ -76,7 +78,7 @@ class Displacement(stnkit.TransformFamily):
         far = coordinates.OUTSIDE
         # Interpolation is an average: what is bounded here stays so.
         bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        return stnkit.displaced_lattice(bounded.view(-1, self.ndim, *self.resolution), size, _tents)
+        return stnkit.families.displaced_lattice(bounded.view(-1, self.ndim, *self.resolution), size, _tents)
 
     def _cells(self, points: Float[Tensor, "b N ndim"]) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
         """Flat index of the first cell that each point reads, and the weight of the next along each axis."""
@@ -92,7 +94,7 @@ class Displacement(stnkit.TransformFamily):
         return first, fractions
 
 
-@stnkit.kept  # on small images its many small steps cost as much as the products
+@stnkit.families.cached  # on small images its many small steps cost as much as the products
 def _tents(n_cells: int, n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels n"]:
     """How much each pixel center reads of each cell."""
     pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)

@@ -71,7 +71,7 @@ class Homography4(stnkit.MatrixFamily):
         return (source - corners[:2]).flatten(start_dim=1)
 
 
-@stnkit.kept
+@stnkit.families.cached
 def _constants(device: torch.device) -> tuple[Tensor, ...]:
     """The corners, (4, 3) and planar (2, 4), and what takes source corners to the sides of all triangles, (4, 8).
 

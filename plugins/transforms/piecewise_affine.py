@@ -62,10 +62,10 @@ class PiecewiseAffine(stnkit.LinearFamily):
     def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
         super().__init__()
         if ndim not in (2, 3):
-            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         shape = [4] * ndim if control_points is None else control_points
         if len(shape) != ndim or any(type(n) is not int or n < 2 for n in shape):
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"control_points must be {ndim} whole numbers, each at least 2, but {shape} was given"
             )
         self.ndim = ndim

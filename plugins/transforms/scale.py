@@ -32,7 +32,7 @@ class Scale(stnkit.MatrixFamily):
     def __init__(self, isotropic: bool = True, ndim: int = 2) -> None:
         super().__init__()
         if ndim not in (2, 3):
-            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         self.ndim = ndim
         self.isotropic = isotropic
         self.n_params = 1 if isotropic else ndim

@@ -38,7 +38,7 @@ class Similarity(stnkit.MatrixFamily):
     def __init__(self, aspect: float = 1.0) -> None:
         super().__init__()
         if not 1e-3 <= aspect <= 1e3:
-            raise stnkit.InputError(f"aspect must be between 0.001 and 1000, but {aspect} was given")
+            raise stnkit.errors.InputError(f"aspect must be between 0.001 and 1000, but {aspect} was given")
         self.aspect = aspect
 
     def identity(self) -> Float[Tensor, " P"]:

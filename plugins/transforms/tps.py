@@ -56,9 +56,9 @@ class ThinPlateSpline(stnkit.LinearFamily):
     ) -> None:
         super().__init__()
         if ndim not in (2, 3):
-            raise stnkit.InputError(f"ndim must be 2 or 3, but {ndim} was given")
+            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         if not 0 <= regularization < math.inf:
-            raise stnkit.InputError(
+            raise stnkit.errors.InputError(
                 f"regularization must be a finite number of at least 0, but {regularization} was given"
             )
         self.ndim = ndim
@@ -116,7 +116,7 @@ class _CardinalSpline(stnkit.LinearFamily):
         self,
         control_points: Float[Tensor, "K ndim"],
         weights: Float[Tensor, "functions K"],
-        reflections: tuple[stnkit.Reflection, ...],
+        reflections: tuple[stnkit.families.Reflection, ...],
     ) -> None:
         super().__init__()
         self.ndim, self.n_params = control_points.shape[1], control_points.numel()
@@ -141,7 +141,7 @@ class _CardinalSpline(stnkit.LinearFamily):
         return torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
 
 
-@stnkit.kept
+@stnkit.families.cached
 def _position(ndim: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "ndim functions"]:
     """The coefficients of 1, x and y (and z) in the position itself."""
     return torch.eye(ndim, ndim + 1, dtype=dtype, device=device).roll(1, dims=1)
@@ -181,7 +181,7 @@ def _weights(control_points: Float[Tensor, "K ndim"], regularization: float) -> 
     return torch.from_numpy(np.linalg.solve(system, np.eye(n_points + ndim + 1, n_points)))
 
 
-def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.Reflection, ...]:
+def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.families.Reflection, ...]:
     """How the kernels and 1, x, y (, z) are seen in a mirror: none if the control points are not symmetric."""
     from scipy.spatial import KDTree  # slow to import, and only needed where a spline is made
 
@@ -196,7 +196,7 @@ def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.Reflec
             return ()
         signs = torch.ones(n_points + ndim + 1, dtype=torch.float64)
         signs[n_points + 1 + coordinate] = -1.0
-        reflections.append(stnkit.Reflection(torch.from_numpy(np.concatenate([order, affine])), signs))
+        reflections.append(stnkit.families.Reflection(torch.from_numpy(np.concatenate([order, affine])), signs))
     return tuple(reflections)
 
 
@@ -207,18 +207,18 @@ def _positions(control_points: Sequence[int] | Sequence[Sequence[float]], ndim: 
     points = [list(point) for point in control_points if isinstance(point, Sequence)]
     numbers = all(isinstance(x, int | float) for point in points for x in point)
     if not numbers or len(points) != len(control_points) or any(len(point) != ndim for point in points):
-        raise stnkit.InputError(
+        raise stnkit.errors.InputError(
             f"control_points must be {ndim} whole numbers or a list of positions of {ndim} coordinates each, "
             f"but {control_points} was given"
         )
     positions = np.array(points, dtype=np.float64)
     if not np.isfinite(positions).all():
-        raise stnkit.InputError(f"control_points must be finite, but {control_points} was given")
+        raise stnkit.errors.InputError(f"control_points must be finite, but {control_points} was given")
     _check_distinct(positions)
     # The affine part has one solution only if the differences of the points span all dimensions.
     if np.linalg.matrix_rank(positions - positions.mean(axis=0), tol=COINCIDENT) < ndim:
         kind = "line" if ndim == 2 else "plane"
-        raise stnkit.InputError(
+        raise stnkit.errors.InputError(
             f"control_points must not lie on one {kind}, for then there is no unique spline, "
             f"but {control_points} was given"
         )
@@ -232,12 +232,12 @@ def _check_distinct(positions: np.ndarray[Any, np.dtype[np.float64]]) -> None:
     together = np.flatnonzero(pdist(positions) <= COINCIDENT)
     if len(together):
         pairs = ", ".join(f"{first[k]} and {second[k]} at {positions[first[k]].tolist()}" for k in together)
-        raise stnkit.InputError(f"control_points must differ, but these coincide: {pairs}")
+        raise stnkit.errors.InputError(f"control_points must differ, but these coincide: {pairs}")
 
 
 def _lattice(shape: Sequence[int], ndim: int) -> Float[Tensor, "K ndim"]:
     if len(shape) != ndim or any(n < 2 for n in shape):
-        raise stnkit.InputError(
+        raise stnkit.errors.InputError(
             f"control_points must be {ndim} whole numbers, each at least 2, or positions, but {list(shape)} was given"
         )
     axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in shape]

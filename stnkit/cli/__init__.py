@@ -1,1 +1,1 @@
-"""The command line: one module for each verb, imported only when the verb is used."""
+"""The command line: one module for each command, imported only when the command is used."""

@@ -1,4 +1,4 @@
-"""`stnkit completion`: Tab completes verbs, kinds, names and, as Hydra does, the overrides of `stnkit train`.
+"""`stnkit completion`: Tab completes commands, kinds, names and, as Hydra does, the overrides of `stnkit train`.
 
 A shell asks `stnkit completion query` what could stand at the cursor. What the entry points tell by their keys is
 answered without torch; only Hydra's part, which needs every component's options, takes as long as a plugin list.
@@ -10,7 +10,7 @@ import os
 
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins import SUBCOMMANDS
-from stnkit.plugin_system.commands import announced_verbs
+from stnkit.plugin_system.commands import announced_commands
 from stnkit.plugin_system.discovery import installed_plugins
 from stnkit.plugin_system.kinds import KINDS
 
@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     """Print a shell's script, or for a script the words that could stand at the end of COMP_LINE.
 
     Args:
-        arguments: what stands after the verb.
+        arguments: what stands after the command.
     """
     if arguments == ["query"]:
         print("\n".join(answers(os.environ.get("COMP_LINE", ""))))
@@ -75,11 +75,11 @@ def answers(line: str) -> list[str]:
 
 
 def _possible(before: list[str], current: str) -> list[str]:
-    from stnkit.cli.main import VERBS
+    from stnkit.cli.main import COMMANDS
 
     match before:
         case []:
-            return [*VERBS, *announced_verbs()]
+            return [*COMMANDS, *announced_commands()]
         case ["train", *overrides]:
             return _overrides(overrides, current)
         case ["plugins"]:
@@ -105,7 +105,7 @@ def _overrides(before: list[str], current: str) -> list[str]:
     group, equals, _ = current.partition("=")
     if equals and group in KINDS:
         return [f"{group}={name}" for name in _names(group)]
-    # Hydra takes the line's first word for its program and knows no verbs.
+    # Hydra takes the line's first word for its program and knows no commands.
     os.environ["COMP_LINE"] = " ".join(["stnkit", *before, current])
     from stnkit.cli import train
 

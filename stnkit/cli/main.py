@@ -1,4 +1,4 @@
-"""`stnkit VERB …`: finds the verb, and says every user's mistake in one sentence."""
+"""`stnkit COMMAND …`: finds the command, and prints a user's mistake as one sentence."""
 
 import importlib
 import sys
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stnkit.plugin_system.discovery import Source
 
-# Verb: module, one line of help. A module has `main(arguments) -> exit code`.
-VERBS = {
+# Command: module, one line of help. A module has `main(arguments) -> exit code`.
+COMMANDS = {
     "train": ("stnkit.cli.train", "train a network with a spatial transformer (a Hydra program)"),
     "report": ("stnkit.cli.report", "one table of any number of runs, as text, data, or a page with pictures"),
     "plugins": ("stnkit.cli.plugins", "list, show and check what is installed; write a package of your own"),
@@ -22,50 +22,53 @@ INTERRUPTED = 130
 
 def usage() -> str:
     """What `stnkit --help` prints. Plugins are listed as their entry points announce them; none is imported."""
-    lines = {verb: text for verb, (_, text) in VERBS.items()} | {
-        verb: f"of {' and '.join(f'{source.distribution} {source.version}' for source in sources)}"
-        for verb, sources in _announced().items()
+    lines = {command: text for command, (_, text) in COMMANDS.items()} | {
+        command: f"of {' and '.join(f'{source.distribution} {source.version}' for source in sources)}"
+        for command, sources in _announced().items()
     }
     width = max(map(len, lines))
-    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, text in lines.items())
+    commands = "\n".join(f"  {command:<{width}}  {text}" for command, text in lines.items())
     return (
-        "usage: stnkit VERB [ARGUMENT ...]\n\n"
+        "usage: stnkit COMMAND [ARGUMENT ...]\n\n"
         "A plugin framework for spatial transformers.\n\n"
-        f"{verbs}\n\n"
-        "`stnkit VERB --help` tells more. `stnkit --version` prints the version."
+        f"{commands}\n\n"
+        "`stnkit COMMAND --help` tells more. `stnkit --version` prints the version."
     )
 
 
 def main(arguments: list[str]) -> int:
-    """Run a verb and return its exit code: 0, 1 for a failure, 2 for a user's mistake, 130 for Ctrl-C.
+    """Run a command and return its exit code: 0, 1 for a failure, 2 for a user's mistake, 130 for Ctrl-C.
 
     Args:
         arguments: what stands after `stnkit`.
     """
-    verb = arguments[0] if arguments else ""
-    if verb in ("", "-h", "--help", "help"):
+    command = arguments[0] if arguments else ""
+    if command in ("", "-h", "--help", "help"):
         print(usage())
-        return 0 if verb else USAGE_ERROR
-    if verb == "--version":
+        return 0 if command else USAGE_ERROR
+    if command == "--version":
         from importlib.metadata import version
 
         print(version("stnkit"))
         return 0
-    if verb not in VERBS and verb not in _announced():
-        print(f"stnkit: there is no verb {verb!r}; the verbs are {', '.join([*VERBS, *_announced()])}", file=sys.stderr)
+    if command not in COMMANDS and command not in _announced():
+        print(
+            f"stnkit: there is no command {command!r}; the commands are {', '.join([*COMMANDS, *_announced()])}",
+            file=sys.stderr,
+        )
         return USAGE_ERROR
     from stnkit.errors import StnkitError
 
     show_warnings_in_one_line()
     try:
-        return _program(verb)(arguments[1:])
+        return _program(command)(arguments[1:])
     except (StnkitError, OSError) as error:
-        print(f"stnkit {verb}: {error}", file=sys.stderr)
+        print(f"stnkit {command}: {error}", file=sys.stderr)
         return USAGE_ERROR
     except SystemExit as end:  # argparse and Hydra's help end so
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
-        print(f"stnkit {verb}: interrupted", file=sys.stderr)
+        print(f"stnkit {command}: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
@@ -79,20 +82,20 @@ def show_warnings_in_one_line() -> None:
     warnings.showwarning = _show_in_one_line
 
 
-def _program(verb: str) -> Callable[[list[str]], int]:
-    """What runs a verb: stnkit's own, or a plugin's."""
-    if verb in VERBS:
-        program: Callable[[list[str]], int] = importlib.import_module(VERBS[verb][0]).main
+def _program(command: str) -> Callable[[list[str]], int]:
+    """What runs a command: stnkit's own, or a plugin's."""
+    if command in COMMANDS:
+        program: Callable[[list[str]], int] = importlib.import_module(COMMANDS[command][0]).main
         return program
-    from stnkit.plugin_system.commands import verb_named
+    from stnkit.plugin_system.commands import command_named
 
-    return verb_named(verb).run
+    return command_named(command).run
 
 
 def _announced() -> "dict[str, list[Source]]":
-    from stnkit.plugin_system.commands import announced_verbs
+    from stnkit.plugin_system.commands import announced_commands
 
-    return {verb: sources for verb, sources in announced_verbs().items() if verb not in VERBS}
+    return {command: sources for command, sources in announced_commands().items() if command not in COMMANDS}
 
 
 def _show_in_one_line(

@@ -1,4 +1,4 @@
-"""Arguments of a verb, with mistakes said as all others: in one sentence."""
+"""Arguments of a command, with mistakes said as all others: in one sentence."""
 
 import argparse
 from typing import NoReturn

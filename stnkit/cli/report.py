@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     """Read the runs, print or write the table, and write the page.
 
     Args:
-        arguments: what stands after the verb.
+        arguments: what stands after the command.
     """
     options = _parser().parse_args(arguments)
     for option in ("output", "html"):

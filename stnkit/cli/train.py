@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     """Compose the config and train, once or (with -m) for every cell of a sweep.
 
     Args:
-        arguments: what stands after the verb, for Hydra.
+        arguments: what stands after the command, for Hydra.
     """
     register_schema()
     register_component_groups()

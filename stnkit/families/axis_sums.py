@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 from stnkit import coordinates
-from stnkit.families.caching import kept
+from stnkit.families.caching import cached
 
 # For fewer coordinates than this, calling a Function of Python's costs more than the passes that it saves.
 FEW = 2**19
@@ -77,14 +77,14 @@ def known_within(entries: Tensor, limit: float) -> bool:
         return False  # under vmap or with fake tensors, and for no entries at all
 
 
-@kept
+@cached
 def _centers(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
     """The pixel centers along each axis, the outermost first, (n, 1, …) such that they spread over the later axes."""
     axes = [coordinates.axis(n, dtype=dtype, device=device) for n in size]
     return tuple(axis.view(-1, *[1] * later) for axis, later in zip(axes, reversed(range(len(size))), strict=True))
 
 
-@kept
+@cached
 def _centers_and_ones(n: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 n"]:
     centers = coordinates.axis(n, dtype=dtype, device=device)
     return torch.stack([centers, torch.ones_like(centers)])

@@ -1,11 +1,12 @@
-"""What is made once and kept: plain tensors only, whatever the program that asks for them first."""
+"""A byte-bounded cache of constant tensors, safe under autograd, vmap and torch.compile."""
 
 import contextlib
 import functools
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,11 +29,24 @@ def is_traced() -> bool:
 
 
 @contextlib.contextmanager
-def to_be_kept() -> Iterator[None]:
+def plain_tensors() -> Iterator[None]:
     """What is made here is a plain tensor without a gradient, whatever the caller's function is transformed by."""
     # One from inference mode would break a later backward pass, one of torch.func the next call of it.
     with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
         yield
+
+
+# Every cache of this process, for `clear_caches`.
+_caches: "weakref.WeakSet[TensorCache[Any]]" = weakref.WeakSet()
+
+
+def clear_caches() -> None:
+    """Drop every cached tensor of this process: bases of families and constants of grids.
+
+    They are computed again where they are needed. For a program that must return memory, or a test.
+    """
+    for cache in list(_caches):
+        cache.clear()
 
 
 class TensorCache(Generic[Made]):
@@ -48,6 +62,12 @@ class TensorCache(Generic[Made]):
         self.max_bytes = max_bytes
         self._entries: OrderedDict[Hashable, Made] = OrderedDict()
         self._lock = threading.Lock()
+        _caches.add(self)
+
+    def clear(self) -> None:
+        """Drop all entries."""
+        with self._lock:
+            self._entries.clear()
 
     def admits(self, n_bytes: int) -> bool:
         """Whether something of that many bytes can be kept at all."""
@@ -84,7 +104,7 @@ class TensorCache(Generic[Made]):
         return type(self), (self.max_bytes,)
 
 
-def kept(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
+def cached(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
     """The function, which makes a tensor or some from sizes, dtype and device, with its last results kept: up to 16 MB.
 
     What is traced or compiled makes its own. Nobody may change a result in place.
@@ -101,7 +121,7 @@ def kept(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
         key = (arguments, tuple(options.items()))
         found = cache.get(key)
         if found is None:
-            with to_be_kept():
+            with plain_tensors():
                 found = make(*arguments, **options)
             cache.put(key, found)
         return found

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families.caching import TensorCache, to_be_kept
+from stnkit.families.caching import TensorCache, plain_tensors
 from stnkit.families.family import TransformFamily
 from stnkit.families.mirrored import Reflection, corner, mirrored_product
 
@@ -168,7 +168,7 @@ class LinearFamily(TransformFamily):
         if torch.compiler.is_compiling():
             # What is made while tracing is no real tensor; kept, it would break every later call.
             return self.basis(self._lattice(size, part, like.device)).to(like.dtype).T
-        with to_be_kept():
+        with plain_tensors():
             chunks = self._chunks(self._lattice(size, part, like.device), like.shape[-1])
             basis = torch.empty(like.shape[-1], math.prod(part), dtype=like.dtype, device=like.device)
             for piece, chunk in zip(torch.split(basis, [len(c) for c in chunks], dim=1), chunks, strict=True):

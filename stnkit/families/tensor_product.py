@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families.caching import kept
+from stnkit.families.caching import cached
 
 # The functions of n control points along an axis at the centers of its m pixels, (m, n), for n, m, dtype and device.
 AxisFunctions = Callable[[int, int, torch.dtype, torch.device], Tensor]
@@ -27,7 +27,7 @@ def displaced_lattice(
         displacements: u, finite, of the control points, each axis in the order of the image's axes.
         size: of the output, (H, W) or (D, H, W).
         functions: a and b: those of n control points at the centers of m pixels, as (m, n), in the given dtype and on
-            the given device. It is called for every grid: `stnkit.kept` makes it once for each size.
+            the given device. It is called for every grid: `stnkit.families.cached` makes it once for each size.
     """
     dtype, device = displacements.dtype, displacements.device
     if coordinates.products_are_narrowed():
@@ -47,13 +47,13 @@ def displaced_lattice(
     return grid if grid.dtype == dtype else grid.to(dtype)
 
 
-@kept
+@cached
 def _center_and_one(n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels 2"]:
     center = coordinates.axis(n_pixels, dtype=dtype, device=device)
     return torch.stack([center, torch.ones_like(center)], dim=1)
 
 
-@kept
+@cached
 def _coordinates(inner: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 inner ndim"]:
     """What the outermost coordinate is multiplied with at the pixels of the inner axes, and what 1 is."""
     others = coordinates.lattice(inner, dtype=dtype, device=device).view(-1, len(inner))

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from stnkit.errors import InputError, StnkitError
-from stnkit.plugin_system.hookspecs import Component
+from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.kinds import kind_named
-from stnkit.plugin_system.options import checked, parameters_of
+from stnkit.plugin_system.options import parameters_of, validate_options
 from stnkit.plugin_system.registry import plugin_registry
 
 
@@ -47,7 +47,7 @@ def construct(component: Component, options: Mapping[str, Any], supplied: Mappin
         InputError: when an option does not exist, has the wrong type, or is refused by the constructor.
     """
     kind, name = component.kind.name, component.name
-    arguments = checked(component, options)
+    arguments = validate_options(component, options)
     taken = {parameter.name for parameter in parameters_of(component)}
     arguments.update({key: value for key, value in supplied.items() if key in taken})
     missing = [key for key in component.kind.supplied if key in taken and key not in supplied]

@@ -1,25 +1,30 @@
-"""Verbs that plugins add to the command line: found by their entry points, imported when they are used."""
+"""Commands that plugins add to the command line: found by their entry points, imported when they are used."""
 
-from importlib import import_module
+import warnings
 
-from stnkit.errors import PluginError
-from stnkit.plugin_system.discovery import Plugin, Source, installed_plugins, one_line
-from stnkit.plugin_system.hookspecs import Verb
+from stnkit.errors import PluginError, RenamedWarning, one_line
+from stnkit.plugin_system.components import Command
+from stnkit.plugin_system.discovery import Plugin, Source, installed_plugins
+
+# stnkit's own commands, whose names a plugin cannot take.
+RESERVED = ("train", "report", "plugins", "completion")
+# Keys of entry points: `command.NAME`, and `verb.NAME` of plugin API 1.
+PREFIXES = ("command", "verb")
 
 
-def announced_verbs() -> dict[str, list[Source]]:
-    """The verbs that entry points `verb.NAME` announce, and who does: no plugin is imported."""
+def announced_commands() -> dict[str, list[Source]]:
+    """The commands that entry points `command.NAME` announce, each with its sources; no plugin is imported."""
     found: dict[str, list[Source]] = {}
     for installed in installed_plugins():
         for source in installed.sources:
             prefix, _, name = source.entry_point.partition(".")
-            if prefix == "verb":
+            if prefix in PREFIXES:
                 found.setdefault(name, []).append(source)
     return found
 
 
-def verb_named(name: str) -> Verb:
-    """An announced verb; imports its plugin and no other.
+def command_named(name: str) -> Command:
+    """An announced command; imports its plugin and no other.
 
     Args:
         name: as announced.
@@ -27,42 +32,57 @@ def verb_named(name: str) -> Verb:
     Raises:
         PluginError: when two distributions announce it, or its plugin is broken.
     """
-    announcing = [installed for installed in installed_plugins() if f"verb.{name}" in installed.keys]
+    keys = keys_of(name)
+    announcing = [installed for installed in installed_plugins() if set(keys) & set(installed.keys)]
     if len(announcing) > 1:
-        raise PluginError(announced_twice(name, [installed.source_of(f"verb.{name}") for installed in announcing]))
+        raise PluginError(announced_twice(name, [installed.source_of(*keys) for installed in announcing]))
     try:
-        return next(verb for verb in verbs_of(Plugin(announcing[0])) if verb.name == name)
+        return next(command for command in commands_of(Plugin(announcing[0])) if command.name == name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise PluginError(f"{announcing[0]} is broken: {one_line(error)}") from error
 
 
-def verbs_of(plugin: Plugin) -> list[Verb]:
-    """What its `stnkit_verbs` hook yields.
+def commands_of(plugin: Plugin) -> list[Command]:
+    """The commands that a plugin yields.
 
     Args:
         plugin: imported.
 
     Raises:
-        PluginError: when something of it is no verb, is one of stnkit's own, or cannot be found by an entry point.
+        PluginError: when it yields anything but commands, one of stnkit's own names, or one without an entry point.
     """
-    verbs = plugin.call("stnkit_verbs")
-    for verb in verbs:
-        if not isinstance(verb, Verb):
-            raise PluginError(f"stnkit_verbs yields {verb!r}, which is no stnkit.Verb")
-        # By name, as `kinds` asks for base classes: nothing of the command line is imported where it is not used.
-        if verb.name in import_module("stnkit.cli.main").VERBS:
-            raise PluginError(f"the verb {verb.name!r} is stnkit's own and cannot be taken")
-        if f"verb.{verb.name}" not in plugin.installed.keys:
-            raise PluginError(f"the verb {verb.name!r} needs an entry point verb.{verb.name}, by which it is found")
-    for key in plugin.installed.keys:
-        if key.startswith("verb.") and key.removeprefix("verb.") not in [verb.name for verb in verbs]:
-            raise PluginError(f"its entry point {key} announces a verb that stnkit_verbs does not yield")
-    return verbs
+    if plugin.implements("stnkit_verbs"):
+        warnings.warn(
+            "rename the hook stnkit_verbs to stnkit_commands, and its entry points verb.NAME to command.NAME",
+            RenamedWarning,
+            stacklevel=2,
+        )
+    commands = [*plugin.call("stnkit_commands"), *plugin.call("stnkit_verbs")]
+    announced = {
+        name for prefix, _, name in (key.partition(".") for key in plugin.installed.keys) if prefix in PREFIXES
+    }
+    for command in commands:
+        if not isinstance(command, Command):
+            raise PluginError(f"stnkit_commands: expected a stnkit.Command, got {command!r}")
+        if command.name in RESERVED:
+            raise PluginError(f"the command {command.name!r} is stnkit's own and cannot be taken")
+        if command.name not in announced:
+            raise PluginError(
+                f"the command {command.name!r} needs an entry point command.{command.name}, by which it is found"
+            )
+    for name in sorted(announced - {command.name for command in commands}):
+        raise PluginError(f"its entry point command.{name} announces a command that stnkit_commands does not yield")
+    return commands
+
+
+def keys_of(name: str) -> list[str]:
+    """The keys of entry points that announce a command of that name."""
+    return [f"{prefix}.{name}" for prefix in PREFIXES]
 
 
 def announced_twice(name: str, sources: list[Source]) -> str:
-    """What to say when two distributions announce one verb."""
+    """The sentence for a command that two distributions announce."""
     listed = " and ".join(str(source) for source in sources)
-    return f"the verb {name!r} is provided twice, by {listed}: uninstall or block one of them"
+    return f"the command {name!r} is provided twice, by {listed}: uninstall or block one of them"

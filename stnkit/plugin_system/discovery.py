@@ -14,7 +14,7 @@ from typing import Any
 
 import pluggy
 
-from stnkit.errors import PluginError, StnkitError
+from stnkit.errors import PluginError, one_line
 from stnkit.plugin_system import hookspecs
 
 GROUP = "stnkit"
@@ -27,7 +27,7 @@ class Source:
     """Where a plugin comes from.
 
     Args:
-        entry_point: its key: `kind.name`, `verb.name`, `callbacks.name` or `search_path.name`.
+        entry_point: its key: `kind.name`, `command.name`, `callbacks.name` or `search_path.name`.
         module: what it imports.
         distribution: name of the installed package.
         version: of the installed package.
@@ -64,9 +64,9 @@ class Installed:
         """The keys of its entry points."""
         return [source.entry_point for source in self.sources]
 
-    def source_of(self, key: str) -> Source:
-        """The source with that key, or the first one."""
-        return next((source for source in self.sources if source.entry_point == key), self.sources[0])
+    def source_of(self, *keys: str) -> Source:
+        """The source with one of the keys, or the first one."""
+        return next((source for source in self.sources if source.entry_point in keys), self.sources[0])
 
 
 class Plugin:
@@ -141,14 +141,6 @@ def installed_plugins() -> list[Installed]:
 def is_blocked(distribution: str, key: str) -> bool:
     """Whether STNKIT_DISABLE_PLUGINS blocks a distribution, or its `kind.name`."""
     return bool({distribution, f"{distribution}:{key}"} & _listed("STNKIT_DISABLE_PLUGINS"))
-
-
-def one_line(error: BaseException) -> str:
-    """An error as a reason: its type unless it is one of ours, and its text without line breaks."""
-    text = " ".join(str(error).split())
-    if isinstance(error, StnkitError) and text:
-        return text
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _selected() -> Iterator[tuple[importlib.metadata.EntryPoint, Source, str]]:

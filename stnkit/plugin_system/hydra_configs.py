@@ -14,9 +14,9 @@ from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import PluginError
-from stnkit.plugin_system.hookspecs import Component
+from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.kinds import KINDS
-from stnkit.plugin_system.option_types import members_of, plain
+from stnkit.plugin_system.option_types import members_of, to_plain
 from stnkit.plugin_system.options import REQUIRED, Option, options_of
 from stnkit.plugin_system.registry import Registered, plugin_registry, shadowed
 from stnkit.plugin_system.search_paths import file_in
@@ -89,7 +89,7 @@ def _field(default: Any) -> Any:
 def _node_default(option: Option) -> Any:
     if option.default is REQUIRED:
         return MISSING
-    return option.default if isinstance(option.default, enum.Enum) else plain(option.default)
+    return option.default if isinstance(option.default, enum.Enum) else to_plain(option.default)
 
 
 def _node_type(option: Option) -> Any:

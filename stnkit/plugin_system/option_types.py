@@ -28,7 +28,7 @@ _CONTAINERS = (
 _TOWER = BeartypeConf(is_pep484_tower=True)
 
 
-def fits(value: Any, annotation: Any) -> bool:
+def is_instance(value: Any, annotation: Any) -> bool:
     """Whether a value is of that type; False for an annotation that is no type."""
     try:
         return is_bearable(value, annotation, conf=_TOWER)
@@ -36,21 +36,21 @@ def fits(value: Any, annotation: Any) -> bool:
         return False
 
 
-def fitted(value: Any, annotation: Any) -> Any:
+def coerce(value: Any, annotation: Any) -> Any:
     """The value as that type wants it, unchanged when nothing fits: YAML knows no tuples, enums and paths."""
-    if fits(value, annotation):
+    if is_instance(value, annotation):
         return value
-    return next((candidate for candidate in _readings(value, annotation) if fits(candidate, annotation)), value)
+    return next((candidate for candidate in _readings(value, annotation) if is_instance(candidate, annotation)), value)
 
 
-def plain(value: Any) -> Any:
+def to_plain(value: Any) -> Any:
     """Any mapping as a dict and any sequence as a list, as far down as there are some, and a path as a string."""
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
+        return {key: to_plain(item) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return [plain(item) for item in value]
+        return [to_plain(item) for item in value]
     return value
 
 
@@ -100,10 +100,10 @@ def _readings(value: Any, annotation: Any) -> Iterator[Any]:
         elif isinstance(value, list) and origin is tuple:
             each = arguments[:1] * len(value) if arguments[1:] == (Ellipsis,) else arguments
             if len(each) == len(value):
-                yield tuple(fitted(item, wanted) for item, wanted in zip(value, each, strict=True))
+                yield tuple(coerce(item, wanted) for item, wanted in zip(value, each, strict=True))
             elif not arguments:
                 yield tuple(value)
         elif isinstance(value, list) and len(arguments) == 1:
-            yield [fitted(item, arguments[0]) for item in value]
+            yield [coerce(item, arguments[0]) for item in value]
         elif isinstance(value, dict) and len(arguments) == 2:
-            yield {key: fitted(item, arguments[1]) for key, item in value.items()}
+            yield {key: coerce(item, arguments[1]) for key, item in value.items()}

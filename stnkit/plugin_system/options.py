@@ -8,8 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from stnkit.errors import InputError
-from stnkit.plugin_system.hookspecs import Component
-from stnkit.plugin_system.option_types import ALLOWED, config_can_hold, config_can_hold_type, fits, fitted, plain
+from stnkit.plugin_system.components import Component
+from stnkit.plugin_system.option_types import (
+    ALLOWED,
+    coerce,
+    config_can_hold,
+    config_can_hold_type,
+    is_instance,
+    to_plain,
+)
 
 REQUIRED: Any = inspect.Parameter.empty
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -86,11 +93,11 @@ def check_configurable(component: Component) -> None:
             raise InputError(
                 f"{where} has the default {option.default!r}, which no config can hold; what can: {ALLOWED}"
             )
-        elif not fits(fitted(plain(option.default), option.annotation), option.annotation):
+        elif not is_instance(coerce(to_plain(option.default), option.annotation), option.annotation):
             raise InputError(f"{where} must be {option.type_name}, but its default is {option.default!r}")
 
 
-def checked(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
+def validate_options(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     """Options as the constructor wants them: lists where lists are asked for, tuples where tuples are.
 
     Raises:
@@ -107,8 +114,8 @@ def checked(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
     values = {}
     for name, value in given.items():
         option = options[name]
-        values[name] = fitted(plain(value), option.annotation)
-        if not fits(values[name], option.annotation):
+        values[name] = coerce(to_plain(value), option.annotation)
+        if not is_instance(values[name], option.annotation):
             raise InputError(f"{label}: option {name} must be {option.type_name}, but {value!r} was given")
     return values
 

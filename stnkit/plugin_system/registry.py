@@ -1,22 +1,29 @@
 """What the installed plugins provide, and what became of each of them."""
 
+import contextlib
 import copy
 import functools
 import os
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from stnkit.errors import PluginError, UnknownNameError
-from stnkit.plugin_system.commands import announced_twice, verbs_of
-from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked, one_line
-from stnkit.plugin_system.hookspecs import Component, Verb
+from stnkit.errors import PluginError, RenamedWarning, UnknownNameError, one_line
+from stnkit.plugin_system.commands import announced_twice, commands_of, keys_of
+from stnkit.plugin_system.components import Command, Component
+from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked
 from stnkit.plugin_system.kinds import KINDS, kind_named
 from stnkit.plugin_system.options import check_configurable
 from stnkit.plugin_system.search_paths import APPLICATION, check_search_path, file_in
 
 # The keys of entry points that are no `kind.name`, and the hook that each announces.
-ANNOUNCES = {"verb": "stnkit_verbs", "callbacks": "stnkit_callbacks", "search_path": "stnkit_search_paths"}
+ANNOUNCES = {
+    "command": "stnkit_commands",
+    "verb": "stnkit_verbs",
+    "callbacks": "stnkit_callbacks",
+    "search_path": "stnkit_search_paths",
+}
 
 
 class PluginWarning(UserWarning):
@@ -55,14 +62,14 @@ class Registry:
 
     Attributes:
         registered: the components.
-        verbs: of the command line, each with its source.
+        commands: of the command line, each with its source.
         search_paths: for Hydra, each with its source.
         broken: what could not be used.
-        conflicts: reasons why nobody gets the component of that kind and name, or the verb of that name.
+        conflicts: reasons why nobody gets the component of that kind and name, or the command of that name.
     """
 
     registered: list[Registered] = field(default_factory=list)
-    verbs: list[tuple[Verb, Source]] = field(default_factory=list)
+    commands: list[tuple[Command, Source]] = field(default_factory=list)
     search_paths: list[tuple[str, Source]] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -125,12 +132,12 @@ class Registry:
             if hook and not plugin.implements(hook):
                 raise PluginError(f"its entry point {key} announces the hook {hook}, which it does not implement")
         components = [_registered(component, installed) for component in plugin.call("stnkit_components")]
-        verbs = [(verb, installed.source_of(f"verb.{verb.name}")) for verb in verbs_of(plugin)]
+        commands = [(command, installed.source_of(*keys_of(command.name))) for command in commands_of(plugin)]
         search_paths = [(path, _announced(installed, "search_path")) for path in plugin.call("stnkit_search_paths")]
         for path, _ in search_paths:
             check_search_path(path)
         self.registered += [e for e in components if not is_blocked(e.source.distribution, f"{e.kind}.{e.name}")]
-        self.verbs += verbs
+        self.commands += commands
         self.search_paths += search_paths
         if plugin.implements("stnkit_callbacks"):
             self._with_callbacks.append(plugin)
@@ -164,11 +171,11 @@ class Registry:
                 continue
             self.conflicts[kind, name] = reason
             self.broken += [Broken(entry.source, reason) for entry in providers]
-        for name in dict.fromkeys(verb.name for verb, _ in self.verbs):
-            sources = [source for verb, source in self.verbs if verb.name == name]
+        for name in dict.fromkeys(command.name for command, _ in self.commands):
+            sources = [source for command, source in self.commands if command.name == name]
             if len(sources) > 1:
-                self.conflicts["verb", name] = announced_twice(name, sources)
-                self.broken += [Broken(source, self.conflicts["verb", name]) for source in sources]
+                self.conflicts["command", name] = announced_twice(name, sources)
+                self.broken += [Broken(source, self.conflicts["command", name]) for source in sources]
         return list(self.conflicts.values())
 
     def _why_not(self, kind: str, name: str) -> str:
@@ -204,7 +211,8 @@ def plugin_registry() -> Registry:
     found = Registry()
     for installed in installed_plugins():
         try:
-            found.add(installed)
+            with _renames_in_one_warning(installed):
+                found.add(installed)
             unkept = found.unkept(installed)
         except KeyboardInterrupt:
             raise
@@ -220,6 +228,23 @@ def plugin_registry() -> Registry:
     for reason in found.add_conflicts():
         _complain(reason, reason)
     return found
+
+
+@contextlib.contextmanager
+def _renames_in_one_warning(installed: Installed) -> Iterator[None]:
+    """One warning for all that a plugin calls by a name of plugin API 1."""
+    with warnings.catch_warnings(record=True) as recorded:
+        warnings.simplefilter("always", RenamedWarning)
+        yield
+    renamed = [str(w.message) for w in recorded if issubclass(w.category, RenamedWarning)]
+    for other in recorded:
+        if not issubclass(other.category, RenamedWarning):
+            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    if renamed:
+        told = "; ".join(dict.fromkeys(renamed))
+        warnings.warn(
+            f"{installed} is written for plugin API 1 and works for now: {told}", RenamedWarning, stacklevel=4
+        )
 
 
 def _registered(component: Any, installed: Installed) -> Registered:

@@ -8,7 +8,7 @@ from typing import Any
 
 from stnkit.errors import DataError, InputError, StnkitError
 from stnkit.plugin_system.building import construct
-from stnkit.plugin_system.hookspecs import Component
+from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.kinds import KINDS, Kind, kind_named, kind_of
 from stnkit.plugin_system.options import options_of
 from stnkit.plugin_system.registry import plugin_registry

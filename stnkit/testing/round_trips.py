@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stnkit.plugin_system.options import REQUIRED, checked, options_of
+from stnkit.plugin_system.options import REQUIRED, options_of, validate_options
 from stnkit.testing.assertions import NotApplicable, close, require
 from stnkit.testing.component_under_test import NotBuilt, Subject
 
@@ -82,7 +82,7 @@ def through_config(subject: Subject) -> None:
     options = options_of(component)
     if any(option.default is REQUIRED and option.name not in chosen for option in options):
         raise NotBuilt("it needs options that were not given")
-    expected = checked(component, {o.name: o.default for o in options if o.default is not REQUIRED} | chosen)
+    expected = validate_options(component, {o.name: o.default for o in options if o.default is not REQUIRED} | chosen)
     kind, name = component.kind.name, component.name
     node = component_node(component)
     overrides = [f"{kind}.{key}={_override(value)}" for key, value in chosen.items()]
@@ -90,7 +90,7 @@ def through_config(subject: Subject) -> None:
         composed = compose(overrides=[f"+{kind}={name}", *overrides])
     plain: Any = OmegaConf.to_container(composed[kind], resolve=True, enum_to_str=True)
     require(plain.pop("name", None) == name, f"the config must hold the name {name!r}")
-    found = checked(component, plain)
+    found = validate_options(component, plain)
     for key, value in expected.items():
         require(
             _plain(found.get(key)) == _plain(value),

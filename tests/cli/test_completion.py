@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from stnkit.cli.completion import SCRIPTS, answers
-from stnkit.cli.main import VERBS
+from stnkit.cli.main import COMMANDS
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.plugin_system.registry import plugin_registry
 
@@ -20,7 +20,7 @@ def sorted_with_blanks(words):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("stnkit ", sorted_with_blanks(VERBS)),
+        ("stnkit ", sorted_with_blanks(COMMANDS)),
         ("stnkit pl", ["plugins "]),
         ("stnkit plugins ", ["check ", "list ", "new ", "show "]),
         ("stnkit plugins new ", sorted_with_blanks(KINDS)),

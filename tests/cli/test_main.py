@@ -8,13 +8,13 @@ def test_help_lists_every_verb(stnkit_main):
 def test_an_unknown_verb_lists_the_verbs(stnkit_main):
     code, _, err = stnkit_main("trian")
     assert code == 2
-    assert "there is no verb 'trian'; the verbs are train, report, plugins" in err
+    assert "there is no command 'trian'; the commands are train, report, plugins" in err
 
 
 def test_no_verb_is_a_mistake_and_prints_the_usage(stnkit_main):
     code, out, _ = stnkit_main()
     assert code == 2
-    assert out.startswith("usage: stnkit VERB")
+    assert out.startswith("usage: stnkit COMMAND")
 
 
 def test_the_version_is_the_distributions(stnkit_main):

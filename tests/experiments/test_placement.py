@@ -137,6 +137,6 @@ def test_what_arrives_is_what_the_place_gets():
     ],
 )
 def test_a_placement_that_cannot_be_is_refused_in_one_sentence(at, config, placement, match):
-    with pytest.raises(stnkit.InputError, match=match) as caught:
+    with pytest.raises(stnkit.errors.InputError, match=match) as caught:
         placed(at, config, **placement)
     assert "\n" not in str(caught.value)

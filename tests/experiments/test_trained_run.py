@@ -43,19 +43,31 @@ def test_options_of_the_dataset_can_be_others(sweep, tmp_path):
     (run_dir / "checkpoints").symlink_to(sweep / "ok" / "1" / "checkpoints")
     (run_dir / "metrics.json").write_text(json.dumps(told))
     run = stnkit.load_run(run_dir, dataset={"root": "elsewhere"})
-    with pytest.raises(stnkit.DataError, match=r"dataset\.root=elsewhere"):
+    with pytest.raises(stnkit.errors.DataError, match=r"dataset\.root=elsewhere"):
         run.data.fixed("test")
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda told: "{", stnkit.InputError, "its record is damaged"),
-        (lambda told: json.dumps({"status": "running"}), stnkit.InputError, "its record holds no config"),
-        (lambda told: told.replace('"epochs"', '"eras"'), stnkit.InputError, "none of this version of stnkit"),
-        (lambda told: told.replace('"placement"', '"place"'), stnkit.InputError, "none of this version of stnkit"),
-        (lambda told: told.replace('"paper_fcn"', '"gone"'), stnkit.UnknownNameError, "there is no network 'gone'"),
-        (lambda told: told.replace("16\n", "17\n"), stnkit.CheckpointError, "does not fit the config of its run"),
+        (lambda told: "{", stnkit.errors.InputError, "its record is damaged"),
+        (lambda told: json.dumps({"status": "running"}), stnkit.errors.InputError, "its record holds no config"),
+        (lambda told: told.replace('"epochs"', '"eras"'), stnkit.errors.InputError, "none of this version of stnkit"),
+        (
+            lambda told: told.replace('"placement"', '"place"'),
+            stnkit.errors.InputError,
+            "none of this version of stnkit",
+        ),
+        (
+            lambda told: told.replace('"paper_fcn"', '"gone"'),
+            stnkit.errors.UnknownNameError,
+            "there is no network 'gone'",
+        ),
+        (
+            lambda told: told.replace("16\n", "17\n"),
+            stnkit.errors.CheckpointError,
+            "does not fit the config of its run",
+        ),
     ],
 )
 @pytest.mark.no_jaxtyping
@@ -72,7 +84,7 @@ def test_a_run_that_cannot_be_loaded_says_why(change, error, message, sweep, tmp
 
 @pytest.mark.no_jaxtyping
 def test_a_folder_without_a_run_and_a_run_without_a_checkpoint_are_refused(sweep, tmp_path):
-    with pytest.raises(stnkit.InputError, match=r"is no run directory: it has no metrics\.json"):
+    with pytest.raises(stnkit.errors.InputError, match=r"is no run directory: it has no metrics\.json"):
         stnkit.load_run(tmp_path)
-    with pytest.raises(stnkit.CheckpointError, match="there is no checkpoint"):
+    with pytest.raises(stnkit.errors.CheckpointError, match="there is no checkpoint"):
         stnkit.load_run(sweep / "bad" / "0")

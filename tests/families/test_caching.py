@@ -12,7 +12,7 @@ def counted():
     """A kept function of a number of elements, and the calls that reached it."""
     calls = []
 
-    @stnkit.kept
+    @stnkit.families.cached
     def zeros(n):
         calls.append(n)
         return torch.zeros(n)
@@ -28,7 +28,7 @@ def test_it_is_made_once():
 
 
 def test_several_tensors_are_kept_together():
-    @stnkit.kept
+    @stnkit.families.cached
     def pair(n):
         return torch.zeros(n), torch.ones(n)
 

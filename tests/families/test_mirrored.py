@@ -94,7 +94,7 @@ def test_mirrored_product_of_a_basis_of_even_and_odd_functions():
     # 1 and x on a line: T(x) = 2 + 3 x.
     x = stnkit.coordinates.axis(5, dtype=torch.float64)
     keep = torch.tensor([0, 1])
-    reflection = stnkit.Reflection(keep, torch.tensor([1.0, -1.0]))
+    reflection = stnkit.families.Reflection(keep, torch.tensor([1.0, -1.0]))
     product = mirrored_product(
         torch.tensor([[[2.0, 3.0]]], dtype=torch.float64),
         torch.stack([torch.ones(3), x[:3]]).double(),

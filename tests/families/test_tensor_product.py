@@ -10,7 +10,7 @@ import stnkit
 CASES = [((4, 5), (7, 3)), ((1, 2), (1, 1)), ((2, 3, 4), (4, 3, 5)), ((1, 1, 1), (2, 1, 3))]
 
 
-@stnkit.kept
+@stnkit.families.cached
 def powers(n_points, n_pixels, dtype, device):
     """1, x, x² …: functions that depend on their number and place, unlike their mirror images."""
     exponents = torch.arange(n_points, dtype=dtype, device=device)
@@ -31,27 +31,31 @@ def test_it_is_the_sum_over_all_control_points(counts, size):
         # x is the last axis, and the first coordinate.
         factor = torch.stack([points[..., -1 - axis] ** k for axis, k in enumerate(index)]).prod(dim=0)
         expected += factor[..., None] * displacements[(slice(None), slice(None), *index)].view(2, *[1] * len(size), -1)
-    grid = stnkit.displaced_lattice(displacements, size, powers)
+    grid = stnkit.families.displaced_lattice(displacements, size, powers)
     torch.testing.assert_close(grid, expected, atol=1e-13, rtol=0)
 
 
 @pytest.mark.parametrize(("counts", "size"), CASES, ids=str)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_lattice_is_not_rounded_where_nothing_is_displaced(counts, size, dtype):
-    grid = stnkit.displaced_lattice(torch.zeros(1, len(counts), *counts, dtype=dtype), size, powers)
+    grid = stnkit.families.displaced_lattice(torch.zeros(1, len(counts), *counts, dtype=dtype), size, powers)
     assert torch.equal(grid[0], stnkit.coordinates.lattice(size, dtype=dtype))
 
 
 @pytest.mark.parametrize(("counts", "size"), CASES, ids=str)
 def test_its_gradients_agree_with_finite_differences(counts, size):
     displacements = random_displacements(counts).requires_grad_()
-    assert gradcheck(lambda u: stnkit.displaced_lattice(u, size, powers), displacements)
+    assert gradcheck(lambda u: stnkit.families.displaced_lattice(u, size, powers), displacements)
 
 
 @pytest.mark.parametrize(("counts", "size"), CASES, ids=str)
 def test_an_empty_batch_gives_an_empty_grid(counts, size):
-    assert stnkit.displaced_lattice(random_displacements(counts, batch=0), size, powers).shape == (0, *size, len(size))
+    assert stnkit.families.displaced_lattice(random_displacements(counts, batch=0), size, powers).shape == (
+        0,
+        *size,
+        len(size),
+    )
 
 
 def test_coordinates_lie_together_so_that_a_gradient_comes_back_without_a_copy():
-    assert stnkit.displaced_lattice(random_displacements((4, 5)), (7, 3), powers).is_contiguous()
+    assert stnkit.families.displaced_lattice(random_displacements((4, 5)), (7, 3), powers).is_contiguous()

@@ -17,7 +17,7 @@ def refused(network, places, example, match):
     keys = list(network.state_dict())
     modes = [module.training for module in network.modules()]
     random = torch.get_rng_state()
-    with pytest.raises(stnkit.InputError, match=match) as caught:
+    with pytest.raises(stnkit.errors.InputError, match=match) as caught:
         stnkit.insert_transformers(network, places, example)
     assert "\n" not in str(caught.value)
     assert list(network.state_dict()) == keys
@@ -117,14 +117,14 @@ def test_the_end_of_a_name_will_do_where_no_other_ends_so():
 def test_a_wrapper_is_refused_and_says_what_to_do(wrap):
     wrapped = wrap(nn.Conv2d(1, 1, 3))
     place = "0.module" if isinstance(wrapped, nn.Sequential) else "input"
-    with pytest.raises(stnkit.InputError, match=r"cannot be inserted into a .*then wrap, script or compile"):
+    with pytest.raises(stnkit.errors.InputError, match=r"cannot be inserted into a .*then wrap, script or compile"):
         stnkit.insert_transformers(wrapped, {place: PARTS}, torch.rand(1, 1, 9, 9))
 
 
 def test_a_scripted_network_is_refused():
     with pytest.warns(DeprecationWarning, match="is deprecated"):
         scripted = torch.jit.script(nn.Conv2d(1, 1, 3))
-    with pytest.raises(stnkit.InputError, match="cannot be inserted into a RecursiveScriptModule"):
+    with pytest.raises(stnkit.errors.InputError, match="cannot be inserted into a RecursiveScriptModule"):
         stnkit.insert_transformers(scripted, {"input": PARTS}, torch.rand(1, 1, 9, 9))
 
 
@@ -133,9 +133,9 @@ def test_a_place_is_taken_once():
     image = torch.rand(1, 3, 64, 64)
     refused(network, {"layer2": PARTS, "layer2.0": PARTS}, image, "'layer2' and 'layer2.0' are the same")
     stnkit.insert_transformers(network, {"layer2": PARTS}, image)
-    with pytest.raises(stnkit.InputError, match=r"there is a spatial_transformer at place 'layer2.0' already"):
+    with pytest.raises(stnkit.errors.InputError, match=r"there is a spatial_transformer at place 'layer2.0' already"):
         stnkit.insert_transformers(network, {"layer2.0": PARTS}, image)
-    with pytest.raises(stnkit.InputError, match=r"there is no place 'layer2.0.spatial_transformer.localizer'"):
+    with pytest.raises(stnkit.errors.InputError, match=r"there is no place 'layer2.0.spatial_transformer.localizer'"):
         stnkit.insert_transformers(network, {"layer2.0.spatial_transformer.localizer": PARTS}, image)
 
 

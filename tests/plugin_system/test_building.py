@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 import stnkit
-from stnkit.plugin_system.hookspecs import Component
-from stnkit.plugin_system.options import checked, options_of
+from stnkit.plugin_system.components import Component
+from stnkit.plugin_system.options import options_of, validate_options
 from stnkit.plugin_system.registry import plugin_registry
 
 
@@ -48,7 +48,7 @@ def test_options_are_the_parameters_of_the_constructor_without_what_the_program_
 
 
 def test_a_list_becomes_the_tuple_that_is_asked_for_and_an_int_passes_for_a_float():
-    assert checked(EXAMPLE, {"pair": [3, 4], "number": 2}) == {"pair": (3, 4), "number": 2}
+    assert validate_options(EXAMPLE, {"pair": [3, 4], "number": 2}) == {"pair": (3, 4), "number": 2}
 
 
 class Readings(stnkit.Sampler):
@@ -77,15 +77,15 @@ def test_strings_become_the_enums_and_paths_that_are_asked_for_and_lists_the_tup
         "corners": [[1, 2], [3, 4]],
         "rates": {"a": [0.5, 1]},
     }
-    assert checked(Component("readings", Readings), given) == {
+    assert validate_options(Component("readings", Readings), given) == {
         "flavor": Flavor.sour,
         "flavors": [Flavor.sour, Flavor.sweet],
         "root": Path("a/b"),
         "corners": ((1, 2), (3, 4)),
         "rates": {"a": (0.5, 1)},
     }
-    with pytest.raises(stnkit.InputError, match="option flavor must be Flavor, but 'bitter' was given"):
-        checked(Component("readings", Readings), {"flavor": "bitter"})
+    with pytest.raises(stnkit.errors.InputError, match="option flavor must be Flavor, but 'bitter' was given"):
+        validate_options(Component("readings", Readings), {"flavor": "bitter"})
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_strings_become_the_enums_and_paths_that_are_asked_for_and_lists_the_tup
     ],
 )
 def test_options_that_do_not_fit_are_refused_in_one_sentence(options, message):
-    with pytest.raises(stnkit.InputError, match=message) as error:
-        checked(EXAMPLE, options)
+    with pytest.raises(stnkit.errors.InputError, match=message) as error:
+        validate_options(EXAMPLE, options)
     assert "\n" not in str(error.value)
 
 
@@ -118,29 +118,31 @@ def test_build_does_not_change_the_mapping():
 @pytest.mark.parametrize("given", [{}, {"ndim": 2}, 3, None, ["affine"], {"name": 3}])
 @pytest.mark.no_jaxtyping
 def test_what_is_neither_a_name_nor_a_mapping_is_refused(given):
-    with pytest.raises(stnkit.InputError, match="a name or a mapping with a name"):
+    with pytest.raises(stnkit.errors.InputError, match="a name or a mapping with a name"):
         stnkit.build("transform", given)
 
 
 def test_an_unknown_name_lists_the_names_there_are():
-    with pytest.raises(stnkit.UnknownNameError, match=r"no transform 'nonsense'; the transforms are: .*affine"):
+    with pytest.raises(stnkit.errors.UnknownNameError, match=r"no transform 'nonsense'; the transforms are: .*affine"):
         stnkit.build("transform", "nonsense")
 
 
 def test_an_unknown_kind_lists_the_kinds():
-    with pytest.raises(stnkit.InputError, match="no kind 'transfrom'; the kinds are transform, localizer, sampler"):
+    with pytest.raises(
+        stnkit.errors.InputError, match="no kind 'transfrom'; the kinds are transform, localizer, sampler"
+    ):
         stnkit.build("transfrom", "affine")
 
 
 def test_supplied_parameters_are_needed_by_those_that_take_them_and_dropped_for_the_others():
-    with pytest.raises(stnkit.InputError, match="in_shape, which the program has to supply"):
+    with pytest.raises(stnkit.errors.InputError, match="in_shape, which the program has to supply"):
         stnkit.build("localizer", "convolutional")
     assert stnkit.build("network", "paper_fcn", in_shape=(1, 8, 8), n_classes=3)
-    with pytest.raises(stnkit.InputError, match="no option 'in_shape'"):
+    with pytest.raises(stnkit.errors.InputError, match="no option 'in_shape'"):
         stnkit.build("localizer", {"name": "convolutional", "in_shape": [1, 8, 8]}, in_shape=(1, 8, 8))
 
 
 @pytest.mark.no_jaxtyping
 def test_what_a_constructor_refuses_names_the_component():
-    with pytest.raises(stnkit.InputError, match=r"^transform 'affine': ndim must be 2 or 3, but 4 was given$"):
+    with pytest.raises(stnkit.errors.InputError, match=r"^transform 'affine': ndim must be 2 or 3, but 4 was given$"):
         stnkit.build("transform", "affine", ndim=4)

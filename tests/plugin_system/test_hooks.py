@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.cli.main import VERBS
 from stnkit.plugin_system import hookspecs
 from stnkit.plugin_system.registry import PluginWarning, plugin_registry
 from tests.helpers import QUICK, ROOT, metrics
@@ -138,7 +137,7 @@ def test_hook_stnkit_verbs_are_listed_without_an_import_and_run(make_distributio
 
 
 def test_hook_stnkit_verbs_import_their_own_plugin_and_no_other(make_distribution, stnkit_process):
-    text = yielding("stnkit_verbs()", "[stnkit.Verb('quick', lambda a: 'torch' in sys.modules, 'x')]", "import sys")
+    text = yielding("stnkit_verbs()", "[stnkit.Command('quick', lambda a: 'torch' in sys.modules, 'x')]", "import sys")
     folder = make_distribution("my-package", {"quick_verb": text.replace(", lightning", "")}, {
         "verb.quick": "quick_verb", "transform.broken": "no_such_module_at_all"
     })  # fmt: skip
@@ -152,13 +151,13 @@ def test_hook_stnkit_verbs_import_their_own_plugin_and_no_other(make_distributio
 @pytest.mark.parametrize(
     ("case", "key", "expression", "reason"),
     [
-        ("own", "verb.train", "[stnkit.Verb('train', print, 'x')]", "the verb 'train' is stnkit's own"),
-        ("key", "verb.a", "[stnkit.Verb('b', print, 'x')]", "the verb 'b' needs an entry point verb.b"),
+        ("own", "verb.train", "[stnkit.Command('train', print, 'x')]", "the verb 'train' is stnkit's own"),
+        ("key", "verb.a", "[stnkit.Command('b', print, 'x')]", "the verb 'b' needs an entry point verb.b"),
         ("absent", "verb.absent", "[]", "verb.absent announces a verb that stnkit_verbs does not yield"),
-        ("other", "verb.other", "[7]", "stnkit_verbs yields 7, which is no stnkit.Verb"),
-        ("name", "verb.Name", "[stnkit.Verb('Na me', print, 'x')]", "name of a verb must be lower-case"),
-        ("run", "verb.run", "[stnkit.Verb('run', 7, 'x')]", "needs a function to run, but 7"),
-        ("help", "verb.help-less", "[stnkit.Verb('help-less', print, '')]", "needs one line of help"),
+        ("other", "verb.other", "[7]", "stnkit_verbs yields 7, which is no stnkit.Command"),
+        ("name", "verb.Name", "[stnkit.Command('Na me', print, 'x')]", "name of a verb must be lower-case"),
+        ("run", "verb.run", "[stnkit.Command('run', 7, 'x')]", "needs a function to run, but 7"),
+        ("help", "verb.help-less", "[stnkit.Command('help-less', print, '')]", "needs one line of help"),
         ("raises", "verb.raises", "1 / 0", "ZeroDivisionError"),
     ],
 )
@@ -189,7 +188,7 @@ def test_hook_stnkit_verbs_that_are_none_are_a_row_with_the_reason(
 
 def test_hook_stnkit_verbs_of_one_name_are_an_error_for_who_asks(make_distribution, stnkit_main):
     for name in ("first", "second"):
-        text = yielding("stnkit_verbs()", "[stnkit.Verb('same', print, 'x')]")
+        text = yielding("stnkit_verbs()", "[stnkit.Command('same', print, 'x')]")
         make_distribution(name, {f"verb_{name}": text}, {"verb.same": f"verb_{name}"})
     code, _, err = stnkit_main("same")
     assert code == 2

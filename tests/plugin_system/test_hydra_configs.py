@@ -75,13 +75,13 @@ def test_a_misspelt_option_or_a_wrong_type_fails_before_anything_runs(override, 
 
 
 def test_an_enum_option_is_typed_and_takes_its_names(composed):
-    assert composed("sampler.padding=border").sampler.padding == stnkit.Padding.border
+    assert composed("sampler.padding=border").sampler.padding == stnkit.samplers.Padding.border
 
 
 def test_what_omegaconf_cannot_type_is_left_to_build(composed):
     config = composed("distortion=rts", "distortion.scale=[0.5,0.6,0.7]")
     node = OmegaConf.to_container(config.distortion, enum_to_str=True)
-    with pytest.raises(stnkit.InputError, match=r"scale must be tuple\[float, float\]"):
+    with pytest.raises(stnkit.errors.InputError, match=r"scale must be tuple\[float, float\]"):
         stnkit.build("distortion", node, image_shape=(1, 28, 28))
 
 

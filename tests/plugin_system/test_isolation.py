@@ -172,7 +172,7 @@ def test_a_broken_plugin_breaks_nothing_else_and_everybody_is_told_why(case, mak
     assert "broken" in out
 
     # Whoever asks for it gets the reason, and the reason alone.
-    with pytest.raises(stnkit.StnkitError, match=told.reason) as error:
+    with pytest.raises(stnkit.errors.StnkitError, match=told.reason) as error:
         stnkit.build(kind, name)
     assert "\n" not in str(error.value)
     code, _, err = stnkit_main("train", f"{kind}={name}", "hydra.run.dir=run", "training.progress=false")
@@ -193,7 +193,7 @@ def test_a_broken_plugin_breaks_nothing_else_and_everybody_is_told_why(case, mak
 def test_strict_mode_raises_instead(case, make_distribution, monkeypatch):
     told = CASES[case](make_distribution)
     monkeypatch.setenv("STNKIT_STRICT_PLUGINS", "1")
-    with pytest.raises(stnkit.PluginError, match=told.reason):
+    with pytest.raises(stnkit.errors.PluginError, match=told.reason):
         plugin_registry()
 
 
@@ -202,12 +202,12 @@ def test_the_reason_of_the_plugin_that_was_asked_for_stands_first_and_others_are
     make_distribution("several", modules, {f"transform.bad{n}": f"several_{n}" for n in (1, 2, 3)})
     with pytest.warns(PluginWarning):
         plugin_registry()
-    with pytest.raises(stnkit.UnknownNameError) as error:
+    with pytest.raises(stnkit.errors.UnknownNameError) as error:
         stnkit.build("transform", "bad2")
     asked, others = str(error.value).split("(also broken: ")
     assert "that of several 1.0 (several_2) is broken: RuntimeError: reason 2; the transforms are: affine" in asked
     assert others == "transform.bad1, transform.bad3)"
-    with pytest.raises(stnkit.UnknownNameError, match=r"no transform 'other'.*reason 1.*reason 2.*reason 3"):
+    with pytest.raises(stnkit.errors.UnknownNameError, match=r"no transform 'other'.*reason 1.*reason 2.*reason 3"):
         stnkit.build("transform", "other")
 
 
@@ -271,7 +271,7 @@ def test_a_parameter_of_a_type_that_python_alone_can_give_is_no_option_to_worry_
     text = configurable("kernel: torch.Tensor | None = None, radius: 'float' = 1")("optional")
     make_distribution("optional", {"optional_plugin": text}, {"transform.optional": "optional_plugin"})
     assert stnkit.build("transform", "optional", radius=2)
-    with pytest.raises(stnkit.InputError, match=r"option kernel must be .*Tensor \| None, but 'x' was given"):
+    with pytest.raises(stnkit.errors.InputError, match=r"option kernel must be .*Tensor \| None, but 'x' was given"):
         stnkit.build("transform", "optional", kernel="x")
 
 

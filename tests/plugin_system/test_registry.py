@@ -41,7 +41,7 @@ def test_an_entry_point_whose_module_yields_another_name_says_so_and_the_other_w
     reason = "does not yield what its entry point announces, transform.half: it yields transform.halve"
     with pytest.warns(PluginWarning, match=reason):
         assert stnkit.build("transform", "halve").strength == 1.0
-    with pytest.raises(stnkit.UnknownNameError, match=f"there is no transform 'half': .*{reason}"):
+    with pytest.raises(stnkit.errors.UnknownNameError, match=f"there is no transform 'half': .*{reason}"):
         stnkit.build("transform", "half")
 
 
@@ -50,7 +50,7 @@ def test_a_name_that_two_distributions_provide_is_an_error_only_for_who_asks(mak
         make_distribution(name, {f"{name}_plugin": GOOD}, {"transform.halve": f"{name}_plugin"})
     with pytest.warns(PluginWarning, match=r"'halve' is provided twice, by first 1.0 .* and second 1.0"):
         assert stnkit.build("transform", "affine").ndim == 2
-    with pytest.raises(stnkit.PluginError, match=r"provided twice, by first 1.0 .* and second 1.0"):
+    with pytest.raises(stnkit.errors.PluginError, match=r"provided twice, by first 1.0 .* and second 1.0"):
         stnkit.build("transform", "halve")
 
 

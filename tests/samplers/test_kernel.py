@@ -58,7 +58,7 @@ def test_weights_are_not_divided_unless_asked():
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_an_index_outside_is_that_of_a_walk(padding, n):
     index = torch.arange(-3 * n - 2, 4 * n + 3)
-    ours = source_index(index, n, stnkit.Padding(padding))
+    ours = source_index(index, n, stnkit.samplers.Padding(padding))
     assert ours.tolist() == [read(np.arange(n), [i], padding) for i in index.tolist()]
 
 

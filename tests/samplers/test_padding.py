@@ -67,7 +67,7 @@ def test_bad_input_is_refused_in_a_sentence(name):
         (image.long(), grid, "must be of floating point"),
         (image[..., :0], grid, "at least one pixel"),
     ):
-        with pytest.raises(stnkit.InputError, match=message):
+        with pytest.raises(stnkit.errors.InputError, match=message):
             sampler(bad_image, bad_grid)
 
 
@@ -82,14 +82,14 @@ def test_bad_input_is_refused_in_a_sentence(name):
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(name, options, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("sampler", name, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_one_fill_value_is_needed_for_each_channel(name):
     sampler = stnkit.build("sampler", name, padding="fill", fill_value=[0.1, 0.2, 0.3])
-    with pytest.raises(stnkit.InputError, match="each of the 2 channels of the image, but 3 were given"):
+    with pytest.raises(stnkit.errors.InputError, match="each of the 2 channels of the image, but 3 were given"):
         sampler(random_image((4, 5)), random_grid(2))
 
 

@@ -91,7 +91,7 @@ def test_an_object_that_cannot_be_copied_is_checked_as_far_as_that_goes():
 )
 def test_what_cannot_be_checked_is_refused_in_a_sentence(component, options, message):
     for call in (stnkit.testing.check, stnkit.testing.run, stnkit.testing.checks_for):
-        with pytest.raises(stnkit.InputError, match=message) as refused:
+        with pytest.raises(stnkit.errors.InputError, match=message) as refused:
             call(component, **options)
         assert "\n" not in str(refused.value)
 
@@ -121,7 +121,7 @@ def test_an_expected_failure_is_none_and_one_that_passes_is():
 def test_an_expected_failure_of_a_check_that_there_is_not_is_refused():
     for function in (stnkit.testing.check, stnkit.testing.run):
         with pytest.raises(
-            stnkit.InputError, match=r"names 'identiti'.*the checks are: construction, config, identity"
+            stnkit.errors.InputError, match=r"names 'identiti'.*the checks are: construction, config, identity"
         ):
             function(transforms.Good, expected_failures={"identiti": "a slip"})
     # A check that only runs when asked for is one nonetheless.

@@ -16,7 +16,7 @@ class Swirl(stnkit.TransformFamily):
     def __init__(self, radius: float = 1.0):
         super().__init__()
         if radius <= 0:
-            raise stnkit.InputError(f"radius must be above 0, but {radius} was given")
+            raise stnkit.errors.InputError(f"radius must be above 0, but {radius} was given")
         self.radius = radius
 
     def identity(self):

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     """Run a subcommand and return its exit code.
 
     Args:
-        arguments: what stands after the verb.
+        arguments: what stands after the command.
 
     Raises:
         InputError: when there is no such subcommand.

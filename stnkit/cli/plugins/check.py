@@ -14,7 +14,7 @@ from stnkit import testing
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.plugin_system.kinds import KINDS
-from stnkit.plugin_system.options import checked
+from stnkit.plugin_system.options import validate_options
 from stnkit.plugin_system.registry import plugin_registry
 from stnkit.testing import Report
 
@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     kind, name = _component([word for word in given.words if "=" not in word])
     options = _options([word for word in given.words if "=" in word])
 
-    checked(plugin_registry().component(kind, name), options)  # a mistake in them is no fault of the component
+    validate_options(plugin_registry().component(kind, name), options)  # a mistake in them is no fault of the component
     report = testing.run(f"{kind}.{name}", compile=given.compile, **options)
     _print_table(report)
     return 0 if report.ok else FAILURE

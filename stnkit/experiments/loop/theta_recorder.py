@@ -29,7 +29,7 @@ class ThetaWatch:
         self._identities = [t.family.identity().float() for t in self.transformers]
         for i, transformer in enumerate(self.transformers):
             transformer.register_forward_pre_hook(functools.partial(_keep_size, self, i))
-            transformer.theta.register_forward_hook(functools.partial(_keep_theta, self, i))
+            transformer.theta_probe.register_forward_hook(functools.partial(_keep_theta, self, i))
 
     def __bool__(self) -> bool:
         return bool(self.transformers)

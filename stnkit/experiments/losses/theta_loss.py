@@ -88,7 +88,7 @@ class ThetaLoss:
             yield kept
             return
         assert self.transformer is not None
-        handle = self.transformer.theta.register_forward_hook(lambda _module, _inputs, theta: kept.append(theta))
+        handle = self.transformer.theta_probe.register_forward_hook(lambda _module, _inputs, theta: kept.append(theta))
         try:
             yield kept
         finally:

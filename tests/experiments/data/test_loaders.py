@@ -135,5 +135,5 @@ def test_several_processes_test_every_image_once_in_as_many_batches(n, batch_siz
 
 @pytest.mark.no_jaxtyping
 def test_a_batch_size_of_zero_is_refused(distortion):
-    with pytest.raises(stnkit.InputError, match=r"training.batch_size must be at least 1, but 0"):
+    with pytest.raises(stnkit.errors.InputError, match=r"training.batch_size must be at least 1, but 0"):
         DistortedData(stnkit.build("dataset", "digits"), distortion, 0, 0)

@@ -36,8 +36,8 @@ def test_every_process_gets_the_arguments_and_its_rank(tmp_path):
 
 
 def test_the_first_error_counts_and_not_those_that_follow_from_it():
-    with pytest.raises(stnkit.DataError, match=r"^no such file$"):
-        run_in_processes(fail_in_the_second, 2, stnkit.DataError("no such file"))
+    with pytest.raises(stnkit.errors.DataError, match=r"^no such file$"):
+        run_in_processes(fail_in_the_second, 2, stnkit.errors.DataError("no such file"))
 
 
 def test_an_unexpected_error_keeps_its_traceback():
@@ -49,4 +49,4 @@ def test_an_unexpected_error_keeps_its_traceback():
 def test_a_process_that_was_killed_is_the_reason_and_not_what_the_others_say():
     with pytest.raises(RankError, match="process 1 of the 2 of this run was ended by SIGKILL"):
         run_in_processes(die_in_the_second, 2)
-    assert issubclass(RankError, stnkit.StnkitError)
+    assert issubclass(RankError, stnkit.errors.StnkitError)

@@ -47,9 +47,11 @@ def test_the_network_is_built_for_the_transformers_output():
 
 @pytest.mark.no_jaxtyping
 def test_parts_that_do_not_fit_are_refused():
-    with pytest.raises(stnkit.InputError, match=r"there is no place 'conv2' in the network; the places are: input, "):
+    with pytest.raises(
+        stnkit.errors.InputError, match=r"there is no place 'conv2' in the network; the places are: input, "
+    ):
         placed(at=("conv2",))
-    with pytest.raises(stnkit.InputError, match="'affine' warps 3 dimensions, but the images have 2"):
+    with pytest.raises(stnkit.errors.InputError, match="'affine' warps 3 dimensions, but the images have 2"):
         placed(transform={"name": "affine", "ndim": 3})
 
 
@@ -143,7 +145,7 @@ def test_what_is_not_finite_stops_the_step_and_names_it(poison):
     task = Classification(model, TrainingConfig(), 0)
     with torch.no_grad():
         (model.network.layers[-1].bias if poison == "loss" else model.transformer.head.bias).fill_(torch.nan)
-    with pytest.raises(stnkit.NotFiniteError, match=f"the {poison} is not finite in step 0"):
+    with pytest.raises(stnkit.errors.NotFiniteError, match=f"the {poison} is not finite in step 0"):
         task.training_step(batch(), 0)
 
 
@@ -166,5 +168,5 @@ def test_the_watch_tells_how_far_theta_is_and_how_much_lies_outside():
 )
 @pytest.mark.no_jaxtyping
 def test_numbers_out_of_range_are_refused_by_name(option, value):
-    with pytest.raises(stnkit.InputError, match=f"training.{option} must be .*{value}"):
+    with pytest.raises(stnkit.errors.InputError, match=f"training.{option} must be .*{value}"):
         Classification(placed(), TrainingConfig(**{option: value}), 0)

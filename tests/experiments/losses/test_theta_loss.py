@@ -162,7 +162,7 @@ def test_supervision_is_zero_for_the_inverse_of_the_distortion_in_any_family(nam
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(training, options, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         task(training, **options)
 
 
@@ -176,5 +176,5 @@ def test_a_transformer_of_three_dimensions_has_no_equivariance_term():
                 stnkit.build("sampler", "bilinear"),
             )
 
-    with pytest.raises(stnkit.InputError, match=r"training\.equivariance warps images of 2 dimensions"):
+    with pytest.raises(stnkit.errors.InputError, match=r"training\.equivariance warps images of 2 dimensions"):
         ThetaLoss(EQUIVARIANCE, Volumes(), None)

@@ -45,7 +45,9 @@ def test_each_class_has_its_own_mean():
 
 def similarity_poses(degrees, scale, shift, size, out_size):
     """The poses of originals that were rotated, scaled and moved, with no transformer."""
-    theta = stnkit.pose_theta(*(torch.tensor(v, dtype=torch.float64) for v in (degrees, scale, shift)), size, out_size)
+    theta = stnkit.distortions.pose_theta(
+        *(torch.tensor(v, dtype=torch.float64) for v in (degrees, scale, shift)), size, out_size
+    )
     return poses(composed(stnkit.build("transform", "affine"), theta), size, out_size, theta)
 
 

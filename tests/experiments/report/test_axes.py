@@ -99,7 +99,7 @@ def test_axes_can_be_asked_for_and_the_rest_is_chosen():
 )
 @pytest.mark.no_jaxtyping
 def test_a_key_that_cannot_be_an_axis_is_refused(rows, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         choose_axes([flat()], rows=rows)
 
 

@@ -72,7 +72,7 @@ def test_other_data_and_the_source_are_told(make_run, runs_of):
 @pytest.mark.no_jaxtyping
 def test_what_cannot_be_compared_is_refused(make_run, runs_of):
     make_run(record={"test_error": 1.0, "seconds": 2.0})
-    with pytest.raises(stnkit.InputError, match=r"no figures of 'nature' .*; there are paper"):
+    with pytest.raises(stnkit.errors.InputError, match=r"no figures of 'nature' .*; there are paper"):
         load_reference("nature")
-    with pytest.raises(stnkit.InputError, match="the paper's figures are test_error, which is not among"):
+    with pytest.raises(stnkit.errors.InputError, match="the paper's figures are test_error, which is not among"):
         compare(make_table(runs_of(), metrics=["seconds"]), PAPER)

@@ -76,10 +76,10 @@ def test_values_are_numbers_by_dotted_names_of_completed_runs_only(make_run):
 @pytest.mark.no_jaxtyping
 def test_a_folder_without_runs_says_what_was_looked_for(tmp_path):
     with pytest.raises(
-        stnkit.InputError, match=r"no run in .*: looked for metrics\.json there and in all folders below"
+        stnkit.errors.InputError, match=r"no run in .*: looked for metrics\.json there and in all folders below"
     ):
         find_runs([tmp_path])
-    with pytest.raises(stnkit.InputError, match="nowhere does not exist"):
+    with pytest.raises(stnkit.errors.InputError, match="nowhere does not exist"):
         find_runs([tmp_path / "nowhere"])
 
 

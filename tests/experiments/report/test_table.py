@@ -100,7 +100,7 @@ def test_runs_that_differ_in_more_than_their_seed_are_mixed_only_with_a_note(mak
 def test_an_unknown_metric_lists_those_there_are(make_run, runs_of):
     make_run(record={"test_error": 1.0, "pose": {"rotation": 2.0}})
     with pytest.raises(
-        stnkit.InputError, match=r"no completed run has a number 'speed'; .* pose\.rotation, seed, test_e"
+        stnkit.errors.InputError, match=r"no completed run has a number 'speed'; .* pose\.rotation, seed, test_e"
     ):
         make_table(runs_of(), metrics=["speed"])
 

@@ -91,7 +91,7 @@ def test_a_checkpoint_cut_short_is_refused(tmp_path, keep):
     path = tmp_path / "last.ckpt"
     torch.save({"weight": torch.zeros(1000)}, path)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(stnkit.CheckpointError, match=r"is cut short or damaged|holds more than"):
+    with pytest.raises(stnkit.errors.CheckpointError, match=r"is cut short or damaged|holds more than"):
         verify_checkpoint(path)
 
 
@@ -103,10 +103,10 @@ class Evil:
 def test_a_checkpoint_with_code_in_it_is_refused_and_not_executed(tmp_path):
     path = tmp_path / "last.ckpt"
     torch.save({"weight": Evil()}, path)
-    with pytest.raises(stnkit.CheckpointError, match="code is not loaded"):
+    with pytest.raises(stnkit.errors.CheckpointError, match="code is not loaded"):
         verify_checkpoint(path)
 
 
 def test_a_missing_checkpoint_says_so(tmp_path):
-    with pytest.raises(stnkit.CheckpointError, match="there is no checkpoint"):
+    with pytest.raises(stnkit.errors.CheckpointError, match="there is no checkpoint"):
         verify_checkpoint(tmp_path / "last.ckpt")

@@ -75,7 +75,7 @@ def test_addition_has_every_sum_and_more_pairs_when_asked(digits):
     [({"pairs": 0}, "pairs must be at least 1"), ({"source": "nonsense"}, "no dataset 'nonsense'")],
 )
 def test_options_of_addition_out_of_range_are_refused(options, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("dataset", "addition", **options)
 
 
@@ -129,7 +129,7 @@ def test_mnist_reads_plain_and_packed_files_in_order(small_mnist):
 def test_a_truncated_or_altered_file_is_refused_by_name(name, damage, message, small_mnist):
     path = small_mnist / name
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(stnkit.DataError, match=message) as error:
+    with pytest.raises(stnkit.errors.DataError, match=message) as error:
         stnkit.build("dataset", "mnist", root=str(small_mnist)).split("test")
     assert str(path) in str(error.value)
 
@@ -137,12 +137,12 @@ def test_a_truncated_or_altered_file_is_refused_by_name(name, damage, message, s
 def test_a_missing_file_says_which_and_how_to_get_it(small_mnist):
     (small_mnist / "t10k-labels-idx1-ubyte").unlink()
     dataset = stnkit.build("dataset", "mnist", root=str(small_mnist))
-    with pytest.raises(stnkit.DataError, match=r"t10k-labels-idx1-ubyte.gz is missing.*dataset.download=true"):
+    with pytest.raises(stnkit.errors.DataError, match=r"t10k-labels-idx1-ubyte.gz is missing.*dataset.download=true"):
         dataset.split("test")
 
 
 def test_a_folder_that_does_not_exist_says_so(tmp_path):
-    with pytest.raises(stnkit.DataError, match=r"nowhere: that folder does not exist"):
+    with pytest.raises(stnkit.errors.DataError, match=r"nowhere: that folder does not exist"):
         stnkit.build("dataset", "mnist", root=str(tmp_path / "nowhere")).split("train")
 
 
@@ -171,7 +171,7 @@ def test_a_failed_download_is_a_sentence(tmp_path, monkeypatch):
         raise OSError("no route to host")
 
     monkeypatch.setattr(pooch, "retrieve", retrieve)
-    with pytest.raises(stnkit.DataError, match=r"could not be fetched.*no route to host"):
+    with pytest.raises(stnkit.errors.DataError, match=r"could not be fetched.*no route to host"):
         stnkit.build("dataset", "mnist", root=str(tmp_path), download=True).split("test")
 
 

@@ -52,7 +52,7 @@ def test_theta_tells_how_to_reproduce_the_image(name):
 @pytest.mark.parametrize("degrees", [90.0, -37.0])
 def test_a_positive_angle_turns_counter_clockwise_as_scipy_does(degrees):
     image = scipy.ndimage.gaussian_filter(np.random.default_rng(0).random((28, 28)), 2)
-    theta = stnkit.pose_theta(
+    theta = stnkit.distortions.pose_theta(
         torch.tensor([degrees], dtype=torch.float64),
         torch.ones(1, dtype=torch.float64),
         torch.zeros(1, 2, dtype=torch.float64),
@@ -67,7 +67,9 @@ def test_a_positive_angle_turns_counter_clockwise_as_scipy_does(degrees):
 
 def test_pose_moves_and_scales_in_pixels():
     one = torch.ones(1, dtype=torch.float64)
-    theta = stnkit.pose_theta(0 * one, 2 * one, torch.tensor([[5.0, -3.0]], dtype=torch.float64), (11, 15), (40, 50))
+    theta = stnkit.distortions.pose_theta(
+        0 * one, 2 * one, torch.tensor([[5.0, -3.0]], dtype=torch.float64), (11, 15), (40, 50)
+    )
     family = stnkit.build("transform", "affine")
     # The center of the original, index (7, 5), is at the center of the result plus (5, −3).
     at = stnkit.coordinates.from_pixels(torch.tensor([[[24.5 + 5, 19.5 - 3], [24.5 + 7, 19.5 - 3]]]), (40, 50))
@@ -122,5 +124,5 @@ def test_no_distortion_keeps_the_images():
     ],
 )
 def test_options_out_of_range_are_refused(name, options, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         built(name, **options)

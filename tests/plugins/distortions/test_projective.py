@@ -37,7 +37,7 @@ def test_theta_is_the_homography_of_the_moved_corners():
     # Moves of one pixel are never drawn anew, so that the test can repeat the draws.
     matrices = drawn(20, corner_std=1.0)
     generator = torch.Generator().manual_seed(0)
-    scale = stnkit.uniform(20, 0.75, 1.0, generator).numpy()
+    scale = stnkit.distortions.uniform(20, 0.75, 1.0, generator).numpy()
     moves = torch.randn(20, 2, 4, generator=generator, dtype=torch.float64).numpy() / 14
     for matrix, s, move in zip(matrices, scale, moves, strict=True):
         np.testing.assert_allclose(matrix, homography(s * CORNERS + move.T, CORNERS), atol=1e-6)

@@ -64,7 +64,7 @@ def test_batch_norm_trains_on_a_last_batch_of_one_image():
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(("size", "options"), [((7, 28), {}), ((28, 28), {"channels": [20] * 5})])
 def test_a_localizer_too_deep_for_its_input_says_what_to_do(size, options):
-    with pytest.raises(stnkit.InputError, match=r"too deep for images of .*use larger images, fewer channels"):
+    with pytest.raises(stnkit.errors.InputError, match=r"too deep for images of .*use larger images, fewer channels"):
         stnkit.build("localizer", "convolutional", in_shape=(1, *size), **options)
 
 
@@ -79,7 +79,7 @@ def test_a_localizer_too_deep_for_its_input_says_what_to_do(size, options):
     ],
 )
 def test_options_out_of_range_are_refused_by_name(localizer, options):
-    with pytest.raises(stnkit.InputError, match=next(iter(options))):
+    with pytest.raises(stnkit.errors.InputError, match=next(iter(options))):
         stnkit.build("localizer", localizer, in_shape=(1, 28, 28), **options)
 
 
@@ -99,7 +99,9 @@ def test_the_head_starts_at_the_identity_and_stays_wide_under_autocast():
 def test_images_of_another_shape_are_refused_in_a_sentence(localizer):
     model = stnkit.build("localizer", localizer, in_shape=(1, 28, 28))
     for shape in ((2, 1, 60, 60), (2, 3, 28, 28), (2, 1, 28, 29)):
-        with pytest.raises(stnkit.InputError, match=r"built for images of shape \[1, 28, 28\], but some of shape"):
+        with pytest.raises(
+            stnkit.errors.InputError, match=r"built for images of shape \[1, 28, 28\], but some of shape"
+        ):
             model(torch.rand(shape))
 
 

@@ -47,7 +47,7 @@ def test_the_compact_network_has_batch_norm_and_no_hidden_layer():
     ],
 )
 def test_a_network_too_deep_for_its_images_says_so(name, size, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("network", name, in_shape=(1, size, size), n_classes=10)
 
 
@@ -63,5 +63,5 @@ def test_the_smallest_size_that_the_sentence_names_works(name, size):
     [({"channels": [8, 8]}, "four numbers of at least 1"), ({"average_pool": 0}, "average_pool must be at least 1")],
 )
 def test_options_of_the_compact_network_out_of_range_are_refused(options, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("network", "compact_cnn", in_shape=(1, 28, 28), n_classes=10, **options)

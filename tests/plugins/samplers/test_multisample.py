@@ -115,5 +115,5 @@ def test_the_noise_is_that_of_the_seed_and_disturbs_no_other_random_numbers():
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("sampler", "multisample", **options)

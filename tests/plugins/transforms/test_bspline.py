@@ -259,7 +259,7 @@ def test_no_basis_over_all_pixels_is_ever_made():
     ],
 )
 def test_bad_options_are_refused_in_one_sentence(options, message):
-    with pytest.raises(stnkit.InputError, match=message) as refused:
+    with pytest.raises(stnkit.errors.InputError, match=message) as refused:
         stnkit.build("transform", "bspline", **options)
     assert "\n" not in str(refused.value)
 
@@ -269,14 +269,14 @@ def test_bad_options_are_refused_in_one_sentence(options, message):
 def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
     family = bspline()
     theta = torch.zeros(shape, dtype=dtype)
-    with pytest.raises(stnkit.InputError, match="BSpline takes a theta of"):
+    with pytest.raises(stnkit.errors.InputError, match="BSpline takes a theta of"):
         family.grid(theta, (4, 4))
-    with pytest.raises(stnkit.InputError, match="BSpline takes a theta of"):
+    with pytest.raises(stnkit.errors.InputError, match="BSpline takes a theta of"):
         family(theta, torch.zeros(1, 1, 2))
 
 
 @pytest.mark.no_jaxtyping
 def test_it_does_not_compose():
     family = bspline()
-    with pytest.raises(stnkit.DoesNotComposeError, match="BSpline does not compose"):
+    with pytest.raises(stnkit.errors.DoesNotComposeError, match="BSpline does not compose"):
         family.compose(random_theta(family), random_theta(family))

@@ -184,7 +184,7 @@ def test_points_without_a_solution_leave_the_gradient_of_the_inverse_finite():
     ids=str,
 )
 def test_bad_stages_are_refused_in_one_sentence(stages, message):
-    with pytest.raises(stnkit.InputError, match=message) as refused:
+    with pytest.raises(stnkit.errors.InputError, match=message) as refused:
         compose(stages)
     assert "\n" not in str(refused.value)
 
@@ -199,7 +199,7 @@ def test_a_theta_of_the_wrong_width_is_refused(width):
         lambda: family(theta, torch.zeros(1, 1, 2)),
         lambda: family.inverse(theta, torch.zeros(1, 1, 2)),
     ):
-        with pytest.raises(stnkit.InputError, match=r"Compose takes a theta of shape \(B, 12\)"):
+        with pytest.raises(stnkit.errors.InputError, match=r"Compose takes a theta of shape \(B, 12\)"):
             call()
 
 

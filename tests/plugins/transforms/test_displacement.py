@@ -193,6 +193,6 @@ def test_a_point_that_is_not_a_number_does_not_spread():
     ],
 )
 def test_bad_options_are_refused_in_one_sentence(options, message):
-    with pytest.raises(stnkit.InputError, match=message) as refused:
+    with pytest.raises(stnkit.errors.InputError, match=message) as refused:
         stnkit.build("transform", "displacement", **options)
     assert "\n" not in str(refused.value)

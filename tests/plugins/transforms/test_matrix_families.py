@@ -239,7 +239,7 @@ def test_a_theta_of_the_wrong_width_is_refused(name):
         lambda: family.compose(right, wrong),
     ]
     for call in calls:
-        with pytest.raises(stnkit.InputError, match=rf"takes a theta of shape \(B, {family.n_params}\)"):
+        with pytest.raises(stnkit.errors.InputError, match=rf"takes a theta of shape \(B, {family.n_params}\)"):
             call()
 
 
@@ -276,7 +276,7 @@ def test_the_grid_compiles_exports_and_maps_over_theta(case):
     ],
 )
 def test_an_option_out_of_its_range_is_refused(name, options, message):
-    with pytest.raises(stnkit.InputError, match=message):
+    with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("transform", name, **options)
 
 

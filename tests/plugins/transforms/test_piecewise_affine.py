@@ -414,7 +414,7 @@ def test_compiles_exports_and_maps_over_theta(shape):
 def test_bad_options_are_refused_in_one_sentence(options, said):
     from stnkit_plugins.transforms.piecewise_affine import PiecewiseAffine
 
-    with pytest.raises(stnkit.InputError, match=said) as refused:
+    with pytest.raises(stnkit.errors.InputError, match=said) as refused:
         PiecewiseAffine(**options)
     assert "\n" not in str(refused.value)
 
@@ -424,11 +424,11 @@ def test_bad_options_are_refused_in_one_sentence(options, said):
 def test_bad_arguments_are_refused(shape):
     family = mesh(shape)
     theta = torch.zeros(2, family.n_params)
-    with pytest.raises(stnkit.InputError, match="theta of shape"):
+    with pytest.raises(stnkit.errors.InputError, match="theta of shape"):
         family.grid(theta[:, 1:], (4, 4))
-    with pytest.raises(stnkit.InputError, match="size"):
+    with pytest.raises(stnkit.errors.InputError, match="size"):
         family.grid(theta, (4, 4, 4))
-    with pytest.raises(stnkit.InputError, match="points"):
+    with pytest.raises(stnkit.errors.InputError, match="points"):
         family.inverse(theta, torch.zeros(2, 5, 3))
-    with pytest.raises(stnkit.DoesNotComposeError):
+    with pytest.raises(stnkit.errors.DoesNotComposeError):
         family.compose(theta, theta)

@@ -262,7 +262,7 @@ def test_theta_enters_linearly(seed, weight):
 def test_bad_options_are_refused_in_one_sentence(options, said):
     from stnkit_plugins.transforms.tps import ThinPlateSpline
 
-    with pytest.raises(stnkit.InputError, match=said) as refused:
+    with pytest.raises(stnkit.errors.InputError, match=said) as refused:
         ThinPlateSpline(**options)
     assert "\n" not in str(refused.value)
 
@@ -270,11 +270,11 @@ def test_bad_options_are_refused_in_one_sentence(options, said):
 @pytest.mark.no_jaxtyping
 def test_bad_arguments_are_refused():
     family = tps()
-    with pytest.raises(stnkit.InputError, match=r"\(B, 32\)"):
+    with pytest.raises(stnkit.errors.InputError, match=r"\(B, 32\)"):
         family.grid(torch.zeros(2, 31), (4, 4))
-    with pytest.raises(stnkit.InputError, match="size"):
+    with pytest.raises(stnkit.errors.InputError, match="size"):
         family.grid(torch.zeros(2, 32), (4, 4, 4))
-    with pytest.raises(stnkit.DoesNotComposeError):
+    with pytest.raises(stnkit.errors.DoesNotComposeError):
         family.compose(torch.zeros(2, 32), torch.zeros(2, 32))
 
 

@@ -15,7 +15,7 @@ class Good(stnkit.Dataset):
 
     def split(self, name):
         if name not in SPLITS:
-            raise stnkit.InputError(f"the splits are {SPLITS}, but {name!r} was asked for")
+            raise stnkit.errors.InputError(f"the splits are {SPLITS}, but {name!r} was asked for")
         return self.drawn(torch.Generator().manual_seed(SPLITS.index(name)))
 
     def drawn(self, generator):
@@ -67,7 +67,7 @@ class Absent(Good):
     """Its files are not here."""
 
     def split(self, name):
-        raise stnkit.DataError("nowhere/images is missing")
+        raise stnkit.errors.DataError("nowhere/images is missing")
 
 
 BROKEN = {

@@ -18,7 +18,7 @@ class Plain(stnkit.Sampler):
 
     def forward(self, image, grid):
         if grid.shape[-1] not in (2, 3):
-            raise stnkit.InputError("a grid has 2 or 3 coordinates")
+            raise stnkit.errors.InputError("a grid has 2 or 3 coordinates")
         dtype = torch.promote_types(image.dtype, grid.dtype)
         return self.read(image.to(dtype), grid.to(dtype)).to(image.dtype)
 
@@ -61,7 +61,7 @@ class Ripples(Plain):
 
 class OtherBorder(Good):
     def sample(self, image, grid):
-        if self.sample_padding is stnkit.Padding.border:
+        if self.sample_padding is stnkit.samplers.Padding.border:
             return F.grid_sample(image, stnkit.coordinates.finite(grid), padding_mode="reflection", align_corners=False)
         return super().sample(image, grid)
 

@@ -32,7 +32,7 @@ class Squeezes(Vector):
 class Convolves(Vector):
     def make(self, in_shape, width):
         if len(in_shape) != 3:
-            raise stnkit.InputError("it takes images of two dimensions")
+            raise stnkit.errors.InputError("it takes images of two dimensions")
         convolution = nn.Conv2d(in_shape[0], width, 11)
         self.layers = nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
