@@ -73,7 +73,7 @@ def stnkit_main(tmp_path, monkeypatch, capfd):
 
     def run(*arguments):
         GlobalHydra.instance().clear()
-        train._ended.exit_code = 0
+        train._outcome.exit_code = 0
         code = main([*map(str, arguments)])
         captured = capfd.readouterr()
         return code, captured.out, captured.err

@@ -1,11 +1,9 @@
-"""`stnkit completion`: Tab completes commands, kinds, names and, as Hydra does, the overrides of `stnkit train`.
+"""`stnkit completion`: Tab completion of commands, kinds, names and the overrides of `stnkit train`.
 
-A shell asks `stnkit completion query` what could stand at the cursor. What the entry points tell by their keys is
-answered without torch; only Hydra's part, which needs every component's options, takes as long as a plugin list.
+A shell runs `stnkit completion query` for the words that fit at the cursor. Words that the keys of entry points
+determine are found without importing torch; overrides, which Hydra completes, need the options of every component.
 """
 
-import contextlib
-import io
 import os
 
 from stnkit.cli.parser import Parser
@@ -14,7 +12,7 @@ from stnkit.plugin_system.commands import announced_commands
 from stnkit.plugin_system.discovery import installed_plugins
 from stnkit.plugin_system.kinds import KINDS
 
-# Readline takes "=" for the border of a word, so what stands in front of it must not be repeated.
+# Readline starts a new word at "=", so the answers must not repeat the text before it.
 _BASH = r"""
 _stnkit() {
     local IFS=$'\n' line=${COMP_LINE:0:COMP_POINT} word
@@ -36,22 +34,22 @@ _stnkit() {
 compdef _stnkit stnkit
 """
 SCRIPTS = {"bash": _BASH.strip(), "zsh": _ZSH.strip()}
-# What goes on behind it has no blank: an option's path, a value.
+# Endings after which the word continues, so no blank is added: an option's path, a value.
 _OPEN_ENDS = ("=", ".", "/")
 
 
 def main(arguments: list[str]) -> int:
-    """Print a shell's script, or for a script the words that could stand at the end of COMP_LINE.
+    """Print the script of a shell, or the words that complete COMP_LINE when the script asks for them.
 
     Args:
-        arguments: what stands after the command.
+        arguments: those after the command.
     """
     if arguments == ["query"]:
         print("\n".join(answers(os.environ.get("COMP_LINE", ""))))
         return 0
     parser = Parser(
         prog="stnkit completion",
-        description='Print the completion of a shell. To turn it on: eval "$(stnkit completion bash)"',
+        description='Print the completion script of a shell. To turn it on: eval "$(stnkit completion bash)"',
     )
     parser.add_argument("shell", choices=SCRIPTS, metavar="SHELL", help=" or ".join(SCRIPTS))
     print(SCRIPTS[parser.parse_args(arguments).shell])
@@ -59,16 +57,16 @@ def main(arguments: list[str]) -> int:
 
 
 def answers(line: str) -> list[str]:
-    """The words that could stand at the end of a command line, a finished one with a blank behind it.
+    """The words that complete a command line; a word that is finished ends in a blank.
 
     Args:
-        line: from its start to the cursor.
+        line: the command line up to the cursor.
     """
     words = line.split()[1:]
     if line.strip() and line[-1].isspace():
         words.append("")
     if not words:
-        return []  # still in the name of the program
+        return []  # the cursor is still in the name of the program
     *before, current = words
     found = sorted({word for word in _possible(before, current) if word.startswith(current)})
     return [word if word.endswith(_OPEN_ENDS) else f"{word} " for word in found]
@@ -96,7 +94,7 @@ def _possible(before: list[str], current: str) -> list[str]:
 
 
 def _names(kind: str) -> list[str]:
-    """By the keys of the entry points, `kind.name`: nothing is imported."""
+    """The names of a kind, from the keys `kind.name` of entry points; no plugin is imported."""
     keys = (key.partition(".") for installed in installed_plugins() for key in installed.keys)
     return [name for prefix, _, name in keys if prefix == kind]
 
@@ -105,11 +103,6 @@ def _overrides(before: list[str], current: str) -> list[str]:
     group, equals, _ = current.partition("=")
     if equals and group in KINDS:
         return [f"{group}={name}" for name in _names(group)]
-    # Hydra takes the line's first word for its program and knows no commands.
-    os.environ["COMP_LINE"] = " ".join(["stnkit", *before, current])
-    from stnkit.cli import train
+    from stnkit.cli import hydra_internals, train
 
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        train.main(["-sc", "query=bash"])
-    return printed.getvalue().split()
+    return hydra_internals.completions(train.main, [*before, current])

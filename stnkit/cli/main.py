@@ -1,4 +1,4 @@
-"""`stnkit COMMAND …`: finds the command, and prints a user's mistake as one sentence."""
+"""`stnkit COMMAND …`: run a command, and print a user's mistake as one sentence."""
 
 import importlib
 import sys
@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stnkit.plugin_system.discovery import Source
 
-# Command: module, one line of help. A module has `main(arguments) -> exit code`.
+# Command: its module, which has `main(arguments) -> exit code`, and one line of help.
 COMMANDS = {
     "train": ("stnkit.cli.train", "train a network with a spatial transformer (a Hydra program)"),
-    "report": ("stnkit.cli.report", "one table of any number of runs, as text, data, or a page with pictures"),
-    "plugins": ("stnkit.cli.plugins", "list, show and check what is installed; write a package of your own"),
-    "completion": ("stnkit.cli.completion", "print the Tab completion of a shell: bash or zsh"),
+    "report": (
+        "stnkit.cli.report",
+        "one table of any number of runs: as text, as data, or as a page with pictures",
+    ),
+    "plugins": ("stnkit.cli.plugins", "list, show and check the installed components; write a package with your own"),
+    "completion": ("stnkit.cli.completion", "print the Tab completion script of a shell: bash or zsh"),
 }
 USAGE_ERROR = 2
 INTERRUPTED = 130
 
 
 def usage() -> str:
-    """What `stnkit --help` prints. Plugins are listed as their entry points announce them; none is imported."""
+    """The text of `stnkit --help`. Commands of plugins come from their entry points; no plugin is imported."""
     lines = {command: text for command, (_, text) in COMMANDS.items()} | {
-        command: f"of {' and '.join(f'{source.distribution} {source.version}' for source in sources)}"
+        command: f"from {' and '.join(f'{source.distribution} {source.version}' for source in sources)}"
         for command, sources in _announced().items()
     }
     width = max(map(len, lines))
@@ -32,7 +35,7 @@ def usage() -> str:
         "usage: stnkit COMMAND [ARGUMENT ...]\n\n"
         "A plugin framework for spatial transformers.\n\n"
         f"{commands}\n\n"
-        "`stnkit COMMAND --help` tells more. `stnkit --version` prints the version."
+        "`stnkit COMMAND --help` describes a command. `stnkit --version` prints the version."
     )
 
 
@@ -40,7 +43,7 @@ def main(arguments: list[str]) -> int:
     """Run a command and return its exit code: 0, 1 for a failure, 2 for a user's mistake, 130 for Ctrl-C.
 
     Args:
-        arguments: what stands after `stnkit`.
+        arguments: those after `stnkit`.
     """
     command = arguments[0] if arguments else ""
     if command in ("", "-h", "--help", "help"):
@@ -65,7 +68,7 @@ def main(arguments: list[str]) -> int:
     except (StnkitError, OSError) as error:
         print(f"stnkit {command}: {error}", file=sys.stderr)
         return USAGE_ERROR
-    except SystemExit as end:  # argparse and Hydra's help end so
+    except SystemExit as end:  # from --help of argparse and of Hydra
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except KeyboardInterrupt:
         print(f"stnkit {command}: interrupted", file=sys.stderr)
@@ -78,12 +81,12 @@ def entry() -> None:
 
 
 def show_warnings_in_one_line() -> None:
-    """From now on a warning is one line without the place in the code."""
+    """Print warnings as one line each, without file and line number, from now on."""
     warnings.showwarning = _show_in_one_line
 
 
 def _program(command: str) -> Callable[[list[str]], int]:
-    """What runs a command: stnkit's own, or a plugin's."""
+    """The function that runs a command, one of stnkit's own or of a plugin."""
     if command in COMMANDS:
         program: Callable[[list[str]], int] = importlib.import_module(COMMANDS[command][0]).main
         return program
@@ -107,7 +110,3 @@ def _show_in_one_line(
     line: Any = None,
 ) -> None:
     print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    entry()

@@ -1,4 +1,4 @@
-"""Arguments of a command, with mistakes said as all others: in one sentence."""
+"""Argument parser of a command that raises a user's mistake as an InputError."""
 
 import argparse
 from typing import NoReturn
@@ -7,10 +7,10 @@ from stnkit.errors import InputError
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, which by itself prints the usage and ends the process."""
+    """An argparse parser that does not print the usage and exit on a mistake."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse found wrong.
+        """Raise argparse's message.
 
         Args:
             message: of argparse.
@@ -18,4 +18,4 @@ class Parser(argparse.ArgumentParser):
         Raises:
             InputError: always.
         """
-        raise InputError(f"{message}; `{self.prog} --help` tells what there is")
+        raise InputError(f"{message}; `{self.prog} --help` lists the arguments")

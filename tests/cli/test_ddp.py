@@ -63,7 +63,7 @@ def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, s
         time.sleep(0.01)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 130, err
-    assert "goes on from here" in err
+    assert "continues it" in err
     assert "Traceback" not in err
     told = metrics(tmp_path / "run")
     assert told["status"] == "interrupted"

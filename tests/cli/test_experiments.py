@@ -105,7 +105,7 @@ def test_an_experiment_is_one_command_and_the_epochs_one_override(stnkit_main, t
         "hydra.sweep.dir=sweep",
     )
     assert code == 0, err
-    assert "3 cells" in out
+    assert "3 jobs" in out
     told = [metrics(tmp_path / "sweep" / name) for name in "012"]
     assert all(m["status"] == "completed" for m in told)
     assert [m["config"]["transform"]["name"] for m in told[1:]] == ["rotation", "tps"]

@@ -29,7 +29,7 @@ def stnkit_components():
 
 
 @pytest.mark.slow
-def test_workers_find_third_party_plugins_and_tell_how_their_cells_ended(make_distribution, tmp_path):
+def test_workers_find_third_party_plugins_and_tell_how_their_jobs_ended(make_distribution, tmp_path):
     folder = make_distribution(
         "drifting",
         {"drifting": PLUGIN},
@@ -47,9 +47,9 @@ def test_workers_find_third_party_plugins_and_tell_how_their_cells_ended(make_di
         text=True,
         timeout=300,
     )
-    told = [metrics(tmp_path / "sweep" / cell) for cell in "0123"]
+    told = [metrics(tmp_path / "sweep" / job) for job in "0123"]
     assert [m["config"]["transform"]["name"] for m in told] == ["drift", "drift", "affine", "affine"]
-    # A cell that fails leaves the others alone, and its reason stands in its record too.
+    # A job that fails leaves the others alone, and its reason stands in its record too.
     assert [m["status"] for m in told] == ["failed", "completed"] * 2
     assert ended.returncode == 2, ended.stderr
     assert "Traceback" not in ended.stderr
@@ -58,6 +58,6 @@ def test_workers_find_third_party_plugins_and_tell_how_their_cells_ended(make_di
     # A broken plugin is one warning, not one for each process.
     assert [line for line in lines if "warning" in line.lower()] == [lines[0]]
     assert lines[0].startswith("warning: plugin transform.broken of drifting 1.0")
-    # The last line counts the cells that failed.
+    # The last line counts the jobs that failed.
     assert len(lines) == 4
-    assert "cell 2 of 4: transform=drift localizer.hidden=[8]" in ended.stdout.splitlines()
+    assert "job 2 of 4: transform=drift localizer.hidden=[8]" in ended.stdout.splitlines()

@@ -56,7 +56,7 @@ def test_a_killed_run_of_several_transformers_goes_on_to_the_same_end(stnkit_pro
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["placement=layers"], "placement.at must be given, as placement.at=VALUE"),
+        (["placement=layers"], "placement.at must be given, as in placement.at=VALUE"),
         (
             ["placement=layers", "placement.at=[conv9]"],
             "there is no place 'conv9' in the network; the places are: input",

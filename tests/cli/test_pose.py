@@ -49,7 +49,7 @@ def test_a_transformer_that_is_told_the_true_distortion_learns_to_undo_it(stnkit
     ("override", "message"),
     [
         ("training.equivariance.weight=-1", "training.equivariance.weight must be 0 or more, but -1.0 was given"),
-        ("training.equivariance.wieght=1", "there is no training.equivariance.wieght; what there is beside it: weight"),
+        ("training.equivariance.wieght=1", "; the keys of training.equivariance are weight"),
         ("training.supervision=much", "could not be converted to Float"),
     ],
 )

@@ -29,8 +29,8 @@ def test_a_ray_sweep_leaves_what_any_other_leaves_and_goes_on_like_any_other(
     process = stnkit_process(*sweep, "seed=0,1", "localizer.hidden=[0],[8]", "skip_completed=true", *RAY)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 2, err
-    assert "sweep       4 cells in sweep" in out
-    assert "2 of the cells failed" in err
+    assert "sweep       4 jobs in sweep" in out
+    assert "2 of the jobs failed" in err
     assert (tmp_path / "sweep" / "0" / "metrics.json").stat().st_mtime_ns == finished
     told = [metrics(path.parent) for path in (tmp_path / "sweep").glob("*/metrics.json")]
     assert sorted((m["seed"], m["config"]["localizer"]["hidden"], m["status"]) for m in told) == [

@@ -17,7 +17,7 @@ from tests.helpers import QUICK, metrics
 SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "hydra.sweep.dir=sweep"]
 
 
-def cells_of(sweep):
+def jobs_of(sweep):
     """Of every run directory: seed, status and what is in its files."""
     return {
         path.parent.name: (
@@ -33,18 +33,18 @@ def cells_of(sweep):
     }
 
 
-def test_every_cell_says_its_number_what_varies_and_its_error(stnkit_main):
+def test_every_job_says_its_number_what_varies_and_its_error(stnkit_main):
     code, out, _ = stnkit_main(*SWEEP, "seed=0,1", "placement=none")
     assert code == 0
-    assert "sweep       2 cells in sweep" in out
-    first = out.index("cell 1 of 2: seed=0\n")
-    second = out.index("cell 2 of 2: seed=1\n")
+    assert "sweep       2 jobs in sweep" in out
+    first = out.index("job 1 of 2: seed=0\n")
+    second = out.index("job 2 of 2: seed=1\n")
     assert first < out.index(f"test error  {metrics('sweep/0')['test_error']:.2f} %") < second
     assert f"test error  {metrics('sweep/1')['test_error']:.2f} %" in out[second:]
 
 
 @pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("by nought"), 1), (RuntimeError(), 1)])
-def test_an_unexpected_error_ends_its_cell_and_not_the_sweep(error, expected, stnkit_main, monkeypatch, tmp_path):
+def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stnkit_main, monkeypatch, tmp_path):
     build_parts = run.build_parts
 
     def breaking(config, training):
@@ -62,43 +62,43 @@ def test_an_unexpected_error_ends_its_cell_and_not_the_sweep(error, expected, st
     assert "Traceback" not in err
     first, last = err.splitlines()
     assert f"sweep/0: {type(error).__name__}: {error}" in first
-    assert "1 of the cells failed: sweep/0" in last
+    assert "1 of the jobs failed: sweep/0" in last
     assert "in breaking" in (tmp_path / "sweep" / "0" / "traceback.txt").read_text()
 
 
-def test_a_cell_that_failed_runs_again_when_the_sweep_is_continued(stnkit_main, monkeypatch, tmp_path):
+def test_a_job_that_failed_runs_again_when_the_sweep_is_continued(stnkit_main, monkeypatch, tmp_path):
     build_parts = run.build_parts
     monkeypatch.setattr(run, "build_parts", lambda *args: 1 / 0)
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 1
     monkeypatch.setattr(run, "build_parts", build_parts)
     assert stnkit_main(*SWEEP, "seed=1,0", "placement=none", "skip_completed=true")[0] == 0
-    assert {name: cell[:2] for name, cell in cells_of(tmp_path / "sweep").items()} == {
+    assert {name: job[:2] for name, job in jobs_of(tmp_path / "sweep").items()} == {
         "0": (0, "completed"),
         "1": (1, "completed"),
     }
     assert "error" not in metrics("sweep/0")
 
 
-def test_a_continued_sweep_leaves_finished_cells_alone_and_overwrites_no_other_cell(stnkit_main, tmp_path):
+def test_a_continued_sweep_leaves_finished_jobs_alone_and_overwrites_no_other_job(stnkit_main, tmp_path):
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
-    before = cells_of(tmp_path / "sweep")
-    # Another order, another cell in front, and other ways to carry it out.
+    before = jobs_of(tmp_path / "sweep")
+    # Another order, another job in front, and other ways to carry it out.
     code, out, _ = stnkit_main(
         *SWEEP, "seed=2,1,0", "placement=none", "training.checkpoint_every=7", "skip_completed=true"
     )
     assert code == 0
-    after = cells_of(tmp_path / "sweep")
+    after = jobs_of(tmp_path / "sweep")
     assert {name: after[name] for name in before} == before
     (new,) = after.keys() - before.keys()
     assert after[new][:2] == (2, "completed")
-    assert out.count("(completed before)") == 2
+    assert out.count("(already completed)") == 2
 
 
-def test_without_skip_completed_a_cell_runs_again_in_its_own_directory(stnkit_main, tmp_path):
+def test_without_skip_completed_a_job_runs_again_in_its_own_directory(stnkit_main, tmp_path):
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
-    before = cells_of(tmp_path / "sweep")
+    before = jobs_of(tmp_path / "sweep")
     assert stnkit_main(*SWEEP, "seed=1", "placement=none")[0] == 0
-    after = cells_of(tmp_path / "sweep")
+    after = jobs_of(tmp_path / "sweep")
     assert after["0"] == before["0"]
     assert after.keys() == before.keys()
     assert after["1"][2] != before["1"][2]
@@ -110,7 +110,7 @@ def test_one_run_is_skipped_too_when_it_is_completed(stnkit_main):
     before = metrics("run")
     code, out, _ = stnkit_main(*arguments)
     assert code == 0
-    assert "(completed before)" in out
+    assert "(already completed)" in out
     assert metrics("run") == before
     # Another config in the same directory is another run.
     assert stnkit_main(*arguments, "seed=3")[0] == 0
@@ -126,23 +126,23 @@ def test_a_stopped_sweep_is_continued_by_the_same_command(
 ):
     sweep = [*SWEEP, "training.epochs=2", "training.checkpoint_every=3", "placement=none"]
     assert stnkit_main(*sweep, "seed=5")[0] == 0  # is finished
-    finished = cells_of(tmp_path / "sweep")
-    # The first cell, of seed 6, is stopped at its seventh step, the second never begins.
+    finished = jobs_of(tmp_path / "sweep")
+    # The first job, of seed 6, is stopped at its seventh step, the second never begins.
     process = stnkit_process(7, int(number), *sweep, "seed=6,7", code=SIGNALLING)
     _, err = process.communicate(timeout=300)
     assert process.returncode == exit_code, err
     assert "Traceback" not in err
     if number == signal.SIGINT:
-        assert "hydra.sweep.dir=sweep skip_completed=true does what is left" in err
-    stopped = {name: cell for name, cell in cells_of(tmp_path / "sweep").items() if name not in finished}
-    assert [cell[:2] for cell in stopped.values()] == [(6, status)]
+        assert "hydra.sweep.dir=sweep skip_completed=true runs the remaining jobs" in err
+    stopped = {name: job for name, job in jobs_of(tmp_path / "sweep").items() if name not in finished}
+    assert [job[:2] for job in stopped.values()] == [(6, status)]
     (name,) = stopped
 
     code, _, err = stnkit_main(*sweep, "seed=7,6,5", "skip_completed=true")
     assert code == 0, err
-    after = cells_of(tmp_path / "sweep")
+    after = jobs_of(tmp_path / "sweep")
     assert {name: after[name] for name in finished} == finished
-    assert sorted(cell[:2] for cell in after.values()) == [(seed, "completed") for seed in (5, 6, 7)]
+    assert sorted(job[:2] for job in after.values()) == [(seed, "completed") for seed in (5, 6, 7)]
     assert after[name][0] == 6
     # It went on from its checkpoint, to the same end as without an interruption.
     assert (tmp_path / "sweep" / name / "csv-resumed-1").is_dir()
@@ -161,7 +161,7 @@ def test_two_sweeps_that_start_at_the_same_time_do_not_share_a_directory(stnkit_
     sweeps = list((tmp_path / "multirun").iterdir())
     assert len(sweeps) == 2
     for sweep in sweeps:
-        assert sorted(cell[:2] for cell in cells_of(sweep).values()) == [(0, "completed"), (1, "completed")]
+        assert sorted(job[:2] for job in jobs_of(sweep).values()) == [(0, "completed"), (1, "completed")]
 
 
 def test_directories_of_one_second_differ():
@@ -169,7 +169,7 @@ def test_directories_of_one_second_differ():
     assert len(set(names)) == 1000
 
 
-def test_a_cell_is_its_config_without_what_controls_the_run():
+def test_a_job_is_its_config_without_what_controls_the_run():
     config = {"seed": 1, "training": {"epochs": 3, "learning_rate": 1e-05}, "transform": {"name": "tps", "x": None}}
     for key in RUN_CONTROL:
         controlled = OmegaConf.create(config)
@@ -201,7 +201,7 @@ def test_resume_is_not_for_sweeps(stnkit_main, tmp_path):
     assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
     code, _, err = stnkit_main("train", "-m", "resume=run", "seed=0,1")
     assert code == 2
-    assert "the cells of a sweep go on with hydra.sweep.dir=SWEEP_DIR skip_completed=true" in err
+    assert "continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true" in err
 
 
 def test_a_damaged_record_or_checkpoint_is_done_again(stnkit_main, tmp_path):
@@ -211,7 +211,7 @@ def test_a_damaged_record_or_checkpoint_is_done_again(stnkit_main, tmp_path):
     (tmp_path / "sweep" / "1" / "metrics.json").write_text(told.replace('"completed"', '"running"'))
     (tmp_path / "sweep" / "1" / "checkpoints" / "last.ckpt").write_bytes(b"cut short")
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none", "skip_completed=true")[0] == 0
-    assert {name: cell[:2] for name, cell in cells_of(tmp_path / "sweep").items()} == {
+    assert {name: job[:2] for name, job in jobs_of(tmp_path / "sweep").items()} == {
         "0": (0, "completed"),
         "1": (1, "completed"),
     }

@@ -42,22 +42,22 @@ def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(stnkit_mai
     assert a["test_loss"] == b["test_loss"] != c["test_loss"]
 
 
-def test_a_sweep_gives_a_run_directory_for_every_cell(stnkit_main, tmp_path):
+def test_a_sweep_gives_a_run_directory_for_every_job(stnkit_main, tmp_path):
     code, _, _ = stnkit_main(
         "train", "-m", *QUICK, "transform=affine", "placement=none,input", "seed=0,1", "hydra.sweep.dir=sweep"
     )
     assert code == 0
     told = [metrics(path.parent) for path in sorted(tmp_path.glob("sweep/*/metrics.json"))]
-    cells = {(bool(m["config"]["placement"]["at"]), m["seed"]) for m in told}
-    assert cells == {(placed, seed) for placed in (False, True) for seed in (0, 1)}
+    jobs = {(bool(m["config"]["placement"]["at"]), m["seed"]) for m in told}
+    assert jobs == {(placed, seed) for placed in (False, True) for seed in (0, 1)}
     assert all(m["status"] == "completed" for m in told)
 
 
-def test_a_failed_cell_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
+def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
     code, _, err = stnkit_main("train", "-m", *QUICK, "localizer.hidden=[0],[8]", "hydra.sweep.dir=sweep")
     assert code == 2
     assert "hidden must list one or more widths" in err
-    assert [metrics(tmp_path / "sweep" / cell)["status"] for cell in "01"] == ["failed", "completed"]
+    assert [metrics(tmp_path / "sweep" / job)["status"] for job in "01"] == ["failed", "completed"]
     assert "hidden must list" in metrics(tmp_path / "sweep" / "0")["error"]
 
 
@@ -66,8 +66,8 @@ def test_a_failed_cell_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
     [
         ("transform=nonsense", "there is no transform 'nonsense'; the transforms are: affine"),
         ("training=nonsense", "Could not find 'training/nonsense' Available options in 'training': default paper"),
-        ("out_size=28", "out_size=28: Invalid value assigned: it must be a list, such as [28,28]"),
-        ("transform.no_such_option=1", "there is no transform.no_such_option; what there is beside it: name, ndim"),
+        ("out_size=28", "out_size=28: Invalid value assigned: expected a list, such as [28,28]"),
+        ("transform.no_such_option=1", "there is no transform.no_such_option; the keys of transform are name, ndim"),
         ("training.epochs=many", "Value 'many' of type 'str' could not be converted to Integer"),
         ("training.epochs=0", "training.epochs must be at least 1, but 0 was given"),
         ("transform.ndim=3", "'affine' warps 3 dimensions, but the images have 2"),

@@ -126,7 +126,7 @@ def test_hook_stnkit_verbs_are_listed_without_an_import_and_run(make_distributio
     make_distribution("my-package", {"hook_census": block("stnkit_verbs")}, {"verb.census": "hook_census"})
     code, out, _ = stnkit_main("--help")
     assert code == 0
-    assert re.search(r"^  census +of my-package 1\.0$", out, re.MULTILINE)
+    assert re.search(r"^  census +from my-package 1\.0$", out, re.MULTILINE)
     assert "hook_census" not in sys.modules
     code, out, err = stnkit_main("census")
     assert (code, out, err) == (0, "identity of affine: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]\n", "")

@@ -1,26 +1,26 @@
-"""`stnkit plugins`: what is installed, what it does, whether it keeps its contract, and how to write one's own."""
+"""`stnkit plugins`: list, show and check the installed components, and write a package with one of your own."""
 
 import importlib
 
 from stnkit.errors import InputError
 
-# Subcommand: module, one line of help. A module has `main(arguments) -> exit code`.
+# Subcommand: its module, which has `main(arguments) -> exit code`, and one line of help.
 SUBCOMMANDS = {
-    "list": ("stnkit.cli.plugins.list", "every installed component, and broken plugins with the reason"),
-    "show": ("stnkit.cli.plugins.show", "one component: docstring, options, an example, where it comes from"),
+    "list": ("stnkit.cli.plugins.list", "list every installed component, and broken plugins with the reason"),
+    "show": ("stnkit.cli.plugins.show", "show one component: docstring, options, an example and its distribution"),
     "check": ("stnkit.cli.plugins.check", "run the conformance checks on a component"),
     "new": ("stnkit.cli.plugins.new", "write an installable package with a component of your own"),
 }
 
 
 def usage() -> str:
-    """What `stnkit plugins --help` prints."""
+    """The text of `stnkit plugins --help`."""
     width = max(map(len, SUBCOMMANDS))
     lines = "\n".join(f"  {name:<{width}}  {text}" for name, (_, text) in SUBCOMMANDS.items())
     return (
         "usage: stnkit plugins [SUBCOMMAND] [ARGUMENT ...]\n\n"
         f"{lines}\n\n"
-        "Without a subcommand it is `list`. `stnkit plugins SUBCOMMAND --help` tells more."
+        "The default subcommand is `list`. `stnkit plugins SUBCOMMAND --help` describes a subcommand."
     )
 
 
@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     """Run a subcommand and return its exit code.
 
     Args:
-        arguments: what stands after the command.
+        arguments: those after the command.
 
     Raises:
         InputError: when there is no such subcommand.

@@ -1,4 +1,4 @@
-"""`stnkit plugins list`: what is installed, where it comes from, and what is broken."""
+"""`stnkit plugins list`: the installed components with their distributions, and the broken plugins."""
 
 import json
 
@@ -11,7 +11,7 @@ from stnkit.cli.parser import Parser
 from stnkit.plugin_system.kinds import KINDS, kind_named
 from stnkit.plugin_system.registry import Broken, Registered, Registry, plugin_registry
 
-# Columns of a terminal from which on the whole provenance fits beside the summary.
+# Width of a terminal, in characters, from which the whole provenance fits beside the summary.
 WIDE = 160
 
 
@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
     """Print a table, or JSON for programs.
 
     Args:
-        arguments: what stands after the subcommand.
+        arguments: those after the subcommand.
 
     Raises:
         InputError: when there is no such kind.
@@ -93,27 +93,27 @@ def _print_table(found: Registry) -> None:
     whole = console.width >= WIDE
     console.print(_table(found, console.width, whole))
     for broken in found.broken:
-        # Below the table: a reason is worth more than what fits into a column.
+        # Below the table, because a reason is too long for a column.
         line = f"broken {broken.source.entry_point} of {broken.source}: {broken.reason}"
         console.print(line, style="red", markup=False, highlight=False)
     if not whole:
-        console.print("`stnkit plugins show KIND NAME` tells the rest.", style="dim", highlight=False)
+        console.print("`stnkit plugins show KIND NAME` shows the whole component.", style="dim", highlight=False)
 
 
 def _table(found: Registry, width: int, whole: bool) -> Table:
-    """For the eye: the kind stands in the first of its rows, and where columns are few the summary is cut.
+    """The table for a terminal: each kind is named once, and summaries are cut to the width.
 
     Args:
         found: the registry.
-        width: of the terminal.
-        whole: show modules too, and not only distributions.
+        width: of the terminal, in characters.
+        whole: show the version and the module after each distribution.
     """
     table = Table(box=box.SIMPLE_HEAD)
     sources = [str(entry.source) if whole else entry.source.distribution for entry in found.registered]
     names = [entry.name + (" (clash)" if _clashes(entry, found) else "") for entry in found.registered]
     fixed = {"kind": list(KINDS), "name": names, "from": sources}
     widths = {heading: max(map(len, [heading, *texts])) for heading, texts in fixed.items()}
-    # Rich puts a blank on both sides of a cell, between columns, and at both edges.
+    # Rich adds a blank on both sides of a cell, between columns and at both edges.
     widths["what it is"] = max(20, width - sum(widths.values()) - 4 * 2 - 3 - 2)
     for heading in ("kind", "name", "what it is", "from"):
         table.add_column(heading, no_wrap=True, width=widths[heading], overflow="ellipsis")
@@ -129,7 +129,7 @@ def _table(found: Registry, width: int, whole: bool) -> Table:
 
 
 def _print_lines(found: Registry) -> None:
-    """For programs: each component and each broken plugin is one line, as in `stnkit plugins | grep tps`."""
+    """The table for programs: one line for each component and each broken plugin, as for `grep`."""
     rows = [("kind", "name", "what it is", "from")]
     for entry in found.registered:
         name = entry.name + (" (clash)" if _clashes(entry, found) else "")

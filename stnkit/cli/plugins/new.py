@@ -11,28 +11,28 @@ from stnkit.scaffold import write_package
 
 
 def main(arguments: list[str]) -> int:
-    """Write the package and print the commands to go on with.
+    """Write the package and print the next commands.
 
     Args:
-        arguments: what stands after the subcommand.
+        arguments: those after the subcommand.
 
     Raises:
-        InputError: when there is no such kind, the name is taken or cannot be one, or the folder exists.
+        InputError: when there is no such kind, the name is taken or invalid, or the folder exists.
     """
     parser = Parser(prog="stnkit plugins new", description=__doc__)
     parser.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
-    parser.add_argument("name", metavar="NAME", help="what a config selects it by")
-    parser.add_argument("--directory", type=Path, default=Path(), metavar="DIR", help="where stnkit-NAME/ goes")
+    parser.add_argument("name", metavar="NAME", help="of the component, as in KIND=NAME")
+    parser.add_argument("--directory", type=Path, default=Path(), metavar="DIR", help="folder for stnkit-NAME/")
     options = parser.parse_args(arguments)
     package = write_package(options.kind, options.name, options.directory)
-    print(f"{package / f'stnkit_{options.name}.py'} holds the {options.kind}: change it there. Next:\n")
+    print(f"{package / f'stnkit_{options.name}.py'} contains the {options.kind}; edit it there. Next:\n")
     for command in next_commands(options.kind, options.name, package):
         print(f"  {command}")
     return 0
 
 
 def next_commands(kind: str, name: str, package: Path) -> list[str]:
-    """From the written package to a trained run.
+    """The commands that install the written package, test it and train with it.
 
     Args:
         kind: of the component.
@@ -49,7 +49,7 @@ def next_commands(kind: str, name: str, package: Path) -> list[str]:
 
 
 def _program(name: str) -> str:
-    """The program of this environment, by its name alone where the shell finds it so."""
+    """A program of this environment: its name if that is on the PATH, else its path."""
     own = Path(sys.executable).parent / name
     found = shutil.which(name)
     return name if (found and Path(found) == own) or not own.exists() else shlex.quote(str(own))

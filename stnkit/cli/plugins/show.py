@@ -1,4 +1,4 @@
-"""`stnkit plugins show`: what a component is, which options it has, and where it comes from."""
+"""`stnkit plugins show`: docstring, options, an example and the distribution of a component."""
 
 import enum
 import shlex
@@ -18,10 +18,10 @@ FAILURE = 1
 
 
 def main(arguments: list[str]) -> int:
-    """Print everything about a component: 0, or 1 when it is there and cannot be used.
+    """Print a component and return the exit code: 0, or 1 when it is installed but cannot be used.
 
     Args:
-        arguments: what stands after the subcommand.
+        arguments: those after the subcommand.
 
     Raises:
         UnknownNameError: when there is no such component.
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
             print("\n".join(f"  STNKIT_DISABLE_PLUGINS={e.source.distribution}:{kind}.{name}" for e in providers))
         return FAILURE
     if not providers:
-        found.component(kind, name)  # raises, with the names there are
+        found.component(kind, name)  # raises, with the names that exist
     print(f"\n{described(providers[0])}")
     return 0
 
@@ -55,16 +55,16 @@ def described(entry: Registered) -> str:
         entry: the component.
     """
     component = entry.component
-    parts = [_fitted(description(component.cls))]
+    sections = [_wrapped(description(component.cls))]
     if options := options_of(component):
         help_lines = parameter_lines(component.cls)
-        parts.append("options\n" + "\n".join(_option(option, help_lines.get(option.name, "")) for option in options))
-    parts.append(f"example\n  {example(entry)}")
-    return "\n\n".join(part for part in parts if part)
+        sections.append("options\n" + "\n".join(_option(option, help_lines.get(option.name, "")) for option in options))
+    sections.append(f"example\n  {example(entry)}")
+    return "\n\n".join(section for section in sections if section)
 
 
 def example(entry: Registered) -> str:
-    """A command that selects the component, with its first option that has a value to show.
+    """A `stnkit train` command with the component, its required options and its first default.
 
     Args:
         entry: the component.
@@ -85,8 +85,8 @@ def _option(option: Option, help_line: str) -> str:
     return "\n".join([line, *wrapped])
 
 
-def _fitted(text: str) -> str:
-    """Paragraphs of prose as wide as the terminal; what is indented stays as its author wrote it."""
+def _wrapped(text: str) -> str:
+    """Paragraphs of prose wrapped at the width of the terminal; indented ones are left unchanged."""
     paragraphs = text.split("\n\n")
     prose = [not any(line.startswith(" ") for line in paragraph.splitlines()) for paragraph in paragraphs]
     return "\n\n".join(
@@ -100,13 +100,13 @@ def _width() -> int:
 
 
 def _type(annotation: Any, option: Option) -> str:
-    """The type as one would write a value of it: an enum is the list of its members."""
+    """The type as a user reads it: an enum is the list of its members."""
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return " | ".join(annotation.__members__)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         members = typing.get_args(annotation)
         enums = [m for m in members if isinstance(m, type) and issubclass(m, enum.Enum)]
-        # Beside an enum `str` is for calls from Python: it takes the same names.
+        # `Enum | str` is Enum: the string is for calls from Python and takes the same names.
         return " | ".join(_type(m, Option(option.name, m, None)) for m in members if not (enums and m is str))
     if annotation is type(None):
         return "null"
@@ -114,7 +114,7 @@ def _type(annotation: Any, option: Option) -> str:
 
 
 def _value(value: Any) -> str:
-    """A default as one writes it on the command line."""
+    """A default as it is written on the command line."""
     if isinstance(value, enum.Enum):
         return value.name
     if isinstance(value, bool):

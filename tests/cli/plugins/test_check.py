@@ -55,15 +55,15 @@ def test_options_are_written_as_in_train(stnkit_main, leaves):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["afine"], "there is no component 'afine'; there are transform: affine"),
+        (["afine"], "there is no component 'afine'; the components are transform: affine"),
         (["transform", "afine"], "there is no transform 'afine'; the transforms are"),
         (["trnsform", "affine"], "there is no kind 'trnsform'"),
-        (["rotation"], "'rotation' is the name of a transform and of a distortion: say which"),
+        (["rotation"], "'rotation' is a transform and a distortion: name the kind too"),
         (["affine", "dim=2"], "transform 'affine' has no option 'dim'"),
         (["affine", "ndim=two"], "option ndim must be int"),
-        (["affine", "ndim=["], "ndim=[ cannot be read"),
-        (["transform", "affine", "three"], "a component is a name, or a kind and a name"),
-        (["ndim=2"], "a component is a name, or a kind and a name"),
+        (["affine", "ndim=["], "ndim=[ cannot be parsed"),
+        (["transform", "affine", "three"], "expected a component as NAME or KIND NAME, got transform affine three"),
+        (["ndim=2"], "expected a component as NAME or KIND NAME, got none"),
         ([], "the following arguments are required"),
     ],
 )

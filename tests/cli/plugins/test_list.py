@@ -3,18 +3,18 @@ import json
 import pytest
 from rich.console import Console
 
-from stnkit.cli.plugins import list as list_verb
+from stnkit.cli.plugins import list as list_subcommand
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.plugin_system.registry import plugin_registry
 
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """What `stnkit plugins list` finds itself in: a terminal of so many columns."""
+    """Makes `stnkit plugins list` see a terminal of a given width."""
 
     def of_width(columns):
         monkeypatch.setattr(
-            list_verb, "Console", lambda: Console(force_terminal=True, color_system=None, width=columns)
+            list_subcommand, "Console", lambda: Console(force_terminal=True, color_system=None, width=columns)
         )
 
     return of_width
@@ -95,7 +95,7 @@ def test_in_a_terminal_a_broken_plugin_tells_its_whole_reason(stnkit_main, termi
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--nonsense"], "unrecognized arguments: --nonsense; `stnkit plugins list --help` tells what there is"),
+        (["--nonsense"], "unrecognized arguments: --nonsense; `stnkit plugins list --help` lists the arguments"),
         (["lst"], "there is no subcommand 'lst'; the subcommands are list, show, check, new"),
         (["list", "trnsform"], "there is no kind 'trnsform'; the kinds are transform, localizer"),
     ],

@@ -83,8 +83,8 @@ def test_every_example_composes():
     register_component_groups()
     with initialize(config_path=None, version_base="1.3"):
         for entry in plugin_registry().registered:
-            program, verb, group, *options = shlex.split(example(entry))
-            assert (program, verb) == ("stnkit", "train")
+            program, command, group, *options = shlex.split(example(entry))
+            assert (program, command) == ("stnkit", "train")
             assert compose(overrides=[f"+{group}", *options])[entry.kind].name.value == entry.name
 
 

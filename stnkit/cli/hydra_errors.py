@@ -1,0 +1,63 @@
+"""Errors of Hydra and OmegaConf as one sentence, with the keys or values that are allowed."""
+
+import re
+
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from stnkit.errors import StnkitError
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.registry import plugin_registry, shadowed
+
+
+def sentence(error: BaseException) -> str:
+    """The sentence for an error that Hydra or OmegaConf raised.
+
+    Args:
+        error: as raised.
+    """
+    return _shadowed_component(error) or _unknown_key(error) or _unknown_component(error) or _shortened(error)
+
+
+def _cause(error: BaseException) -> BaseException:
+    return error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+
+
+def _shadowed_component(error: BaseException) -> str | None:
+    found = re.match(r"Error merging '(\w+)/(\w+)' with schema", str(error))
+    if found is None or not plugin_registry().providers(found[1], found[2]):
+        return None
+    kind, name = found.groups()
+    conflict = plugin_registry().conflicts.get((kind, name))
+    return conflict or shadowed(kind, name, f"{kind}/{name}.yaml", "the config search path")
+
+
+def _unknown_key(error: BaseException) -> str | None:
+    cause = _cause(error)
+    if not isinstance(cause, ConfigKeyError | ConfigAttributeError) or cause.parent_node is None:
+        return None
+    keys = ", ".join(map(str, OmegaConf.to_container(cause.parent_node)))  # type: ignore[arg-type]
+    if not keys:  # an open mapping
+        return f"there is no {cause.full_key} yet: write +{cause.full_key} to add it"
+    parent = str(cause.full_key).rpartition(".")[0] or "the config"
+    return f"there is no {cause.full_key}; the keys of {parent} are {keys}"
+
+
+def _unknown_component(error: BaseException) -> str | None:
+    """The registry's sentence, which lists the names that exist and knows the broken plugins."""
+    missing = re.search(r"Could not find '(\w+)/(\w+)'", str(error))
+    if missing and missing[1] in KINDS:
+        try:
+            plugin_registry().component(missing[1], missing[2])
+        except StnkitError as known:
+            return str(known)
+    return None
+
+
+def _shortened(error: BaseException) -> str:
+    cause = _cause(error)
+    text = str(error).split("Config search path")[0].removeprefix("Error merging override ")
+    if cause is not error:
+        text += f": {str(cause).splitlines()[0]}"
+    text = text.replace("int is not a ListConfig, list or tuple.", "expected a list, such as [28,28]")
+    return " ".join(line.strip() for line in text.splitlines() if line.strip())

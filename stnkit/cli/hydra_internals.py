@@ -1,0 +1,74 @@
+"""Private and undocumented APIs of Hydra 1.3, all of them in this file."""
+
+import contextlib
+import io
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# Private: nothing public expands a sweep into its jobs before the first of them runs.
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+# `config_loader` is undocumented: the parser needs it to expand `transform=glob(*)`.
+from hydra.core.global_hydra import GlobalHydra
+
+# Undocumented: the grammar of overrides.
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig
+
+
+def job_overrides(config: DictConfig) -> Sequence[Sequence[str]] | None:
+    """The overrides of every job of a sweep, or None for a sweeper that decides on them as it goes.
+
+    Args:
+        config: composed, with its `hydra` node.
+    """
+    if not config.hydra.sweeper._target_.endswith(BasicSweeper.__name__):
+        return None
+    params = config.hydra.sweeper.params or {}
+    given = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides(given), None)
+    return jobs
+
+
+def parse_override(word: str) -> tuple[str, Any]:
+    """The key and the value of one override.
+
+    Args:
+        word: `KEY=VALUE`.
+
+    Raises:
+        HydraException: when it is not in Hydra's grammar.
+    """
+    override = OverridesParser.create().parse_override(word)
+    return override.key_or_group, override.value()
+
+
+def search_paths(runtime: Any) -> list[tuple[str, str]]:
+    """The config search path, each entry with its provider. `runtime.config_sources` is undocumented.
+
+    Args:
+        runtime: `HydraConfig.get().runtime`.
+    """
+    return [(f"{source.schema}://{source.path}", source.provider) for source in runtime.config_sources if source.path]
+
+
+def ignore_schema_advice() -> None:
+    """Filter Hydra's advice on a YAML file with the name of a component; the category alone does not identify it."""
+    warnings.filterwarnings("ignore", message=r"(?s)\s*'\w+/\w+' is validated against ConfigStore schema")
+
+
+def completions(program: Callable[[list[str]], int], overrides: Sequence[str]) -> list[str]:
+    """Hydra's answers to its own Tab completion script; only that script documents how it asks.
+
+    Args:
+        program: a Hydra program.
+        overrides: the words of the line, up to the cursor.
+    """
+    os.environ["COMP_LINE"] = " ".join(["stnkit", *overrides])
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        program(["-sc", "query=bash"])
+    return printed.getvalue().split()
