@@ -3,61 +3,69 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BENCH := .venv-bench
 BIN := $(VENV)/bin
+PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
 .DEFAULT_GOAL := help
 export FILTER ?=
-.PHONY: help train test browser lint format gallery bench clean
+.PHONY: help train test quick browser lint format gallery bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-# Installed anew when what is installed changes; `touch` comes last, so a broken install is tried again.
+# Stamps: one for users (`make train`), one that adds the tools of developers to the same environment. Both are renewed
+# when the dependencies change; `touch` comes last, so that a failed install is repeated.
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python $(PIP) --editable .
 	touch $@
 
-# Apart from the environment: beside a torch for the CPU, torchvision, which timm needs, cannot be imported as it is, and
-# Lightning imports it where it finds it.
-$(VENV)/timm/installed: constraints.txt | $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps --upgrade \
-		--target $(VENV)/timm timm torchvision
+$(VENV)/developing: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python $(PIP) --editable '.[dev]'
+	touch $(VENV)/installed $@
+
+# timm needs torchvision, which cannot be imported beside a CPU build of torch, and Lightning imports torchvision wherever
+# it is installed. So both go into a folder of their own.
+$(VENV)/timm/installed: constraints.txt | $(VENV)/developing
+	$(BIN)/python $(PIP) --no-deps --upgrade --target $(VENV)/timm timm torchvision
 	touch $@
 
 train: $(VENV)/installed ## train the default experiment; ARGS='transform=affine seed=1' changes it
 	$(BIN)/stnkit train $(ARGS)
 
-test: $(VENV)/installed $(VENV)/timm/installed ## run the whole test suite
+test: $(VENV)/developing $(VENV)/timm/installed ## run the whole test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
+
+quick: $(VENV)/developing ## run the tests that start no process and train no network, in under a minute
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow and not process and not training" $(ARGS)
 
 browser: ## install chromium and its driver where they are missing (Debian, as root): the page's tests need them
 	command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver)
 
-lint: $(VENV)/installed ## ruff check, ruff format --check, mypy
+lint: $(VENV)/developing ## ruff check, ruff format --check, mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/installed ## let ruff rewrite the code
+format: $(VENV)/developing ## let ruff rewrite the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-gallery: $(VENV)/installed ## draw the pictures of docs/families.md; ARGS=tps one of them
+gallery: $(VENV)/installed ## draw the pictures of docs/families.md; ARGS=tps draws one family
 	$(BIN)/python docs/gallery.py $(ARGS)
 
-# Its own environment: what stnkit is measured beside is no dependency of it.
+# Separate environment: the libraries in the comparison are not dependencies of stnkit.
 $(BENCH)/installed: pyproject.toml constraints.txt benchmarks/requirements.txt
 	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
-	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . \
-		--requirement benchmarks/requirements.txt
+	$(BENCH)/bin/python $(PIP) --editable . --requirement benchmarks/requirements.txt
 	touch $@
 
-bench: $(BENCH)/installed ## stnkit beside its peers, 15 minutes, into benchmarks/RESULTS.md; FILTER=tps prints a part
+bench: $(BENCH)/installed ## compare with other libraries, 15 minutes, into benchmarks/RESULTS.md; FILTER=tps prints a selection
 	mkdir -p .benchmarks && rm -f .benchmarks/run.json
 	cd benchmarks && ../$(BENCH)/bin/python -m pytest -c pytest.ini -k "$$FILTER" --benchmark-json=../.benchmarks/run.json $(ARGS)
 	$(BENCH)/bin/python benchmarks/results.py .benchmarks/run.json $(if $(FILTER)$(ARGS),,benchmarks)
 
-clean: ## remove the environment and what the tools left behind
+clean: ## remove the environments and what the tools left behind
 	rm -rf $(VENV) $(BENCH) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
