@@ -1,1 +1,1 @@
-"""The application's configuration: train.yaml and its groups. Components bring their own."""
+"""The application's configuration: train.yaml and its groups. Components register their own groups."""

@@ -1,4 +1,4 @@
-"""`stnkit report DIR [DIR ...]`: any number of runs, finished or not, as one table."""
+"""`stnkit report DIR [DIR ...]`: one table of any number of runs, finished or not."""
 
 import argparse
 import io
@@ -10,13 +10,14 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
+from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.experiments.report import formats
-from stnkit.experiments.report.published_results import REFERENCES, Comparison, compare, load_reference
+from stnkit.experiments.report.published_results import PUBLISHED, Comparison, compare, load_published
 from stnkit.experiments.report.runs import find_runs
 from stnkit.experiments.report.table import Table, make_table, notes
 from stnkit.experiments.report.terminal import print_table
-from stnkit.experiments.report.text_table import make_grid
+from stnkit.experiments.report.text_table import make_text_table
 from stnkit.experiments.run_directory.record import write_atomically
 
 FORMATS = ("terminal", "markdown", "csv", "json")
@@ -26,47 +27,54 @@ def main(arguments: list[str]) -> int:
     """Read the runs, print or write the table, and write the page.
 
     Args:
-        arguments: what stands after the command.
+        arguments: those after the command.
     """
     options = _parser().parse_args(arguments)
     for option in ("output", "html"):
         _check_folder(option, getattr(options, option))
     runs = find_runs(options.directories, lambda paths: _progress(paths, "reading runs"))
     table = make_table(runs, options.rows, options.columns, options.value or ["test_error"])
-    comparison = compare(table, load_reference(options.against)) if options.against else None
-    told = notes(table) + (comparison.notes if comparison else [])
-    _put(options, table, comparison, told)
+    comparison = compare(table, load_published(options.against)) if options.against else None
+    all_notes = notes(table) + (comparison.notes if comparison else [])
+    _write_table(options, table, comparison, all_notes)
     if options.html is not None:
-        from stnkit.experiments.report.page import make_page  # PyTorch and matplotlib
+        from stnkit.experiments.report.page import make_page  # imports PyTorch and matplotlib
 
-        page = make_page(table, comparison, told, options.dataset, lambda cells: _progress(cells, "drawing cells"))
+        page = make_page(table, comparison, all_notes, options.dataset, lambda cells: _progress(cells, "drawing cells"))
         write_atomically(options.html, page)
         print(f"page  {options.html}", file=sys.stderr)
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="stnkit report",
-        description="One table of any number of runs, finished or not. Rows and columns are what varies in their "
-        "configs; a cell is mean ± standard deviation over seeds. KEYS are config keys, separated by commas: "
-        "transform, placement, training.epochs, transform.control_points.",
+        description="One table of any number of runs, finished or not. Its rows and columns are the config keys in "
+        "which the runs differ; a cell is mean ± standard deviation over the seeds. KEYS are config keys, separated by "
+        "commas, such as transform,placement,training.epochs.",
     )
-    parser.add_argument("directories", metavar="DIR", nargs="+", type=Path, help="of a run, a sweep, or anything above")
-    parser.add_argument("--rows", metavar="KEYS", type=_names, help="what makes the rows")
-    parser.add_argument("--columns", metavar="KEYS", type=_names, help="what makes the columns; '' for none")
+    parser.add_argument(
+        "directories",
+        metavar="DIR",
+        nargs="+",
+        type=Path,
+        help="directory of a run or a sweep, or a folder above",
+    )
+    parser.add_argument("--rows", metavar="KEYS", type=_names, help="config keys for the rows")
+    parser.add_argument("--columns", metavar="KEYS", type=_names, help="config keys for the columns; '' for none")
     parser.add_argument(
         "--value",
         metavar="METRICS",
         type=_names,
         action="extend",
-        help="numbers of metrics.json, such as test_error,seconds or history.0.train_loss (default: test_error)",
+        help="values to show, by their names in metrics.json, such as test_error,seconds or history.0.train_loss "
+        "(default: test_error)",
     )
-    parser.add_argument("--against", metavar="NAME", help=f"published figures to set beside: {', '.join(REFERENCES)}")
-    parser.add_argument("--format", choices=FORMATS, default="terminal", help="default: terminal")
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write the table there instead of printing it")
+    parser.add_argument("--against", metavar="NAME", help=f"published results to compare with: {', '.join(PUBLISHED)}")
+    parser.add_argument("--format", choices=FORMATS, default="terminal", help="format of the table (default: terminal)")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write the table to FILE instead of printing it")
     parser.add_argument(
-        "--html", metavar="FILE", type=Path, help="write a page with the table, learning curves and pictures"
+        "--html", metavar="FILE", type=Path, help="write an HTML page with the table, learning curves and pictures"
     )
     parser.add_argument(
         "--dataset",
@@ -74,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_option,
         action="append",
         default=[],
-        help="for the pictures: an option of the dataset that is another here, such as root=data/mnist",
+        help="option of the dataset for the pictures, where it differs from the runs', such as root=data/mnist",
     )
     return parser
 
@@ -86,32 +94,34 @@ def _names(text: str) -> list[str]:
 def _option(text: str) -> tuple[str, str]:
     name, separator, value = text.partition("=")
     if not separator:
-        raise argparse.ArgumentTypeError(f"{text!r} is not OPTION=VALUE")
+        raise argparse.ArgumentTypeError(f"expected OPTION=VALUE, got {text!r}")
     return name, value
 
 
 def _check_folder(option: str, path: Path | None) -> None:
-    # Before minutes of work, not after.
+    # Checked before the runs are read and drawn, which takes minutes.
     if path is not None and not path.parent.is_dir():
         raise InputError(f"--{option} {path}: there is no folder {path.parent}")
     if path is not None and path.is_dir():
-        raise InputError(f"--{option} {path} is a folder, and must be a file")
+        raise InputError(f"--{option}: expected a file, got the folder {path}")
 
 
-def _put(options: argparse.Namespace, table: Table, comparison: Comparison | None, told: list[str]) -> None:
+def _write_table(
+    options: argparse.Namespace, table: Table, comparison: Comparison | None, all_notes: list[str]
+) -> None:
     if options.format == "terminal" and options.output is None:
-        print_table(make_grid(table, comparison), told, Console())
+        print_table(make_text_table(table, comparison), all_notes, Console())
         return
     if options.format == "terminal":
         file = io.StringIO()
-        print_table(make_grid(table, comparison), told, Console(file=file))
+        print_table(make_text_table(table, comparison), all_notes, Console(file=file))
         text = file.getvalue()
     elif options.format == "markdown":
-        text = formats.as_markdown(make_grid(table, comparison), told)
+        text = formats.as_markdown(make_text_table(table, comparison), all_notes)
     elif options.format == "csv":
         text = formats.as_csv(table, comparison)
     else:
-        text = formats.as_json(table, told, comparison)
+        text = formats.as_json(table, all_notes, comparison)
     if options.output is None:
         print(text, end="")
     else:

@@ -115,7 +115,7 @@ class JobAnnouncer(Callback):
             self.n = len(jobs)
             values = [dict(override.split("=", 1) for override in job) for job in jobs]
             self.varying = {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
-        count = "jobs" if self.n is None else f"{self.n} jobs"
+        count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:

@@ -121,7 +121,7 @@ def _job(config: DictConfig) -> float | None:
 def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     runtime = HydraConfig.get().runtime
     check_not_shadowed(runtime.choices, hydra_internals.search_paths(runtime))
-    from stnkit.experiments.loop.callbacks import Interrupted
+    from stnkit.experiments.loop.interruption import Interrupted
     from stnkit.experiments.loop.run import train
 
     if missing := sorted(OmegaConf.missing_keys(config)):

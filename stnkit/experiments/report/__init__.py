@@ -1,1 +1,1 @@
-"""The report: any number of run directories as one table, beside the paper's, and as a page with pictures."""
+"""The report: one table of any number of runs, compared with published results, and a page with pictures."""

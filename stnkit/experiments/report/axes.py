@@ -1,4 +1,4 @@
-"""Which keys make the rows and columns: the smallest set that tells the cells apart."""
+"""The config keys of rows and columns: a minimal set that distinguishes all cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,19 @@ from typing import Any
 from stnkit.errors import InputError
 from stnkit.experiments.report.flat_config import GROUPS, checked_key, identity
 
-# Tasks stand across the top, as papers print them.
+# Keys of the task, which papers print as columns.
 ACROSS = ("distortion", "dataset")
 
 
 @dataclass(frozen=True)
 class Axes:
-    """Keys of the rows, keys of the columns, and what varies besides.
+    """Keys of the rows and columns, and the other keys that vary.
 
     Args:
         rows: keys.
         columns: keys.
-        following: keys that vary, but follow from rows and columns; not the options that a part's name explains.
+        following: keys that vary and are determined by row and column, without options that follow from the name of
+            their component.
         mixed: keys in which runs of one cell differ, likewise.
     """
 
@@ -31,27 +32,27 @@ class Axes:
 def choose_axes(
     flats: list[dict[str, Any]], rows: Sequence[str] | None = None, columns: Sequence[str] | None = None
 ) -> Axes:
-    """The axes that were asked for, and for the rest the smallest set of keys that tells the cells apart.
+    """The given axes, and for the rest a minimal set of keys that distinguishes all cells.
 
-    The name of a part goes before an option of it: an option is an axis only where one name has several values.
+    The name of a component comes before its options: an option is an axis only where one name has several values.
 
     Args:
         flats: the flat config of each run.
-        rows: keys; None lets them be chosen.
-        columns: keys; None lets them be chosen.
+        rows: keys; None to choose them.
+        columns: keys; None to choose them.
 
     Raises:
-        InputError: when a key does not exist, or is asked for twice.
+        InputError: when a key does not exist, or is given twice.
     """
-    asked = [checked_key(name, flats) for name in (*(rows or ()), *(columns or ()))]
-    for key in asked:
-        if asked.count(key) > 1:
-            raise InputError(f"{key!r} is asked for as a row or column more than once")
+    given = [checked_key(name, flats) for name in (*(rows or ()), *(columns or ()))]
+    for key in given:
+        if given.count(key) > 1:
+            raise InputError(f"{key!r} is given more than once as a row or column")
     varying = [key for key in _in_order(flats) if len({identity(flat, key) for flat in flats}) > 1]
     n_rows = len(rows or ())
-    chosen_rows, chosen_columns = tuple(asked[:n_rows]), tuple(asked[n_rows:])
+    chosen_rows, chosen_columns = tuple(given[:n_rows]), tuple(given[n_rows:])
     if rows is None or columns is None:
-        rest = _explanatory(flats, varying, asked)
+        rest = _distinguishing(flats, varying, given)
         if rows is not None:
             chosen_columns = tuple(rest)
         elif columns is not None:
@@ -60,13 +61,13 @@ def choose_axes(
             chosen_columns = _across(flats, rest)
             chosen_rows = tuple(key for key in rest if key not in chosen_columns)
     axes = (*chosen_rows, *chosen_columns)
-    others = [key for key in varying if key not in axes and _tells_more_than_its_group(flats, key)]
+    others = [key for key in varying if key not in axes and _varies_within_its_group(flats, key)]
     mixed = tuple(key for key in others if _n_cells(flats, [*axes, key]) > _n_cells(flats, axes))
     return Axes(chosen_rows, chosen_columns, tuple(key for key in others if key not in mixed), mixed)
 
 
-def _explanatory(flats: list[dict[str, Any]], varying: list[str], given: Sequence[str]) -> list[str]:
-    """Keys that tell apart, with the given ones, all cells; none of them can be left out."""
+def _distinguishing(flats: list[dict[str, Any]], varying: list[str], given: Sequence[str]) -> list[str]:
+    """Keys that, together with the given ones, distinguish all cells; none of them is redundant."""
     chosen: list[str] = []
     for key in varying:
         if _n_cells(flats, [*given, *chosen, key]) > _n_cells(flats, [*given, *chosen]):
@@ -74,14 +75,14 @@ def _explanatory(flats: list[dict[str, Any]], varying: list[str], given: Sequenc
     for key in reversed(chosen.copy()):
         rest = [other for other in chosen if other != key]
         if any(other.startswith(f"{key}.") for other in rest):
-            continue  # an option alone does not tell whose it is
+            continue  # an option is ambiguous without the name of its component
         if _n_cells(flats, [*given, *rest]) == _n_cells(flats, [*given, *chosen]):
             chosen = rest
     return chosen
 
 
 def _across(flats: list[dict[str, Any]], keys: list[str]) -> tuple[str, ...]:
-    """The one key of the columns: the task, else what has the fewest values; none where one key is all."""
+    """The one key of the columns: the task, else the key with the fewest values; none if there is only one key."""
     if len(keys) < 2:
         return ()
     for key in ACROSS:
@@ -90,7 +91,7 @@ def _across(flats: list[dict[str, Any]], keys: list[str]) -> tuple[str, ...]:
     return (min(reversed(keys), key=lambda key: _n_cells(flats, [key])),)
 
 
-def _tells_more_than_its_group(flats: list[dict[str, Any]], key: str) -> bool:
+def _varies_within_its_group(flats: list[dict[str, Any]], key: str) -> bool:
     having = [flat for flat in flats if key in flat]
     group = [key.split(".")[0]] if key not in GROUPS else []
     return _n_cells(having, [*group, key]) > max(1, _n_cells(having, group))
@@ -101,7 +102,7 @@ def _n_cells(flats: list[dict[str, Any]], keys: Sequence[str]) -> int:
 
 
 def _in_order(flats: list[dict[str, Any]]) -> list[str]:
-    """Groups, then the application's keys as they stand in the config, then options of parts."""
+    """Groups, then keys of the application in the order of the config, then options of components."""
     keys = list(dict.fromkeys(key for flat in flats for key in flat))
     options = [key for key in keys if key.split(".")[0] in GROUPS and key not in GROUPS]
     return [

@@ -1,4 +1,4 @@
-"""Learning curves as one SVG whose colors are the page's."""
+"""Learning curves as one SVG, in the colors of the page's style sheet."""
 
 import io
 import logging
@@ -13,16 +13,16 @@ METRIC = "validation_error"
 COLORS = 8
 DASHES = ("-", "--", ":", "-.")
 PANELS_IN_A_ROW = 3
-# Colors that nothing else has, each of which becomes one of the page's.
+# Sentinel colors that matplotlib uses nowhere else; each is replaced by a color of the page.
 INK = "#010203"
 
 
 @dataclass(frozen=True)
 class Curves:
-    """A figure and what its lines are.
+    """A figure with its legend.
 
     Args:
-        svg: the figure; its lines have the ids curve-PANEL-ROW-NUMBER.
+        svg: the figure, whose lines have the ids curve-PANEL-ROW-NUMBER.
         legend: (row, title, color, dashes) of each row of the table that has a line.
     """
 
@@ -66,18 +66,18 @@ def _draw(
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports on its font cache
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs the building of its font cache
     across = min(PANELS_IN_A_ROW, len(titles))
     down = -(-len(titles) // across)
     settings: Any = {
         "svg.fonttype": "none",  # text stays text
         "svg.hashsalt": "stnkit",
-        "text.parse_math": False,  # a title with a dollar sign is no formula
+        "text.parse_math": False,  # a dollar sign in a title does not start a formula
         "font.size": 11,
         **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     }
     with mpl.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has a font that has it
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has fonts with more glyphs
         figure = Figure(figsize=(max(6, 4 * across), 3.2 * down), layout="constrained")
         axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
         for (i, j), runs in lines.items():
@@ -88,7 +88,7 @@ def _draw(
         for j, panel in enumerate(axes.flat):
             panel.set_visible(j < len(titles))
             panel.set_title(titles[j] if j < len(titles) else "")
-            # Straight near zero: a small validation split may have no error at all.
+            # Linear near zero, since a small validation split may have an error of 0.
             panel.set_yscale("symlog", linthresh=1)
             panel.set_ylim(0, 100)
             panel.set_yticks([0, 0.5, 1, 2, 5, 10, 20, 50, 100], ["0", "0.5", "1", "2", "5", "10", "20", "50", "100"])

@@ -1,4 +1,4 @@
-"""A resolved config as flat keys: `transform` is a name, `transform.ndim` an option of the one that has it."""
+"""A resolved config as flat keys: `transform` is the name of a component, `transform.ndim` an option of it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,23 +8,23 @@ from stnkit.errors import InputError
 from stnkit.experiments.run_directory.job_identity import RUN_CONTROL
 from stnkit.plugin_system.kinds import KINDS
 
-# What leaves the result of a run as it is. The seed changes it, and is what a cell takes the mean over.
+# Keys that do not change the result of a run, and the seed, over which a cell takes its mean.
 CONTROL = frozenset((*RUN_CONTROL, "seed"))
-# The entry that stands for its whole group.
+# Entries whose value stands for their whole group.
 HEADS = ("name", "at")
-# Said of a key that a run does not have.
+# Label of a key that a run does not have.
 ABSENT = "–"
 NO_TRANSFORM = "none"
 PLACEMENT = "placement"
 OF_A_TRANSFORMER = ("transform", "localizer", "sampler", "out_size", "training.localizer_scale")
-# Groups in the order in which they explain a difference, before everything else.
+# Groups, in the order in which they are preferred as axes; they precede all other keys.
 GROUPS = ("network", PLACEMENT, *(kind for kind in KINDS if kind != "network"))
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The keys of a config that can make two cells differ, with their values.
+    """The keys of a config that can distinguish two cells, with their values.
 
-    A network without transformers has the transform "none", and no localizer and sampler, whatever its config says.
+    A network without transformers has the transform "none" and neither localizer nor sampler, whatever the config has.
 
     Args:
         config: resolved, as plain values.
@@ -38,12 +38,12 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def identity(flat: Mapping[str, Any], key: str) -> str:
-    """The value as a text that two values share when they are equal, and an empty one where there is none."""
+    """The value as JSON, equal for equal values; empty where there is none."""
     return json.dumps(flat[key], sort_keys=True) if key in flat else ""
 
 
 def label(flat: Mapping[str, Any], key: str) -> str:
-    """The value as a reader writes it: 4×4, none, conv2+conv3."""
+    """The value as it is printed, such as 4×4, none or conv2+conv3."""
     if key not in flat:
         return ABSENT
     value = flat[key]
@@ -59,10 +59,10 @@ def label(flat: Mapping[str, Any], key: str) -> str:
 
 
 def checked_key(name: str, flats: list[dict[str, Any]]) -> str:
-    """A key as the user wrote it: `transform.name` is `transform`, `placement.at` is `placement`.
+    """The flat key for one that a user gave: `transform` for `transform.name`, `placement` for `placement.at`.
 
     Args:
-        name: as it was written.
+        name: as given.
         flats: of all runs.
 
     Raises:
@@ -71,7 +71,7 @@ def checked_key(name: str, flats: list[dict[str, Any]]) -> str:
     group, _, last = name.rpartition(".")
     key = group if last in HEADS and group else name
     if key == "seed":
-        raise InputError("the seed is no row or column: a cell is the mean over its seeds")
+        raise InputError("the seed cannot be a row or column: a cell is the mean over its seeds")
     known = {key for flat in flats for key in flat}
     if key not in known:
         raise InputError(f"no run has the key {name!r}; the keys are {', '.join(sorted(known))}")
@@ -79,7 +79,7 @@ def checked_key(name: str, flats: list[dict[str, Any]]) -> str:
 
 
 def is_group(key: str) -> bool:
-    """Whether the key names a part, so that its value says enough without it."""
+    """True if the value of the key is a name that needs no `key=` before it."""
     return key in GROUPS
 
 

@@ -1,4 +1,4 @@
-"""The table as Markdown for readers, as CSV with one line for each cell and as JSON with every run for programs."""
+"""The table as Markdown, as CSV with one line for each cell, and as JSON with every run."""
 
 import csv
 import io
@@ -8,23 +8,23 @@ from typing import Any
 from stnkit.experiments.report.published_results import Comparison
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import Cell, Table
-from stnkit.experiments.report.text_table import Entry, Grid
+from stnkit.experiments.report.text_table import TextCell, TextTable
 
 
-def as_markdown(grid: Grid, told: list[str]) -> str:
-    """A table in GitHub's Markdown, and below it the notes.
+def as_markdown(table: TextTable, notes: list[str]) -> str:
+    """A table in GitHub's Markdown, and the notes below it.
 
     Args:
-        grid: the table as texts.
-        told: the notes.
+        table: as texts.
+        notes: one sentence each.
     """
     lines = [
-        [_escaped(text) for text in (*grid.heads, *map(" · ".join, grid.columns))],
-        [*["---"] * len(grid.heads), *["---:"] * len(grid.columns)],
-        *([*map(_escaped, labels), *map(_in_markdown, entries)] for labels, entries in grid.rows),
+        [_escaped(text) for text in (*table.label_headings, *map(" · ".join, table.headings))],
+        [*["---"] * len(table.label_headings), *["---:"] * len(table.headings)],
+        *([*map(_escaped, labels), *map(_in_markdown, cells)] for labels, cells in table.rows),
     ]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return "\n".join([table, "", *(f"- {_escaped(note)}" for note in told)]) + "\n"
+    rows = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([*rows, "", *(f"- {_escaped(note)}" for note in notes)]) + "\n"
 
 
 def as_csv(table: Table, comparison: Comparison | None = None) -> str:
@@ -32,7 +32,7 @@ def as_csv(table: Table, comparison: Comparison | None = None) -> str:
 
     Args:
         table: of runs.
-        comparison: published figures beside it.
+        comparison: published results for its cells.
     """
     keys = [*table.axes.rows, *table.axes.columns]
     head = [*keys, *(name for metric in table.metrics for name in (metric, f"{metric}_std"))]
@@ -49,21 +49,21 @@ def as_csv(table: Table, comparison: Comparison | None = None) -> str:
                 statistic = cell.statistic(metric)
                 line += [None, None] if statistic is None else [statistic.mean, statistic.std]
             if comparison:
-                line += [comparison.figures.get((i, j)), comparison.difference(table, i, j)]
+                line += [comparison.results.get((i, j)), comparison.difference(table, i, j)]
             writer.writerow([*line, *map(cell.count, Status), _directories(cell.runs)])
     for run in table.broken:
-        nothing = [""] * (len(head) - len(Status) - 1)
-        writer.writerow([*nothing, *(int(status is run.status) for status in Status), run.path])
+        blank = [""] * (len(head) - len(Status) - 1)
+        writer.writerow([*blank, *(int(status is run.status) for status in Status), run.path])
     return text.getvalue()
 
 
-def as_json(table: Table, told: list[str], comparison: Comparison | None = None) -> str:
-    """Cells with their runs, broken records, notes.
+def as_json(table: Table, notes: list[str], comparison: Comparison | None = None) -> str:
+    """One object with the cells and their runs, the broken records and the notes.
 
     Args:
         table: of runs.
-        told: the notes.
-        comparison: published figures beside it.
+        notes: one sentence each.
+        comparison: published results for its cells.
     """
     values = {
         "rows": list(table.axes.rows),
@@ -81,7 +81,7 @@ def as_json(table: Table, told: list[str], comparison: Comparison | None = None)
             for j, column in enumerate(table.columns)
         ],
         "broken": [_run(run, []) for run in table.broken],
-        "notes": told,
+        "notes": notes,
     }
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
@@ -94,28 +94,27 @@ def _statistics(cell: Cell, metrics: list[str]) -> dict[str, Any]:
 def _reference(table: Table, comparison: Comparison | None, row: int, column: int) -> dict[str, Any]:
     if comparison is None:
         return {}
-    figure = comparison.figures.get((row, column))
-    return {"reference": figure, "difference": comparison.difference(table, row, column)}
+    result = comparison.results.get((row, column))
+    return {"reference": result, "difference": comparison.difference(table, row, column)}
 
 
 def _run(run: Run, metrics: list[str]) -> dict[str, Any]:
-    told: dict[str, Any] = {"directory": str(run.path), "status": run.status.value}
+    values: dict[str, Any] = {"directory": str(run.path), "status": run.status.value}
     if run.status is not Status.broken:
-        told |= {"seed": run.seed, "values": {metric: run.value(metric) for metric in metrics}}
-    return told | ({"reason": run.reason} if run.reason else {})
+        values |= {"seed": run.seed, "values": {metric: run.value(metric) for metric in metrics}}
+    return values | ({"reason": run.reason} if run.reason else {})
 
 
 def _directories(runs: tuple[Run, ...]) -> str:
     return ";".join(str(run.path) for run in runs)
 
 
-def _in_markdown(entry: Entry) -> str:
-    beside = f"<br>{_escaped(entry.beside)}" if entry.beside else ""
-    return _escaped(entry.text) + beside
+def _in_markdown(cell: TextCell) -> str:
+    return _escaped(cell.text) + (f"<br>{_escaped(cell.published)}" if cell.published else "")
 
 
 def _escaped(text: str) -> str:
-    # What would end a cell or begin a tag; a broken record's reason can hold anything.
+    # Characters that would end a cell or start a tag; the reason of a broken record is arbitrary text.
     for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("\n", " ")):
         text = text.replace(plain, escaped)
     return text

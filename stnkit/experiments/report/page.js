@@ -3,7 +3,7 @@ const table = document.getElementById("results");
 const body = table.tBodies[0];
 const heads = [...table.tHead.rows[0].cells];
 
-// Ascending, then descending; what has no value stays below.
+// Ascending first, then descending; rows without a value stay last.
 function sortBy(column) {
   const head = heads[column];
   const ascending = head.getAttribute("aria-sort") !== "ascending";
@@ -12,7 +12,7 @@ function sortBy(column) {
   const isValue = head.classList.contains("value");
   const rows = [...body.rows].map((row) => {
     const cell = row.cells[column];
-    return { row, key: isValue ? parseFloat(cell.dataset.order ?? "NaN") : cell.textContent.trim() };
+    return { row, key: isValue ? parseFloat(cell.dataset.sortKey ?? "NaN") : cell.textContent.trim() };
   });
   const direction = ascending ? 1 : -1;
   rows.sort((a, b) => {
@@ -20,7 +20,7 @@ function sortBy(column) {
     if (isNaN(a.key) || isNaN(b.key)) return isNaN(a.key) - isNaN(b.key);
     return direction * (a.key - b.key);
   });
-  body.append(...rows.map((entry) => entry.row));
+  body.append(...rows.map(({ row }) => row));
 }
 heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => sortBy(column)));
 

@@ -1,4 +1,4 @@
-"""The page: table, learning curves and pictures in one HTML file that loads nothing from anywhere."""
+"""The page: table, learning curves and pictures in one self-contained HTML file."""
 
 import base64
 import hashlib
@@ -16,48 +16,50 @@ from stnkit.experiments.report.gallery import Galleries, Gallery
 from stnkit.experiments.report.published_results import Comparison
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import Statistic, Table, number
-from stnkit.experiments.report.text_table import make_grid
+from stnkit.experiments.report.text_table import make_text_table
 
-Place = tuple[int, int]
-Progress = Callable[[Sequence[Place]], Iterable[Place]]
+# (row, column) of a cell in the table.
+CellIndex = tuple[int, int]
+# Wraps the list of cells while they are drawn, to show progress.
+Progress = Callable[[Sequence[CellIndex]], Iterable[CellIndex]]
 
 
 @dataclass(frozen=True)
 class Card:
-    """What the page shows of a cell beside its place in the table.
+    """A cell's section of the page.
 
     Args:
         anchor: id of its heading.
         title: row and column in one line.
-        figures: (name, value) of what is told of it.
+        values: (name, text) of its metrics.
         gallery: its pictures.
     """
 
     anchor: str
     title: str
-    figures: list[tuple[str, str]]
+    values: list[tuple[str, str]]
     gallery: Gallery
 
 
 def make_page(
     table: Table,
     comparison: Comparison | None,
-    told: Sequence[str],
+    notes: Sequence[str],
     dataset: Sequence[tuple[str, str]] = (),
     progress: Progress = iter,
 ) -> str:
-    """The page as a text. Everything that comes from a run is escaped.
+    """The page as HTML, in which every text of a run is escaped.
 
     Args:
         table: of runs.
-        comparison: published figures beside it.
-        told: the notes below the table.
-        dataset: options of the dataset, as texts, that are others here than where the runs were trained.
+        comparison: published results for its cells.
+        notes: one sentence each, printed below the table.
+        dataset: options of the dataset, as texts, that replace those of the runs.
         progress: wraps the list of cells while they are drawn.
     """
     options: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"{key}={value}" for key, value in dataset]))
     galleries = Galleries(options)
-    places = [(i, j) for i, line in enumerate(table.cells) for j, cell in enumerate(line) if cell.runs]
+    indices = [(i, j) for i, line in enumerate(table.cells) for j, cell in enumerate(line) if cell.runs]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     script = _file("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -67,43 +69,43 @@ def make_page(
         script=Markup(script),
         script_hash=f"sha256-{digest}",
         summary=_summary(table),
-        grid=make_grid(table, comparison),
-        notes=told,
+        table=make_text_table(table, comparison),
+        notes=notes,
         metrics=table.metrics,
         curves=curves,
         curves_svg=Markup(curves.svg) if curves else "",
-        cards=[_card(table, comparison, place, galleries) for place in progress(places)],
+        cards=[_card(table, comparison, index, galleries) for index in progress(indices)],
         anchor=anchor,
     )
 
 
-def anchor(place: Place) -> str:
+def anchor(index: CellIndex) -> str:
     """The id of a cell's card."""
-    return f"cell-{place[0]}-{place[1]}"
+    return f"cell-{index[0]}-{index[1]}"
 
 
-def _card(table: Table, comparison: Comparison | None, place: Place, galleries: Galleries) -> Card:
-    i, j = place
+def _card(table: Table, comparison: Comparison | None, index: CellIndex, galleries: Galleries) -> Card:
+    i, j = index
     cell = table.cells[i][j]
-    figures = []
+    values = []
     for metric in table.metrics:
-        beside = comparison.text(table, i, j, metric) if comparison else ""
-        figures.append((metric, cell.text(metric) + (f" ({beside})" if beside else "")))
-    # What an untrained transformer has stands beside what was learned.
+        published = comparison.text(table, i, j, metric) if comparison else ""
+        values.append((metric, cell.text(metric) + (f" ({published})" if published else "")))
+    # Metrics that the record also has for the identity instead of the learned transform.
     twins = sorted({name for run in cell.runs for name in run.record if f"{name}_identity" in run.record})
     for name in (name for name in twins if name not in table.metrics):
-        ours, untrained = cell.statistic(name), cell.statistic(f"{name}_identity")
-        if ours and untrained:
-            figures.append((name, f"{number(ours)} (identity: {number(Statistic(untrained.mean, None, 1))})"))
+        learned, identity = cell.statistic(name), cell.statistic(f"{name}_identity")
+        if learned and identity:
+            values.append((name, f"{number(learned)} (identity: {number(Statistic(identity.mean, None, 1))})"))
     title = ", ".join(filter(None, (table.row_title(i), table.column_title(j))))
-    return Card(anchor(place), title, figures, galleries.draw(cell))
+    return Card(anchor(index), title, values, galleries.draw(cell))
 
 
 def _summary(table: Table) -> str:
     runs: list[Run] = [run for line in table.cells for cell in line for run in cell.runs] + table.broken
     counts: Mapping[Status, int] = {status: sum(run.status is status for run in runs) for status in Status}
-    parts = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    return f"{len(runs)} run{'s' * (len(runs) != 1)}: {parts}"
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    return f"{len(runs)} run{'s' * (len(runs) != 1)}: {listed}"
 
 
 def _file(name: str) -> str:

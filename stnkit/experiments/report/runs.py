@@ -1,4 +1,4 @@
-"""The runs below any directories, finished or not, and what each says about itself."""
+"""The runs below given directories, finished or not, with their records."""
 
 import enum
 import os
@@ -12,12 +12,12 @@ from typing import Any
 from stnkit.errors import InputError
 from stnkit.experiments.run_directory.record import FILE, read_record
 
-# Wraps the list of what is read one by one, to show progress.
+# Wraps the list of directories while they are read, to show progress.
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
 
 class Status(enum.StrEnum):
-    """How far a run has come; "broken" is said of a record that cannot be read."""
+    """The state of a run; "broken" if its record cannot be read."""
 
     completed = "completed"
     failed = "failed"
@@ -28,13 +28,13 @@ class Status(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Run:
-    """A run directory as it lies on disk.
+    """A run directory and its record.
 
     Args:
         path: of the directory.
-        status: how far it has come.
-        reason: why it is not completed; empty when it is.
-        record: what its metrics.json holds; empty when it is broken.
+        status: state of the run.
+        reason: why it is not completed; empty if it is.
+        record: contents of its metrics.json; empty if that is broken.
     """
 
     path: Path
@@ -50,33 +50,33 @@ class Run:
 
     @property
     def seed(self) -> Any:
-        """The seed, or None where the record names none."""
+        """The seed, or None if the record has none."""
         return self.record.get("seed", self.config.get("seed"))
 
     def value(self, metric: str) -> float | None:
-        """A number of the record of a completed run, or None where it has none.
+        """A number in the record of a completed run, or None if it has none.
 
         Args:
-            metric: its name; a dotted one goes into mappings and lists, `pose.rotation.3`, `history.-1.train_loss`.
+            metric: name, or dotted path into mappings and lists, such as `pose.rotation.3` or `history.-1.train_loss`.
         """
         if self.status is not Status.completed:
             return None
         found: Any = self.record
-        for part in metric.split("."):
+        for key in metric.split("."):
             if isinstance(found, Mapping):
-                found = found.get(part)
-            elif isinstance(found, list) and re.fullmatch(r"-?\d+", part) and -len(found) <= int(part) < len(found):
-                found = found[int(part)]
+                found = found.get(key)
+            elif isinstance(found, list) and re.fullmatch(r"-?\d+", key) and -len(found) <= int(key) < len(found):
+                found = found[int(key)]
             else:
                 return None
         return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
 def find_runs(directories: Sequence[Path], progress: Progress = iter) -> list[Run]:
-    """Every run in or below the directories, once each, in the order of their names (2 before 10).
+    """Every run in or below the directories, once each, in natural order of their names (2 before 10).
 
     Args:
-        directories: of runs, sweeps, or anything above them; a metrics.json stands for its directory.
+        directories: of runs or sweeps, or folders above them; a metrics.json stands for its directory.
         progress: wraps the list of paths while they are read.
 
     Raises:
@@ -85,18 +85,18 @@ def find_runs(directories: Sequence[Path], progress: Progress = iter) -> list[Ru
     found: dict[Path, Path] = {}
     for directory in directories:
         if not directory.exists():
-            raise InputError(f"{directory} does not exist; name the directories of runs or sweeps")
+            raise InputError(f"expected the directory of a run or a sweep, but {directory} does not exist")
         for path in _run_dirs(directory):
             found.setdefault(path.resolve(), path)
     if not found:
         raise InputError(
-            f"no run in {', '.join(map(str, directories))}: looked for {FILE} there and in all folders below"
+            f"there is no run in {', '.join(map(str, directories))}: found no {FILE} there or in any folder below"
         )
     return [_read(path) for path in progress(sorted(found.values(), key=_natural))]
 
 
 def metrics_of(runs: Iterable[Run]) -> list[str]:
-    """The names of the numbers that completed runs have, sorted; those in lists and per epoch are left out."""
+    """The sorted names of numbers in the records of completed runs, without those inside lists."""
     return sorted({name for run in runs if run.status is Status.completed for name in _numbers(run.record)})
 
 
@@ -110,9 +110,9 @@ def _run_dirs(directory: Path) -> Iterator[Path]:
 
 
 def _natural(path: Path) -> list[tuple[bool, int, str]]:
-    # Numbers by value: job 2 of a sweep comes before job 10.
-    parts = re.split(r"(\d+)", str(path))
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
+    # Numbers compare by value: job 2 of a sweep precedes job 10.
+    pieces = re.split(r"(\d+)", str(path))
+    return [(piece.isdigit(), int(piece) if piece.isdigit() else 0, piece) for piece in pieces]
 
 
 def _read(path: Path) -> Run:
@@ -121,26 +121,26 @@ def _read(path: Path) -> Run:
     except (ValueError, OSError, RecursionError) as error:
         return Run(path, Status.broken, f"{FILE} cannot be read: {error}")
     if record is None:
-        return Run(path, Status.broken, f"{FILE} is gone")
+        return Run(path, Status.broken, f"{FILE} no longer exists")
     if not isinstance(record.get("config"), dict):
-        return Run(path, Status.broken, f"{FILE} holds no config")
+        return Run(path, Status.broken, f"{FILE} has no config")
     try:
         status = Status(str(record.get("status")))
     except ValueError:
-        return Run(path, Status.broken, f"{FILE} has the status {record.get('status')!r}, which no run has")
+        return Run(path, Status.broken, f"{FILE}: expected a status, got {record.get('status')!r}")
     return Run(path, status, _reason(path, status, record), record)
 
 
 def _reason(path: Path, status: Status, record: Mapping[str, Any]) -> str:
     if status is Status.failed:
-        return str(record.get("error", "it did not say why"))
+        return str(record.get("error", "no error was recorded"))
     training = record["config"].get("training")
     epochs = training.get("epochs", "?") if isinstance(training, dict) else "?"
     if status is Status.interrupted:
         return f"stopped after {record.get('epoch', 0)} of {epochs} epochs"
     if status is Status.running:
         written = datetime.fromtimestamp((path / FILE).stat().st_mtime)
-        return f"{record.get('epoch', 0)} of {epochs} epochs, last heard of at {written:%Y-%m-%d %H:%M:%S}"
+        return f"{record.get('epoch', 0)} of {epochs} epochs, last update {written:%Y-%m-%d %H:%M:%S}"
     return ""
 
 

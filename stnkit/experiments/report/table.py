@@ -1,4 +1,4 @@
-"""Runs as a table of cells: mean ± standard deviation over seeds, and what is missing visible as such."""
+"""Runs as a table of cells: mean ± standard deviation over seeds, with missing and unfinished runs visible."""
 
 import math
 import statistics
@@ -9,7 +9,7 @@ from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.experiments.report.axes import Axes, choose_axes
-from stnkit.experiments.report.flat_config import flatten, identity, is_group, label
+from stnkit.experiments.report.flat_config import ABSENT, flatten, identity, is_group, label
 from stnkit.experiments.report.runs import Run, Status, metrics_of
 
 NO_RUN = "—"
@@ -27,45 +27,45 @@ class Statistic:
 
 @dataclass(frozen=True)
 class Cell:
-    """The runs that differ in nothing but their seed, as far as rows and columns tell.
+    """The runs of one row and column, which normally differ in their seed alone.
 
     Args:
-        runs: all of them, completed or not; none where the cell is missing.
-        n_seeds: of the whole table, so that a missing seed shows.
+        runs: all of them, completed or not; none where the cell is empty.
+        n_seeds: number of seeds in the whole table, so that missing seeds can be shown.
     """
 
     runs: tuple[Run, ...]
     n_seeds: int
 
     def statistic(self, metric: str) -> Statistic | None:
-        """Over the completed runs that have the metric; None where there is none."""
+        """Mean and standard deviation over the completed runs that have the metric; None without such a run."""
         values = [value for run in self.runs if (value := run.value(metric)) is not None]
         if not values:
             return None
         return Statistic(statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values))
 
     def count(self, status: Status) -> int:
-        """How many of the runs have that status."""
+        """The number of runs with that status."""
         return sum(run.status is status for run in self.runs)
 
     def text(self, metric: str) -> str:
-        """`1.04 ± 0.12 (2/3), 1 failed`: two runs of three seeds, and what became of the third."""
+        """The cell as text, such as `1.04 ± 0.12 (2/3), 1 failed` for two completed runs of three seeds."""
         if not self.runs:
             return NO_RUN
-        parts = []
+        texts = []
         statistic = self.statistic(metric)
         if statistic is not None:
             seeds = {repr(run.seed) for run in self.runs if run.value(metric) is not None}
             n = str(statistic.n) if len(seeds) == self.n_seeds else f"{statistic.n}/{self.n_seeds}"
-            parts.append(f"{number(statistic)} ({n})")
+            texts.append(f"{number(statistic)} ({n})")
         elif self.count(Status.completed):
-            parts.append(NO_VALUE)
-        parts += [
+            texts.append(NO_VALUE)
+        texts += [
             f"{self.count(status)} {status}"
             for status in (Status.failed, Status.interrupted, Status.running)
             if self.count(status)
         ]
-        return ", ".join(parts)
+        return ", ".join(texts)
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Table:
         rows: label of each row, one text for each key.
         columns: label of each column, likewise; one empty one where there are no column keys.
         cells: by row and column.
-        metrics: the numbers to show in each cell.
-        broken: runs whose record cannot be read; each is a row of its own.
+        metrics: names of the values to show in each cell.
+        broken: runs whose record cannot be read; each is printed as a row of its own.
     """
 
     axes: Axes
@@ -89,11 +89,11 @@ class Table:
     broken: list[Run]
 
     def row_title(self, row: int) -> str:
-        """The row's label in one line."""
+        """The label of a row in one line."""
         return _title(self.axes.rows, self.rows[row]) or "all runs"
 
     def column_title(self, column: int) -> str:
-        """The column's label in one line; empty where there are no column keys."""
+        """The label of a column in one line; empty where there are no column keys."""
         return _title(self.axes.columns, self.columns[column])
 
 
@@ -103,13 +103,13 @@ def make_table(
     columns: Sequence[str] | None = None,
     metrics: Sequence[str] = ("test_error",),
 ) -> Table:
-    """The runs by what varies in their configs.
+    """The table of runs by the config keys in which they differ.
 
     Args:
         runs: as found.
-        rows: config keys, or the names of groups; None lets them be chosen.
+        rows: config keys or names of groups; None to choose them.
         columns: likewise.
-        metrics: numbers of the record; dotted ones go into mappings.
+        metrics: names of numbers in the record; a dotted name is a path into mappings.
 
     Raises:
         InputError: when no run has such a key or metric.
@@ -118,8 +118,8 @@ def make_table(
     _check_metrics(known, metrics)
     flats = [flatten(run.config) for run in known]
     axes = choose_axes(flats, rows, columns)
-    row_keys, row_labels = _entries(flats, axes.rows)
-    column_keys, column_labels = _entries(flats, axes.columns)
+    row_keys, row_labels = _values(flats, axes.rows)
+    column_keys, column_labels = _values(flats, axes.columns)
     n_seeds = len({repr(run.seed) for run in known})
     cells = [[Cell((), n_seeds) for _ in column_labels] for _ in row_labels]
     for run, flat in zip(known, flats, strict=True):
@@ -132,58 +132,58 @@ def make_table(
 
 
 def number(statistic: Statistic) -> str:
-    """Mean ± standard deviation with as many decimals as tell something."""
+    """Mean ± standard deviation, with the decimals of `decimals(mean)`."""
     digits = decimals(statistic.mean)
     text = f"{statistic.mean:.{digits}f}"
     return text if statistic.std is None else f"{text} ± {statistic.std:.{digits}f}"
 
 
 def decimals(value: float) -> int:
-    """Two, none for a large whole number, more for a value below 0.1."""
+    """The number of decimals to print: 2, 0 for large whole numbers, more for values below 0.1."""
     if value == round(value) and abs(value) >= 1000:
         return 0
     return min(8, 2 + max(0, -math.floor(math.log10(abs(value))) - 1)) if value and math.isfinite(value) else 2
 
 
 def notes(table: Table) -> list[str]:
-    """What a reader has to know about the table, one sentence each: what varies besides, who failed and why."""
+    """Notes on the table, one sentence each: its metrics, the other keys that vary, and the unfinished runs."""
     seeds = max((cell.n_seeds for line in table.cells for cell in line), default=0)
-    told = [
+    found = [
         f"{', '.join(table.metrics)}: mean ± standard deviation (number of completed runs) over "
-        f"{seeds} seed{'s' * (seeds != 1)}; {NO_RUN} no run, {NO_VALUE} no such figure"
+        f"{seeds} seed{'s' * (seeds != 1)}; {NO_RUN} means no run, {NO_VALUE} no such value"
     ]
     if table.axes.following:
-        told.append(f"follows from rows and columns: {', '.join(table.axes.following)}")
+        found.append(f"determined by rows and columns: {', '.join(table.axes.following)}")
     if table.axes.mixed:
-        told.append(f"runs of one cell differ in {', '.join(table.axes.mixed)}, and the mean goes over that too")
+        found.append(f"runs of one cell also differ in {', '.join(table.axes.mixed)}; the mean includes all of them")
     unfinished = [run for line in table.cells for cell in line for run in cell.runs if run.reason] + table.broken
     by_reason: dict[tuple[Status, str], list[Run]] = {}
     for run in unfinished:
         by_reason.setdefault((run.status, run.reason), []).append(run)
     for (status, reason), runs in by_reason.items():
         more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
-        told.append(f"{status}: {', '.join(str(run.path) for run in runs[:3])}{more}: {' '.join(reason.split())}")
-    return told
+        found.append(f"{status}: {', '.join(str(run.path) for run in runs[:3])}{more}: {' '.join(reason.split())}")
+    return found
 
 
 def _check_metrics(runs: Sequence[Run], metrics: Sequence[str]) -> None:
     completed = [run for run in runs if run.status is Status.completed]
     for metric in metrics:
-        # A sweep that has just begun has no metric yet, and that is no mistake.
+        # A sweep that has just started has no metrics yet, so the default is not checked.
         if completed and metric != "test_error" and not any(run.value(metric) is not None for run in completed):
             raise InputError(
-                f"no completed run has a number {metric!r}; the numbers are {', '.join(metrics_of(completed))}"
+                f"no completed run has a metric {metric!r}; the metrics are {', '.join(metrics_of(completed))}"
             )
 
 
-def _entries(flats: list[dict[str, Any]], keys: Sequence[str]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
-    """The values that occur: identities, and labels. Numbers ascend, the rest stays in the order of the runs."""
+def _values(flats: list[dict[str, Any]], keys: Sequence[str]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """Identities and labels of the values that occur: numbers ascending, others in the order of the runs."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for flat in flats:
         found.setdefault(_identities(flat, keys), flat)
     ranks = [_ranks(flats, key) for key in keys]
-    order = sorted(found, key=lambda entry: [rank[value] for rank, value in zip(ranks, entry, strict=True)])
-    return order, [tuple(label(found[entry], key) for key in keys) for entry in order]
+    order = sorted(found, key=lambda values: [rank[value] for rank, value in zip(ranks, values, strict=True)])
+    return order, [tuple(label(found[values], key) for key in keys) for values in order]
 
 
 def _identities(flat: dict[str, Any], keys: Sequence[str]) -> tuple[str, ...]:
@@ -198,9 +198,8 @@ def _ranks(flats: list[dict[str, Any]], key: str) -> dict[str, int]:
 
 
 def _title(keys: Sequence[str], labels: Sequence[str]) -> str:
-    """Names of parts alone, options as option=value, shortened where that is no other's name."""
+    """Names of components alone and options as option=value, with the whole key where `option` is ambiguous."""
     last = Counter(key.rpartition(".")[2] for key in keys)
     named = {key: key.rpartition(".")[2] if last[key.rpartition(".")[2]] == 1 else key for key in keys}
-    return " · ".join(
-        text if is_group(key) else f"{named[key]}={text}" for key, text in zip(keys, labels, strict=True) if text != "–"
-    )
+    present = [(key, text) for key, text in zip(keys, labels, strict=True) if text != ABSENT]
+    return " · ".join(text if is_group(key) else f"{named[key]}={text}" for key, text in present)

@@ -1,4 +1,4 @@
-"""A table as rows of texts: what the terminal, Markdown and the page print."""
+"""The report's table as texts, for the terminal, Markdown and the page."""
 
 from dataclasses import dataclass
 
@@ -9,61 +9,63 @@ from stnkit.experiments.report.table import Table
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A cell of the printed table.
+class TextCell:
+    """A cell as text.
 
     Args:
-        text: mean ± standard deviation, or what there is in its place.
-        beside: a published figure and the difference, or nothing.
-        order: what the cell is sorted by; None goes last.
-        cell: its row and column in the table; None for the row of a broken record.
+        text: mean ± standard deviation, or a word such as "1 failed".
+        published: a published result and the difference from it; empty where there is none.
+        sort_key: the mean; None sorts last.
+        index: (row, column) of the table; None for the row of a broken record.
     """
 
     text: str
-    beside: str = ""
-    order: float | None = None
-    cell: tuple[int, int] | None = None
+    published: str = ""
+    sort_key: float | None = None
+    index: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
-class Grid:
-    """Texts in rows.
+class TextTable:
+    """Rows of texts below a heading.
 
     Args:
-        heads: of the columns that label a row.
-        columns: of the other columns, in one line or two: what the column is, and the metric.
-        rows: for each, its labels and its entries.
+        label_headings: of the columns that label a row.
+        headings: of the other columns, each in one or two lines: the label of the column and the metric.
+        rows: for each row, its labels and its cells.
     """
 
-    heads: list[str]
-    columns: list[tuple[str, ...]]
-    rows: list[tuple[list[str], list[Entry]]]
+    label_headings: list[str]
+    headings: list[tuple[str, ...]]
+    rows: list[tuple[list[str], list[TextCell]]]
 
 
-def make_grid(table: Table, comparison: Comparison | None = None) -> Grid:
-    """The table as texts; a record that is broken is a row of its own.
+def make_text_table(table: Table, comparison: Comparison | None = None) -> TextTable:
+    """The table as texts, with a row of its own for each broken record.
 
     Args:
         table: of runs.
-        comparison: published figures beside it.
+        comparison: published results to print below ours.
     """
     keys = table.axes.rows
-    heads = [key if is_group(key) else key.removeprefix("training.") for key in keys] or [""]
+    label_headings = [key if is_group(key) else key.removeprefix("training.") for key in keys] or [""]
     several = len(table.metrics) > 1
-    columns = [
+    headings = [
         tuple(filter(None, (table.column_title(j), metric if several or not table.axes.columns else "")))
         for j in range(len(table.columns))
         for metric in table.metrics
     ]
     rows = []
     for i, labels in enumerate(table.rows):
-        entries = []
+        cells = []
         for j, cell in enumerate(table.cells[i]):
             for metric in table.metrics:
                 statistic = cell.statistic(metric)
-                beside = comparison.text(table, i, j, metric) if comparison else ""
-                entries.append(Entry(cell.text(metric), beside, None if statistic is None else statistic.mean, (i, j)))
-        rows.append((list(labels) if keys else [table.row_title(i)], entries))
-    blank = [Entry("")] * (len(columns) - 1)
-    rows += [([str(run.path), *[""] * (len(heads) - 1)], [Entry(Status.broken.value), *blank]) for run in table.broken]
-    return Grid(heads, columns or [tuple(table.metrics)], rows)
+                published = comparison.text(table, i, j, metric) if comparison else ""
+                mean = None if statistic is None else statistic.mean
+                cells.append(TextCell(cell.text(metric), published, mean, (i, j)))
+        rows.append((list(labels) if keys else [table.row_title(i)], cells))
+    no_labels = [""] * (len(label_headings) - 1)
+    no_cells = [TextCell("")] * (len(headings) - 1)
+    rows += [([str(run.path), *no_labels], [TextCell(Status.broken.value), *no_cells]) for run in table.broken]
+    return TextTable(label_headings, headings or [tuple(table.metrics)], rows)

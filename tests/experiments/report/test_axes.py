@@ -15,16 +15,16 @@ def axes(flats, **kwargs):
     return chosen.rows, chosen.columns
 
 
-def test_what_does_not_vary_is_no_axis():
+def test_a_key_that_does_not_vary_is_no_axis():
     assert axes([flat(), flat()]) == ((), ())
 
 
-def test_seed_and_what_only_runs_a_run_are_no_axes():
+def test_the_seed_and_run_control_are_no_axes():
     other = flat(seed=1, resume="runs/x", training=RECORDED_CONFIG["training"] | {"progress": True})
     assert axes([flat(), other]) == ((), ())
 
 
-def test_a_name_goes_before_its_options_which_are_no_axes_of_their_own():
+def test_a_name_is_an_axis_and_its_options_are_not():
     assert axes([flat(), flat(transform=RECORDED_COMPONENTS["tps"])]) == (("transform",), ())
 
 
@@ -34,7 +34,7 @@ def test_an_option_is_an_axis_where_one_name_has_several_values():
     assert {*rows, *columns} == {"transform", "transform.control_points"}
 
 
-def test_the_task_stands_across_the_top():
+def test_the_task_makes_the_columns():
     flats = [
         flat(transform=t, distortion=d)
         for t in (RECORDED_CONFIG["transform"], RECORDED_COMPONENTS["tps"])
@@ -43,7 +43,7 @@ def test_the_task_stands_across_the_top():
     assert axes(flats) == (("transform",), ("distortion",))
 
 
-def test_without_a_task_the_key_with_the_fewest_values_stands_across_the_top():
+def test_without_a_task_the_fewest_values_make_the_columns():
     flats = [
         flat(training=RECORDED_CONFIG["training"] | {"epochs": e, "learning_rate": r})
         for e in (1, 2, 3)
@@ -52,8 +52,8 @@ def test_without_a_task_the_key_with_the_fewest_values_stands_across_the_top():
     assert axes(flats) == (("training.epochs",), ("training.learning_rate",))
 
 
-def test_keys_that_change_together_are_explained_by_the_first_of_them():
-    # As presets of a model do: the localizer and an option of the network follow.
+def test_of_keys_that_vary_together_the_first_is_an_axis():
+    # As in presets of a model, where the localizer and an option of the network follow from the network.
     fcn = {"network": {"name": "paper_fcn", "hidden": [8]}, "localizer": {"name": "fully_connected", "hidden": [32]}}
     pooled = {"distortion": RECORDED_COMPONENTS["rts"], "network": RECORDED_CONFIG["network"] | {"average_pool": 2}}
     chosen = choose_axes([flat(), flat(**fcn), flat(**pooled), flat(**pooled | {"network": fcn["network"]})])
@@ -76,7 +76,7 @@ def test_a_network_without_transformers_has_no_transform():
     assert label(flats[2], "sampler") == "–"
 
 
-def test_axes_can_be_asked_for_and_the_rest_is_chosen():
+def test_axes_can_be_given_and_the_rest_is_chosen():
     flats = [
         flat(transform=t, distortion=d)
         for t in (RECORDED_CONFIG["transform"], RECORDED_COMPONENTS["tps"])
@@ -92,9 +92,9 @@ def test_axes_can_be_asked_for_and_the_rest_is_chosen():
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (["seed"], "the seed is no row or column"),
+        (["seed"], "the seed cannot be a row or column"),
         (["nonsense"], "no run has the key 'nonsense'; the keys are dataset, dataset.root, distortion"),
-        (["transform", "transform.name"], "'transform' is asked for as a row or column more than once"),
+        (["transform", "transform.name"], "'transform' is given more than once as a row or column"),
     ],
 )
 @pytest.mark.no_jaxtyping
@@ -107,5 +107,5 @@ def test_a_key_that_cannot_be_an_axis_is_refused(rows, message):
     ("value", "text"),
     [(None, "null"), ([4, 4], "4×4"), (True, "true"), (0.5, "0.5"), (["a", "b"], "a+b"), ([], "none"), ("x", "x")],
 )
-def test_values_are_written_as_readers_write_them(value, text):
+def test_labels_of_values(value, text):
     assert label({"key": value}, "key") == text

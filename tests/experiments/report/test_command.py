@@ -18,7 +18,7 @@ def test_a_table_of_a_real_sweep(stnkit_main, sweep):
     assert code == 0
     told = json.loads((sweep / "ok" / "0" / "metrics.json").read_text())
     assert f"{told['test_error']:.2f}" in out
-    assert "training.epochs must be at least 1" in out
+    assert "training.epochs: expected a number of at least 1, got 0" in out
     assert "1 failed" in out
 
 
@@ -54,7 +54,7 @@ def test_no_columns_are_an_empty_name(stnkit_main, make_run):
     assert json.loads(out)["rows"] == ["transform", "distortion"]
 
 
-def test_the_paper_stands_beside_what_it_has_a_figure_for(stnkit_main, made):
+def test_published_results_are_printed_below_ours(stnkit_main, made):
     code, out, _ = stnkit_main("report", made, "--against", "paper")
     assert code == 0
     assert "the paper 0.7, +0.30" in out
@@ -74,15 +74,17 @@ def test_a_page_is_written_whole(stnkit_main, made, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nowhere"], "stnkit report: nowhere does not exist; name the directories of runs or sweeps"),
-        (["."], "stnkit report: no run in .: looked for metrics.json there and in all folders below"),
+        (["nowhere"], "stnkit report: expected the directory of a run or a sweep, but nowhere does not exist"),
+        (["."], "stnkit report: there is no run in .: found no metrics.json there or in any folder below"),
         (["runs", "--rows", "speed"], "no run has the key 'speed'"),
-        (["runs", "--rows", "seed"], "the seed is no row or column"),
-        (["runs", "--value", "speed"], "no completed run has a number 'speed'"),
-        (["runs", "--against", "nature"], "there are no figures of 'nature'"),
-        (["runs", "--value", "seconds", "--against", "paper"], "the paper's figures are test_error"),
+        (["runs", "--rows", "seed"], "the seed cannot be a row or column"),
+        (["runs", "--value", "speed"], "no completed run has a metric 'speed'"),
+        (["runs", "--against", "nature"], "there are no published results 'nature'"),
+        (["runs", "--value", "seconds", "--against", "paper"], "the results of the paper are test_error"),
         (["runs", "--html", "nowhere/page.html"], "--html nowhere/page.html: there is no folder nowhere"),
-        (["runs", "--output", "runs"], "--output runs is a folder, and must be a file"),
+        ([], "the following arguments are required: DIR; `stnkit report --help` lists the arguments"),
+        (["runs", "--dataset", "root"], "argument --dataset: expected OPTION=VALUE, got 'root'"),
+        (["runs", "--output", "runs"], "--output: expected a file, got the folder runs"),
     ],
 )
 def test_a_users_mistake_is_one_sentence_and_exit_code_2(arguments, message, stnkit_main, made):

@@ -6,16 +6,16 @@ import pytest
 from rich.console import Console
 
 from stnkit.experiments.report.formats import as_csv, as_json, as_markdown
-from stnkit.experiments.report.published_results import compare, load_reference
+from stnkit.experiments.report.published_results import compare, load_published
 from stnkit.experiments.report.table import make_table, notes
 from stnkit.experiments.report.terminal import print_table
-from stnkit.experiments.report.text_table import make_grid
+from stnkit.experiments.report.text_table import make_text_table
 from tests.helpers import RECORDED_COMPONENTS
 
 
 @pytest.fixture
 def table(make_run, runs_of):
-    """Two transforms by two distortions: two seeds, a failed run, a missing cell, a broken record."""
+    """Two transforms by two distortions: two seeds, a failed run, an empty cell, a broken record."""
     make_run(seed=0, record={"test_error": 1.0, "seconds": 10})
     make_run(seed=1, record={"test_error": 2.0, "seconds": 20})
     make_run(seed=0, transform=RECORDED_COMPONENTS["tps"], status="failed", record={"error": "ValueError: a | b <b>"})
@@ -26,12 +26,12 @@ def table(make_run, runs_of):
 
 def printed(table, width, comparison=None):
     file = io.StringIO()
-    print_table(make_grid(table, comparison), notes(table), Console(file=file, width=width))
+    print_table(make_text_table(table, comparison), notes(table), Console(file=file, width=width))
     return file.getvalue()
 
 
 def test_csv_has_one_line_for_each_cell_and_each_broken_record(table):
-    rows = list(csv.DictReader(as_csv(table, compare(table, load_reference("paper"))).splitlines()))
+    rows = list(csv.DictReader(as_csv(table, compare(table, load_published("paper"))).splitlines()))
     assert [(row["transform"], row["distortion"]) for row in rows] == [
         ("affine", "rotation"),
         ("affine", "rts"),
@@ -48,7 +48,7 @@ def test_csv_has_one_line_for_each_cell_and_each_broken_record(table):
 
 
 def test_json_has_every_run_with_its_status_and_reason(table):
-    told = json.loads(as_json(table, notes(table), compare(table, load_reference("paper"))))
+    told = json.loads(as_json(table, notes(table), compare(table, load_published("paper"))))
     cells = {(c["row"]["transform"], c["column"]["distortion"]): c for c in told["cells"]}
     assert cells["affine", "rotation"]["statistics"]["test_error"]["mean"] == 1.5
     assert [run["seed"] for run in cells["affine", "rotation"]["runs"]] == [0, 1]
@@ -61,7 +61,7 @@ def test_json_has_every_run_with_its_status_and_reason(table):
 
 
 def test_markdown_is_a_table_that_no_text_can_break(table):
-    lines = as_markdown(make_grid(table, compare(table, load_reference("paper"))), notes(table)).splitlines()
+    lines = as_markdown(make_text_table(table, compare(table, load_published("paper"))), notes(table)).splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert len(rows) == 2 + 3
     assert len({line.replace("\\|", "").count("|") for line in rows}) == 1

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from stnkit.experiments.report.page import make_page
-from stnkit.experiments.report.published_results import compare, load_reference
+from stnkit.experiments.report.published_results import compare, load_published
 from stnkit.experiments.report.runs import find_runs
 from stnkit.experiments.report.table import make_table, notes
 from tests.helpers import RECORDED_COMPONENTS
@@ -49,7 +49,7 @@ def show(browser, tmp_path):
     """Opens the page of a table; afterwards nothing may stand in the browser's console."""
 
     def open_page(table):
-        comparison = compare(table, load_reference("paper"))
+        comparison = compare(table, load_published("paper"))
         path = tmp_path / "page.html"
         path.write_text(make_page(table, comparison, notes(table) + comparison.notes), encoding="utf-8")
         browser.get(path.as_uri())
@@ -72,7 +72,7 @@ def press(browser, element, key):
     element.send_keys(getattr(Keys, key))
 
 
-def test_every_picture_of_a_real_sweep_loads_and_nothing_comes_from_elsewhere(sweep, show):
+def test_the_pictures_of_a_real_sweep_load_and_nothing_else_does(sweep, show):
     page = show(make_table(find_runs([sweep / "ok", sweep / "bad" / "0"])))
     sizes = page.execute_script("return [...document.images].map(image => [image.complete, image.naturalWidth])")
     # Two strips of test images and two of means without a transformer; four and three with one.
@@ -161,9 +161,9 @@ def test_the_console_check_can_fail(browser, tmp_path):
     assert len(browser.get_log("browser")) == 2
 
 
-def test_the_paper_stands_in_the_table(make_run, runs_of, show):
+def test_published_results_are_in_the_table(make_run, runs_of, show):
     make_run(record={"test_error": 1.0})
     make_run(distortion=RECORDED_COMPONENTS["rts"], record={"test_error": 1.0})
     page = show(make_table(runs_of()))
-    beside = page.execute_script("return [...document.querySelectorAll('.beside')].map(one => one.textContent)")
-    assert beside == ["the paper 0.7, +0.30", "the paper 0.5, +0.50"]
+    published = page.execute_script("return [...document.querySelectorAll('.published')].map(one => one.textContent)")
+    assert published == ["the paper 0.7, +0.30", "the paper 0.5, +0.50"]

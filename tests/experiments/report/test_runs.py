@@ -21,21 +21,21 @@ def test_runs_are_found_at_any_depth_once_and_in_natural_order(make_run):
         ('{"status": "comp', "metrics.json cannot be read: Unterminated string"),
         ("", "metrics.json cannot be read: Expecting value"),
         ("[1, 2]", "is not a JSON object"),
-        ('{"status": "completed"}', "holds no config"),
-        ('{"status": "completed", "config": 3}', "holds no config"),
-        ('{"status": "flying", "config": {}}', "has the status 'flying', which no run has"),
-        ('{"config": {}}', "has the status None"),
+        ('{"status": "completed"}', "has no config"),
+        ('{"status": "completed", "config": 3}', "has no config"),
+        ('{"status": "flying", "config": {}}', "expected a status, got 'flying'"),
+        ('{"config": {}}', "expected a status, got None"),
         ("[" * 100_000, "cannot be read"),
     ],
 )
-def test_a_broken_record_is_a_run_that_says_so(text, reason, make_run):
+def test_a_broken_record_is_a_run_with_a_reason(text, reason, make_run):
     (make_run() / "metrics.json").write_text(text)
     (run,) = find_runs([make_run.root])
     assert run.status is Status.broken
     assert reason in run.reason
 
 
-def test_bytes_that_are_no_text_are_a_broken_record(make_run):
+def test_bytes_that_are_not_text_are_a_broken_record(make_run):
     (make_run() / "metrics.json").write_bytes(b"\xff\xfe\x00")
     assert find_runs([make_run.root])[0].status is Status.broken
 
@@ -47,10 +47,10 @@ def test_an_unfinished_run_says_why_and_how_far_it_came(make_run):
     failed, interrupted, running = find_runs([make_run.root])
     assert failed.reason == "InputError: no"
     assert interrupted.reason == "stopped after 1 of 2 epochs"
-    assert running.reason.startswith("0 of 2 epochs, last heard of at 19")
+    assert running.reason.startswith("0 of 2 epochs, last update 19")
 
 
-def test_values_are_numbers_by_dotted_names_of_completed_runs_only(make_run):
+def test_values_are_numbers_of_completed_runs_by_dotted_names(make_run):
     record = {
         "test_error": 1.5,
         "n_parameters": 7,
@@ -74,9 +74,9 @@ def test_values_are_numbers_by_dotted_names_of_completed_runs_only(make_run):
 
 
 @pytest.mark.no_jaxtyping
-def test_a_folder_without_runs_says_what_was_looked_for(tmp_path):
+def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(
-        stnkit.errors.InputError, match=r"no run in .*: looked for metrics\.json there and in all folders below"
+        stnkit.errors.InputError, match=r"no run in .*: found no metrics\.json there or in any folder below"
     ):
         find_runs([tmp_path])
     with pytest.raises(stnkit.errors.InputError, match="nowhere does not exist"):
@@ -97,7 +97,7 @@ def test_progress_sees_every_run_that_is_read(make_run):
     assert len(seen) == 5
 
 
-def test_a_record_whose_seed_is_in_its_config_alone_has_that_seed(make_run):
+def test_the_seed_may_be_in_the_config_alone(make_run):
     path = make_run(seed=3) / "metrics.json"
     told = json.loads(path.read_text())
     del told["seed"]

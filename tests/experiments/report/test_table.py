@@ -23,7 +23,7 @@ def test_a_cell_is_mean_and_sample_standard_deviation_over_seeds(make_run, runs_
     assert table.row_title(0) == "all runs"
 
 
-def test_what_is_missing_or_unfinished_shows_in_its_cell(make_run, runs_of):
+def test_missing_and_unfinished_runs_show_in_their_cell(make_run, runs_of):
     make_run(seed=0, record={"test_error": 1.0})
     make_run(seed=1, record={"test_error": 2.0})
     make_run(seed=0, transform=RECORDED_COMPONENTS["tps"], record={"test_error": 3.0})
@@ -38,7 +38,7 @@ def test_what_is_missing_or_unfinished_shows_in_its_cell(make_run, runs_of):
     assert any(note.startswith("running: ") for note in told)
 
 
-def test_one_reason_of_many_runs_is_told_once(make_run, runs_of):
+def test_a_reason_of_many_runs_is_one_note(make_run, runs_of):
     for seed in range(6):
         make_run(seed=seed, status="failed", record={"error": "OSError: disk\nfull"})
     (note,) = (note for note in notes(make_table(runs_of())) if note.startswith("failed"))
@@ -53,7 +53,7 @@ def test_a_completed_run_without_the_metric_has_no_value(make_run, runs_of):
     assert texts(table, "rotation_residual") == [["20.00 (1)"], ["n/a"]]
 
 
-def test_broken_records_are_kept_apart(make_run, runs_of):
+def test_broken_records_are_in_no_cell(make_run, runs_of):
     make_run(record={"test_error": 1.0})
     (make_run() / "metrics.json").write_text("{")
     table = make_table(runs_of())
@@ -79,7 +79,7 @@ def test_names_stay_in_the_order_of_the_runs(make_run, runs_of):
     assert make_table(runs_of()).rows == [("tps",), ("affine",)]
 
 
-def test_titles_name_options_and_leave_out_what_a_run_does_not_have(make_run, runs_of):
+def test_titles_name_options_and_omit_absent_ones(make_run, runs_of):
     make_run()
     for n in (3, 5):
         make_run(transform=RECORDED_COMPONENTS["tps"] | {"control_points": [n, n]})
@@ -88,19 +88,19 @@ def test_titles_name_options_and_leave_out_what_a_run_does_not_have(make_run, ru
     assert titles == ["affine", "tps · control_points=3×3", "tps · control_points=5×5"]
 
 
-def test_runs_that_differ_in_more_than_their_seed_are_mixed_only_with_a_note(make_run, runs_of):
+def test_runs_that_differ_in_more_than_their_seed_get_a_note(make_run, runs_of):
     make_run(record={"test_error": 1.0})
     make_run(distortion=RECORDED_COMPONENTS["rts"], record={"test_error": 2.0})
     table = make_table(runs_of(), rows=["transform"], columns=[])
     assert texts(table) == [["1.50 ± 0.71 (2)"]]
-    assert "runs of one cell differ in distortion, and the mean goes over that too" in notes(table)
+    assert "runs of one cell also differ in distortion; the mean includes all of them" in notes(table)
 
 
 @pytest.mark.no_jaxtyping
 def test_an_unknown_metric_lists_those_there_are(make_run, runs_of):
     make_run(record={"test_error": 1.0, "pose": {"rotation": 2.0}})
     with pytest.raises(
-        stnkit.errors.InputError, match=r"no completed run has a number 'speed'; .* pose\.rotation, seed, test_e"
+        stnkit.errors.InputError, match=r"no completed run has a metric 'speed'; .* pose\.rotation, seed, test_e"
     ):
         make_table(runs_of(), metrics=["speed"])
 
@@ -117,5 +117,5 @@ def test_an_unknown_metric_lists_those_there_are(make_run, runs_of):
         (-0.5, None, "-0.50"),
     ],
 )
-def test_numbers_have_as_many_decimals_as_tell_something(mean, std, text):
+def test_decimals_of_numbers(mean, std, text):
     assert number(Statistic(mean, std, 1 if std is None else 2)) == text
