@@ -9,29 +9,24 @@ from torch import Tensor
 from stnkit.datasets import Dataset, Split
 from stnkit.distortions import Distortion, WarpDistortion
 from stnkit.errors import InputError
-from stnkit.experiments.data.loaders import Distorted, Drawn, FixedLoader, Part, TrainLoader, as_float
+from stnkit.experiments.data.loaders import Distorted, Drawn, FixedLoader, Shard, TrainLoader, as_float
 from stnkit.experiments.data.seeds import generator
 
 
 class DistortedData(lightning.LightningDataModule):
-    """Train draws are fresh in every epoch; validation and test draws are the same for any two models.
+    """A dataset under a distortion: fresh draws in every training epoch, fixed draws for validation and test.
 
-    Several processes draw the same batches and take a part of each.
+    Several processes draw the same batches, and each takes its shard of every batch.
 
     Args:
         dataset: labeled images.
         distortion: draws θ and warps.
         batch_size: of a training batch, over all processes.
         seed: of the run; only the training draws depend on it.
-
-    Raises:
-        InputError: when `batch_size` is less than 1.
     """
 
     def __init__(self, dataset: Dataset, distortion: Distortion, batch_size: int, seed: int) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise InputError(f"training.batch_size must be at least 1, but {batch_size} was given")
         self.dataset = dataset
         self.distortion = distortion
         self.batch_size = batch_size
@@ -56,22 +51,23 @@ class DistortedData(lightning.LightningDataModule):
         return -(-len(self.split("train")[0]) // self.batch_size)
 
     @property
-    def part(self) -> Part:
-        """What this process takes of every batch."""
-        return Part(self.trainer.global_rank, self.trainer.world_size) if self.trainer else Part()
+    def shard(self) -> Shard:
+        """The share of this process in every batch."""
+        return Shard(self.trainer.global_rank, self.trainer.world_size) if self.trainer else Shard()
 
     def prepare_data(self) -> None:
-        # In one process only, before the others read: a download, say.
+        # Runs in one process before the others read, so that a download happens once.
         self.split("train"), self.split("test")
 
     def train_dataloader(self) -> TrainLoader:
         images, labels = self.split("train")
         trainer = self.trainer
         assert trainer is not None
-        if 0 < len(images) % self.batch_size < trainer.world_size:
+        last, devices = len(images) % self.batch_size, trainer.world_size
+        if 0 < last < devices:
             raise InputError(
-                f"the last of the training batches would have {len(images) % self.batch_size} of the {len(images)} "
-                f"images for training.devices={trainer.world_size}: choose another training.batch_size"
+                f"training.batch_size: expected at least {devices} images in the last batch for "
+                f"training.devices={devices}, got {last} of the {len(images)} images"
             )
         return TrainLoader(
             images, labels, self.distortion, self.batch_size, self.seed, epoch=lambda: trainer.current_epoch
@@ -84,20 +80,22 @@ class DistortedData(lightning.LightningDataModule):
         return self.fixed("test")
 
     def fixed(self, split: Split) -> FixedLoader:
-        """The distorted images of the validation or test split, made at the first call."""
+        """The distorted images of the validation or test split, computed at the first call."""
         if split not in self._fixed:
             images, labels = self.split(split)
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-            self._fixed[split] = FixedLoader(images, labels, self.distortion, self.batch_size, split, device, self.part)
+            self._fixed[split] = FixedLoader(
+                images, labels, self.distortion, self.batch_size, split, device, self.shard
+            )
         return self._fixed[split]
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Distorted:
         if not isinstance(batch, Drawn):
             return Distorted(*batch)
-        n, own = len(batch.labels), self.part.of(len(batch.labels))
+        n, own = len(batch.labels), self.shard.of(len(batch.labels))
         draws = generator(batch.seed, device=batch.images.device)
-        if isinstance(self.distortion, WarpDistortion):  # θ says it all, and draws nothing
+        if isinstance(self.distortion, WarpDistortion):  # θ describes all of it: no draws that depend on the batch
             images = self.distortion.apply(as_float(batch.images[own]), batch.theta[own], draws)
         else:
             images = self.distortion.apply(as_float(batch.images), batch.theta, draws)[own]
-        return Distorted(images, batch.labels[own], batch.theta[own], self.part.weight(n))
+        return Distorted(images, batch.labels[own], batch.theta[own], self.shard.weight(n))

@@ -1,4 +1,4 @@
-"""Batches of whole tensors, in an order and with draws that follow from (seed, epoch, index) alone."""
+"""Batches of whole tensors, whose order and draws depend on (seed, epoch, index) alone."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from stnkit.distortions import Distortion
 from stnkit.experiments.data.seeds import derived_seed, generator
 
 
-class Part(NamedTuple):
-    """What one of several processes takes of every batch: the `rank`-th of `world` nearly equal parts."""
+class Shard(NamedTuple):
+    """One process's share of every batch: the `rank`-th of `world` nearly equal slices."""
 
     rank: int = 0
     world: int = 1
@@ -22,9 +22,9 @@ class Part(NamedTuple):
         return slice(n * self.rank // self.world, n * (self.rank + 1) // self.world)
 
     def weight(self, n: int) -> float:
-        """What its mean counts, so that the mean over processes is the mean over all n: 1 for equal parts."""
-        part = self.of(n)
-        return (part.stop - part.start) * self.world / n
+        """Size of the shard / n · world: the mean over processes of the weighted means is the mean over all n."""
+        own = self.of(n)
+        return (own.stop - own.start) * self.world / n
 
 
 class Drawn(NamedTuple):
@@ -37,7 +37,7 @@ class Drawn(NamedTuple):
 
 
 class Distorted(NamedTuple):
-    """Distorted images with values in [0, 1], their labels, the θ that distorted each, and what their mean counts."""
+    """Distorted images with values in [0, 1], their labels, the θ that distorted each, and the weight of their mean."""
 
     images: Float[Tensor, "B C *size"]
     labels: Int64[Tensor, "B"]
@@ -49,12 +49,12 @@ class TrainLoader:
     """Shuffled batches with fresh distortions in every epoch, resumable in mid-epoch.
 
     Args:
-        images: all of them, uint8.
+        images: of the training split, uint8.
         labels: of all images.
         distortion: draws θ.
         batch_size: of the whole batch; the last one of an epoch may be smaller.
         seed: of the run.
-        epoch: tells which epoch is running.
+        epoch: returns the number of the running epoch.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class TrainLoader:
 
     def __iter__(self) -> Iterator[Drawn]:
         epoch = self._current_epoch()
-        # Where a resumed epoch goes on; 0 for one that begins.
+        # The first batch of the rest of a resumed epoch; 0 in any other epoch.
         first = self._resumed["index"] if self._resumed and self._resumed["epoch"] == epoch else 0
         self._resumed = None
         self._epoch, self._index = epoch, first
@@ -87,33 +87,33 @@ class TrainLoader:
         order = torch.randperm(len(self.images), generator=draws)
         theta = self.distortion.sample(len(self.images), draws)
         for index in range(first, len(self)):
-            part = slice(index * self.batch_size, (index + 1) * self.batch_size)
-            chosen = order[part]
+            batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
+            chosen = order[batch]
             self._index = index + 1
             seed = derived_seed(self.seed, "train", epoch, index)
-            yield Drawn(self.images[chosen], self.labels[chosen], theta[part], seed)
+            yield Drawn(self.images[chosen], self.labels[chosen], theta[batch], seed)
 
     def state_dict(self) -> dict[str, int]:
         """Epoch and number of batches handed out, for Lightning's checkpoints."""
         return {"epoch": self._epoch, "index": self._index}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after the batch at which the state was taken."""
+        """Continue after the batch at which the state was taken."""
         self._resumed = state
         self._epoch, self._index = state["epoch"], state["index"]
 
 
 class FixedLoader:
-    """A split that was distorted once: the same images for every model, whatever the batch size.
+    """A split that is distorted once: the same images for every model and every batch size.
 
     Args:
-        images: all of them, uint8.
+        images: of the split, uint8.
         labels: of all images.
         distortion: draws θ and warps.
         batch_size: of a batch, over all processes.
-        split: names the draws: they depend on nothing else, the run's seed included.
-        device: where the images are distorted, and kept.
-        part: which of the images are handed out.
+        split: name of the split, the only seed of the draws: they do not depend on the seed of the run.
+        device: where the images are distorted and stored.
+        shard: the share of the images that is handed out.
     """
 
     CHUNK = 1024
@@ -126,16 +126,16 @@ class FixedLoader:
         batch_size: int,
         split: str,
         device: torch.device,
-        part: Part = Part(),  # noqa: B008 it cannot be changed
+        shard: Shard = Shard(),  # noqa: B008 immutable
     ) -> None:
         self.batch_size = batch_size
-        self.part = part
+        self.shard = shard
         theta = distortion.sample(len(images), generator("fixed", split)).to(device)
         self.originals = images
         self.images = torch.cat(
             [
-                distortion.apply(as_float(part.to(device)), part_theta, generator("fixed", split, i, device=device))
-                for i, (part, part_theta) in enumerate(
+                distortion.apply(as_float(chunk.to(device)), chunk_theta, generator("fixed", split, i, device=device))
+                for i, (chunk, chunk_theta) in enumerate(
                     zip(torch.split(images, self.CHUNK), torch.split(theta, self.CHUNK), strict=True)
                 )
             ]
@@ -143,15 +143,15 @@ class FixedLoader:
         self.labels, self.theta = labels.to(device), theta
 
     def __len__(self) -> int:
-        # The same in all processes: they wait for each other at every batch.
+        # The same in all processes, since they wait for each other at every batch.
         return -(-len(self.images) // self.batch_size)
 
     def __iter__(self) -> Iterator[Distorted]:
-        own = self.part.of(len(self.images))
-        parts = (torch.tensor_split(tensor[own], len(self)) for tensor in (self.images, self.labels, self.theta))
-        yield from map(Distorted, *parts)
+        own = self.shard.of(len(self.images))
+        batches = (torch.tensor_split(tensor[own], len(self)) for tensor in (self.images, self.labels, self.theta))
+        yield from map(Distorted, *batches)
 
 
 def as_float(images: UInt8[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:
-    """0 … 255 as 0 … 1: the background stays 0, which is what zero padding reads."""
+    """Images / 255: from 0 … 255 to 0 … 1, the background at 0 as zero padding has it."""
     return images.float().div_(255)

@@ -3,7 +3,7 @@ import torch
 
 import stnkit
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.loaders import Distorted, FixedLoader, Part, TrainLoader, as_float
+from stnkit.experiments.data.loaders import Distorted, FixedLoader, Shard, TrainLoader, as_float
 from stnkit.experiments.data.seeds import derived_seed
 
 
@@ -25,7 +25,7 @@ def test_every_image_comes_once_in_an_epoch_with_its_own_label(distortion):
     assert torch.equal(torch.cat([b.images for b in batches])[:, 0, 0, 0].long(), labels)
 
 
-def test_order_and_draws_are_fresh_in_every_epoch_and_follow_from_the_seed(distortion):
+def test_draws_are_fresh_in_every_epoch_and_follow_from_the_seed(distortion):
     first, second = next(iter(loader(distortion, epoch=0))), next(iter(loader(distortion, epoch=1)))
     assert not torch.equal(first.theta, second.theta)
     assert not torch.equal(first.labels, second.labels)
@@ -64,8 +64,8 @@ def fixed(distortion, batch_size, split="test"):
     return FixedLoader(images, torch.arange(30), distortion, batch_size, split, torch.device("cpu"))
 
 
-def test_test_images_are_the_same_for_any_batch_size_and_differ_between_splits(distortion):
-    small = Distorted(*(torch.cat(parts) for parts in [*zip(*fixed(distortion, 4), strict=True)][:3]))
+def test_fixed_images_do_not_depend_on_the_batch_size(distortion):
+    small = Distorted(*(torch.cat(tensors) for tensors in [*zip(*fixed(distortion, 4), strict=True)][:3]))
     large = next(iter(fixed(distortion, 30)))
     torch.testing.assert_close(small.images, large.images)
     assert torch.equal(small.labels, large.labels)
@@ -79,7 +79,7 @@ def test_a_fixed_image_is_its_original_under_its_theta(distortion):
     torch.testing.assert_close(loader.images, expected)
 
 
-def test_the_data_module_distorts_training_batches_as_their_theta_says(distortion):
+def test_training_batches_are_distorted_by_their_theta(distortion):
     data = DistortedData(stnkit.build("dataset", "digits"), distortion, 4, 0)
     drawn = next(iter(loader(distortion)))
     batch = data.on_after_batch_transfer(drawn, 0)
@@ -88,7 +88,7 @@ def test_the_data_module_distorts_training_batches_as_their_theta_says(distortio
     assert batch.images.max() <= 1
 
 
-def test_seeds_differ_for_different_parts_and_repeat_for_the_same():
+def test_seeds_differ_for_different_keys_and_repeat_for_equal():
     seeds = {derived_seed(0, "train", i, j) for i in range(30) for j in range(30)}
     assert len(seeds) == 900
     assert derived_seed(1, "a") == derived_seed(1, "a") != derived_seed(1, "b")
@@ -96,44 +96,38 @@ def test_seeds_differ_for_different_parts_and_repeat_for_the_same():
 
 @pytest.mark.parametrize("world", [1, 2, 3])
 @pytest.mark.parametrize("n", [6, 7, 173])
-def test_the_parts_of_several_processes_are_the_whole_and_their_weighted_mean_its_mean(world, n):
+def test_shards_cover_a_batch_and_have_its_weighted_mean(world, n):
     values = torch.rand(n, dtype=torch.float64)
-    parts = [Part(rank, world) for rank in range(world)]
-    assert torch.equal(torch.cat([values[part.of(n)] for part in parts]), values)
-    means = [part.weight(n) * values[part.of(n)].mean() for part in parts]
+    shards = [Shard(rank, world) for rank in range(world)]
+    assert torch.equal(torch.cat([values[shard.of(n)] for shard in shards]), values)
+    means = [shard.weight(n) * values[shard.of(n)].mean() for shard in shards]
     torch.testing.assert_close(sum(means) / world, values.mean())
 
 
 @pytest.mark.parametrize("name", ["rotation", "translated_cluttered"])
-def test_several_processes_distort_their_part_as_one_distorts_the_whole(name, monkeypatch):
+def test_shards_are_distorted_as_in_one_process(name, monkeypatch):
     dataset = stnkit.build("dataset", "digits")
     data = DistortedData(dataset, stnkit.build("distortion", name, image_shape=dataset.image_shape), 7, 0)
     images, labels = data.split("train")
     drawn = next(iter(TrainLoader(images, labels, data.distortion, 7, 0, epoch=lambda: 0)))
     whole = data.on_after_batch_transfer(drawn, 0)
-    parts = []
+    batches = []
     for rank in range(2):
-        monkeypatch.setattr(DistortedData, "part", Part(rank, 2))
-        parts.append(data.on_after_batch_transfer(drawn, 0))
+        monkeypatch.setattr(DistortedData, "shard", Shard(rank, 2))
+        batches.append(data.on_after_batch_transfer(drawn, 0))
     for field in ("images", "labels", "theta"):
-        assert torch.equal(torch.cat([getattr(part, field) for part in parts]), getattr(whole, field))
-    assert [part.weight for part in parts] == [pytest.approx(6 / 7), pytest.approx(8 / 7)]
+        assert torch.equal(torch.cat([getattr(batch, field) for batch in batches]), getattr(whole, field))
+    assert [batch.weight for batch in batches] == [pytest.approx(6 / 7), pytest.approx(8 / 7)]
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(30, 4), (31, 8), (5, 4)])
-def test_several_processes_test_every_image_once_in_as_many_batches(n, batch_size, distortion):
+def test_shards_cover_a_fixed_split_in_equally_many_batches(n, batch_size, distortion):
     images = torch.zeros(n, 1, 8, 8, dtype=torch.uint8)
     loaders = [
-        FixedLoader(images, torch.arange(n), distortion, batch_size, "test", torch.device("cpu"), Part(rank, 2))
+        FixedLoader(images, torch.arange(n), distortion, batch_size, "test", torch.device("cpu"), Shard(rank, 2))
         for rank in range(2)
     ]
     batches = [[batch.labels for batch in loader] for loader in loaders]
     assert len(batches[0]) == len(batches[1]) == len(loaders[0])
     assert torch.equal(torch.cat([*batches[0], *batches[1]]), torch.arange(n))
-    assert all(1 <= len(labels) <= batch_size for part in batches for labels in part)
-
-
-@pytest.mark.no_jaxtyping
-def test_a_batch_size_of_zero_is_refused(distortion):
-    with pytest.raises(stnkit.errors.InputError, match=r"training.batch_size must be at least 1, but 0"):
-        DistortedData(stnkit.build("dataset", "digits"), distortion, 0, 0)
+    assert all(1 <= len(labels) <= batch_size for shard in batches for labels in shard)
