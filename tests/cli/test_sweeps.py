@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from stnkit.experiments.loop import run
 from stnkit.experiments.run_directory import directories
-from stnkit.experiments.run_directory.job_identity import RUN_CONTROL, cell_of
+from stnkit.experiments.run_directory.job_identity import RUN_CONTROL, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from tests.cli.test_interruptions import SIGNALLING
 from tests.helpers import QUICK, metrics
@@ -45,14 +45,14 @@ def test_every_job_says_its_number_what_varies_and_its_error(stnkit_main):
 
 @pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("by nought"), 1), (RuntimeError(), 1)])
 def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stnkit_main, monkeypatch, tmp_path):
-    build_parts = run.build_parts
+    build_components = run.build_components
 
     def breaking(config, training):
         if config["seed"] == 0:
             raise error
-        return build_parts(config, training)
+        return build_components(config, training)
 
-    monkeypatch.setattr(run, "build_parts", breaking)
+    monkeypatch.setattr(run, "build_components", breaking)
     code, _, err = stnkit_main(*SWEEP, "seed=0,1", "placement=none")
     assert code == expected
     assert metrics("sweep/1")["status"] == "completed"
@@ -67,10 +67,10 @@ def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stn
 
 
 def test_a_job_that_failed_runs_again_when_the_sweep_is_continued(stnkit_main, monkeypatch, tmp_path):
-    build_parts = run.build_parts
-    monkeypatch.setattr(run, "build_parts", lambda *args: 1 / 0)
+    build_components = run.build_components
+    monkeypatch.setattr(run, "build_components", lambda *args: 1 / 0)
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 1
-    monkeypatch.setattr(run, "build_parts", build_parts)
+    monkeypatch.setattr(run, "build_components", build_components)
     assert stnkit_main(*SWEEP, "seed=1,0", "placement=none", "skip_completed=true")[0] == 0
     assert {name: job[:2] for name, job in jobs_of(tmp_path / "sweep").items()} == {
         "0": (0, "completed"),
@@ -174,12 +174,11 @@ def test_a_job_is_its_config_without_what_controls_the_run():
     for key in RUN_CONTROL:
         controlled = OmegaConf.create(config)
         OmegaConf.update(controlled, key, "anything", force_add=True)
-        assert cell_of(OmegaConf.to_container(controlled)) == cell_of(config)
-    assert cell_of(OmegaConf.to_container(OmegaConf.create(OmegaConf.to_yaml(OmegaConf.create(config))))) == cell_of(
-        config
-    )
+        assert identity_of(OmegaConf.to_container(controlled)) == identity_of(config)
+    written = OmegaConf.to_yaml(OmegaConf.create(config))
+    assert identity_of(OmegaConf.to_container(OmegaConf.create(written))) == identity_of(config)
     others = [{"seed": 2}, {"training": {"epochs": 4, "learning_rate": 1e-05}}, {"transform": {"name": "tps", "x": 0}}]
-    assert len({cell_of(config), *(cell_of(config | other) for other in others)}) == 4
+    assert len({identity_of(config), *(identity_of(config | other) for other in others)}) == 4
 
 
 def test_a_directory_in_which_a_process_runs_is_refused_and_left_alone(stnkit_main, tmp_path):

@@ -1,13 +1,10 @@
-"""Checkpoints: written whole or not at all, read without executing what is in them."""
+"""The checkpoint of a run directory, read without executing code in it."""
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.fabric.utilities.types import _PATH
 
 from stnkit.errors import CheckpointError
 
@@ -15,30 +12,20 @@ FOLDER = "checkpoints"
 LAST = "last.ckpt"
 
 
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Saves under a temporary name in the same folder and renames.
-
-    Lightning's own goes through the system's temporary folder, and a move between file systems can be cut short.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: _PATH, storage_options: Any = None) -> None:
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.part")
-        with temporary.open("wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-
-
 def last_checkpoint(run_dir: Path) -> Path:
-    """Where the last checkpoint of a run is."""
+    """The path of the last checkpoint of a run.
+
+    Args:
+        run_dir: of the run.
+    """
     return run_dir / FOLDER / LAST
 
 
 def verify_checkpoint(path: Path) -> None:
-    """Read a checkpoint through, without executing what is in it.
+    """Read a whole checkpoint, without executing code in it.
+
+    Args:
+        path: of the checkpoint.
 
     Raises:
         CheckpointError: when it is missing, cut short, or holds anything but tensors and plain values.
@@ -49,7 +36,10 @@ def verify_checkpoint(path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds, on the CPU, without executing what is in it.
+    """The content of a checkpoint, on the CPU, without executing code in it.
+
+    Args:
+        path: of the checkpoint.
 
     Raises:
         CheckpointError: when it is missing, cut short, or holds anything but tensors and plain values.

@@ -1,4 +1,4 @@
-"""Where runs are, and the config that a run directory remembers."""
+"""Names of run directories, and the config that a run directory holds."""
 
 import copy
 import secrets
@@ -9,32 +9,32 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from stnkit.errors import CheckpointError, InputError
-from stnkit.experiments.run_directory.job_identity import CONFIG, RUN_CONTROL, cell_in, cell_of, subdirectory_of
+from stnkit.experiments.run_directory.job_identity import CONFIG, RUN_CONTROL, identity_in, identity_of, job_directory
 from stnkit.experiments.run_directory.record import read_record, write_atomically
 from stnkit.experiments.schema import TrainingConfig
 
 
 def register_resolvers() -> None:
-    """The names in train.yaml under `hydra:` that choose directories."""
+    """Register the OmegaConf resolvers that choose directories in train.yaml under `hydra:`."""
     OmegaConf.register_new_resolver(
         "stnkit.run_dir", lambda resume: resume or _stamped("runs"), replace=True, use_cache=True
     )
     OmegaConf.register_new_resolver("stnkit.sweep_dir", lambda: _stamped("multirun"), replace=True, use_cache=True)
-    OmegaConf.register_new_resolver("stnkit.cell_dir", _cell_dir, replace=True)
+    OmegaConf.register_new_resolver("stnkit.job_dir", _job_dir, replace=True)
     OmegaConf.register_new_resolver("stnkit.output_subdir", _output_subdir, replace=True)
 
 
 def _stamped(folder: str) -> str:
-    # Random letters: two that start in the same second do not share a directory.
+    # Random letters, since two runs may start in the same second.
     return f"{folder}/{datetime.now():%Y-%m-%d_%H-%M-%S}_{secrets.token_hex(4)}"
 
 
-def _cell_dir(number: int, sweep_dir: str, *, _root_: DictConfig) -> str:
-    return subdirectory_of(cell_of(_plain(_root_)), number, Path(sweep_dir))
+def _job_dir(number: int, sweep_dir: str, *, _root_: DictConfig) -> str:
+    return job_directory(identity_of(_plain(_root_)), number, Path(sweep_dir))
 
 
 def _output_subdir(*, _root_: DictConfig) -> str | None:
-    """Where Hydra writes: what it wrote at the start of a run stays, and a completed one is left alone."""
+    """Hydra's folder in a run directory: another one for a resumed run, and none for a completed one."""
     if _root_.resume:
         return ".hydra-resumed"
     run_dir = _root_.hydra.runtime.output_dir
@@ -43,7 +43,7 @@ def _output_subdir(*, _root_: DictConfig) -> str | None:
 
 
 def _plain(root: DictConfig) -> dict[str, Any]:
-    """The application's config as its job gets it."""
+    """The application's config without Hydra's, as plain values."""
     config = copy.deepcopy(root)
     OmegaConf.set_struct(config, False)
     config.pop("hydra", None)
@@ -52,18 +52,18 @@ def _plain(root: DictConfig) -> dict[str, Any]:
 
 
 def earlier_status(config: dict[str, Any], run_dir: Path) -> str | None:
-    """What an earlier run of the same cell has left: "completed", "resumable", or None for nothing of use.
+    """The state of an earlier run of the same job: "completed", "resumable", or None for any other.
 
     Args:
         config: composed and resolved, as plain values.
         run_dir: perhaps of an earlier run.
     """
-    from stnkit.experiments.run_directory.checkpoints import (  # Lightning, which takes a second
+    from stnkit.experiments.run_directory.checkpoints import (  # brings PyTorch, which takes a second
         last_checkpoint,
         verify_checkpoint,
     )
 
-    if cell_in(run_dir) != cell_of(config):
+    if identity_in(run_dir) != identity_of(config):
         return None
     try:
         status = (read_record(run_dir) or {}).get("status")
@@ -76,7 +76,7 @@ def earlier_status(config: dict[str, Any], run_dir: Path) -> str | None:
 
 
 def save_config(config: dict[str, Any], run_dir: Path) -> None:
-    """Keep the composed config beside metrics.json.
+    """Write the composed config beside metrics.json.
 
     Args:
         config: as plain values.
@@ -87,45 +87,49 @@ def save_config(config: dict[str, Any], run_dir: Path) -> None:
 
 
 def check_run_dir(run_dir: Path) -> None:
-    """Raise an InputError when that is no directory of a run."""
+    """Raise an InputError if a directory holds no run.
+
+    Args:
+        run_dir: as `resume` names it.
+    """
     if run_dir.is_file():
         raise InputError(
-            f"resume={run_dir} is a file; resume takes the run's directory, perhaps {run_dir.parent.parent}"
+            f"resume={run_dir}: expected a run directory, got a file; perhaps resume={run_dir.parent.parent}"
         )
     if not (run_dir / CONFIG).is_file():
-        raise InputError(f"resume={run_dir} is no run directory: it has no {CONFIG}")
+        raise InputError(f"resume={run_dir}: expected a run directory, got one without {CONFIG}")
 
 
 def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The config of the run to go on with; overrides may repeat it, not change it.
+    """The saved config of the run to resume; overrides may repeat it, not change it.
 
     Args:
         config: as composed now, with `resume` set.
         overrides: the task overrides of the command line.
 
     Raises:
-        InputError: when that is no run directory, its run is completed, or an override differs from it.
+        InputError: when `resume` is no run directory, its run is completed, or an override differs from its config.
     """
     run_dir = Path(config["resume"])
     check_run_dir(run_dir)
     try:
         status = (read_record(run_dir) or {}).get("status")
     except ValueError as error:
-        raise InputError(f"resume={run_dir}: its record is damaged: {error}") from error
+        raise InputError(f"resume={run_dir}: its metrics.json is damaged: {error}") from error
     if status == "completed":
-        raise InputError(f"resume={run_dir}: that run is completed, and nothing is left to do")
-    kept = OmegaConf.load(run_dir / CONFIG)
+        raise InputError(f"resume={run_dir}: expected an interrupted run, got a completed one")
+    saved = OmegaConf.load(run_dir / CONFIG)
     now = OmegaConf.create(config)
     keys = [override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides]
     for key in keys:
-        if key not in RUN_CONTROL and OmegaConf.select(kept, key) != OmegaConf.select(now, key):
+        if key not in RUN_CONTROL and OmegaConf.select(saved, key) != OmegaConf.select(now, key):
             raise InputError(
-                f"a resumed run keeps its config: {key} is {OmegaConf.select(kept, key)} in {run_dir} "
-                f"and cannot become {OmegaConf.select(now, key)}"
+                f"{key}: expected {OmegaConf.select(saved, key)} as in resume={run_dir}, "
+                f"got {OmegaConf.select(now, key)}"
             )
     for key in (key for key in RUN_CONTROL if key in (*keys, "resume")):
-        OmegaConf.update(kept, key, OmegaConf.select(now, key))
-    result = OmegaConf.to_container(kept)
+        OmegaConf.update(saved, key, OmegaConf.select(now, key))
+    result = OmegaConf.to_container(saved)
     assert isinstance(result, dict)
     return {str(key): value for key, value in result.items()}
 

@@ -1,4 +1,4 @@
-"""Cells of a sweep: a cell is a resolved config, and knows its run directory again."""
+"""Jobs of a sweep: the identity of a job is a digest of its config, by which it finds its run directory again."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ from yaml import YAMLError
 from stnkit.experiments.run_directory.record import read_record
 
 CONFIG = "config.yaml"
-# Where and how a run is carried out, and not what it computes.
+# Options that control how a run is carried out, and do not change its results.
 RUN_CONTROL = (
     "resume",
     "skip_completed",
@@ -23,57 +23,61 @@ RUN_CONTROL = (
     "training.devices",
     "training.strategy",
 )
-# What the config of a directory said when it was read: path -> (time of its last change, cell).
-_seen: dict[Path, tuple[int, str]] = {}
+# Cached identities: path of a config -> (time of its last change, identity).
+_cached: dict[Path, tuple[int, str]] = {}
 
 
-def cell_of(config: Mapping[str, Any]) -> str:
-    """The digest of a config without RUN_CONTROL: equal for two runs that compute the same.
+def identity_of(config: Mapping[str, Any]) -> str:
+    """The digest of a config without RUN_CONTROL: equal for two runs with equal results.
 
     Args:
         config: composed and resolved, as plain values.
     """
-    kept = json.loads(json.dumps(config, default=str))
+    relevant = json.loads(json.dumps(config, default=str))
     for key in RUN_CONTROL:
         *sections, last = key.split(".")
-        section = kept
+        section = relevant
         for name in sections:
             section = section.get(name, {})
         section.pop(last, None)
-    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
-def cell_in(run_dir: Path) -> str | None:
-    """The cell that a run directory belongs to, or None where no run has begun."""
+def identity_in(run_dir: Path) -> str | None:
+    """The identity of the job in a run directory, or None where no run has begun.
+
+    Args:
+        run_dir: perhaps of a run.
+    """
     path = run_dir / CONFIG
     try:
         changed = path.stat().st_mtime_ns
-        if _seen.get(path, (0, ""))[0] != changed:
+        if _cached.get(path, (0, ""))[0] != changed:
             config: Any = OmegaConf.to_container(OmegaConf.load(path))
-            _seen[path] = changed, cell_of(config)
+            _cached[path] = changed, identity_of(config)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, YAMLError, ValueError, TypeError, AttributeError):
-        return "damaged"  # no cell's, and not ours to overwrite
-    return _seen[path][1]
+        return "damaged"  # the identity of no job, so that it is not overwritten
+    return _cached[path][1]
 
 
-def subdirectory_of(cell: str, number: int, sweep_dir: Path) -> str:
-    """Where a cell runs: where it has run before, else under its number, unless another cell is there.
+def job_directory(identity: str, number: int, sweep_dir: Path) -> str:
+    """The name of a job's directory: that of its earlier run, else its number, unless another job is there.
 
-    So a sweep can be continued in another order, or with other cells in front, and never overwrites another's.
+    A sweep can thus be continued in another order or with additional jobs, and never overwrites another job.
 
     Args:
-        cell: as `cell_of` gives it.
-        number: of the job.
-        sweep_dir: of the sweep; it need not be there.
+        identity: of the job, as `identity_of` returns it.
+        number: of the job in the sweep.
+        sweep_dir: of the sweep; it may not exist yet.
     """
     if sweep_dir.is_dir():
-        own = [path for path in sorted(sweep_dir.iterdir()) if cell_in(path) == cell]
+        own = [path for path in sorted(sweep_dir.iterdir()) if identity_in(path) == identity]
         if own:
-            # One cell can have run twice: what is completed counts.
+            # A job may have run twice: prefer the completed run.
             return max(own, key=lambda path: (_status(path) == "completed", path.name == str(number))).name
-    return str(number) if cell_in(sweep_dir / str(number)) is None else f"{number}-{cell[:8]}"
+    return str(number) if identity_in(sweep_dir / str(number)) is None else f"{number}-{identity[:8]}"
 
 
 def _status(run_dir: Path) -> Any:

@@ -1,4 +1,4 @@
-"""One process at a time works in a run directory."""
+"""A lock for run directories: one process at a time works in each."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ class BusyError(StnkitError):
 
 @contextlib.contextmanager
 def run_lock(run_dir: Path) -> Iterator[None]:
-    """Hold the lock of a run directory. The system releases it when the process ends, however that happens.
+    """Hold the lock of a run directory. The system releases it when the process ends, also when it is killed.
 
     Args:
-        run_dir: made if it is not there.
+        run_dir: created if missing.
 
     Raises:
         BusyError: when another process holds it.

@@ -1,4 +1,4 @@
-"""metrics.json: what a run tells about itself, from its first second to its last."""
+"""metrics.json: the record of a run, from its first second to its last."""
 
 import contextlib
 import json
@@ -12,14 +12,14 @@ FILE = "metrics.json"
 
 
 class RunRecord:
-    """The record of a run directory. Every change is on disk, whole, when the call returns.
+    """The record of a run directory. Every update is on disk when the call returns.
 
     `status` is "running", "completed", "failed" (with `error`) or "interrupted".
 
     Args:
-        run_dir: made if it is not there.
-        values: what an earlier part of the run has written.
-        written: False for all but one of several processes.
+        run_dir: created if missing.
+        values: of an earlier part of the run.
+        written: True to write the file: in one of several processes.
     """
 
     def __init__(self, run_dir: Path, values: dict[str, Any] | None = None, *, written: bool = True) -> None:
@@ -29,14 +29,21 @@ class RunRecord:
         self.values: dict[str, Any] = dict(values or {})
 
     def update(self, **values: Any) -> None:
-        """Set values and write the file."""
+        """Set values and write the file.
+
+        Args:
+            values: by key; others stay.
+        """
         self.values.update(values)
         if self.written:
             write_atomically(self.path, json.dumps(_jsonable(self.values), indent=2) + "\n")
 
 
 def read_record(run_dir: Path) -> dict[str, Any] | None:
-    """The metrics of a run directory, or None where there is no such file.
+    """The record of a run directory, or None if it has none.
+
+    Args:
+        run_dir: perhaps of a run.
 
     Raises:
         ValueError: when the file is not JSON.
@@ -51,7 +58,12 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write under a temporary name in the same folder and rename: a reader sees the old or the new file."""
+    """Write under a temporary name in the same folder, then rename: a reader sees the old or the new file.
+
+    Args:
+        path: of the file.
+        text: its new content.
+    """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
         with os.fdopen(handle, "w") as file:
@@ -67,7 +79,7 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _jsonable(value: Any) -> Any:
-    # JSON knows no NaN: a number that is not finite is written as null.
+    # JSON has no NaN: numbers that are not finite become null.
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
