@@ -24,8 +24,9 @@ from torch import Tensor
 
 import stnkit
 from stnkit.experiments.loop import run
+from stnkit.experiments.loop.components import RunComponents, build_components
 from stnkit.experiments.loop.task import Classification, parameter_groups
-from stnkit.experiments.placement import place
+from stnkit.experiments.placement import build_network
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.schema import TrainingConfig, register_schema
 from stnkit.plugin_system.hydra_configs import register_component_groups
@@ -72,22 +73,22 @@ class Training:
         # Before the greenlet, so that the folder is there until the training has ended.
         self._folder = tempfile.TemporaryDirectory()
         self._between = True
-        build_parts, trainer_of = run.build_parts, run._trainer
+        make_trainer = run.make_trainer
 
-        def with_noise(*args: Any) -> run.Parts:
-            parts = build_parts(*args)
-            parts.data.dataset = Noise()
-            self.network = parts.network
-            return parts
+        def with_noise(*args: Any) -> RunComponents:
+            components = build_components(*args)
+            components.data.dataset = Noise()
+            self.network = components.network
+            return components
 
         def with_hand_over(*args: Any) -> lightning.Trainer:
-            trainer = trainer_of(*args)
+            trainer = make_trainer(*args)
             trainer.callbacks.append(_HandOver())
             return trainer
 
         self._greenlet = greenlet(lambda: run.train(plain, training, Path(self._folder.name)))
         try:
-            with mock.patch.multiple(run, build_parts=with_noise, _trainer=with_hand_over), _same_handlers():
+            with mock.patch.multiple(run, build_components=with_noise, make_trainer=with_hand_over), _same_handlers():
                 self.ready()
         except BaseException:
             self.close()
@@ -171,7 +172,7 @@ def config_of(overrides: Sequence[str]) -> tuple[dict[str, Any], TrainingConfig]
 
 
 def by_hand(overrides: Sequence[str]) -> Callable[[], Tensor]:
-    """One step of a loop over the same parts, as one would write it, with the same optimizer and schedule.
+    """One step of a loop over the same components, as one would write it, with the same optimizer and schedule.
 
     Args:
         overrides: of the config, as for `Training`.
@@ -180,8 +181,8 @@ def by_hand(overrides: Sequence[str]) -> Callable[[], Tensor]:
         What makes a step, and returns its loss.
     """
     plain, training = config_of(overrides)
-    parts = run.build_parts(plain, training)
-    network, distortion = parts.network.train(), parts.data.distortion
+    components = build_components(plain, training)
+    network, distortion = components.network.train(), components.data.distortion
     images, labels = Noise().split("train")
     groups = parameter_groups(network, training)
     optimizer: torch.optim.Optimizer
@@ -235,14 +236,14 @@ def step_on_a_ready_batch(
         What makes a step, and returns its loss.
     """
     precision = training.pop("precision", "32-true")
-    parts = {
+    config = {
         "network": {"name": network},
         "transform": {"name": "affine"},
         "localizer": {"name": "convolutional"},
         "sampler": {"name": "bilinear"},
         "out_size": None,
     }
-    model = place(parts, ["input"], shape, 10)
+    model = build_network(config, ["input"], shape, 10)
     task = Classification(model, TrainingConfig(**training), seed=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     images, labels = torch.rand(batch_size, *shape), torch.randint(10, (batch_size,))

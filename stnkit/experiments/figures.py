@@ -1,4 +1,4 @@
-"""Pictures of what the transformers of a network do."""
+"""Pictures of the inputs and outputs of a network's transformers."""
 
 import contextlib
 import functools
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.experiments.grid_lines import lattice_lines
+from stnkit.experiments.grid_lines import grid_lines
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.transformer import SpatialTransformer
 
 
-def arriving(network: TransformedNetwork, images: Tensor) -> dict[str, tuple[SpatialTransformer, Tensor]]:
-    """Every transformer of two dimensions by its place, with what arrives there when the network sees the images.
+def transformer_inputs(network: TransformedNetwork, images: Tensor) -> dict[str, tuple[SpatialTransformer, Tensor]]:
+    """Every transformer of two dimensions by its insertion point, with its input in a forward pass of the images.
 
     Args:
         network: in evaluation mode.
@@ -26,42 +26,42 @@ def arriving(network: TransformedNetwork, images: Tensor) -> dict[str, tuple[Spa
     transformers = network.transformers()
     seen: dict[str, Tensor] = {}
     with contextlib.ExitStack() as hooks, torch.no_grad():
-        for place, transformer in transformers.items():
-            keep = functools.partial(_keep, seen, place)
-            hooks.callback(transformer.register_forward_pre_hook(keep).remove)
+        for point, transformer in transformers.items():
+            record = functools.partial(_record, seen, point)
+            hooks.callback(transformer.register_forward_pre_hook(record).remove)
         network(images)
-    return {place: (transformers[place], image) for place, image in seen.items() if image.ndim == 4}
+    return {point: (transformers[point], image) for point, image in seen.items() if image.ndim == 4}
 
 
-def _keep(seen: dict[str, Tensor], place: str, module: nn.Module, inputs: tuple[Tensor]) -> None:
-    seen[place] = inputs[0]
+def _record(seen: dict[str, Tensor], point: str, module: nn.Module, inputs: tuple[Tensor]) -> None:
+    seen[point] = inputs[0]
 
 
-def before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path: Path) -> Path:
-    """Draw images, with the learned grid on them, above what each transformer makes of them.
+def draw_before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path: Path) -> Path:
+    """Draw the inputs of transformers with the learned grid on them, above their outputs.
 
     Args:
-        seen: of every place the transformer, trained or not, and what arrives there, (B, C, H, W): an image of 1 or
-            3 channels in [0, 1], or a feature map, which is drawn as its mean. One column for each of the batch.
+        seen: by insertion point, a transformer and its input (B, C, H, W): images of 1 or 3 channels in [0, 1], or
+            feature maps, which are drawn as their mean over channels. One column for each image of the batch.
         path: of the PNG to write.
 
     Returns:
         The path.
     """
-    import matplotlib as mpl  # the figure is all that needs it
+    import matplotlib as mpl  # slow to import, and only needed here
 
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports on its font cache
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports its font cache
     mpl.use("agg")
     from matplotlib import pyplot as plt
 
     columns = max(len(images) for _, images in seen.values())
     rows = 2 * len(seen)
     figure, axes = plt.subplots(rows, columns, figsize=(1.1 * columns + 0.5, 1.2 * rows + 0.2), squeeze=False)
-    for pair, (place, (transformer, images)) in zip(axes.reshape(-1, 2, columns), seen.items(), strict=True):
+    for pair, (point, (transformer, images)) in zip(axes.reshape(-1, 2, columns), seen.items(), strict=True):
         with torch.no_grad():
             theta = transformer.localize(images)
             warped = transformer.warp(images, theta)
-            lines = coordinates.to_pixels(lattice_lines(transformer.family, theta).cpu(), images.shape[2:])
+            lines = coordinates.to_pixels(grid_lines(transformer.family, theta).cpu(), images.shape[2:])
         for row, shown in zip(pair, _drawn(images, warped), strict=True):
             for axis, picture in zip(row, shown, strict=True):
                 axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
@@ -69,7 +69,7 @@ def before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path
         for axis, line in zip(pair[0], lines, strict=True):
             axis.plot(*line.movedim(-1, 0).numpy(), color="tab:orange", linewidth=0.6)
             axis.set(xlim=(-0.5, images.shape[3] - 0.5), ylim=(images.shape[2] - 0.5, -0.5))
-        named = f"\n{place}" if len(seen) > 1 else ""
+        named = f"\n{point}" if len(seen) > 1 else ""
         pair[0, 0].set_ylabel(f"before{named}")
         pair[1, 0].set_ylabel(f"after{named}")
     figure.tight_layout(pad=0.3)
@@ -79,7 +79,7 @@ def before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path
 
 
 def drawable(images: Tensor) -> np.ndarray:
-    """Images as matplotlib takes them, (B, H, W) or (B, H, W, 3) in [0, 1]; other channels become their mean.
+    """Images in the layout of matplotlib, (B, H, W) or (B, H, W, 3) in [0, 1]; other channels become their mean.
 
     Args:
         images: (B, C, H, W).
@@ -91,7 +91,7 @@ def drawable(images: Tensor) -> np.ndarray:
 
 
 def _drawn(before: Tensor, after: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Both as matplotlib takes them: feature maps are brought to [0, 1] by the range of the first."""
+    """Both in the layout of matplotlib; feature maps are scaled to [0, 1] by the range of the first."""
     if before.shape[1] not in (1, 3):
         before, after = before.mean(dim=1, keepdim=True), after.mean(dim=1, keepdim=True)
         low, high = before.min(), before.max()

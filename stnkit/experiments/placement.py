@@ -1,4 +1,4 @@
-"""Where spatial transformers go in a network."""
+"""Networks with spatial transformers at the insertion points that a config names."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,19 +8,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.errors import InputError
+from stnkit.insertion.find import find_transformers
 from stnkit.insertion.insert import PARTS, insert_transformers, make_transformers
-from stnkit.insertion.points import CHILD, INPUT, submodule_name
+from stnkit.insertion.points import INPUT, submodule_name
 from stnkit.networks import Network
 from stnkit.plugin_system.building import build
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 
 class TransformedNetwork(nn.Module):
-    """network ∘ transformer: the network sees the image as the transformer straightens it.
+    """network ∘ transformer: logits of the transformed image.
 
     Args:
-        transformer: what stands at the input, None for nothing.
-        network: what classifies; it may have transformers inside.
+        transformer: at the input, or None.
+        network: the classifier; it may have transformers inside.
     """
 
     def __init__(self, transformer: SpatialTransformer | ParallelTransformers | None, network: Network) -> None:
@@ -29,23 +30,26 @@ class TransformedNetwork(nn.Module):
         self.network = network
 
     def transformers(self) -> dict[str, SpatialTransformer]:
-        """Every transformer by its place, `input` or a module's name; parallel ones are numbered from 1."""
-        found = {}
-        for name, module in self.named_modules():
-            if isinstance(module, SpatialTransformer):
-                host, _, child = name.removeprefix("network.").partition(f".{CHILD}")
-                if name.startswith("transformer"):
-                    host, child = INPUT, name.removeprefix("transformer")
-                number = child.rpartition(".")[2]
-                found[f"{host} {int(number) + 1}" if number else host] = module
-        return found
+        """Every transformer by its insertion point in `network`, as `find_transformers` names it."""
+        at_input = {} if self.transformer is None else find_transformers(self.transformer)
+        return at_input | find_transformers(self.network)
 
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
         """One logit for each class."""
         return self.network(image if self.transformer is None else self.transformer(image))
 
 
-def place(
+def input_transformer(network: nn.Module) -> SpatialTransformer | None:
+    """The transformer at the input of a network, or None where there is none or several in parallel.
+
+    Args:
+        network: such as a TransformedNetwork, whose attribute `transformer` stands at the input.
+    """
+    transformer = getattr(network, "transformer", None)
+    return transformer if isinstance(transformer, SpatialTransformer) else None
+
+
+def build_network(
     config: Mapping[str, Any],
     at: Sequence[str],
     in_shape: tuple[int, ...],
@@ -54,42 +58,41 @@ def place(
     recurrent: int = 1,
     parts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> TransformedNetwork:
-    """The network of a config with its spatial transformers.
+    """Build the network of a config with its spatial transformers.
 
     Args:
         config: a name or mapping for each of transform, localizer, sampler and network, and `out_size`, which is
             that of the transformer at the input.
-        at: the places, `input` or submodules of the network by name; nothing for the plain network.
+        at: the insertion points, `input` or submodules of the network by name; none for the network alone.
         in_shape: (C, *size) of the images.
         n_classes: number of classes.
-        parallel: number of transformers beside each other at each place.
-        recurrent: number of times that each localizer looks.
-        parts: for a place of `at`, what is other there than in the config: parts, `out_size`, `parallel`,
-            `recurrent`.
+        parallel: number of parallel transformers at each point.
+        recurrent: number of passes through each localizer.
+        parts: by point of `at`, the options that differ there: components, `out_size`, `parallel`, `recurrent`.
 
     Raises:
-        InputError: when a part does not fit the images, or there is no such place.
+        InputError: when a component does not fit the images, or an insertion point does not exist.
     """
     own = dict(parts or {})
     for name in own:
         if name not in at:
-            raise InputError(f"placement.parts has {name!r}, which is not among the places of placement.at, {list(at)}")
+            raise InputError(f"placement.parts: expected insertion points of placement.at, {list(at)}, got {name!r}")
     if len(set(at)) < len(at):
-        raise InputError(f"placement.at names a place twice: {list(at)}")
+        raise InputError(f"placement.at: expected each insertion point once, got {list(at)}")
     if config["out_size"] is not None and at and INPUT not in at:
         raise InputError(
-            f"out_size is that of the transformer at the input, and placement.at is {list(at)}; "
-            f"for another place it is placement.parts.PLACE.out_size"
+            f"out_size: expected null, got {list(config['out_size'])}: it is the size at the input, and placement.at "
+            f"is {list(at)}; another insertion point has placement.parts.POINT.out_size"
         )
     common = {name: config[name] for name in PARTS} | {"parallel": parallel, "recurrent": recurrent}
-    places = {name: common | dict(own.get(name) or {}) for name in at}
+    points = {name: common | dict(own.get(name) or {}) for name in at}
     transformer, network_shape = None, in_shape
-    if INPUT in places:
-        places[INPUT].setdefault("out_size", config["out_size"])
-        transformer = make_transformers(INPUT, places[INPUT], in_shape)
-        n_channels = in_shape[0] * places[INPUT]["parallel"]
+    if INPUT in points:
+        points[INPUT].setdefault("out_size", config["out_size"])
+        transformer = make_transformers(INPUT, points[INPUT], in_shape)
+        n_channels = in_shape[0] * points[INPUT]["parallel"]
         network_shape = (n_channels, *(transformer.out_size or in_shape[1:]))
     network = build("network", config["network"], in_shape=network_shape, n_classes=n_classes)
-    inside = {submodule_name(network, name): places[name] for name in at if name != INPUT}
+    inside = {submodule_name(network, name): points[name] for name in at if name != INPUT}
     insert_transformers(network, inside, torch.zeros(1, *network_shape))
     return TransformedNetwork(transformer, network)

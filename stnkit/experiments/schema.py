@@ -1,22 +1,30 @@
-"""The application's own config as typed dataclasses: a misspelt key or a wrong type fails before anything runs."""
+"""The application's own config as typed dataclasses, so that a misspelt key or a wrong type fails early."""
 
 import enum
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
+from stnkit.errors import InputError
+
+# True half precisions cast θ and coordinates too; mixed ones keep both in float32.
+PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+# The strategies that average gradients over processes; a run on one device needs none of them.
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
+
 
 class Optimizer(enum.StrEnum):
-    """Which optimizer."""
+    """Name of an optimizer of `torch.optim`."""
 
     adamw = "adamw"
     sgd = "sgd"
 
 
 class Schedule(enum.StrEnum):
-    """How the learning rate goes over the run."""
+    """Schedule of the learning rate over the run."""
 
     constant = "constant"
     one_cycle = "one_cycle"  # up and down once, ending near zero, over all steps of the run
@@ -24,7 +32,7 @@ class Schedule(enum.StrEnum):
 
 
 class Logger(enum.StrEnum):
-    """Where per-epoch metrics go beside metrics.json."""
+    """Destinations of the metrics of every epoch, besides metrics.json."""
 
     csv = "csv"
     tensorboard = "tensorboard"
@@ -32,23 +40,30 @@ class Logger(enum.StrEnum):
 
 @dataclass
 class EquivarianceConfig:
-    """Ask that an image warped once more by a small random transform be brought to the same place."""
+    """A loss that asks for the same output when an image is warped by a small random similarity."""
 
-    weight: float = 0.0  # of the term in the loss; 0 for none
+    weight: float = 0.0  # of this loss in the sum; 0 for none
     degrees: float = 45.0  # rotation by U(−degrees, degrees)
     scale: float = 1.2  # scaling by 1/scale to scale, uniform in its logarithm
     shift: float = 0.0  # by U(−shift, shift) of the image's sides
 
+    def validate(self) -> None:
+        """Raise an InputError if an option is out of its range."""
+        _check_range("training.equivariance.weight", self.weight, 0)
+        _check_range("training.equivariance.degrees", self.degrees, 0, 180)
+        _check_range("training.equivariance.scale", self.scale, 1)
+        _check_range("training.equivariance.shift", self.shift, 0)
+
 
 @dataclass
 class TrainingConfig:
-    """How to train. What is not ours is Lightning's and named as there."""
+    """Options of training. Those passed on to Lightning have its names."""
 
     epochs: int = 80
     batch_size: int = 64
     optimizer: Optimizer = Optimizer.adamw
     learning_rate: float = 3e-3
-    # The localizer's learning rate is this times the network's: a smaller one keeps θ from running away.
+    # The transformers' learning rate is this times the network's: a smaller one keeps θ from running away.
     localizer_scale: float = 0.3
     weight_decay: float = 0.01
     momentum: float = 0.0
@@ -56,7 +71,7 @@ class TrainingConfig:
     step_every: int = 50_000
     step_factor: float = 0.1
     gradient_clip: float | None = None
-    # Weight of a term that tells the transformer the true distortion; 1.0 for a transformer taught fully.
+    # Weight of a loss that compares θ with the true distortion; 0 for none.
     supervision: float = 0.0
     equivariance: EquivarianceConfig = field(default_factory=EquivarianceConfig)
     checkpoint_every: int = 100  # steps
@@ -68,21 +83,42 @@ class TrainingConfig:
     precision: str = "32-true"
     channels_last: bool = False  # the convolutions' memory format
 
+    def validate(self) -> None:
+        """Check every range of the section.
+
+        Raises:
+            InputError: for an option out of its range; names it.
+        """
+        for name in ("epochs", "batch_size", "step_every", "checkpoint_every", "devices"):
+            _check_range(f"training.{name}", getattr(self, name), 1)
+        for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum", "step_factor", "supervision"):
+            _check_range(f"training.{name}", getattr(self, name), 0)
+        self.equivariance.validate()
+        if self.gradient_clip is not None and not 0 < self.gradient_clip < math.inf:
+            raise InputError(f"training.gradient_clip: expected a number above 0 or null, got {self.gradient_clip}")
+        _check_choice("training.precision", self.precision, PRECISIONS)
+        _check_choice("training.strategy", self.strategy, STRATEGIES)
+        if self.devices > 1 and self.batch_size < 2 * self.devices:
+            raise InputError(
+                f"training.batch_size: expected at least 2 images for each of the {self.devices} devices, "
+                f"got {self.batch_size}"
+            )
+
 
 @dataclass
 class PlacementConfig:
-    """Where spatial transformers go."""
+    """Insertion points of spatial transformers."""
 
     at: list[str] = MISSING  # `input`, or submodules of the network: in front of them
-    parallel: int = 1  # so many beside each other, their outputs one after the other on the channels
-    recurrent: int = 1  # so many looks of each localizer, for transforms that compose
-    # For a place of `at`, what is other there: transform, localizer, sampler, out_size, parallel, recurrent.
+    parallel: int = 1  # number of parallel transformers; outputs are concatenated along the channels
+    recurrent: int = 1  # number of passes through each localizer, for transforms that compose
+    # By insertion point, the options that differ there: transform, localizer, sampler, out_size, parallel, recurrent.
     parts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class TrainConfig:
-    """A run: which parts, where, how trained, from which seed."""
+    """A run: its components, the insertion points, training and seed."""
 
     transform: Any = MISSING
     localizer: Any = MISSING
@@ -95,12 +131,23 @@ class TrainConfig:
     out_size: list[int] | None = None  # of the transformer at the input; by default the size of the image
     seed: int = 0
     resume: str | None = None  # run directory of an interrupted run
-    skip_completed: bool = False  # leave what is completed alone, go on with what was interrupted
+    skip_completed: bool = False  # skip completed runs, resume interrupted ones
 
 
 def register_schema() -> None:
-    """Store the dataclasses; train.yaml and the files of a group name them first in their defaults."""
+    """Store the dataclasses in Hydra's ConfigStore, where the defaults of train.yaml and of a group name them."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig, provider="stnkit")
     store.store(group="schema", name="training", node=TrainingConfig, provider="stnkit")
     store.store(group="schema", name="placement", node=PlacementConfig, provider="stnkit")
+
+
+def _check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    if not (low <= value <= high and value < math.inf):
+        limits = f"between {low} and {high}" if high < math.inf else f"of at least {low}"
+        raise InputError(f"{name}: expected a number {limits}, got {value}")
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"{name}: expected one of {', '.join(choices)}, got {value}")

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.loop.run import build_parts
+from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.run_directory.checkpoints import last_checkpoint, read_checkpoint
 from stnkit.experiments.run_directory.directories import typed_training
@@ -20,14 +20,14 @@ from stnkit.experiments.run_directory.record import read_record
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What `load_run` gives.
+    """A trained run, as `load_run` returns it.
 
     Args:
-        network: logits of images, on the CPU and in eval mode; its `transformer` straightens them.
-        data: the run's dataset under its distortion; `data.fixed("test")` has the images, labels and θ of its test.
-            Nothing is read before it is asked for.
+        network: logits of images, on the CPU and in eval mode; `network.transformer` stands at the input.
+        data: the dataset under its distortion; `data.fixed("test")` has the images, labels and θ of the test, which
+            are read at the first call.
         config: of the run, resolved, as plain values.
-        metrics: what its metrics.json says.
+        metrics: the content of metrics.json.
     """
 
     network: TransformedNetwork
@@ -37,42 +37,48 @@ class TrainedRun:
 
 
 def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | None = None) -> TrainedRun:
-    """The network of a run with the weights of its last checkpoint. Random states stay as they are.
+    """The network of a run with the weights of its last checkpoint. The global random states do not change.
 
         run = stnkit.load_run("runs/2025-01-01_12-00-00_ab12")
         test = run.data.fixed("test")
-        straightened = run.network.transformer(test.images[:8])
+        transformed = run.network.transformer(test.images[:8])
 
     Args:
-        run_dir: of a run that is completed or not: it needs metrics.json and a checkpoint.
-        dataset: options of the dataset that are others here, such as `{"root": "data/mnist"}`.
+        run_dir: of any run with metrics.json and a checkpoint, completed or not.
+        dataset: options of the dataset that differ on this machine, such as `{"root": "data/mnist"}`.
 
     Raises:
-        InputError: when that is no run directory, or a part cannot be built.
-        CheckpointError: when there is no checkpoint, it is damaged, or does not fit the config.
+        InputError: when `run_dir` is no run directory, or a component cannot be built.
+        CheckpointError: when the checkpoint is missing or damaged, or does not fit the config.
     """
     run_dir = Path(run_dir)
     try:
         metrics = read_record(run_dir)
     except ValueError as error:
-        raise InputError(f"{run_dir}: its record is damaged: {error}") from error
+        raise InputError(f"{run_dir}: its metrics.json is damaged: {error}") from error
     if metrics is None:
-        raise InputError(f"{run_dir} is no run directory: it has no metrics.json")
+        raise InputError(f"expected a run directory, got {run_dir}, which has no metrics.json")
     if not isinstance(metrics.get("config"), dict):
-        raise InputError(f"{run_dir}: its record holds no config")
+        raise InputError(f"{run_dir}: expected a config in its metrics.json, got none")
     path = last_checkpoint(run_dir)
-    weights = read_checkpoint(path)
+    checkpoint = read_checkpoint(path)
     try:
         config = metrics["config"] | {"dataset": {**metrics["config"]["dataset"], **(dataset or {})}}
         with isolate_rng():
-            parts = build_parts(config, typed_training(config["training"]))
+            components = build_components(config, typed_training(config["training"]))
     except (KeyError, TypeError, OmegaConfBaseException) as error:
         first = str(error).splitlines()[0]
-        raise InputError(f"{run_dir}: its config is none of this version of stnkit: {first}") from error
+        raise InputError(f"{run_dir}: its config does not fit this version of stnkit: {first}") from error
     try:
-        parts.task.load_state_dict(weights["state_dict"])
+        components.network.load_state_dict(_network_weights(checkpoint["state_dict"]))
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(
             f"checkpoint {path} does not fit the config of its run: {' '.join(str(error).split())}"
         ) from error
-    return TrainedRun(parts.network.eval(), parts.data, config, metrics)
+    return TrainedRun(components.network.eval(), components.data, config, metrics)
+
+
+def _network_weights(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's part of the task's state dict, which also holds the sums of an epoch."""
+    prefix = "network."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

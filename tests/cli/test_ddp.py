@@ -81,9 +81,9 @@ def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, s
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["training.devices=0"], "training.devices must be at least 1, but 0 was given"),
-        (["training.devices=2", "training.strategy=fsdp"], "training.strategy must be one of auto, ddp"),
-        (["training.devices=2", "training.batch_size=3"], "must be at least 2 for each of the 2, but 3 was given"),
+        (["training.devices=0"], "training.devices: expected a number of at least 1, got 0"),
+        (["training.devices=2", "training.strategy=fsdp"], "training.strategy: expected one of auto, ddp"),
+        (["training.devices=2", "training.batch_size=3"], "at least 2 images for each of the 2 devices, got 3"),
     ],
 )
 def test_what_several_processes_cannot_do_is_refused_before_they_start(overrides, message, stnkit_main):

@@ -6,7 +6,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from stnkit.experiments.loop.run import build_parts
+from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system.hydra_configs import register_component_groups
@@ -54,9 +54,9 @@ def test_every_cell_of_an_experiment_can_be_built(experiment):
     for cell in cells:
         if "seed=0" in cell:
             plain, training = composed(f"experiment={experiment}", *cell)
-            parts = build_parts(plain, training)
+            components = build_components(plain, training)
             built.add(str(OmegaConf.create({key: value for key, value in plain.items() if key != "seed"})))
-            assert sum(p.numel() for p in parts.network.parameters()) > 0
+            assert sum(p.numel() for p in components.network.parameters()) > 0
     # The seeds aside, no two cells are the same.
     assert 3 * len(built) == len(cells)
 
@@ -65,7 +65,7 @@ def test_every_cell_of_an_experiment_can_be_built(experiment):
 @pytest.mark.parametrize(("distortion", "side"), [("rotation", 28), ("rts", 42), ("translated_cluttered", 60)])
 def test_a_preset_is_the_papers_model(model, distortion, side):
     plain, training = composed(f"model={model}", f"distortion={distortion}")
-    network = build_parts(plain, training).network
+    network = build_components(plain, training).network
     transformer = network.transformer
     assert plain["network"]["name"] == ("paper_fcn" if "fcn" in model else "paper_cnn")
     if not model.startswith("st_"):

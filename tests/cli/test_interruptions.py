@@ -28,14 +28,14 @@ class Signal(lightning.Callback):
         if trainer.global_step == step:
             os.kill(os.getpid(), number)
 
-trainer_of = run._trainer
+make_trainer = run.make_trainer
 
 def with_signal(*args, **kwargs):
-    trainer = trainer_of(*args, **kwargs)
+    trainer = make_trainer(*args, **kwargs)
     trainer.callbacks.insert(0, Signal())
     return trainer
 
-run._trainer = with_signal
+run.make_trainer = with_signal
 sys.exit(main(sys.argv[3:]))
 """
 

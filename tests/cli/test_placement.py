@@ -66,10 +66,10 @@ def test_a_killed_run_of_several_transformers_goes_on_to_the_same_end(stnkit_pro
             "place 'input': a recurrent transformer needs a family that composes",
         ),
         (["placement.parts={input:{transform:tps}}"], "there is no placement.parts.input yet: write +placement.parts"),
-        (["+placement.parts={conv2:{transform:tps}}"], "which is not among the places of placement.at, ['input']"),
+        (["+placement.parts={conv2:{transform:tps}}"], "insertion points of placement.at, ['input'], got 'conv2'"),
         (["placement.parallel=many"], "could not be converted to Integer"),
-        (["out_size=[90000,90000]"], "is too large: a batch of 256 would take"),
-        (["out_size=[99999999999999999999,99]"], "is too large: a batch of 256 would take"),
+        (["out_size=[90000,90000]"], "out_size: expected a batch of 256 to fit into"),
+        (["out_size=[99999999999999999999,99]"], "out_size: expected a batch of 256 to fit into"),
     ],
 )
 def test_a_placement_that_cannot_be_is_one_sentence_and_exit_code_2(overrides, message, stnkit_main):
@@ -81,17 +81,17 @@ def test_a_placement_that_cannot_be_is_one_sentence_and_exit_code_2(overrides, m
 
 
 def test_more_than_the_memory_takes_is_one_sentence_and_in_the_record(stnkit_main, monkeypatch):
-    from stnkit.experiments.loop import run
+    from stnkit.experiments.loop import components
 
     def exhausted(*args, **kwargs):
         raise RuntimeError(
             "DefaultCPUAllocator: can't allocate memory: you tried to allocate 99920016000 bytes.\nframe"
         )
 
-    monkeypatch.setattr(run, "place", exhausted)
+    monkeypatch.setattr(components, "build_network", exhausted)
     code, _, err = stnkit_main("train", *QUICK, "hydra.run.dir=run")
     assert code == 2
-    assert "the run does not fit into memory, which was asked for 99920016000 bytes at once" in err
+    assert "the run does not fit into memory: it asked for 99920016000 bytes at once" in err
     assert "Traceback" not in err
     assert metrics("run")["status"] == "failed"
     assert "does not fit into memory" in metrics("run")["error"]

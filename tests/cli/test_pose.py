@@ -48,7 +48,7 @@ def test_a_transformer_that_is_told_the_true_distortion_learns_to_undo_it(stnkit
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("training.equivariance.weight=-1", "training.equivariance.weight must be 0 or more, but -1.0 was given"),
+        ("training.equivariance.weight=-1", "training.equivariance.weight: expected a number of at least 0, got -1.0"),
         ("training.equivariance.wieght=1", "; the keys of training.equivariance are weight"),
         ("training.supervision=much", "could not be converted to Float"),
     ],
@@ -63,4 +63,4 @@ def test_a_mistake_in_a_term_is_one_sentence(override, message, stnkit_main):
 def test_terms_that_need_a_transformer_say_so_where_there_is_none(stnkit_main):
     code, _, err = stnkit_main("train", *QUICK, "placement=none", "training.equivariance.weight=1")
     assert code == 2
-    assert "training.equivariance needs one spatial transformer at the input, and there is none" in err
+    assert "training.equivariance: expected one spatial transformer at the input, got none" in err

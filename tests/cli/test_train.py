@@ -69,14 +69,14 @@ def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
         ("out_size=28", "out_size=28: Invalid value assigned: expected a list, such as [28,28]"),
         ("transform.no_such_option=1", "there is no transform.no_such_option; the keys of transform are name, ndim"),
         ("training.epochs=many", "Value 'many' of type 'str' could not be converted to Integer"),
-        ("training.epochs=0", "training.epochs must be at least 1, but 0 was given"),
+        ("training.epochs=0", "training.epochs: expected a number of at least 1, got 0"),
         ("transform.ndim=3", "'affine' warps 3 dimensions, but the images have 2"),
-        ("out_size=[0,5]", "out_size: a size must be 2 whole numbers, each at least 1, but [0, 5] was given"),
+        ("out_size=[0,5]", "expected 2 whole numbers of at least 1, got [0, 5]"),
         ("dataset=mnist", "no MNIST in dataset.root=data/mnist: that folder does not exist"),
-        ("training.precision=17", "training.precision must be one of 32-true"),
+        ("training.precision=17", "training.precision: expected one of 32-true"),
         ("training.learning_rate=1e9", "the last finite checkpoint is"),
         ("nonsense", "Error parsing override 'nonsense'"),
-        ("resume=nowhere", "resume=nowhere is no run directory"),
+        ("resume=nowhere", "resume=nowhere: expected a run directory"),
         ("hydra.run.dir=/dev/null/x", "/dev/null"),
     ],
 )
@@ -122,7 +122,7 @@ def stopped(stnkit_main, tmp_path):
 def test_resuming_refuses_what_would_change_the_run(stnkit_main, stopped):
     code, _, err = stnkit_main("train", "resume=run", "seed=3")
     assert code == 2
-    assert "a resumed run keeps its config: seed is 0 in run and cannot become 3" in err
+    assert "seed: expected 0 as in resume=run, got 3" in err
 
 
 def test_a_run_that_was_stopped_before_its_test_keeps_what_training_wrote(stnkit_main, stopped):
@@ -143,7 +143,7 @@ def test_a_mistyped_directory_is_not_made(stnkit_main, tmp_path):
 def test_resuming_keeps_what_the_run_was_told_and_names_the_directory_of_a_checkpoint(stnkit_main, stopped):
     code, _, err = stnkit_main("train", "resume=run/checkpoints/last.ckpt")
     assert code == 2
-    assert "is a file; resume takes the run's directory, perhaps run" in err
+    assert "expected a run directory, got a file; perhaps resume=run" in err
     assert stnkit_main("train", "resume=run")[0] == 0
     assert metrics("run")["config"]["training"]["progress"] is False
 
@@ -153,7 +153,7 @@ def test_a_completed_run_is_not_resumed(stnkit_main):
     before = metrics("run")
     code, _, err = stnkit_main("train", "resume=run")
     assert code == 2
-    assert "that run is completed" in err
+    assert "expected an interrupted run, got a completed one" in err
     assert metrics("run") == before
 
 

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.experiments.figures import arriving, before_and_after
+from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.task import parameter_groups
-from stnkit.experiments.loop.theta_recorder import ThetaWatch
-from stnkit.experiments.placement import place
+from stnkit.experiments.loop.theta_recorder import ThetaRecorder
+from stnkit.experiments.placement import build_network
 from stnkit.experiments.schema import TrainingConfig
 
 CONFIG = {
@@ -21,11 +21,11 @@ IMAGE = (3, 1, 28, 28)
 
 
 def placed(at, config=None, **placement):
-    return place(CONFIG | (config or {}), at, IMAGE[1:], 10, **placement)
+    return build_network(CONFIG | (config or {}), at, IMAGE[1:], 10, **placement)
 
 
 @pytest.mark.parametrize("at", [["input"], ["conv2"], ["input", "conv2", "layers.pool1"]])
-def test_placed_transformers_leave_the_networks_output_unchanged_at_construction(at):
+def test_new_transformers_do_not_change_the_output(at):
     model, plain = placed(at), placed([])
     assert len(model.transformers()) == len(at)
     names = plain.state_dict().keys()
@@ -34,7 +34,7 @@ def test_placed_transformers_leave_the_networks_output_unchanged_at_construction
     torch.testing.assert_close(model(image), plain(image), atol=1e-5, rtol=1e-5)
 
 
-def test_the_transformer_at_the_input_is_not_the_networks():
+def test_the_input_transformer_is_outside_of_the_network():
     model = placed(["input", "conv2"])
     with torch.no_grad():
         model.transformer.head.bias.add_(0.1)
@@ -44,7 +44,7 @@ def test_the_transformer_at_the_input_is_not_the_networks():
     assert placed(["conv2"]).transformer is None
 
 
-def test_transformers_are_found_by_their_places():
+def test_transformers_are_found_by_their_insertion_points():
     model = placed(["input", "conv2"], parts={"input": {"parallel": 2}})
     assert list(model.transformers()) == ["input 1", "input 2", "layers.conv2"]
     assert model.transformers()["input 2"] is model.transformer.transformers[1]
@@ -59,7 +59,7 @@ def test_parallel_transformers_give_the_network_more_channels():
     assert model(torch.rand(IMAGE)).shape == (3, 10)
 
 
-def test_a_place_may_have_parts_of_its_own():
+def test_an_insertion_point_may_have_options_of_its_own():
     own = {"conv2": {"transform": "tps", "recurrent": 1, "out_size": [9, 9]}}
     model = placed(["input", "conv2"], recurrent=2, parts=own)
     outer, inner = model.transformers().values()
@@ -68,7 +68,7 @@ def test_a_place_may_have_parts_of_its_own():
     assert inner.out_size == (9, 9)
 
 
-def test_learning_rates_of_all_transformers_are_scaled_and_no_bias_decays():
+def test_all_transformers_have_the_scaled_learning_rate():
     model = placed(["input", "conv2"], parallel=1, parts={"input": {"parallel": 2}})
     groups = parameter_groups(model, TrainingConfig(learning_rate=0.5, localizer_scale=0.1, weight_decay=0.3))
     assert [(group["lr"], group["weight_decay"]) for group in groups] == [(0.5, 0.3), (0.05, 0.3), (0.05, 0.0)]
@@ -79,23 +79,23 @@ def test_learning_rates_of_all_transformers_are_scaled_and_no_bias_decays():
     assert len([p for group in groups for p in group["params"]]) == len(list(model.parameters()))
 
 
-def test_the_watch_sees_the_composed_theta_of_every_transformer():
+def test_the_recorder_has_the_composed_theta_of_all():
     model = placed(["input", "conv2"], recurrent=3)
-    watch = ThetaWatch(model)
+    recorder = ThetaRecorder(model)
     outer, inner = model.transformers().values()
     with torch.no_grad():
         outer.head.bias[2] += 0.1  # three steps to the right of 0.1 each
     model(torch.rand(IMAGE))
-    by_transformer = {id(t): watch.thetas[i] for i, t in enumerate(watch.transformers)}
+    by_transformer = {id(t): recorder.thetas[i] for i, t in enumerate(recorder.transformers)}
     torch.testing.assert_close(by_transformer[id(outer)][:, 2], torch.full((3,), 0.3))
     torch.testing.assert_close(by_transformer[id(inner)], inner.family.identity().float().expand(3, 6))
-    assert float(watch.distance()) == pytest.approx(0.15, abs=1e-5)
+    assert float(recorder.distance()) == pytest.approx(0.15, abs=1e-5)
     with torch.no_grad():
         inner.head.bias[0] = torch.nan
     model(torch.rand(IMAGE))
-    assert not bool(watch.all_finite())
+    assert not bool(recorder.all_finite())
     copy.deepcopy(model)(torch.rand(2, *IMAGE[1:]))
-    assert watch.thetas[0].shape[0] == 3
+    assert recorder.thetas[0].shape[0] == 3
 
 
 def test_a_picture_shows_every_transformer(tmp_path):
@@ -104,17 +104,17 @@ def test_a_picture_shows_every_transformer(tmp_path):
     sizes = []
     for at, parallel in ((["input"], 1), (["input", "conv2"], 1), (["input"], 2)):
         model = placed(at, parallel=parallel).eval()
-        seen = arriving(model, torch.rand(IMAGE))
+        seen = transformer_inputs(model, torch.rand(IMAGE))
         assert seen.keys() == model.transformers().keys()
-        sizes.append(matplotlib.image.imread(before_and_after(seen, tmp_path / "picture.png")).shape[0])
+        sizes.append(matplotlib.image.imread(draw_before_and_after(seen, tmp_path / "picture.png")).shape[0])
         assert not any(t._forward_pre_hooks for t in model.transformers().values())
     assert sizes[0] < sizes[1] == sizes[2]
 
 
-def test_what_arrives_is_what_the_place_gets():
+def test_the_recorded_input_is_that_of_the_insertion_point():
     model = placed(["input", "conv2"]).eval()
     image = torch.rand(IMAGE)
-    seen = arriving(model, image)
+    seen = transformer_inputs(model, image)
     assert torch.equal(seen["input"][1], image)
     inside = model.network.layers.pool1(model.network.layers.conv1(image).relu())
     torch.testing.assert_close(seen["layers.conv2"][1], inside, atol=1e-5, rtol=1e-5)
@@ -125,18 +125,18 @@ def test_what_arrives_is_what_the_place_gets():
     ("at", "config", "placement", "match"),
     [
         (["conv3"], {}, {}, r"there is no place 'conv3' in the network; the places are: layers.conv1, layers.conv2, "),
-        (["input", "input"], {}, {}, "placement.at names a place twice"),
-        (["input"], {}, {"parts": {"conv2": {}}}, "placement.parts has 'conv2', which is not among the places"),
+        (["input", "input"], {}, {}, "placement.at: expected each insertion point once"),
+        (["input"], {}, {"parts": {"conv2": {}}}, "placement.parts: expected insertion points of .*, got 'conv2'"),
         (["input"], {}, {"parts": {"input": {"size": 3}}}, "place 'input': there is no 'size'; it takes transform"),
-        (["conv2"], {"out_size": [9, 9]}, {}, "out_size is that of the transformer at the input, .*parts.PLACE.out"),
-        (["input"], {"out_size": [9]}, {}, "out_size: a size must be 2 whole numbers"),
+        (["conv2"], {"out_size": [9, 9]}, {}, "out_size: expected null, got .*parts.POINT.out"),
+        (["input"], {"out_size": [9]}, {}, "out_size: .*expected 2 whole numbers"),
         (["input"], {"transform": {"name": "tps"}}, {"recurrent": 2}, "place 'input': .* needs a family that composes"),
         (["conv2"], {}, {"parallel": 2}, "what follows place 'layers.conv2' does not take the transformer's output"),
         (["logits"], {}, {}, "one of shape .* arrives at place 'layers.logits'"),
         (["input"], {}, {"parallel": 0}, "parallel must be a whole number of at least 1, but 0 was given"),
     ],
 )
-def test_a_placement_that_cannot_be_is_refused_in_one_sentence(at, config, placement, match):
+def test_an_impossible_placement_is_refused_in_one_sentence(at, config, placement, match):
     with pytest.raises(stnkit.errors.InputError, match=match) as caught:
         placed(at, config, **placement)
     assert "\n" not in str(caught.value)

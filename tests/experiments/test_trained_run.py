@@ -8,7 +8,7 @@ import torch
 import stnkit
 
 
-def test_a_loaded_run_has_the_error_that_its_record_tells(sweep):
+def test_a_loaded_run_has_the_test_error_of_its_record(sweep):
     for name in "01":
         run = stnkit.load_run(sweep / "ok" / name)
         test = run.data.fixed("test")
@@ -19,7 +19,7 @@ def test_a_loaded_run_has_the_error_that_its_record_tells(sweep):
         assert run.config["distortion"]["name"] == "rotation"
 
 
-def test_loading_leaves_random_states_as_they_are(sweep):
+def test_loading_does_not_change_random_states(sweep):
     def draw():
         torch.manual_seed(5)
         np.random.seed(5)  # noqa: NPY002 the global state is what is looked at
@@ -35,7 +35,7 @@ def test_loading_leaves_random_states_as_they_are(sweep):
     assert next(loaded) == expected
 
 
-def test_options_of_the_dataset_can_be_others(sweep, tmp_path):
+def test_options_of_the_dataset_can_be_overridden(sweep, tmp_path):
     told = json.loads((sweep / "ok" / "1" / "metrics.json").read_text())
     told["config"]["dataset"] = {"name": "mnist", "root": "nowhere", "download": False, "n_validation": 5000}
     run_dir = tmp_path / "run"
@@ -50,13 +50,21 @@ def test_options_of_the_dataset_can_be_others(sweep, tmp_path):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda told: "{", stnkit.errors.InputError, "its record is damaged"),
-        (lambda told: json.dumps({"status": "running"}), stnkit.errors.InputError, "its record holds no config"),
-        (lambda told: told.replace('"epochs"', '"eras"'), stnkit.errors.InputError, "none of this version of stnkit"),
+        (lambda told: "{", stnkit.errors.InputError, "its metrics.json is damaged"),
+        (
+            lambda told: json.dumps({"status": "running"}),
+            stnkit.errors.InputError,
+            "expected a config in its metrics",
+        ),
+        (
+            lambda told: told.replace('"epochs"', '"eras"'),
+            stnkit.errors.InputError,
+            "does not fit this version",
+        ),
         (
             lambda told: told.replace('"placement"', '"place"'),
             stnkit.errors.InputError,
-            "none of this version of stnkit",
+            "does not fit this version",
         ),
         (
             lambda told: told.replace('"paper_fcn"', '"gone"'),
@@ -83,8 +91,8 @@ def test_a_run_that_cannot_be_loaded_says_why(change, error, message, sweep, tmp
 
 
 @pytest.mark.no_jaxtyping
-def test_a_folder_without_a_run_and_a_run_without_a_checkpoint_are_refused(sweep, tmp_path):
-    with pytest.raises(stnkit.errors.InputError, match=r"is no run directory: it has no metrics\.json"):
+def test_a_folder_without_run_or_checkpoint_is_refused(sweep, tmp_path):
+    with pytest.raises(stnkit.errors.InputError, match=r"expected a run directory, got .*, which has no metrics\.json"):
         stnkit.load_run(tmp_path)
     with pytest.raises(stnkit.errors.CheckpointError, match="there is no checkpoint"):
         stnkit.load_run(sweep / "bad" / "0")

@@ -1,4 +1,4 @@
-"""What a run does besides training: keep the record, stop at a clean step, never save what is not finite."""
+"""Callbacks of a run: its progress bar, its record, and its checkpoint, also when it is interrupted."""
 
 import signal
 import threading
@@ -12,24 +12,13 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 
 from stnkit.errors import NotFiniteError
+from stnkit.experiments.loop.interruption import Interrupted
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.run_directory.record import RunRecord
 
 
-class Interrupted(Exception):  # noqa: N818 it is no error
-    """The user or the system asked the run to stop, and it did, with a checkpoint.
-
-    Args:
-        signal_number: which signal asked.
-    """
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signal_number).name}")
-        self.signal_number = signal_number
-
-
-class Bar(RichProgressBar):
-    """Lightning's bar without the number of the logger's version."""
+class ProgressBar(RichProgressBar):
+    """Lightning's progress bar without the version of the logger."""
 
     def get_metrics(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
@@ -39,10 +28,10 @@ class Bar(RichProgressBar):
         return metrics
 
 
-class KeepRecord(Checkpoint):
-    """Writes the progress of a run into its record after every epoch.
+class RecordProgress(Checkpoint):
+    """Write the progress of a run into its record after every epoch.
 
-    A Checkpoint, because Lightning calls those after the task's own end of the epoch.
+    It is a Checkpoint because Lightning calls checkpoints after the task's own end of the epoch.
 
     Args:
         record: of the run.
@@ -63,7 +52,7 @@ class KeepRecord(Checkpoint):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # Training steps only, validation left out.
+        # The time of training steps alone, without validation.
         self._seconds += time.perf_counter() - self._step_began
         self._images += len(batch.labels) * trainer.world_size
 
@@ -77,16 +66,16 @@ class KeepRecord(Checkpoint):
         )
 
 
-class KeepCheckpoint(Checkpoint):
-    """Saves the last checkpoint: at the start, every so many steps, after every epoch, and when asked to stop.
+class SaveCheckpoint(Checkpoint):
+    """Save the checkpoint at the start, every `every` steps, after every epoch, and when the run is asked to stop.
 
-    On Ctrl-C or SIGTERM the step is finished, a checkpoint saved, and `Interrupted` raised; a second signal
-    stops at once. Nothing is saved between the last step of an epoch and its end: Lightning, resumed from there,
-    would leave out the validation of that epoch.
+    Ctrl-C and SIGTERM finish the step, save a checkpoint and raise `Interrupted`; a second signal stops at once.
+    Nothing is saved between the last step of an epoch and its end: resumed from there, Lightning skips the validation
+    of that epoch. Weights that are not finite are never saved.
 
     Args:
         path: of the checkpoint.
-        every: steps between two of them.
+        every: number of steps from one checkpoint to the next.
     """
 
     SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -98,7 +87,7 @@ class KeepCheckpoint(Checkpoint):
         self._previous: dict[int, Any] = {}
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        # Only the main thread may set handlers; in another one signals go where they went.
+        # Only the main thread may set handlers.
         if threading.current_thread() is threading.main_thread():
             for number in self.SIGNALS:
                 self._previous[number] = signal.signal(number, self._ask)
@@ -123,19 +112,19 @@ class KeepCheckpoint(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        self._agree(trainer)
+        self._agree_to_stop(trainer)
         due = trainer.global_step % self.every == 0 or self._asked is not None
         if due and not trainer.is_last_batch:
             self._save(trainer, pl_module)
             self._stop_if_asked()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        self._agree(trainer)
+        self._agree_to_stop(trainer)
         self._save(trainer, pl_module)
         self._stop_if_asked()
 
     def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
-        self._agree(trainer)
+        self._agree_to_stop(trainer)
         self._stop_if_asked()
 
     def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -150,8 +139,8 @@ class KeepCheckpoint(Checkpoint):
             raise Interrupted(number)
         self._asked = number
 
-    def _agree(self, trainer: lightning.Trainer) -> None:
-        """Several processes stop at the same step, or one would wait for the others for ever."""
+    def _agree_to_stop(self, trainer: lightning.Trainer) -> None:
+        """Let all processes stop at the same step, or one would wait for the others forever."""
         if trainer.world_size > 1:
             asked = trainer.strategy.reduce_boolean_decision(self._asked is not None, all=False)
             if asked and self._asked is None:

@@ -1,4 +1,7 @@
-"""What Lightning does around every step, made cheap: a third of a step's overhead, for small networks."""
+"""Overrides of Lightning's internals, which are not its public API.
+
+They remove a third of the overhead of a training step of a small network.
+"""
 
 import contextlib
 from typing import Any
@@ -7,10 +10,11 @@ import lightning
 from lightning.pytorch.profilers import PassThroughProfiler
 
 
-class LeanModule(lightning.LightningModule):
-    """A module on which the name of a hook can be noted without looking for parameters, buffers and modules.
+class FastHooksModule(lightning.LightningModule):
+    """A LightningModule that sets `_current_fx_name` without `nn.Module.__setattr__`.
 
-    Lightning does so 45 times a step.
+    Lightning notes the name of every hook there, 45 times a step, and `nn.Module` searches parameters, buffers and
+    submodules each time.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -21,7 +25,7 @@ class LeanModule(lightning.LightningModule):
 
 
 class NoProfiler(PassThroughProfiler):
-    """Profiles nothing, by one context that does nothing; Lightning's makes 70 of them a step."""
+    """Profile nothing, with one shared context: Lightning creates a generator for each of its 70 actions a step."""
 
     _nothing = contextlib.nullcontext()
 

@@ -1,7 +1,7 @@
 """One run in several processes of this machine: started, watched and stopped together.
 
-Lightning would start them by running the command line again. That knows nothing of the cell of a sweep, and leaves its
-process group behind in the process that goes on to the next cell. Here the process that starts them is none of them.
+Lightning would start them by running the command line again. That does not know the job of a sweep, and it leaves the
+process group behind in the process that continues with the next job. Here the parent is not a process of the run.
 """
 
 import multiprocessing
@@ -22,18 +22,19 @@ from types import FrameType
 from typing import Any
 
 from stnkit import errors
+from stnkit.experiments.loop.interruption import Interrupted
 
-# What is left of a run when one of its processes has failed gets so many seconds to end by itself.
+# Seconds for the other processes to end by themselves after one has failed.
 GRACE = 10.0
 
 
-class RankError(errors.StnkitError):
-    """A process of the run has ended without saying why."""
+class ProcessError(errors.StnkitError):
+    """A process of the run ended without an error message."""
 
 
 @dataclass(frozen=True)
 class _Failure:
-    """What a process says before it ends."""
+    """The error of a process, sent to the parent before it exits."""
 
     at: float
     rank: int
@@ -45,32 +46,30 @@ class _Failure:
 def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> None:
     """Call function(rank, *arguments) in n processes and wait for all of them.
 
-    The environment tells Lightning its rank. SIGINT and SIGTERM are handed on, once each.
+    Lightning reads the rank from the environment. SIGINT and SIGTERM are forwarded to the processes, once each.
 
     Args:
         function: of a module, so that it can be pickled.
-        n: how many.
-        arguments: which can be pickled.
+        n: number of processes.
+        arguments: can be pickled.
 
     Raises:
-        StnkitError: the first that one of them raised, or a RankError for one that was killed.
-        RuntimeError: for any other error of one of them, with its traceback as the cause.
-        Interrupted: when a signal came and not all of them completed.
+        StnkitError: the first that a process raised, or a ProcessError for a process that was killed.
+        RuntimeError: for any other error in a process, with its traceback as the cause.
+        Interrupted: when a signal came and not all processes completed.
     """
-    from stnkit.experiments.loop.callbacks import Interrupted  # brings Lightning, for which a new process is not ready
-
     context = multiprocessing.get_context("spawn")
     call = pickle.dumps((function, arguments))
     port = _free_port()
     processes, ends = [], []
     for rank in range(n):
         end, other_end = context.Pipe(duplex=False)
-        process = context.Process(target=_be_rank, args=(rank, n, port, call, other_end), name=f"rank {rank}")
+        process = context.Process(target=_run_as_rank, args=(rank, n, port, call, other_end), name=f"rank {rank}")
         process.start()
-        other_end.close()  # so that the end of the process closes the pipe
+        other_end.close()  # so that the pipe is closed when the process ends
         processes.append(process)
         ends.append(end)
-    with _handing_on_signals(processes) as asked:
+    with _forwarding_signals(processes) as asked:
         try:
             _wait_for_all(processes)
             codes = [process.exitcode for process in processes]
@@ -82,15 +81,15 @@ def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> 
         return
     if asked:
         raise Interrupted(asked[0])
-    failures = sorted((f for end in ends if (f := _said(end)) is not None), key=lambda failure: failure.at)
+    failures = sorted((f for end in ends if (f := _received(end)) is not None), key=lambda failure: failure.at)
     if failures and failures[0].name in vars(errors):
         raise getattr(errors, failures[0].name)(failures[0].message)
-    # What the others say when one was killed is that it is gone.
+    # When a process is killed, the errors of the others only say that they lost it.
     for rank, code in enumerate(codes):
         if code is not None and code < 0:
-            raise RankError(f"process {rank} of the {n} of this run was ended by {signal.Signals(-code).name}")
+            raise ProcessError(f"process {rank} of the {n} of this run was ended by {signal.Signals(-code).name}")
     if not failures:
-        raise RankError(f"the {n} processes of this run ended with exit codes {codes}")
+        raise ProcessError(f"the {n} processes of this run ended with exit codes {codes}")
     first = failures[0]
     raise RuntimeError(
         f"process {first.rank} of the {n} of this run failed: {first.name}: {first.message}"
@@ -110,10 +109,10 @@ def _wait_for_all(processes: list[Any]) -> None:
 
 
 @contextmanager
-def _handing_on_signals(processes: list[Any]) -> Iterator[list[int]]:
+def _forwarding_signals(processes: list[Any]) -> Iterator[list[int]]:
     asked: list[int] = []
 
-    def hand_on(number: int, frame: FrameType | None) -> None:
+    def forward(number: int, frame: FrameType | None) -> None:
         asked.append(number)
         for process in processes:
             if process.is_alive():
@@ -122,7 +121,7 @@ def _handing_on_signals(processes: list[Any]) -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    previous = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield asked
     finally:
@@ -130,16 +129,16 @@ def _handing_on_signals(processes: list[Any]) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _be_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> None:
+def _run_as_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> None:
     if hasattr(os, "setsid"):
-        os.setsid()  # a terminal's Ctrl-C comes from the parent, once
+        os.setsid()  # apart from the terminal: the parent forwards its Ctrl-C, once
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ.update(
         LOCAL_RANK=str(rank), NODE_RANK="0", WORLD_SIZE=str(n), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     try:
-        # Only now: Lightning reads the environment when it is imported.
-        _say_warnings_once(rank)
+        # Unpickling imports Lightning, which reads the environment at its import.
+        _warn_once(rank)
         function, arguments = pickle.loads(call)
         function(rank, *arguments)
     except BaseException as error:
@@ -147,11 +146,11 @@ def _be_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> None
         sys.exit(1)
 
 
-def _say_warnings_once(rank: int) -> None:
+def _warn_once(rank: int) -> None:
     from stnkit.plugin_system.registry import PluginWarning
 
     warnings.formatwarning = _one_line
-    # What is said of plugins the parent has said, and the rest the first of the processes says.
+    # The parent has shown the warnings about plugins, and the first process shows all others.
     warnings.simplefilter("ignore", PluginWarning if rank == 0 else Warning)
 
 
@@ -166,7 +165,7 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
 
 
-def _said(end: Connection) -> _Failure | None:
+def _received(end: Connection) -> _Failure | None:
     try:
         return end.recv() if end.poll() else None
     except EOFError:

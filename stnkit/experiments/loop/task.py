@@ -1,5 +1,6 @@
-"""The Lightning task: classification through spatial transformers, and what is watched meanwhile."""
+"""The Lightning task: classification through spatial transformers."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -8,125 +9,118 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.distortions import Distortion
-from stnkit.errors import InputError, NotFiniteError
+from stnkit.errors import NotFiniteError
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.seeds import derived_seed, generator
-from stnkit.experiments.loop.lightning_overrides import LeanModule
-from stnkit.experiments.loop.theta_recorder import ThetaWatch
+from stnkit.experiments.loop.epoch_sums import EpochSums
+from stnkit.experiments.loop.lightning_overrides import FastHooksModule
+from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.losses.theta_loss import ThetaLoss
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
-from stnkit.transformer import SpatialTransformer
-
-# Lightning's true half precisions would cast θ and the sums below; under mixed ones coordinates stay float32.
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
-# Several processes average their gradients; a run on one device needs none of these.
-STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
-# The sums of an epoch, each over images.
-SUMS = ("loss", "errors", "outside", "theta_distance", "images")
+from stnkit.insertion.find import find_transformers
 
 
-class Classification(LeanModule):
-    """Cross-entropy on distorted images, and what the config asks of θ.
+class Classification(FastHooksModule):
+    """Cross-entropy on distorted images, plus the auxiliary losses on θ.
 
-    Per epoch it logs loss, error in percent, the share of grid points outside of the image, and the mean
-    distance ‖θ − identity‖; the last two only where there are transformers.
+    Logs for every epoch the loss, the error in percent, and where there are transformers the share of grid points
+    outside of the image and the mean distance ‖θ − identity‖.
 
     Args:
         network: logits of images, with any number of SpatialTransformers in it.
-        training: optimizer and schedule.
+        training: optimizer, schedule and losses.
         seed: of the run.
-        distortion: of the images, for a loss with supervision.
+        distortion: of the images, for supervision.
 
     Raises:
-        InputError: when a number of the training config is out of its range, or does not fit the network.
+        InputError: when an auxiliary loss does not fit the network or the distortion.
     """
-
-    train_sums: Tensor
-    eval_sums: Tensor
 
     def __init__(
         self, network: nn.Module, training: TrainingConfig, seed: int, distortion: Distortion | None = None
     ) -> None:
         super().__init__()
-        _check(training)
         if training.channels_last:
-            # Their weights decide for the activations too, whatever the format of the images.
+            # The memory format of the weights decides that of the activations, for images in either format.
             nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
             nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
         self.network = network
         self.theta_loss = ThetaLoss(training, network, distortion)
         self.training_config = training
         self.seed = seed
-        self.watch = ThetaWatch(network)
+        self.theta_recorder = ThetaRecorder(network)
         self.history: list[dict[str, float]] = []
-        # Persistent, so that the epoch in which a run was interrupted ends with the same figures.
-        self.register_buffer("train_sums", torch.zeros(len(SUMS) + len(self.theta_loss.weights), dtype=torch.float64))
-        self.register_buffer("eval_sums", torch.zeros(len(SUMS), dtype=torch.float64), persistent=False)
-        # Every process has sums of its own: PyTorch would overwrite them with those of the first.
-        self._ddp_params_and_buffers_to_ignore = ["train_sums", "eval_sums"]
+        # The share outside is measured in validation only: it needs a second grid.
+        distance = ("theta_distance",) if self.theta_recorder else ()
+        outside = ("outside",) if self.theta_recorder else ()
+        self.train_sums = EpochSums((*distance, *self.theta_loss.weights))
+        self.eval_sums = EpochSums((*outside, *distance))
 
     def forward(self, images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
         """One logit for each class."""
         return self.network(images)
 
     def on_train_batch_start(self, batch: Distorted, batch_idx: int) -> None:
-        # What is random in a step (dropout, say) follows from its number, so that it can be resumed.
+        # Random draws of a step, as in dropout, depend on its number alone, so that a run can be resumed.
         rank = (self.global_rank,) if self.global_rank else ()
         seed = derived_seed(self.seed, "step", self.global_step, *rank)
-        # Not torch.manual_seed: for devices that are not there it keeps the stack of every call.
+        # Not torch.manual_seed: it records the call stack for devices that are not initialized.
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Distorted, batch_idx: int) -> Tensor:
-        seen = self.theta_loss.see(batch, generator(self.seed, "delta", self.global_step, self.global_rank))
+        images, labels, delta = self.theta_loss.augment(
+            batch, generator(self.seed, "delta", self.global_step, self.global_rank)
+        )
         with self.theta_loss.thetas() as thetas:
-            logits = self(seen.images)
-        loss = F.cross_entropy(logits.float(), seen.labels)
-        errors = self.theta_loss.errors(batch, seen.delta, thetas)
-        total = loss + sum(self.theta_loss.weights[name] * error for name, error in errors.items())
-        finite_theta = self.watch.all_finite()
+            logits = self(images)
+        loss = F.cross_entropy(logits.float(), labels)
+        theta_errors = self.theta_loss.errors(batch, delta, thetas)
+        total = loss + sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
+        finite_theta = self.theta_recorder.all_finite()
         if not bool(torch.isfinite(total) & finite_theta):
-            what = "loss" if bool(finite_theta) else "theta"
-            raise NotFiniteError(f"the {what} is not finite in step {self.global_step}")
+            name = "loss" if bool(finite_theta) else "theta"
+            raise NotFiniteError(f"the {name} is not finite in step {self.global_step}")
         with torch.no_grad():
-            self.train_sums += self._sums(loss, logits, seen.labels, errors, outside=False)
+            self._add(self.train_sums, loss, logits, labels, theta_errors)
         return total * batch.weight
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
         logits = self(batch.images)
         loss = F.cross_entropy(logits.float(), batch.labels)
-        self.eval_sums += self._sums(loss, logits, batch.labels, {}, outside=True)
+        figures = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
+        self._add(self.eval_sums, loss, logits, batch.labels, figures)
 
     test_step = validation_step
 
     def on_validation_epoch_start(self) -> None:
-        self.eval_sums.zero_()
+        self.eval_sums.reset()
 
     on_test_epoch_start = on_validation_epoch_start
 
     def on_validation_epoch_end(self) -> None:
-        self._log(self._means(self._over_processes(self.eval_sums), "validation"))
+        self._log("validation", self.eval_sums)
 
     def on_test_epoch_end(self) -> None:
-        self._log(self._means(self._over_processes(self.eval_sums), "test"))
+        self._log("test", self.eval_sums)
 
     def on_train_epoch_end(self) -> None:
-        means = self._means(self._over_processes(self.train_sums), "train")
-        means.pop("train_outside", None)  # the validation grid tells it
-        self.train_sums.zero_()
-        self._log(means)
+        self._log("train", self.train_sums)
+        self.train_sums.reset()
         logged = {name: value.item() for name, value in self.trainer.callback_metrics.items()}
         self.history.append({"epoch": self.current_epoch, **logged})
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
-        checkpoint["state_dict"]["train_sums"] = self._over_processes(self.train_sums)
+        # In the state dict under this name since the first version, so that old checkpoints can be resumed.
+        checkpoint["state_dict"]["train_sums"] = self._over_processes(self.train_sums).state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = list(checkpoint["history"])
-        if self.global_rank > 0:  # the first process goes on with the sums of all
-            checkpoint["state_dict"]["train_sums"] = torch.zeros_like(self.train_sums)
+        sums = checkpoint["state_dict"].pop("train_sums")
+        if self.global_rank == 0:  # the first process continues from the sums of all
+            self.train_sums.load_state(sums)
 
     def configure_optimizers(self) -> Any:
         config = self.training_config
@@ -141,7 +135,7 @@ class Classification(LeanModule):
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
                 optimizer,
                 max_lr=[group["lr"] for group in groups],
-                # Not the trainer's estimate: it would set the loaders up before a checkpoint restores them.
+                # Not the trainer's estimate, which sets up the loaders before a checkpoint restores them.
                 total_steps=config.epochs * self._steps_per_epoch(),
                 cycle_momentum=False,
             )
@@ -155,41 +149,32 @@ class Classification(LeanModule):
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         return int(data.steps_per_epoch)
 
-    def _sums(
-        self, loss: Tensor, logits: Tensor, labels: Tensor, theta_errors: dict[str, Tensor], *, outside: bool
-    ) -> Tensor:
-        n = len(labels)
+    def _add(
+        self, sums: EpochSums, loss: Tensor, logits: Tensor, labels: Tensor, figures: Mapping[str, Tensor]
+    ) -> None:
+        distance = {"theta_distance": self.theta_recorder.distance()} if self.theta_recorder else {}
         errors = (logits.argmax(dim=1) != labels).sum()
-        share = self.watch.outside_share() if outside else loss.new_zeros(())
-        means = [loss.detach() * n, errors.to(loss.dtype), share * n, self.watch.distance() * n, loss.new_tensor(n)]
-        means += [error.detach() * n for error in theta_errors.values()]
-        return torch.stack(means).double()
+        sums.add(len(labels), loss=loss, errors=errors, **distance, **figures)
 
-    def _over_processes(self, sums: Tensor) -> Tensor:
-        reduced: Tensor = self.trainer.strategy.reduce(sums.clone(), reduce_op="sum")
-        return reduced
+    def _over_processes(self, sums: EpochSums) -> EpochSums:
+        strategy: Any = self.trainer.strategy
+        return sums.reduced(lambda values: strategy.reduce(values.to(self.device), reduce_op="sum"))
 
-    def _means(self, sums: Tensor, prefix: str) -> dict[str, float]:
-        loss, errors, outside, distance, images, *theta_errors = sums.tolist()
-        means = {f"{prefix}_loss": loss / images, f"{prefix}_error": 100 * errors / images}
-        if self.watch:
-            means[f"{prefix}_outside"] = outside / images
-            means[f"{prefix}_theta_distance"] = distance / images
-        for name, error in zip(self.theta_loss.weights, theta_errors, strict=False):  # in training only
-            means[f"{prefix}_{name}"] = error / images
-        return means
-
-    def _log(self, means: dict[str, float]) -> None:
-        for name, value in means.items():
-            self.log(name, value, prog_bar=name.endswith("_error"))
+    def _log(self, prefix: str, sums: EpochSums) -> None:
+        for name, value in self._over_processes(sums).compute().items():
+            self.log(f"{prefix}_{name}", value, prog_bar=name == "error")
 
 
 def parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
-    """The network, its transformers with their learning rate, and the heads' biases without weight decay.
+    """The optimizer's groups: the network, its transformers, and the biases of their heads without weight decay.
 
     A bias that decays goes to θ = 0, which is the identity of some families and a collapse to a point of others.
+
+    Args:
+        network: with any number of transformers.
+        config: learning rates and weight decay.
     """
-    transformers = [m for m in network.modules() if isinstance(m, SpatialTransformer)]
+    transformers = find_transformers(network).values()
     biases = {id(t.head.bias) for t in transformers}
     slow = {id(p) for t in transformers for p in t.parameters()} - biases
     rate = config.learning_rate
@@ -199,28 +184,3 @@ def parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[st
         ([p for p in network.parameters() if id(p) in biases], rate * config.localizer_scale, 0.0),
     ]
     return [{"params": p, "lr": lr, "weight_decay": decay} for p, lr, decay in chosen if p]
-
-
-def _check(training: TrainingConfig) -> None:
-    for name in ("epochs", "batch_size", "checkpoint_every", "step_every"):
-        if getattr(training, name) < 1:
-            raise InputError(f"training.{name} must be at least 1, but {getattr(training, name)} was given")
-    if training.precision not in PRECISIONS:
-        raise InputError(
-            f"training.precision must be one of {', '.join(PRECISIONS)}: coordinates need float32, "
-            f"but {training.precision} was given"
-        )
-    if training.gradient_clip is not None and not 0 < training.gradient_clip < float("inf"):
-        raise InputError(f"training.gradient_clip must be above 0 or null, but {training.gradient_clip} was given")
-    if training.devices < 1:
-        raise InputError(f"training.devices must be at least 1, but {training.devices} was given")
-    if training.strategy not in STRATEGIES:
-        raise InputError(f"training.strategy must be one of {', '.join(STRATEGIES)}, but {training.strategy} was given")
-    if training.devices > 1 and training.batch_size < 2 * training.devices:
-        raise InputError(
-            f"training.batch_size is over all devices and must be at least 2 for each of the {training.devices}, "
-            f"but {training.batch_size} was given"
-        )
-    for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum", "step_factor"):
-        if not 0 <= getattr(training, name) < float("inf"):
-            raise InputError(f"training.{name} must be 0 or more, but {getattr(training, name)} was given")

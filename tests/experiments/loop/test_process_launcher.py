@@ -7,7 +7,7 @@ import time
 import pytest
 
 import stnkit
-from stnkit.experiments.loop.process_launcher import RankError, run_in_processes
+from stnkit.experiments.loop.process_launcher import ProcessError, run_in_processes
 
 
 def tell(rank, folder, word):
@@ -35,7 +35,7 @@ def test_every_process_gets_the_arguments_and_its_rank(tmp_path):
     assert "LOCAL_RANK" not in os.environ
 
 
-def test_the_first_error_counts_and_not_those_that_follow_from_it():
+def test_the_first_error_is_raised_and_not_those_that_follow():
     with pytest.raises(stnkit.errors.DataError, match=r"^no such file$"):
         run_in_processes(fail_in_the_second, 2, stnkit.errors.DataError("no such file"))
 
@@ -46,7 +46,7 @@ def test_an_unexpected_error_keeps_its_traceback():
     assert "in fail_in_the_second" in str(caught.value.__cause__)
 
 
-def test_a_process_that_was_killed_is_the_reason_and_not_what_the_others_say():
-    with pytest.raises(RankError, match="process 1 of the 2 of this run was ended by SIGKILL"):
+def test_a_killed_process_is_reported_before_errors_of_others():
+    with pytest.raises(ProcessError, match="process 1 of the 2 of this run was ended by SIGKILL"):
         run_in_processes(die_in_the_second, 2)
-    assert issubclass(RankError, stnkit.errors.StnkitError)
+    assert issubclass(ProcessError, stnkit.errors.StnkitError)

@@ -1,0 +1,49 @@
+"""The components of a run, built from its config before any data is loaded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lightning
+
+from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.loop.memory import check_memory
+from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.placement import TransformedNetwork, build_network
+from stnkit.experiments.schema import TrainingConfig
+from stnkit.plugin_system.building import build
+
+
+@dataclass(frozen=True)
+class RunComponents:
+    """The components of a run.
+
+    Args:
+        data: the dataset under its distortion; nothing is read yet.
+        network: with its transformers.
+        task: the Lightning task that trains the network.
+    """
+
+    data: DistortedData
+    network: TransformedNetwork
+    task: Classification
+
+
+def build_components(config: Mapping[str, Any], training: TrainingConfig) -> RunComponents:
+    """Validate the training section, then build dataset, distortion, network and task.
+
+    Args:
+        config: of the run, as plain values.
+        training: its training section, typed.
+
+    Raises:
+        StnkitError: when an option is out of its range, or a component cannot be built or does not fit another.
+    """
+    training.validate()
+    lightning.seed_everything(config["seed"], verbose=False)
+    dataset = build("dataset", config["dataset"])
+    distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
+    data = DistortedData(dataset, distortion, training.batch_size, config["seed"])
+    check_memory(config["out_size"], data.in_shape[0], training.batch_size)
+    network = build_network(config, in_shape=data.in_shape, n_classes=dataset.n_classes, **config["placement"])
+    return RunComponents(data, network, Classification(network, training, config["seed"], distortion))

@@ -1,0 +1,117 @@
+"""The Lightning Trainer of a run, with its callbacks and loggers, and without Lightning's messages."""
+
+import contextlib
+import itertools
+import logging
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+
+from stnkit.errors import InputError, PluginError
+from stnkit.experiments.loop.callbacks import ProgressBar, RecordProgress, SaveCheckpoint
+from stnkit.experiments.loop.checkpoint_io import AtomicCheckpointIO
+from stnkit.experiments.loop.lightning_overrides import NoProfiler
+from stnkit.experiments.run_directory.checkpoints import last_checkpoint
+from stnkit.experiments.run_directory.record import RunRecord
+from stnkit.experiments.schema import Logger, TrainingConfig
+from stnkit.plugin_system.registry import plugin_registry
+
+
+def make_trainer(
+    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path, record: RunRecord
+) -> lightning.Trainer:
+    """The trainer of this process.
+
+    Args:
+        config: of the run, as plain values; plugins see it.
+        training: its training section, typed.
+        run_dir: for checkpoints and logs.
+        record: of the run; a process that does not write it does not log either.
+
+    Raises:
+        InputError: when Lightning refuses an option.
+        PluginError: when a plugin gives something other than Lightning callbacks.
+    """
+    callbacks: list[lightning.Callback] = [
+        *_callbacks_of_plugins(config),
+        RecordProgress(record),
+        SaveCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
+    ]
+    if training.progress:
+        callbacks.append(ProgressBar(leave=False))
+    several = training.devices > 1
+    plugins: list[Any] = [AtomicCheckpointIO()]
+    if several:
+        # The processes are started by stnkit, also under a scheduler that Lightning would recognize.
+        plugins.append(LightningEnvironment())
+    precision: Any = training.precision  # Lightning types it as a literal
+    try:
+        return lightning.Trainer(
+            max_epochs=training.epochs,
+            accelerator=training.accelerator,
+            devices=training.devices,
+            strategy=("ddp" if training.strategy == "auto" else training.strategy) if several else "auto",
+            use_distributed_sampler=False,
+            precision=precision,
+            gradient_clip_val=training.gradient_clip,
+            callbacks=callbacks,
+            logger=[_logger(logger, run_dir) for logger in training.loggers] if record.written else False,
+            default_root_dir=run_dir,
+            plugins=plugins,
+            profiler=NoProfiler(),
+            enable_progress_bar=training.progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1_000_000,  # per epoch only
+        )
+    except (ValueError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
+        raise InputError(f"training: {error}") from error
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's advice that does not apply: loaders are tensors in memory, the record is stnkit's own."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        for message in (
+            ".*does not have many workers.*",
+            ".*number of training batches.*smaller than the logging interval.*",
+            ".*LeafSpec.*is deprecated.*",  # raised by Lightning's own code
+            ".*recommended to use `self.log.*sync_dist=True.*",  # logged values are already reduced over processes
+        ):
+            warnings.filterwarnings("ignore", message=message)
+        for logger in loggers:
+            logger.setLevel(logging.WARNING)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _callbacks_of_plugins(config: Mapping[str, Any]) -> list[lightning.Callback]:
+    found = plugin_registry().callbacks(dict(config))
+    for callback, source in found:
+        if not isinstance(callback, lightning.Callback):
+            raise PluginError(
+                f"the callbacks of {source} cannot be used: expected a lightning.Callback, got {callback!r}"
+            )
+    return [callback for callback, _ in found]
+
+
+def _logger(logger: Logger, run_dir: Path) -> CSVLogger | TensorBoardLogger:
+    # A resumed run gets a folder of its own, since Lightning deletes the logs of the first part.
+    resumed = (f"{logger.value}-resumed-{i}" for i in itertools.count(1))
+    version = next(name for name in itertools.chain([logger.value], resumed) if not (run_dir / name).exists())
+    if logger is Logger.csv:
+        return CSVLogger(run_dir, name="", version=version)
+    try:
+        return TensorBoardLogger(run_dir, name="", version=version)
+    except ModuleNotFoundError as error:
+        raise InputError("training.loggers: tensorboard is not installed: pip install 'stnkit[tensorboard]'") from error
