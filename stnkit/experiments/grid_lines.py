@@ -1,4 +1,4 @@
-"""The learned grid as lines that can be drawn on an image."""
+"""The learned sampling grid as lines to draw on an image."""
 
 import torch
 from jaxtyping import Float
@@ -7,16 +7,16 @@ from torch import Tensor
 from stnkit.families.family import TransformFamily
 
 
-def lattice_lines(
+def grid_lines(
     family: TransformFamily, theta: Float[Tensor, "B P"], lines: int = 7, points: int = 40
 ) -> Float[Tensor, "B points twice_lines 2"]:
-    """T_θ of the lines of a regular lattice over [-1, 1]: where the output looks in the input, normalized.
+    """T_θ of the lines of a regular lattice over [-1, 1]: the input points that the output reads, normalized.
 
     Args:
         family: of two dimensions.
         theta: one row for each image.
-        lines: in each direction, the edges of the output included.
-        points: along each line.
+        lines: number of lines in each direction, the edges of the output included.
+        points: number of points along each line.
 
     Returns:
         Points along each line, the vertical lines before the horizontal ones.

@@ -1,4 +1,4 @@
-"""Equivariance: an image that is warped once more by a known transform is to be brought to the same place."""
+"""Equivariance: a loss on θ that asks for the same output when an image is warped by a known transform."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,17 +9,13 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.distortions import pose_theta, uniform
-from stnkit.errors import InputError
+from stnkit.experiments.losses.nodes import comparison_nodes, within_reach
 from stnkit.experiments.schema import EquivarianceConfig
 from stnkit.families.family import TransformFamily
 from stnkit.samplers.sampler import Sampler
 
-# Maps are compared at the nodes of a lattice of so many on each side.
-NODES = 4
-# A map whose nodes have less of an extent is a collapse to a point, and has no unit of its own.
+# Squared half images. A map with a smaller extent is a collapse to a point, and cannot be its own unit of length.
 SMALLEST = 1e-6
-# Half images: of points beyond, as there are near a horizon, one would outweigh all others.
-FARTHEST = 10.0
 
 
 class Delta(NamedTuple):
@@ -40,7 +36,7 @@ def draw_delta(
     """Small random similarities about the center of the image.
 
     Args:
-        n: how many.
+        n: number of similarities.
         config: their range.
         size: (H, W) of the images.
         generator: of the CPU.
@@ -60,7 +56,7 @@ def warped(images: Float[Tensor, "B C *size"], delta: Delta, sampler: Sampler) -
     Args:
         images: x.
         delta: one for each image.
-        sampler: reads the images.
+        sampler: of the transformer.
     """
     size = tuple(images.shape[2:])
     with torch.no_grad(), coordinates.full_precision(images):
@@ -71,17 +67,17 @@ def warped(images: Float[Tensor, "B C *size"], delta: Delta, sampler: Sampler) -
 def equivariance_error(
     family: TransformFamily, theta: Float[Tensor, "B P"], theta_warped: Float[Tensor, "B P"], delta: Delta
 ) -> Float[Tensor, ""]:
-    """How far the maps Δ∘T_θ' and T_θ are apart: 0 when x and x' = x∘Δ are brought to the same place.
+    """Distance of the maps Δ∘T_θ' and T_θ: 0 when the transformer's outputs of x and x' = x∘Δ are the same.
 
-    What the transformer makes of x is x∘T_θ, and of x' it is x∘Δ∘T_θ': the same image where the two maps are the
-    same. They are compared at the nodes p of a lattice, their centers c in half images and the points about them
-    in units of the mean extent of the two maps, mean over the batch of
+    The transformer's output is x∘T_θ for x, and x∘Δ∘T_θ' for x'. The two maps are compared at the comparison nodes
+    p: their centers c in half images, the points about the centers in units of the mean extent of the two maps, mean
+    over the batch of
 
         |c' − c|² + Σ |(Δ(T_θ'(p)) − c') − (T_θ(p) − c)|² / ½ Σ (|Δ(T_θ'(p)) − c'|² + |T_θ(p) − c|²).
 
-    A plain squared distance would fall with every map that shrinks, and transformers would zoom in instead of
-    turning. A transformer that does not look at its images has 2 (1 − cos δ) for a rotation by δ. Needs the family's
-    `forward` and nothing else, and is in float32 or wider under autocast too.
+    A plain squared distance falls with every map that shrinks, so that transformers would zoom in instead of
+    turning. A transformer with a constant θ has 2 (1 − cos δ) for a rotation by δ. Needs only the family's
+    `forward`, and computes in float32 or wider, also under autocast.
 
     Args:
         family: of the transformer.
@@ -90,29 +86,18 @@ def equivariance_error(
         delta: Δ, one for each image.
     """
     with coordinates.full_precision(theta):
-        nodes = coordinates.lattice((NODES,) * family.ndim, dtype=theta.dtype, device=theta.device)
-        nodes = nodes.view(1, -1, family.ndim)
+        nodes = comparison_nodes(family.ndim, theta)
         source, source_warped = family(theta, nodes), delta(family(theta_warped, nodes))
         center, spread = _split(source)
         center_warped, spread_warped = _split(source_warped)
         extent = (spread.square().sum(dim=(1, 2)) + spread_warped.square().sum(dim=(1, 2))) / 2
-        place = (center_warped - center).square().sum(dim=(1, 2))
+        shift = (center_warped - center).square().sum(dim=(1, 2))
         shape = (spread_warped - spread).square().sum(dim=(1, 2)) / extent.clamp(min=SMALLEST)
-        return (place + shape).mean()
+        return (shift + shape).mean()
 
 
 def _split(points: Float[Tensor, "B N ndim"]) -> tuple[Float[Tensor, "B 1 ndim"], Float[Tensor, "B N ndim"]]:
-    """The center of points, and the points about it; what lies at a horizon is moved to within reach."""
-    points = coordinates.finite(points, FARTHEST)
+    """The center of points within reach, and the points about it."""
+    points = within_reach(points)
     center = points.mean(dim=1, keepdim=True)
     return center, points - center
-
-
-def check_equivariance(config: EquivarianceConfig) -> None:
-    """Raise an InputError when a number of the section is out of its range."""
-    allowed = {"weight": (0, float("inf")), "degrees": (0, 180), "scale": (1, float("inf")), "shift": (0, float("inf"))}
-    for name, (low, high) in allowed.items():
-        value = getattr(config, name)
-        if not (low <= value <= high and value < float("inf")):
-            limits = f"between {low} and {high}" if high < float("inf") else f"{low} or more"
-            raise InputError(f"training.equivariance.{name} must be {limits}, but {value} was given")

@@ -1,4 +1,4 @@
-"""Does θ mean what we hope? What the transformer makes of the known pose of every test image."""
+"""Pose figures: the transformer's output compared with the known pose of every test image."""
 
 from stnkit.experiments.pose.measure import pose_metrics
 

@@ -10,10 +10,10 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.family import TransformFamily
 
-# Half the distance of the points between which derivatives are taken, in half images. Families compute in float64;
-# one that does not loses three digits of its seven.
+# Step of the central differences, in half images. Families compute in float64; one that computes in float32 loses
+# three of its seven digits.
 STEP = 1e-3
-# A point of the original beyond so many half images lies behind a horizon, or as good as.
+# Half images: a point of the original farther away counts as behind a horizon.
 FAR = 1e3
 
 PointMap = Callable[[Tensor], Tensor]
@@ -23,11 +23,11 @@ class Poses(NamedTuple):
     """The poses of originals in the transformer's output, in pixels of the original.
 
     Attributes:
-        degrees: rotation of the similarity that is nearest to the map at the center; None where it is no plane.
-        log_scale: natural logarithm of how many pixels of the original a pixel of the output spans there.
+        degrees: rotation of the similarity nearest to the map at the center; None in three dimensions.
+        log_scale: natural logarithm of the number of original pixels that an output pixel spans at the center.
         center: the point of the original that the center of the output shows.
         corners: the same for the corners, the last coordinate varying slowest.
-        defined: whether all of that is: no corner lies behind a horizon, and the map is not folded at the center.
+        defined: True where no corner lies behind a horizon and the map is not folded at the center.
     """
 
     degrees: Float[Tensor, "N"] | None
@@ -46,7 +46,7 @@ def composed(
     """D∘T_θ: points of the output ↦ points of the original, in float64; D alone without a transformer.
 
     Args:
-        distortion: the family of D, which takes points of the distorted image to points of the original.
+        distortion: the family of D, which maps points of the distorted image to points of the original.
         true_theta: the parameters of D for each image.
         family: of the transformer.
         theta: its θ for each image.
@@ -65,7 +65,7 @@ def poses(point_map: PointMap, size: Sequence[int], out_size: Sequence[int], lik
     """The poses that a map original ← output gives to originals.
 
     Args:
-        point_map: takes normalized points (1, M, ndim) of the output to those of each original, (N, M, ndim).
+        point_map: maps normalized points (1, M, ndim) of the output to those of each original, (N, M, ndim).
         size: of the originals, (H, W) or (D, H, W).
         out_size: of the output.
         like: a tensor on the device to compute on.
@@ -82,7 +82,7 @@ def poses(point_map: PointMap, size: Sequence[int], out_size: Sequence[int], lik
     determinant = torch.linalg.det(jacobian)
     degrees = None
     if ndim == 2:
-        # The rotation that is nearest to a 2×2 matrix.
+        # The rotation nearest to a 2×2 matrix (Procrustes).
         sine, cosine = jacobian[:, 1, 0] - jacobian[:, 0, 1], jacobian[:, 0, 0] + jacobian[:, 1, 1]
         degrees = torch.rad2deg(torch.atan2(sine, cosine))
     near = (normalized.abs() < FAR).all(dim=-1).all(dim=-1)  # false for NaN

@@ -1,4 +1,4 @@
-"""The pose figures of a run: with its transformer, and with one that learned nothing."""
+"""The pose figures of a run: with its transformer, and with the identity instead."""
 
 from typing import Any
 
@@ -7,29 +7,30 @@ from torch import Tensor, nn
 
 from stnkit import coordinates
 from stnkit.distortions import describes
+from stnkit.experiments.class_means import class_means
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.data.loaders import FixedLoader
-from stnkit.experiments.loop.theta_recorder import input_transformer
+from stnkit.experiments.placement import input_transformer
 from stnkit.experiments.pose.maps import Poses, composed, corner_points, poses
 from stnkit.experiments.pose.rectified import rectified_variance
-from stnkit.experiments.pose.residuals import class_means, mean_angles, root_mean_square, wrapped
+from stnkit.experiments.pose.residuals import mean_angles, root_mean_square, wrapped
 from stnkit.families.family import TransformFamily
 from stnkit.transformer import SpatialTransformer
 
-# Images that the localizer looks at together.
+# Number of images in a forward pass of the localizer.
 CHUNK = 1024
 
 
 @torch.no_grad()
 def pose_metrics(network: nn.Module, data: DistortedData) -> dict[str, Any]:
-    """What metrics.json holds about pose: figures of all test images, and under `pose` those of each class.
+    """The pose figures of metrics.json: of all test images, and under `pose` those of each class.
 
-    Keys that end in `_identity` are of a transformer that leaves its input as it is; the others are there when one
-    transformer stands at the input. There are none for a distortion whose θ is not one map for all of an image.
+    Keys that end in `_identity` belong to a transformer that leaves its input as it is; the others exist where a
+    single transformer stands at the input. A distortion whose θ is not one map for all channels has no figures.
 
     Args:
         network: trained; its transformer is put into evaluation mode.
-        data: whose test split is measured.
+        data: its test split is measured.
     """
     test, distortion = data.fixed("test"), data.distortion
     size, n_classes = data.dataset.image_shape[1:], data.dataset.n_classes
@@ -56,12 +57,12 @@ def summary(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The figures of all poses, and lists with one entry for each class.
 
-    Residuals are standard deviations about each class's own mean. A corner error is the distance of a corner from
-    where it should be, mean over corners and images: where the corner of the original is, or where that corner is on
-    average over all images, or over those of its class (the least-squares estimate of a map common to them).
+    Residuals are standard deviations about the mean of each class. A corner error is the distance of a corner from
+    its target, mean over corners and images. The target is the corner of the original (raw), or the mean of that
+    corner over all images (global) or over those of its class (per_class), the least-squares estimate of a common map.
 
     Args:
-        found: one pose for each image; those that are not defined are left out and counted.
+        found: one pose for each image; undefined ones are left out and counted.
         labels: of the images.
         n_classes: number of classes.
         size: of the originals.
@@ -87,8 +88,8 @@ def summary(
 
     ideal = coordinates.to_pixels(corner_points(len(size)).to(corners), size)
     in_class = class_means(corners, labels, n_classes)[labels]
-    for name, place in (("raw", ideal), ("global", corners.mean(dim=0)), ("per_class", in_class)):
-        error = (corners - place).norm(dim=-1).mean(dim=-1)
+    for name, target in (("raw", ideal), ("global", corners.mean(dim=0)), ("per_class", in_class)):
+        error = (corners - target).norm(dim=-1).mean(dim=-1)
         overall[f"corner_error_{name}"] = error.mean().item()
         by_class[f"corner_error_{name}"] = class_means(error, labels, n_classes).tolist()
     return overall, by_class
@@ -106,5 +107,5 @@ def _poses(
         return poses(composed(distortion, true_theta), size, out_size, true_theta)
     device = next(transformer.parameters()).device
     true_theta = test.theta.to(device)
-    theta = torch.cat([transformer.localize(part.to(device)) for part in torch.split(test.images, CHUNK)])
+    theta = torch.cat([transformer.localize(chunk.to(device)) for chunk in torch.split(test.images, CHUNK)])
     return poses(composed(distortion, true_theta, transformer.family, theta), size, out_size, true_theta)

@@ -1,4 +1,4 @@
-"""How much is left in the transformer's output of what a distortion does: needs no inverse and no θ of it."""
+"""The variation that a distortion leaves in the transformer's output, measured without its inverse or its θ."""
 
 import torch
 from torch import Tensor
@@ -16,13 +16,13 @@ def rectified_variance(originals: Tensor, distortion: Distortion, transformer: S
     """The share of the variance of output pixels that several distortions of one image account for, 0 to 1.
 
     The variance over the distortions of an image, mean over images and pixels, divided by the variance over all of
-    them: 0 when the output does not depend on the distortion, whatever contrast and size it shows the image in. When it
-    depends on nothing else it is 0.9, not 1, for the mean of ten draws varies too. NaN when all outputs are alike.
+    them: 0 when the output does not depend on the distortion, whatever its contrast and size. It is 0.9, not 1, when
+    the output depends on the distortion alone, since the mean of ten draws varies too. NaN when all outputs are alike.
 
     Args:
-        originals: (N, C, *size), 0 … 255; so many are used as are wanted, evenly spaced.
+        originals: (N, C, *size), 0 … 255; at most IMAGES of them are used, evenly spaced.
         distortion: draws and warps.
-        transformer: on whose device all is computed; None for the distorted images themselves.
+        transformer: its device computes; None for the distorted images themselves.
     """
     device = next(transformer.parameters()).device if transformer is not None else torch.device("cpu")
     chosen = torch.linspace(0, len(originals) - 1, min(IMAGES, len(originals))).round().long()

@@ -19,7 +19,7 @@ def as_matrix(delta):
     return stnkit.coordinates.homogeneous(delta.linear.double(), delta.shift.double())
 
 
-def test_delta_is_drawn_as_the_config_says_as_a_similarity_in_pixels_also_where_the_image_is_not_square():
+def test_delta_is_a_similarity_in_pixels_in_the_configured_range():
     n, size = 4000, (20, 40)
     delta = drawn(n, size)
     pixels = torch.tensor([20.0, 10.0])  # of a unit of normalized x and y
@@ -42,7 +42,7 @@ def test_equal_seeds_draw_equal_deltas():
     assert not torch.equal(first.shift, other.shift)
 
 
-def test_a_warped_image_shows_at_p_what_the_image_shows_at_delta_of_p():
+def test_a_warped_image_is_the_image_composed_with_delta():
     def smooth(points):
         return torch.exp(-4 * (points - torch.tensor([0.2, -0.1])).square().sum(dim=-1))
 
@@ -57,7 +57,7 @@ def test_a_warped_image_shows_at_p_what_the_image_shows_at_delta_of_p():
 
 
 @pytest.mark.parametrize("name", ["affine", "projective"])
-def test_the_error_is_zero_for_a_transformer_that_brings_both_images_to_the_same_place(name):
+def test_the_error_is_zero_where_both_outputs_are_the_same(name):
     family, delta = stnkit.build("transform", name), drawn()
     distortion = stnkit.build("distortion", "rts", image_shape=(1, 28, 28))
     true_theta = distortion.sample(6, torch.Generator().manual_seed(2))
@@ -74,7 +74,7 @@ def test_the_error_is_zero_for_a_transformer_that_brings_both_images_to_the_same
         assert equivariance_error(family, theta, wrong, delta).item() > 0.01
 
 
-def test_the_error_does_not_fall_with_the_size_of_the_maps_and_has_a_unit():
+def test_the_error_does_not_fall_with_the_size_of_the_maps():
     affine = stnkit.build("transform", "affine")
     turn = drawn(200, config=EquivarianceConfig(degrees=90.0, scale=1.0, shift=0.0))
     identity = affine.identity().repeat(200, 1)

@@ -21,14 +21,14 @@ def residual(degrees, labels, n_classes):
 
 @pytest.mark.parametrize("center", [0.0, 90.0, 179.0, -134.5])
 @pytest.mark.parametrize("half", [90.0, 45.0, 1.0])
-def test_the_residual_of_uniform_angles_is_their_standard_deviation_wherever_180_degrees_lies(half, center):
+def test_the_residual_of_angles_is_their_standard_deviation(half, center):
     n = 10_001
     degrees = wrapped(center + half * torch.linspace(-1, 1, n, dtype=torch.float64))
     total, (by_class,) = residual(degrees, torch.zeros(n, dtype=torch.long), 1)
     assert [total, by_class] == pytest.approx([half / math.sqrt(3)] * 2, rel=1e-3)
 
 
-def test_on_less_than_a_half_circle_the_mean_angle_is_the_ordinary_mean():
+def test_the_mean_of_angles_within_a_half_circle_is_ordinary():
     degrees = torch.tensor([10.0, 20.0, 90.0, -170.0, 170.0, 175.0], dtype=torch.float64)
     means = mean_angles(degrees, torch.tensor([0, 0, 0, 1, 1, 1]), 3)
     torch.testing.assert_close(means, torch.tensor([40.0, (190 + 170 + 175) / 3, torch.nan]).double(), equal_nan=True)
@@ -51,7 +51,7 @@ def similarity_poses(degrees, scale, shift, size, out_size):
     return poses(composed(stnkit.build("transform", "affine"), theta), size, out_size, theta)
 
 
-def test_a_pose_is_told_in_degrees_and_pixels_of_the_original_whatever_the_sizes():
+def test_a_pose_is_in_degrees_and_pixels_of_the_original():
     degrees, scale, shift = [0.0, 30.0, -100.0], [1.0, 2.0, 0.5], [[3.0, -2.0], [0.0, 0.0], [1.0, 4.0]]
     found = similarity_poses(degrees, scale, shift, (20, 28), (41, 30))
     # The map goes from the output to the original, with y down: an image rotated counter-clockwise is read at points
@@ -85,7 +85,7 @@ def test_a_transformer_that_undoes_the_distortion_leaves_nothing(distortion, out
     assert overall == pytest.approx(dict.fromkeys(overall, 0.0), abs=1e-5)
 
 
-def test_what_is_common_to_a_class_is_removed_with_the_class_and_not_before():
+def test_a_pose_common_to_a_class_is_removed_with_the_class():
     labels = torch.arange(400) % 4
     offsets = torch.tensor([0.0, 90.0, 180.0, 270.0])[labels].tolist()
     found = similarity_poses(offsets, [1.5] * 400, [[2.0, 0.0]] * 400, (28, 28), (28, 28))
@@ -101,7 +101,7 @@ def test_what_is_common_to_a_class_is_removed_with_the_class_and_not_before():
     assert overall["corner_error_raw"] > 10
 
 
-def test_a_pose_common_to_all_images_is_in_the_raw_corner_error_alone():
+def test_a_pose_common_to_all_is_in_the_raw_corner_error_alone():
     found = similarity_poses([20.0] * 50, [1.0] * 50, [[0.0, 0.0]] * 50, (28, 28), (28, 28))
     overall, _ = summary(found, torch.arange(50) % 10, 10, (28, 28))
     chord = 2 * 14 * math.sqrt(2) * math.sin(math.radians(10))
@@ -109,7 +109,7 @@ def test_a_pose_common_to_all_images_is_in_the_raw_corner_error_alone():
     assert overall["corner_error_global"] == pytest.approx(0, abs=1e-5)
 
 
-def test_a_map_with_a_horizon_in_the_image_or_a_fold_is_counted_and_left_out():
+def test_maps_with_a_horizon_or_a_fold_are_counted_and_left_out():
     projective = stnkit.build("transform", "projective")
     theta = projective.identity().repeat(4, 1)
     theta[1, 6] = -2  # w = 1 − 2x
@@ -138,7 +138,7 @@ class Swirl(stnkit.TransformFamily):
         return torch.cat([x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos()], dim=-1)
 
 
-def test_a_strangers_family_needs_no_more_than_forward_and_is_a_similarity_at_the_center():
+def test_the_pose_of_a_family_needs_its_forward_alone():
     theta = torch.tensor([[0.3], [-0.2]], dtype=torch.float64)
     found = poses(composed(Swirl(), theta), (28, 28), (28, 28), theta)
     torch.testing.assert_close(found.degrees, torch.rad2deg(theta[:, 0]), atol=1e-3, rtol=0)
@@ -207,7 +207,7 @@ def centering(out_size=None):
     return transformer
 
 
-def test_the_figures_of_a_transformer_that_finds_its_object_are_zero_beside_those_of_the_identity():
+def test_the_figures_of_a_perfect_transformer_are_zero():
     data = DistortedData(Blobs(), Shift((1, 24, 24)), 16, 0)
     figures = pose_metrics(Placed(centering()), data)
     names = {name for name in figures if name != "pose" and not name.endswith("_identity")}
@@ -228,26 +228,26 @@ def test_the_figures_of_a_transformer_that_finds_its_object_are_zero_beside_thos
     assert len(figures["pose"]["translation_residual"]) == len(figures["pose"]["translation_residual_identity"]) == 3
 
 
-def test_a_network_without_a_transformer_has_the_figures_of_the_identity_alone():
+def test_without_a_transformer_only_identity_figures_are_there():
     data = DistortedData(Blobs(), Shift((1, 24, 24)), 16, 0)
     figures = pose_metrics(Placed(None), data)
     assert all(name.endswith("_identity") for name in figures if name != "pose")
     assert figures == pose_metrics(Placed(torch.nn.Identity()), data)
 
 
-def test_a_distortion_that_moves_each_channel_on_its_own_has_no_figures():
+def test_a_distortion_per_channel_has_no_figures():
     shift = Shift((1, 24, 24))
     shift.channels_move_together = False
     assert pose_metrics(Placed(centering()), DistortedData(Blobs(), shift, 16, 0)) == {}
 
 
-def test_the_rectified_variance_is_nine_tenths_where_all_originals_are_alike():
+def test_the_rectified_variance_of_equal_originals_is_0_9():
     originals = torch.randint(256, (1, 1, 24, 24), generator=GENERATOR).to(torch.uint8).expand(100, -1, -1, -1)
     distortion = stnkit.build("distortion", "rotation", image_shape=(1, 24, 24))
     assert rectified_variance(originals, distortion, None) == pytest.approx(0.9, abs=0.01)
 
 
-def test_the_rectified_variance_is_a_share_that_contrast_does_not_change_and_that_an_empty_output_does_not_have():
+def test_contrast_does_not_change_the_rectified_variance():
     originals, _ = Blobs().split("test")
     distortion = Shift((1, 24, 24))
     identity = rectified_variance(originals, distortion, None)
