@@ -14,8 +14,8 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 
-# A coordinate that stands for "outside of every image": far beyond the support of any kernel, and small
-# enough that the index of a pixel stays exact in the samplers' integers for images of 400,000 pixels a side.
+# A coordinate outside of every image: far beyond the support of any kernel, and small enough that pixel indices stay
+# exact in the samplers' integers for images of 400,000 pixels a side.
 OUTSIDE = 1e4
 
 
@@ -25,17 +25,17 @@ def coordinate_dtype(dtype: torch.dtype) -> torch.dtype:
 
 
 def widened(tensor: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """A tensor of floating point in float32 or wider."""
-    # Most are, and a conversion that does nothing costs as much as a small operation.
+    """A floating-point tensor in float32 or wider."""
+    # Skip the no-op `.float()`: it costs as much as a small kernel.
     return tensor if tensor.dtype.itemsize >= torch.float32.itemsize else tensor.float()
 
 
 def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
-    """A context in which autocast does not narrow what is computed on the device of `tensor`.
+    """A context with autocast off on the device of `tensor`.
 
-    Where autocast is off it is no context at all, so that nothing of it shows in an exported graph.
+    Where autocast is off already it is a null context, which leaves no trace in an exported graph.
     """
-    # Asked in every call: on a CPU without making an object of the device.
+    # `is_cpu` first: making an object of the device costs more than the rest.
     kind = "cpu" if tensor.is_cpu else tensor.device.type
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         return torch.autocast(kind, enabled=False)
@@ -44,15 +44,15 @@ def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no operation, and cannot be traced
 def products_are_narrowed() -> bool:
-    """Whether a setting lets products of float32 be rounded to TF32 or bfloat16: coordinates by ¼ pixel at 1024."""
+    """True if a setting lets float32 products be rounded to TF32 or bfloat16: by ¼ pixel at 1024."""
     try:
         return torch.get_float32_matmul_precision() != "highest"
     except RuntimeError:
-        return True  # the newer settings say it for each backend, and forbid to ask for all
+        return True  # the newer settings are per backend, and this query raises under them
 
 
 def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
-    """Coordinates with NaN and what lies beyond `bound` moved there: by default outside of every image."""
+    """Coordinates clamped to ±`bound`, with NaN moved to it: by default outside of every image."""
     return torch.nan_to_num(source, nan=bound, posinf=bound, neginf=-bound).clamp(-bound, bound)
 
 
@@ -65,8 +65,48 @@ def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
     given = tuple(size)
     whole = all((isinstance(n, int) and not isinstance(n, bool)) or isinstance(n, torch.SymInt) for n in given)
     if len(given) != ndim or not whole or any(n < 1 for n in given):
-        raise InputError(f"a size must be {ndim} whole numbers, each at least 1, but {list(given)} was given")
+        raise InputError(f"size: expected {ndim} whole numbers of at least 1, got {list(given)}")
     return given
+
+
+def check_ndim(ndim: int) -> int:
+    """`ndim`, a number of dimensions.
+
+    Raises:
+        InputError: when it is neither 2 nor 3.
+    """
+    if ndim not in (2, 3):
+        raise InputError(f"ndim: expected 2 or 3, got {ndim}")
+    return ndim
+
+
+def check_counts(name: str, counts: Sequence[int], ndim: int, at_least: int) -> tuple[int, ...]:
+    """`counts` as a tuple: numbers of points along each axis of a lattice, in the order of the image's axes.
+
+    Args:
+        name: of the option, for the message.
+        counts: [rows, columns] or [planes, rows, columns].
+        ndim: number of axes.
+        at_least: smallest count.
+
+    Raises:
+        InputError: when they are not `ndim` whole numbers of at least `at_least`.
+    """
+    given = tuple(counts)
+    if len(given) != ndim or any(type(n) is not int or n < at_least for n in given):
+        raise InputError(f"{name}: expected {ndim} whole numbers of at least {at_least}, got {list(given)}")
+    return given
+
+
+def check_aspect(aspect: float) -> float:
+    """`aspect`, the width of images divided by their height, in pixels.
+
+    Raises:
+        InputError: when it is not between 0.001 and 1000.
+    """
+    if not 1e-3 <= aspect <= 1e3:
+        raise InputError(f"aspect: expected a number between 0.001 and 1000, got {aspect}")
+    return aspect
 
 
 def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Float[Tensor, "n"]:
@@ -77,8 +117,7 @@ def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | s
         dtype: of the result; computed in float64 and rounded once.
         device: of the result.
     """
-    # In float64 so that a float32 center is the nearest float32 to the true one; in one call, for this is made anew
-    # for every grid.
+    # In float64, so that a float32 center is the float32 nearest to the true one; one call, since every grid makes it.
     return torch.linspace(1 / n - 1, 1 - 1 / n, n, dtype=torch.float64, device=device).to(dtype)
 
 
@@ -99,7 +138,7 @@ def lattice(
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
     if points.shape[-1] != len(size):
         raise InputError(
-            f"points of {points.shape[-1]} coordinates do not fit an image size of {len(size)} axes, {tuple(size)}"
+            f"expected points of {len(size)} coordinates for an image size of {tuple(size)}, got {points.shape[-1]}"
         )
     return torch.tensor(tuple(size)[::-1], dtype=points.dtype, device=points.device)
 

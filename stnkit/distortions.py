@@ -1,4 +1,4 @@
-"""Distortion: random draws of θ for a transform family, and the warp that they make."""
+"""Distortion: random draws of θ for a transform family, and the warp by them."""
 
 import abc
 from collections.abc import Sequence
@@ -9,11 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.contract import Contract
 from stnkit.families.family import TransformFamily
 from stnkit.samplers.sampler import Sampler
 
 
-class Distortion(abc.ABC):
+class Distortion(Contract):
     """Draws θ and distorts whole batches with it, on the device of the images.
 
     A subclass takes `image_shape` (C, *size) in its constructor, which the program supplies.
@@ -21,8 +22,16 @@ class Distortion(abc.ABC):
     Attributes:
         family: whose θ is drawn. T_θ takes a point of the distorted image to one of the original.
         out_size: size of the distorted image.
-        channels_move_together: whether T_θ is the map of every channel; if not, it is that of the first one.
+        channels_move_together: True if T_θ is the map of every channel; otherwise it is that of the first one.
+
+    Example:
+        >>> import torch, stnkit
+        >>> distortion = stnkit.build("distortion", "rotation", image_shape=(1, 28, 28), degrees=30.0)
+        >>> distortion.sample(5, torch.Generator().manual_seed(0)).shape
+        torch.Size([5, 6])
     """
+
+    abstract_attributes: ClassVar[tuple[str, ...]] = ("family", "out_size")
 
     family: TransformFamily
     out_size: tuple[int, ...]
@@ -30,10 +39,10 @@ class Distortion(abc.ABC):
 
     @abc.abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
-        """Random θ, n of them, in float32 on the CPU.
+        """Random θ in float32 on the CPU.
 
         Args:
-            n: how many.
+            n: number of draws.
             generator: of the CPU; the only source of randomness.
         """
 
@@ -54,7 +63,7 @@ class Distortion(abc.ABC):
 
 
 def describes(distortion: Distortion, ndim: int) -> bool:
-    """Whether its θ tells for all of an image, of `ndim` dimensions, where each point was: one map for all channels."""
+    """True if θ of a distortion maps every point of an image of `ndim` dimensions: one map for all channels."""
     return distortion.channels_move_together and distortion.family.ndim == ndim
 
 
@@ -86,10 +95,10 @@ class WarpDistortion(Distortion):
 
 
 def uniform(n: int, low: float | Tensor, high: float | Tensor, generator: torch.Generator) -> Float[Tensor, "n"]:
-    """Draws from U(low, high), n of them, in float64.
+    """Draws from U(low, high) in float64.
 
     Args:
-        n: how many.
+        n: number of draws.
         low: lower end, a number or one for each draw.
         high: upper end, likewise.
         generator: of the CPU.
@@ -104,7 +113,7 @@ def pose_theta(
     in_size: Sequence[int],
     out_size: Sequence[int],
 ) -> Float[Tensor, "n 6"]:
-    """The affine θ that shows an image rotated, scaled and moved: p_in = c_in + (s·R)⁻¹ (p_out − c_out − shift).
+    """p_in = c_in + (s·R)⁻¹ (p_out − c_out − shift): the affine θ of a rotation, scaling and shift in pixels.
 
     Args:
         degrees: rotation about the center, counter-clockwise as seen.

@@ -1,6 +1,7 @@
 """Localizer and the regression head: from an image to θ."""
 
 import abc
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -8,20 +9,34 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
+from stnkit.contract import Contract
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 
 
-class Localizer(nn.Module, abc.ABC):
-    """Looks at the image and tells what the regression head needs to know.
+class Localizer(nn.Module, Contract):
+    """image ↦ features from which the regression head makes θ.
 
-    A subclass takes `in_shape` (C, *size) in its constructor, which the program supplies, sets `n_features`
-    and implements `features`. It never sees θ: the head makes it, from the identity.
+    A subclass takes `in_shape` (C, *size) in its constructor, which the program supplies, sets `n_features` and
+    implements `features`. It never sees θ: the head makes it, starting from the identity.
 
     Attributes:
         n_features: number of features of an image.
-        in_shape: (C, *size) of the images, set by a localizer that takes no others; None for any.
+        in_shape: (C, *size) of the images, set by a localizer that accepts no others; None for any.
+
+    Example:
+        >>> import torch, stnkit
+        >>> class Means(stnkit.Localizer):
+        ...     def __init__(self, in_shape: tuple[int, ...]):
+        ...         super().__init__()
+        ...         self.n_features = in_shape[0]
+        ...     def features(self, image):
+        ...         return image.mean(dim=(2, 3))
+        >>> Means((3, 8, 8))(torch.ones(1, 3, 8, 8))
+        tensor([[1., 1., 1.]])
     """
+
+    abstract_attributes: ClassVar[tuple[str, ...]] = ("n_features",)
 
     n_features: int
     in_shape: tuple[int, ...] | None = None
@@ -34,20 +49,21 @@ class Localizer(nn.Module, abc.ABC):
             image: a batch of images or feature maps.
         """
 
+    @final  # type: ignore[misc]  # torch declares it an attribute
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
-        """The same as `features`.
+        """The features of images whose shape was checked.
 
         Raises:
             InputError: when the image is not of `in_shape`.
         """
         if self.in_shape is not None and tuple(image.shape[1:]) != tuple(self.in_shape):
             raise InputError(
-                f"{type(self).__name__} was built for images of shape {list(self.in_shape)}, "
-                f"but some of shape {list(image.shape[1:])} were given"
+                f"{type(self).__name__}: expected images of shape {list(self.in_shape)}, got {list(image.shape[1:])}"
             )
         return self.features(image)
 
 
+@final
 class RegressionHead(nn.Module):
     """θ = W·features + b, with W = 0 and b = identity() at construction: training starts from the identity.
 
@@ -56,17 +72,22 @@ class RegressionHead(nn.Module):
         family: whose θ is regressed.
 
     Raises:
-        InputError: when the family has no `n_params`, or an identity of another shape.
+        InputError: when the family's identity does not have shape (n_params,).
+
+    Example:
+        >>> import torch, stnkit
+        >>> head = stnkit.RegressionHead(5, stnkit.build("transform", "affine"))
+        >>> head(torch.rand(1, 5)).tolist()
+        [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
     """
 
     def __init__(self, n_features: int, family: TransformFamily) -> None:
         super().__init__()
-        n_params, identity = getattr(family, "n_params", None), family.identity()
-        shape = tuple(identity.shape) if isinstance(identity, Tensor) else type(identity).__name__
-        if shape != (n_params,):
+        identity = family.identity()
+        shape = list(identity.shape) if isinstance(identity, Tensor) else type(identity).__name__
+        if shape != [family.n_params]:
             raise InputError(
-                f"{type(family).__name__} needs n_params, a whole number, and identity() of shape (n_params,), "
-                f"but they are {n_params} and {shape}"
+                f"{type(family).__name__}.identity: expected a tensor of shape [{family.n_params}], got {shape}"
             )
         self.weight = nn.Parameter(torch.zeros(family.n_params, n_features))
         self.bias = nn.Parameter(identity.to(self.weight.dtype))

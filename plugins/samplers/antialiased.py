@@ -1,6 +1,7 @@
 """Linear interpolation that widens where the grid is coarse."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -20,8 +21,6 @@ class Antialiased(stnkit.KernelSampler):
     transformer that shrinks the image s times averages over s pixels to each side and does not alias.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
         max_footprint: the largest width in pixels, at least 1; what shrinks more aliases. The time of every
             pixel grows with its square, in 3-D its cube.
 
@@ -33,13 +32,8 @@ class Antialiased(stnkit.KernelSampler):
 
     normalized = True
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-        max_footprint: float = 4.0,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, max_footprint: float = 4.0, **padding: Any) -> None:
+        super().__init__(**padding)
         if not 1 <= max_footprint < float("inf"):
             raise stnkit.errors.InputError(f"max_footprint must be at least 1 pixel, but {max_footprint} was given")
         self.max_footprint = max_footprint

@@ -1,6 +1,7 @@
 """Keys' cubic convolution."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,8 +20,6 @@ class Bicubic(stnkit.PaddedSampler):
     It interpolates, its derivative is continuous, and it overshoots where the image jumps.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
         a: the slope of the kernel at d = 1: −0.75 in PyTorch and OpenCV; −0.5, Catmull-Rom, is exact for
             quadratic images. Images of two dimensions with −0.75 take torch's own kernel, which is several
             times faster than ours.
@@ -33,14 +32,8 @@ class Bicubic(stnkit.PaddedSampler):
     Source: Keys, Cubic convolution interpolation for digital image processing, IEEE ASSP 29(6), 1981.
     """
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-        a: float = _TORCH_A,
-        double_backward: bool = False,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, a: float = _TORCH_A, double_backward: bool = False, **padding: Any) -> None:
+        super().__init__(**padding)
         if not -10 <= a <= 10:
             raise stnkit.errors.InputError(f"a must be between -10 and 10, such as -0.75 or -0.5, but {a} was given")
         self.a = a

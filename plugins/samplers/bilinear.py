@@ -1,6 +1,7 @@
 """Linear interpolation."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -15,8 +16,6 @@ class Bilinear(stnkit.PaddedSampler):
     The gradient to the grid is a sub-gradient at pixel centers, where the kernel has its kinks.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
         double_backward: whether the gradient can be differentiated again, whatever the version of torch, at
             several times the time; the values are the same.
 
@@ -26,13 +25,8 @@ class Bilinear(stnkit.PaddedSampler):
     Source: Jaderberg et al. 2015, equations 5 to 7.
     """
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-        double_backward: bool = False,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, double_backward: bool = False, **padding: Any) -> None:
+        super().__init__(**padding)
         self.double_backward = double_backward
         self._triangle = _Triangle(self.sample_padding)
 

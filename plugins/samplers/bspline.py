@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +24,6 @@ class BSpline(stnkit.KernelSampler):
     With zeros, fill and border the spline is solved for 12 pixels beyond the image and cut off there.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
         order: of the spline's polynomials, 2 to 5.
 
     Raises:
@@ -34,13 +33,8 @@ class BSpline(stnkit.KernelSampler):
         16(6), 1999.
     """
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-        order: int = 3,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, order: int = 3, **padding: Any) -> None:
+        super().__init__(**padding)
         if order not in (2, 3, 4, 5):
             raise stnkit.errors.InputError(f"order must be 2, 3, 4 or 5, but {order} was given")
         self.order = order

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -18,8 +19,6 @@ class Gaussian(stnkit.KernelSampler):
     It does not interpolate: the identity grid gives the smoothed image. Its gradient to the grid reaches 4σ.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
         sigma: σ in pixels, at least 0.1. Pixels within 4σ are read, rounded up to whole pixels.
 
     Raises:
@@ -28,13 +27,8 @@ class Gaussian(stnkit.KernelSampler):
 
     normalized = True
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-        sigma: float = 0.5,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, sigma: float = 0.5, **padding: Any) -> None:
+        super().__init__(**padding)
         # Much narrower, all weights would round to zero halfway between two pixels.
         if not (math.isfinite(sigma) and sigma >= 0.1):
             raise stnkit.errors.InputError(f"sigma must be at least 0.1 pixels, but {sigma} was given")

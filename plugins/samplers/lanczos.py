@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -17,8 +18,6 @@ class Lanczos(stnkit.KernelSampler):
     image jumps.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
         lobes: half the width of the kernel in pixels, at least 1; the time grows with its square, in 3-D its
             cube.
 
@@ -30,13 +29,8 @@ class Lanczos(stnkit.KernelSampler):
 
     normalized = True
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-        lobes: int = 3,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, lobes: int = 3, **padding: Any) -> None:
+        super().__init__(**padding)
         if lobes < 1:
             raise stnkit.errors.InputError(f"lobes must be a whole number, at least 1, but {lobes} was given")
         self.lobes = lobes

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -24,8 +25,6 @@ class Multisample(stnkit.PaddedSampler):
     drawn once, so that a run is reproducible and the sampler traceable.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
         samples: number of auxiliary points, at least 4; each costs a bilinear sample without gradient, and
             all of them only where the grid wants a gradient.
         radius: standard deviation of the noise in pixels of the image, 0.1 to 1000.
@@ -40,15 +39,8 @@ class Multisample(stnkit.PaddedSampler):
 
     exact_gradient = False
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-        samples: int = 8,
-        radius: float = 2.0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, samples: int = 8, radius: float = 2.0, seed: int = 0, **padding: Any) -> None:
+        super().__init__(**padding)
         if samples < 4:
             raise stnkit.errors.InputError(f"samples must be a whole number, at least 4, but {samples} was given")
         if not 0.1 <= radius <= 1000:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,22 +17,14 @@ class Nearest(stnkit.PaddedSampler):
     Its gradient to the grid is zero: nothing upstream learns through it, and a warning says so once.
     Halfway between two centers the pixel of the even index is taken, in floating point.
 
-    Args:
-        padding: what is read outside of the image: zeros, border, reflection, circular or fill.
-        fill_value: the constant that fill reads, a number or one for each channel.
-
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
     """
 
     exact_gradient = False
 
-    def __init__(
-        self,
-        padding: stnkit.samplers.Padding | str = stnkit.samplers.Padding.zeros,
-        fill_value: float | list[float] = 0.0,
-    ) -> None:
-        super().__init__(padding, fill_value)
+    def __init__(self, **padding: Any) -> None:
+        super().__init__(**padding)
         self._warned = False
 
     def sample(

@@ -28,16 +28,11 @@ class Affine(stnkit.MatrixFamily):
 
     def __init__(self, ndim: int = 2) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
-        self.ndim = ndim
+        self.ndim = stnkit.coordinates.check_ndim(ndim)
         self.n_params = ndim * (ndim + 1)
 
     def identity(self) -> Float[Tensor, " P"]:
         return torch.eye(self.ndim, self.ndim + 1, dtype=torch.float64).flatten()
-
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
-        return stnkit.coordinates.with_last_row(self.rows(theta))
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         return theta.view(-1, self.ndim, self.ndim + 1)

@@ -8,10 +8,6 @@ from torch import Tensor
 
 import stnkit
 
-# Log-scales beyond ± this stay there: e⁴⁰ is far outside of every image, and neither it nor its square or
-# inverse overflows in float32, so that gradients stay finite.
-LIMIT = 40.0
-
 
 class Attention(stnkit.MatrixFamily):
     """T_θ(p) = e^s p + t: the output shows the part of the input of half-size e^s about t.
@@ -28,11 +24,8 @@ class Attention(stnkit.MatrixFamily):
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(3, dtype=torch.float64)
 
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
-        return stnkit.coordinates.with_last_row(self.rows(theta))
-
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        scale = theta[:, :1].clamp(-LIMIT, LIMIT).exp()
+        scale = stnkit.families.bounded_exp(theta[:, :1])
         linear = scale[..., None] * torch.eye(2, dtype=theta.dtype, device=theta.device)
         return torch.cat([linear, theta[:, 1:, None]], dim=-1)
 

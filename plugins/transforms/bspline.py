@@ -1,7 +1,7 @@
 """Free-form deformations by cubic B-splines."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float, Int
@@ -40,15 +40,9 @@ class BSpline(stnkit.TransformFamily):
 
     def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
-        counts = [8] * ndim if control_points is None else list(control_points)
-        if len(counts) != ndim or any(type(n) is not int or n < REACH for n in counts):
-            raise stnkit.errors.InputError(
-                f"control_points must be {ndim} whole numbers, each at least {REACH}, but {counts} was given"
-            )
-        self.ndim = ndim
-        self.control_points = tuple(counts)
+        self.ndim = coordinates.check_ndim(ndim)
+        counts = [8] * ndim if control_points is None else control_points
+        self.control_points = coordinates.check_counts("control_points", counts, ndim, at_least=REACH)
         self.n_params = ndim * math.prod(counts)
 
     def identity(self) -> Float[Tensor, "P"]:
@@ -56,25 +50,21 @@ class BSpline(stnkit.TransformFamily):
 
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_θ at any points: each reads the 4^ndim control points that reach it, and no others."""
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
-        displacements = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim).to(points.dtype)
+        displacements = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
         first, weights = self._support(points)
         first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
         return points + self._summed(displacements, first, weights, axis=0, offset=0).transpose(1, 2)
 
-    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+    @stnkit.families.bounded
+    def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis.
 
-        On [-1, 1] the splines reproduce the identity, and it could be added to θ, but then the products round it, by
-        1e-4 of a pixel at 1024.
+        The splines reproduce the identity on [-1, 1], but adding it to θ would let the products round it, by 1e-4 of a
+        pixel at 1024.
         """
-        theta = self.check_theta(theta)
-        size = coordinates.check_size(size, self.ndim)
-        far = coordinates.OUTSIDE
-        # The basis is a partition of unity: what is bounded here stays so.
-        bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        return stnkit.families.displaced_lattice(bounded.view(-1, self.ndim, *self.control_points), size, _axis_basis)
+        # The basis is a partition of unity: bounded displacements give a bounded grid.
+        displacements = coordinates.finite(theta).view(-1, self.ndim, *self.control_points)
+        return stnkit.families.displaced_lattice(displacements, size, _axis_basis)
 
     def _summed(
         self, displacements: Tensor, first: Tensor, weights: list[list[Tensor]], axis: int, offset: int
@@ -98,13 +88,13 @@ class BSpline(stnkit.TransformFamily):
     ) -> tuple[Int[Tensor, "b N"], list[list[Float[Tensor, "b 1 N"]]]]:
         """Flat index of the first control point that reaches each point, and for each axis four weights.
 
-        Beyond the lattice the nearest four are taken, which β itself gives the weight 0 in the end.
+        Beyond the lattice the nearest four are taken, whose weights β fade to 0.
         """
         first = torch.zeros(points.shape[:2], dtype=torch.int64, device=points.device)
         weights = []
         for axis, n in enumerate(self.control_points):
             position = self._position(points[..., self.ndim - 1 - axis], axis)
-            # Without NaN and within the lattice before it becomes an index; the weights keep the NaN.
+            # An index must be no NaN and within the lattice; the weights keep the NaN.
             start = torch.nan_to_num(position.detach(), nan=1.0).clamp(1, n - 3).floor() - 1
             first = first * n + start.long()
             weights.append([_beta(position - start - j).unsqueeze(1) for j in range(REACH)])
@@ -116,7 +106,7 @@ def _in_spacings(coordinate: Float[Tensor, "*any"], n_points: int) -> Float[Tens
     return (coordinate + 1) * ((n_points - 3) / 2) + 1
 
 
-@stnkit.families.cached  # on small images its many small steps cost as much as the products
+@stnkit.families.cached  # on small images its many small operations cost as much as the products
 def _axis_basis(n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels n"]:
     pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
     indices = torch.arange(n_points, dtype=torch.float64, device=device)

@@ -1,6 +1,6 @@
 """Several families in a row, with a single sampling of the image."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
@@ -53,23 +53,17 @@ class Compose(stnkit.TransformFamily):
 
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_1(T_2(… T_n(p)))."""
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
-        return self._outer_stages(theta, self._families()[-1](self._parts(theta)[-1], points))
+        return self._outer_stages(theta, self._families()[-1](self._split(theta)[-1], points))
 
-    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+    @stnkit.families.bounded
+    def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`: the last stage's grid, mapped by the others."""
-        theta = self.check_theta(theta)
-        size = coordinates.check_size(size, self.ndim)
-        with coordinates.full_precision(theta):
-            source = self._families()[-1].grid(self._parts(theta)[-1], size).flatten(1, -2)
-            return self._outer_stages(theta, source).view(theta.shape[0], *size, self.ndim)
+        source = self._families()[-1].grid(self._split(theta)[-1], size).flatten(1, -2)
+        return self._outer_stages(theta, source).view(theta.shape[0], *size, self.ndim)
 
-    def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+    def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_n⁻¹(… T_2⁻¹(T_1⁻¹(q))); NaN where a stage has no solution."""
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
-        for family, part in zip(self._families(), self._parts(theta), strict=True):
+        for family, part in zip(self._families(), self._split(theta), strict=True):
             # A stage that iterates sees points that it can find, whatever became of the others.
             unsolved = points.isnan().any(dim=-1, keepdim=True)
             found = family.inverse(part, torch.where(unsolved, 0.0, points))
@@ -80,18 +74,17 @@ class Compose(stnkit.TransformFamily):
         self, theta: Float[Tensor, "B P"], source: Float[Tensor, "B N ndim"]
     ) -> Float[Tensor, "B N ndim"]:
         near = _near(source)
-        for family, part in zip(self._families()[-2::-1], self._parts(theta)[-2::-1], strict=True):
+        for family, part in zip(self._families()[-2::-1], self._split(theta)[-2::-1], strict=True):
             # What is lost goes through as the center, where every stage has finite values and gradients, and stays
             # where it was lost, on its side of the image.
             source = torch.where(near, family(part, torch.where(near, source, 0.0)), source)
             near = near & _near(source)
-        far = coordinates.OUTSIDE
-        return torch.nan_to_num(source, nan=far, posinf=far, neginf=-far).clamp(-far, far)
+        return coordinates.finite(source)
 
     def _families(self) -> list[stnkit.TransformFamily]:
         return [cast(stnkit.TransformFamily, stage) for stage in self.stages]
 
-    def _parts(self, theta: Float[Tensor, "B P"]) -> tuple[Tensor, ...]:
+    def _split(self, theta: Float[Tensor, "B P"]) -> tuple[Tensor, ...]:
         return torch.split(theta, [family.n_params for family in self._families()], dim=1)
 
 

@@ -1,7 +1,7 @@
 """Dense displacement fields, given at a coarse resolution."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import torch
 from jaxtyping import Float, Int
@@ -35,15 +35,9 @@ class Displacement(stnkit.TransformFamily):
 
     def __init__(self, resolution: list[int] | None = None, ndim: int = 2) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
-        counts = [8] * ndim if resolution is None else list(resolution)
-        if len(counts) != ndim or any(type(n) is not int or n < 1 for n in counts):
-            raise stnkit.errors.InputError(
-                f"resolution must be {ndim} whole numbers, each at least 1, but {counts} was given"
-            )
-        self.ndim = ndim
-        self.resolution = tuple(counts)
+        self.ndim = coordinates.check_ndim(ndim)
+        counts = [8] * ndim if resolution is None else resolution
+        self.resolution = coordinates.check_counts("resolution", counts, ndim, at_least=1)
         self.n_params = ndim * math.prod(counts)
 
     def identity(self) -> Float[Tensor, "P"]:
@@ -51,9 +45,7 @@ class Displacement(stnkit.TransformFamily):
 
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_θ at any points: each reads the 2^ndim cells around it."""
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
-        field = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim).to(points.dtype)
+        field = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
         first, fractions = self._cells(points)
         first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
         return points + self._interpolated(field, first, fractions, axis=0, offset=0).transpose(1, 2)
@@ -71,14 +63,12 @@ class Displacement(stnkit.TransformFamily):
         there = self._interpolated(field, first, fractions, axis + 1, offset + stride)
         return here * (1 - fractions[axis]) + there * fractions[axis]
 
-    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+    @stnkit.families.bounded
+    def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`, as one product with a small matrix for each axis."""
-        theta = self.check_theta(theta)
-        size = coordinates.check_size(size, self.ndim)
-        far = coordinates.OUTSIDE
-        # Interpolation is an average: what is bounded here stays so.
-        bounded = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-        return stnkit.families.displaced_lattice(bounded.view(-1, self.ndim, *self.resolution), size, _tents)
+        # Interpolation is an average: bounded displacements give a bounded grid.
+        displacements = coordinates.finite(theta).view(-1, self.ndim, *self.resolution)
+        return stnkit.families.displaced_lattice(displacements, size, _tents)
 
     def _cells(self, points: Float[Tensor, "b N ndim"]) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
         """Flat index of the first cell that each point reads, and the weight of the next along each axis."""
@@ -87,16 +77,16 @@ class Displacement(stnkit.TransformFamily):
         fractions = []
         for axis, n in enumerate(self.resolution):
             index = pixels[..., self.ndim - 1 - axis].clamp(0, n - 1)
-            # Without NaN before it becomes an index; the weight keeps the NaN.
+            # An index must be no NaN; the weight keeps the NaN.
             start = torch.nan_to_num(index.detach(), nan=0.0).clamp(0, max(n - 2, 0)).floor()
             first = first * n + start.long()
             fractions.append((index - start).unsqueeze(1))
         return first, fractions
 
 
-@stnkit.families.cached  # on small images its many small steps cost as much as the products
+@stnkit.families.cached  # on small images its many small operations cost as much as the products
 def _tents(n_cells: int, n_pixels: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "pixels n"]:
-    """How much each pixel center reads of each cell."""
+    """The weight of each cell at each pixel center."""
     pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
     index = (((pixels + 1) * n_cells - 1) / 2).clamp(0, n_cells - 1)
     cells = torch.arange(n_cells, dtype=torch.float64, device=device)

@@ -44,7 +44,7 @@ class Homography4(stnkit.MatrixFamily):
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(8, dtype=torch.float64)
 
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         corners, planar, sides = _constants(theta.device)
         far = stnkit.coordinates.OUTSIDE
         # In float64, as the areas are differences of products.
@@ -66,14 +66,14 @@ class Homography4(stnkit.MatrixFamily):
         lifted = matrix @ corners
         source, w = lifted[:, :2], lifted[:, 2:]
         exists = source.abs() < stnkit.coordinates.OUTSIDE * w.abs()
-        # Nothing is divided by 0, or the gradient would be NaN even where the result is not used.
+        # Mask zeros before the division, or their NaN gradients leak into the results that are used.
         source = torch.where(exists, source / torch.where(exists, w, 1.0), torch.nan)
         return (source - corners[:2]).flatten(start_dim=1)
 
 
 @stnkit.families.cached
 def _constants(device: torch.device) -> tuple[Tensor, ...]:
-    """The corners, (4, 3) and planar (2, 4), and what takes source corners to the sides of all triangles, (4, 8).
+    """The corners, (4, 3) and planar (2, 4), and the matrix from source corners to the sides of all triangles, (4, 8).
 
     The sides from the first corner of each triangle to its second, then those to its third.
     """

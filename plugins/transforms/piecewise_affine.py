@@ -61,15 +61,9 @@ class PiecewiseAffine(stnkit.LinearFamily):
 
     def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
-        shape = [4] * ndim if control_points is None else control_points
-        if len(shape) != ndim or any(type(n) is not int or n < 2 for n in shape):
-            raise stnkit.errors.InputError(
-                f"control_points must be {ndim} whole numbers, each at least 2, but {shape} was given"
-            )
-        self.ndim = ndim
-        self.control_points = tuple(shape)
+        self.ndim = stnkit.coordinates.check_ndim(ndim)
+        counts = [4] * ndim if control_points is None else control_points
+        shape = self.control_points = stnkit.coordinates.check_counts("control_points", counts, ndim, at_least=2)
         self.n_params = ndim * math.prod(shape)
         # In the order of coordinates, x first: cells on each axis, and how far apart neighbors lie in θ.
         self._cells = torch.tensor(shape[::-1], dtype=torch.float64) - 1
@@ -89,7 +83,8 @@ class PiecewiseAffine(stnkit.LinearFamily):
         vertices, weights = self._locate(points)
         return points.new_zeros(points.shape[0], self.n_params // self.ndim).scatter(1, vertices, weights)
 
-    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
+    @stnkit.families.bounded
+    def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """Multilinear interpolation and its difference to the piecewise affine, as products along each axis.
 
         In a cell T = Σ_S m_S · min_{i∈S} u_i over the sets S of axes, where m_S is the mixed difference of θ
@@ -97,52 +92,44 @@ class PiecewiseAffine(stnkit.LinearFamily):
         interpolation. So the difference has a term m_S · (min − product) for each S of two or more axes, and
         m_S is constant in a cell.
         """
-        theta = self.check_theta(theta)
-        size = stnkit.coordinates.check_size(size, self.ndim)
         if self._is_dense(theta, size):
-            return super().grid(theta, size)
-        far = stnkit.coordinates.OUTSIDE
-        with stnkit.coordinates.full_precision(theta):
-            planes = torch.nan_to_num(theta, nan=far, posinf=far, neginf=-far).clamp(-far, far)
-            planes = planes.reshape(-1, *self.control_points)
-            if stnkit.coordinates.products_are_narrowed():
-                planes = planes.double()
-            axes = [_axis(m, n, planes) for m, n in zip(size, self.control_points, strict=True)]
-            source = _product(planes, [axis.hats for axis in axes])
-            for count in range(2, self.ndim + 1):
-                for chosen in itertools.combinations(range(self.ndim), count):
-                    steps = [axis.step if d in chosen else axis.lower for d, axis in enumerate(axes)]
-                    fractions = [axes[d].fraction.view(-1, *[1] * (self.ndim - 1 - d)) for d in chosen]
-                    smallest = functools.reduce(torch.minimum, fractions)
-                    excess = smallest - functools.reduce(torch.mul, fractions)
-                    source = torch.addcmul(source, _product(planes, steps), excess)
+            return self.planar_grid(theta, size)
+        planes = stnkit.coordinates.finite(theta).reshape(-1, *self.control_points)
+        if stnkit.coordinates.products_are_narrowed():
+            planes = planes.double()
+        axes = [_axis(m, n, planes) for m, n in zip(size, self.control_points, strict=True)]
+        source = _product(planes, [axis.hats for axis in axes])
+        for count in range(2, self.ndim + 1):
+            for chosen in itertools.combinations(range(self.ndim), count):
+                steps = [axis.step if d in chosen else axis.lower for d, axis in enumerate(axes)]
+                fractions = [axes[d].fraction.view(-1, *[1] * (self.ndim - 1 - d)) for d in chosen]
+                smallest = functools.reduce(torch.minimum, fractions)
+                excess = smallest - functools.reduce(torch.mul, fractions)
+                source = torch.addcmul(source, _product(planes, steps), excess)
         return source.to(theta.dtype).view(theta.shape[0], self.ndim, *size).movedim(1, -1)
 
-    def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+    def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """The affine inverse of the piece whose image holds q, in closed form; NaN where there is none.
 
         All pieces are tried, those at the border with what they extend to outside of the mesh. Where several
         hold q, one of them on the mesh is taken if there is any.
         """
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
         batch = theta.shape[0]
-        with stnkit.coordinates.full_precision(theta):
-            nodes = theta.double().reshape(batch, self.ndim, self.n_params // self.ndim)
-            q = points.double().expand(batch, -1, -1)
-            rounding = ROUNDING * torch.finfo(points.dtype).eps
-            piece, held = self._piece_of(nodes.detach(), q.detach(), max(TOLERANCE, rounding))
-            # Its corners (B, ndim, N, ndim + 1), and u in the order in which the piece goes along the axes.
-            corners = self._gather(nodes, self.triangles.to(q.device)[piece])
-            edges = torch.where(held[..., None, None], corners.diff(dim=-1).movedim(1, 2), self._eye(q))
-            along, _ = torch.linalg.solve_ex(edges, (q - corners[..., 0].movedim(1, 2))[..., None])
-            u = along[..., 0].gather(-1, self._piece_order.to(q.device).argsort(dim=-1)[piece])
-            p = 2 * (self._piece_cell.to(q)[piece] + u) / self._cells.to(q) - 1
-            with torch.no_grad():
-                vertices, weights = self._locate(p.reshape(-1, self.ndim))
-                there = self._gather(nodes, vertices.view(batch, -1, self.ndim + 1))
-                back = (there * weights.view(batch, 1, -1, self.ndim + 1)).sum(dim=-1).movedim(1, 2)
-                right = (back - q).norm(dim=-1) <= max(RESIDUAL, rounding) * q.norm(dim=-1).clamp_min(1)
+        nodes = theta.double().reshape(batch, self.ndim, self.n_params // self.ndim)
+        q = points.double().expand(batch, -1, -1)
+        rounding = ROUNDING * torch.finfo(points.dtype).eps
+        piece, held = self._piece_of(nodes.detach(), q.detach(), max(TOLERANCE, rounding))
+        # Its corners (B, ndim, N, ndim + 1), and u in the order in which the piece goes along the axes.
+        corners = self._gather(nodes, self.triangles.to(q.device)[piece])
+        edges = torch.where(held[..., None, None], corners.diff(dim=-1).movedim(1, 2), self._eye(q))
+        along, _ = torch.linalg.solve_ex(edges, (q - corners[..., 0].movedim(1, 2))[..., None])
+        u = along[..., 0].gather(-1, self._piece_order.to(q.device).argsort(dim=-1)[piece])
+        p = 2 * (self._piece_cell.to(q)[piece] + u) / self._cells.to(q) - 1
+        with torch.no_grad():
+            vertices, weights = self._locate(p.reshape(-1, self.ndim))
+            there = self._gather(nodes, vertices.view(batch, -1, self.ndim + 1))
+            back = (there * weights.view(batch, 1, -1, self.ndim + 1)).sum(dim=-1).movedim(1, 2)
+            right = (back - q).norm(dim=-1) <= max(RESIDUAL, rounding) * q.norm(dim=-1).clamp_min(1)
         return torch.where((held & right)[..., None], p, torch.nan).to(points.dtype)
 
     def folds(self, theta: Float[Tensor, "B P"]) -> Bool[Tensor, "B T"]:

@@ -26,14 +26,14 @@ class Projective(stnkit.MatrixFamily):
     def identity(self) -> Float[Tensor, " P"]:
         return torch.eye(3, dtype=torch.float64).flatten()[:-1]
 
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         return torch.cat([theta, torch.ones_like(theta[:, :1])], dim=-1).view(-1, 3, 3)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         entries = matrix.flatten(start_dim=1)
         last = entries[:, 8:]
         exists = last != 0
-        # Nothing is divided by 0, or the gradient would be NaN even where the result is not used.
+        # Mask zeros before the division, or their NaN gradients leak into the results that are used.
         return torch.where(exists, entries[:, :8] / torch.where(exists, last, 1.0), torch.nan)
 
 

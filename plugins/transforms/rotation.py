@@ -32,15 +32,10 @@ class Rotation(stnkit.MatrixFamily):
 
     def __init__(self, aspect: float = 1.0) -> None:
         super().__init__()
-        if not 1e-3 <= aspect <= 1e3:
-            raise stnkit.errors.InputError(f"aspect must be between 0.001 and 1000, but {aspect} was given")
-        self.aspect = aspect
+        self.aspect = stnkit.coordinates.check_aspect(aspect)
 
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(1, dtype=torch.float64)
-
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
-        return stnkit.coordinates.with_last_row(self.rows(theta))
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         cos, sin = torch.cos(theta), torch.sin(theta)

@@ -8,10 +8,6 @@ from torch import Tensor
 
 import stnkit
 
-# Log-scales beyond ± this stay there: e⁴⁰ is far outside of every image, and neither it nor its square or
-# inverse overflows in float32, so that gradients stay finite.
-LIMIT = 40.0
-
 
 class Scale(stnkit.MatrixFamily):
     """T_θ(p) = diag(e^θ) p: a positive θ makes the image appear smaller.
@@ -31,20 +27,15 @@ class Scale(stnkit.MatrixFamily):
 
     def __init__(self, isotropic: bool = True, ndim: int = 2) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
-        self.ndim = ndim
+        self.ndim = stnkit.coordinates.check_ndim(ndim)
         self.isotropic = isotropic
         self.n_params = 1 if isotropic else ndim
 
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
-        return stnkit.coordinates.with_last_row(self.rows(theta))
-
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        scales = theta.clamp(-LIMIT, LIMIT).exp()
+        scales = stnkit.families.bounded_exp(theta)
         return scales[..., None] * torch.eye(self.ndim, self.ndim + 1, dtype=theta.dtype, device=theta.device)
 
     def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:

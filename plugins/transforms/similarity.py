@@ -8,10 +8,6 @@ from torch import Tensor
 
 import stnkit
 
-# Log-scales beyond ± this stay there: e⁴⁰ is far outside of every image, and neither it nor its square or
-# inverse overflows in float32, so that gradients stay finite.
-LIMIT = 40.0
-
 
 class Similarity(stnkit.MatrixFamily):
     """T_θ(p) = e^s S⁻¹ R S p + t with R = [cos α, −sin α; sin α, cos α] and S = diag(aspect, 1).
@@ -37,19 +33,14 @@ class Similarity(stnkit.MatrixFamily):
 
     def __init__(self, aspect: float = 1.0) -> None:
         super().__init__()
-        if not 1e-3 <= aspect <= 1e3:
-            raise stnkit.errors.InputError(f"aspect must be between 0.001 and 1000, but {aspect} was given")
-        self.aspect = aspect
+        self.aspect = stnkit.coordinates.check_aspect(aspect)
 
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(4, dtype=torch.float64)
 
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
-        return stnkit.coordinates.with_last_row(self.rows(theta))
-
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         angle, log_scale, tx, ty = theta.unbind(dim=-1)
-        scale = log_scale.clamp(-LIMIT, LIMIT).exp()
+        scale = stnkit.families.bounded_exp(log_scale)
         cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
         return torch.stack([cos, sin / -self.aspect, tx, sin * self.aspect, cos, ty], dim=-1).view(-1, 2, 3)
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 import stnkit
 
-# Control points that are nearer to each other than this count as one.
+# Control points closer to each other than this coincide.
 COINCIDENT = 1e-9
 # Sums of weights this large (a regular lattice has them from 9 × 9 on, close points earlier) lose more than 1e-5 of
 # a grid in float32.
 LARGE_WEIGHTS = 20.0
-# The same for the functions that are 1 at one control point, seen at so many points along each axis. (A regular lattice
-# has none above 1.)
+# The same for the cardinal functions, evaluated at this number of points along each axis. (Those of a regular lattice
+# do not exceed 1.)
 LARGE_CARDINAL = 4.0
 PROBES = 16
 
@@ -55,13 +55,11 @@ class ThinPlateSpline(stnkit.LinearFamily):
         ndim: int = 2,
     ) -> None:
         super().__init__()
-        if ndim not in (2, 3):
-            raise stnkit.errors.InputError(f"ndim must be 2 or 3, but {ndim} was given")
         if not 0 <= regularization < math.inf:
             raise stnkit.errors.InputError(
                 f"regularization must be a finite number of at least 0, but {regularization} was given"
             )
-        self.ndim = ndim
+        self.ndim = stnkit.coordinates.check_ndim(ndim)
         self.regularization = float(regularization)
         self.control_points = _positions([4] * ndim if control_points is None else control_points, ndim)
         self.reflections = _reflections(self.control_points)
@@ -71,7 +69,11 @@ class ThinPlateSpline(stnkit.LinearFamily):
         self.wide = float(self._weights.abs().max()) > LARGE_WEIGHTS or None
         no_bend = torch.zeros(ndim, self.control_points.shape[0] + 1, dtype=torch.float64)
         self._weights_of_identity = torch.cat([no_bend, torch.eye(ndim, dtype=torch.float64)], dim=1)
-        self._cardinal = _CardinalSpline(self.control_points, self._weights, self.reflections)
+        self._control_points_planar = self.control_points.T.contiguous()
+        # Between points that are very close the cardinal functions are large, of both signs.
+        probes = stnkit.coordinates.lattice([PROBES] * ndim, dtype=torch.float64).view(-1, ndim)
+        self._cardinal_is_wide = float(self._cardinal_functions(probes).abs().max()) > LARGE_CARDINAL
+        self._cardinal_basis = stnkit.families.LatticeBasis()
 
     def identity(self) -> Float[Tensor, "P"]:
         return self.control_points.T.flatten()
@@ -81,64 +83,39 @@ class ThinPlateSpline(stnkit.LinearFamily):
 
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         # The weights of the identity are known; solved for like the rest they are off by 1e-11 at 32 × 32.
-        n_points = self.control_points.shape[0]
-        displacement = (theta - self.identity().to(theta)).reshape(-1, n_points)
-        weights = (displacement @ self._weights.to(theta).T).view(theta.shape[0], self.ndim, self._weights.shape[0])
+        displacements = self._displacements(theta).flatten(0, 1)
+        weights = (displacements @ self._weights.to(theta).T).view(theta.shape[0], self.ndim, self._weights.shape[0])
         return weights + self._weights_of_identity.to(theta)
 
-    def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
-        """The planar product of the control points' displacements with what one of them does, where that is kept.
+    @stnkit.families.bounded
+    def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
+        """T_θ(p) = p + Σ_k (θ_k − c_k) C_k(p), C_k the spline of the value 1 at c_k and 0 at the other points.
 
-        The same spline, with the system solved for the lattice once and not for every θ. On a regular lattice of
-        control points no term is larger than a displacement, so that float32 can add them. Where it is too large to
-        keep, it would cost more than the kernels.
+        The same spline, with its system solved for the lattice once and not for every θ; with λ or without,
+        Σ c_k C_k(p) = p. On a regular lattice of control points no term is larger than a displacement, so float32 can
+        add them. A basis too large for the cache would cost more than the kernels, and gives way to them.
         """
-        theta = self.check_theta(theta)
-        size = stnkit.coordinates.check_size(size, self.ndim)
-        return self._cardinal.grid(theta, size) if self._cardinal.keeps(theta, size) else super().grid(theta, size)
+        displacements = self._displacements(theta.double())
+        position = _position(self.ndim, displacements.dtype, displacements.device)
+        coefficients = torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
+        dtype = stnkit.families.sum_dtype(coefficients.shape[-1], theta.dtype, self._cardinal_is_wide)
+        coefficients = coefficients.to(dtype)
+        if not self._cardinal_basis.is_cacheable(coefficients, size, self.reflections):
+            return self.planar_grid(theta, size)
+        functions = self._cardinal_functions
+        return self._cardinal_basis.product(functions, coefficients, size, theta.dtype, self.reflections).movedim(1, -1)
 
     def extra_repr(self) -> str:
         return f"{self.control_points.shape[0]} control points, regularization={self.regularization}"
 
-
-class _CardinalSpline(stnkit.LinearFamily):
-    """T_θ(p) = p + Σ_k (θ_k − c_k) C_k(p), with C_k the spline of the value 1 at c_k and 0 at the other points.
-
-    The coefficients are affine in θ and the map is linear: with λ or without, Σ c_k C_k(p) = p.
-
-    Args:
-        control_points: of the spline.
-        weights: of its kernels, 1, x and y (and z), for the value 1 at each control point.
-        reflections: how it is seen in a mirror: the same for its kernels and for these functions.
-    """
-
-    def __init__(
-        self,
-        control_points: Float[Tensor, "K ndim"],
-        weights: Float[Tensor, "functions K"],
-        reflections: tuple[stnkit.families.Reflection, ...],
-    ) -> None:
-        super().__init__()
-        self.ndim, self.n_params = control_points.shape[1], control_points.numel()
-        self.reflections = reflections
-        self._control_points, self._weights = control_points, weights
-        self._control_points_planar = control_points.T.contiguous()
-        # Between points that are very close the functions are large, of both signs.
-        lattice = stnkit.coordinates.lattice([PROBES] * self.ndim, dtype=torch.float64).view(-1, self.ndim)
-        self.wide = float(self.basis(lattice).abs().max()) > LARGE_CARDINAL
-
-    def identity(self) -> Float[Tensor, "P"]:
-        return self._control_points_planar.flatten()
-
-    def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
-        cardinal = _functions(points, self._control_points) @ self._weights.to(points)
-        return torch.cat([cardinal, torch.ones_like(points[:, :1]), points], dim=1)
-
-    def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
+    def _displacements(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         positions = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
-        displacements = positions - self._control_points_planar.to(theta)
-        position = _position(self.ndim, theta.dtype, theta.device)
-        return torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
+        return positions - self._control_points_planar.to(theta)
+
+    def _cardinal_functions(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N functions"]:
+        """C_k, then 1, x and y (and z)."""
+        cardinal = _functions(points, self.control_points) @ self._weights.to(points)
+        return torch.cat([cardinal, torch.ones_like(points[:, :1]), points], dim=1)
 
 
 @stnkit.families.cached
@@ -160,8 +137,8 @@ def _kernel(points: Float[Tensor, "N ndim"], control_points: Float[Tensor, "K nd
     squared = differences[0].square()
     for difference in differences[1:]:
         squared = torch.addcmul(squared, difference, difference)
-    # At a control point the logarithm and the root have no derivative, though the kernel has one, or is given
-    # one: 0. Replaced before they are taken, nothing infinite enters the first or the second backward pass.
+    # At a control point the logarithm and the root have no derivative, while that of the kernel is 0, or defined as
+    # 0. Mask the argument, so that no infinity enters the first or the second backward pass.
     apart = squared > torch.finfo(squared.dtype).tiny
     safe = torch.where(apart, squared, 1.0)
     if points.shape[1] == 2:
@@ -170,7 +147,7 @@ def _kernel(points: Float[Tensor, "N ndim"], control_points: Float[Tensor, "K nd
 
 
 def _weights(control_points: Float[Tensor, "K ndim"], regularization: float) -> Float[Tensor, "weights K"]:
-    """The matrix that takes the values at the control points to the K + ndim + 1 weights of the spline."""
+    """The matrix from the values at the control points to the K + ndim + 1 weights of the spline."""
     n_points, ndim = control_points.shape
     affine = np.column_stack([np.ones(n_points), control_points.numpy()])
     system = np.zeros((n_points + ndim + 1, n_points + ndim + 1))
@@ -182,7 +159,7 @@ def _weights(control_points: Float[Tensor, "K ndim"], regularization: float) -> 
 
 
 def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.families.Reflection, ...]:
-    """How the kernels and 1, x, y (, z) are seen in a mirror: none if the control points are not symmetric."""
+    """The symmetries of the kernels and 1, x, y (, z); none if the control points are not symmetric."""
     from scipy.spatial import KDTree  # slow to import, and only needed where a spline is made
 
     n_points, ndim = control_points.shape

@@ -1,10 +1,23 @@
 """The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
 
 from stnkit.families.caching import cached
-from stnkit.families.family import TransformFamily
+from stnkit.families.family import TransformFamily, bounded
+from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
+from stnkit.families.log_scale import bounded_exp
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.mirrored import Reflection
 from stnkit.families.tensor_product import displaced_lattice
 
-__all__ = ["LinearFamily", "MatrixFamily", "Reflection", "TransformFamily", "cached", "displaced_lattice"]
+__all__ = [
+    "LatticeBasis",
+    "LinearFamily",
+    "MatrixFamily",
+    "Reflection",
+    "TransformFamily",
+    "bounded",
+    "bounded_exp",
+    "cached",
+    "displaced_lattice",
+    "sum_dtype",
+]

@@ -1,61 +1,45 @@
 """A byte-bounded cache of constant tensors, safe under autograd, vmap and torch.compile."""
 
-import contextlib
 import functools
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
-from torch._guards import detect_fake_mode
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-# What one function keeps.
-KEPT_BYTES = 16 * 2**20
+from stnkit.families.thresholds import FUNCTION_CACHE_BYTES
+from stnkit.families.tracing import is_traced, plain_tensors
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made", Tensor, tuple[Tensor, ...])
-
-
-def is_traced() -> bool:
-    """Whether what is computed now is no real tensor, so that nothing is to be taken from a memory or kept."""
-    if torch.compiler.is_compiling():
-        return True
-    # Asked for first, as it costs nothing: counters of operations are such modes too, over real tensors.
-    return is_in_torch_dispatch_mode() and detect_fake_mode() is not None
-
-
-@contextlib.contextmanager
-def plain_tensors() -> Iterator[None]:
-    """What is made here is a plain tensor without a gradient, whatever the caller's function is transformed by."""
-    # One from inference mode would break a later backward pass, one of torch.func the next call of it.
-    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
-        yield
-
 
 # Every cache of this process, for `clear_caches`.
 _caches: "weakref.WeakSet[TensorCache[Any]]" = weakref.WeakSet()
 
 
 def clear_caches() -> None:
-    """Drop every cached tensor of this process: bases of families and constants of grids.
+    """Drop every cached tensor of this process: the bases of families and the constants of grids.
 
-    They are computed again where they are needed. For a program that must return memory, or a test.
+    They are computed again when they are needed. For a program that must return memory, and for tests.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.clear_caches()
     """
     for cache in list(_caches):
         cache.clear()
 
 
 class TensorCache(Generic[Made]):
-    """Tensors by what they were made from, bounded in bytes; a copy or a pickle of the cache is empty.
+    """An LRU cache of tensors, bounded in bytes; a copy or a pickle of it is empty.
 
-    The least recently used go first. One that is larger than the bound by itself is not kept.
+    An entry that exceeds the bound by itself is not stored.
 
     Args:
-        max_bytes: what all of them together may take.
+        max_bytes: bound of all entries together.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -64,17 +48,12 @@ class TensorCache(Generic[Made]):
         self._lock = threading.Lock()
         _caches.add(self)
 
-    def clear(self) -> None:
-        """Drop all entries."""
-        with self._lock:
-            self._entries.clear()
-
     def admits(self, n_bytes: int) -> bool:
-        """Whether something of that many bytes can be kept at all."""
+        """True if an entry of that many bytes can be stored."""
         return n_bytes <= self.max_bytes
 
     def get(self, key: Hashable) -> Made | None:
-        """What was made from the key, or None."""
+        """The entry of a key, or None."""
         if torch.compiler.is_compiling():
             # A traced program must not change what it was traced from.
             return self._entries.get(key)
@@ -87,7 +66,7 @@ class TensorCache(Generic[Made]):
         return found
 
     def put(self, key: Hashable, made: Made) -> None:
-        """Keep what was made, and forget the longest unused until all fit."""
+        """Store an entry, and evict the least recently used ones until all fit."""
         if is_traced() or not self.admits(_bytes(made)):
             return
         with self._lock:
@@ -97,6 +76,11 @@ class TensorCache(Generic[Made]):
                 _, oldest = self._entries.popitem(last=False)
                 n_bytes -= _bytes(oldest)
 
+    def clear(self) -> None:
+        """Drop all entries."""
+        with self._lock:
+            self._entries.clear()
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -105,14 +89,22 @@ class TensorCache(Generic[Made]):
 
 
 def cached(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
-    """The function, which makes a tensor or some from sizes, dtype and device, with its last results kept: up to 16 MB.
+    """A function of sizes, dtype and device whose last results are cached, up to 16 MB.
 
-    What is traced or compiled makes its own. Nobody may change a result in place.
+    A traced or compiled program computes its own. Results are shared: never change one in place.
 
     Args:
-        make: of hashable arguments, and without a gradient to anything.
+        make: of hashable arguments; returns one tensor or several, which depend on the arguments alone.
+
+    Example:
+        >>> import torch, stnkit
+        >>> @stnkit.families.cached
+        ... def ramp(n: int, device: torch.device):
+        ...     return torch.linspace(-1, 1, n, device=device)
+        >>> ramp(5, torch.device("cpu")) is ramp(5, torch.device("cpu"))
+        True
     """
-    cache: TensorCache[Made] = TensorCache(KEPT_BYTES)
+    cache: TensorCache[Made] = TensorCache(FUNCTION_CACHE_BYTES)
 
     @functools.wraps(make)
     def made(*arguments: Arguments.args, **options: Arguments.kwargs) -> Made:

@@ -1,30 +1,66 @@
 """TransformFamily: any differentiable map from output points to input points."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar, final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
+from stnkit.contract import Contract
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.newton import invert
 
+GridHook = TypeVar("GridHook", bound=Callable[..., Tensor])
 
-class TransformFamily(nn.Module, abc.ABC):
+
+def bounded(hook: GridHook) -> GridHook:
+    """Mark a `_grid` whose result is finite for every θ by construction: `grid` then saves a pass over it.
+
+    Args:
+        hook: the method of a family.
+    """
+    hook.is_bounded = True  # type: ignore[attr-defined]
+    return hook
+
+
+class TransformFamily(nn.Module, Contract):
     """T_θ: target point ↦ source point, for every θ of a family of maps.
 
-    A subclass sets `n_params` (and `ndim`, if it is not 2) and implements `identity` and `forward`.
+    A subclass sets `n_params` (and `ndim`, if it is not 2) and implements `identity` and `forward`. It may implement
+    the hooks `_grid` (a faster form of the grid), `_inverse` (a closed form) and `_compose`.
     Points are normalized, x before y (before z); [-1, 1] spans the outer edges of the image.
 
     Attributes:
         ndim: number of coordinates of a point, 2 or 3.
         n_params: P, the number of entries of θ.
+
+    Example:
+        >>> import torch, stnkit
+        >>> class Shift(stnkit.TransformFamily):
+        ...     n_params = 2
+        ...     def identity(self):
+        ...         return torch.zeros(2, dtype=torch.float64)
+        ...     def forward(self, theta, points):
+        ...         return points + theta[:, None]
+        >>> Shift().grid(torch.tensor([[1.0, 0.0]]), (1, 2))
+        tensor([[[[0.5000, 0.0000],
+                  [1.5000, 0.0000]]]])
     """
+
+    abstract_attributes: ClassVar[tuple[str, ...]] = ("n_params",)
+    renamed_methods: ClassVar[dict[str, str]] = {"grid": "_grid", "inverse": "_inverse", "compose": "_compose"}
 
     ndim: int = 2
     n_params: int
+
+    _grid_is_bounded: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._grid_is_bounded = getattr(cls._grid, "is_bounded", False)
 
     @abc.abstractmethod
     def identity(self) -> Float[Tensor, "P"]:
@@ -34,11 +70,27 @@ class TransformFamily(nn.Module, abc.ABC):
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_θ(p): the source points of target points.
 
+        Called with θ and points of one dtype, float32 or float64, their shapes checked, autocast off.
+
         Args:
             theta: one row of parameters for each element of the batch.
             points: normalized target points, for each element or (batch of 1) the same for all.
         """
 
+    @final  # type: ignore[misc]  # torch declares it an attribute
+    def __call__(self, theta: Tensor, points: Tensor) -> Tensor:
+        """T_θ(p), by the author's `forward`, in the wider dtype of θ and points and at least float32.
+
+        Raises:
+            InputError: when θ or the points have the wrong shape or are not real.
+        """
+        theta = self.check_theta(theta)
+        points = self.check_points(points, theta)
+        with coordinates.full_precision(theta):
+            source: Tensor = super().__call__(theta if theta.dtype == points.dtype else theta.to(points.dtype), points)
+        return source
+
+    @final
     def grid(self, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B *size ndim"]:
         """T_θ on the pixel centers of an output of `size`: finite for every θ, in float32 or wider.
 
@@ -47,45 +99,93 @@ class TransformFamily(nn.Module, abc.ABC):
             size: of the output, (H, W) or (D, H, W).
 
         Raises:
-            InputError: when θ has the wrong width or the size is not `ndim` positive whole numbers, or `forward` gives
-                something else than a point for each point.
+            InputError: when θ has the wrong width, the size is not `ndim` positive whole numbers, or the author's
+                `forward` or `_grid` returns another shape.
         """
         theta = self.check_theta(theta)
         size = coordinates.check_size(size, self.ndim)
-        target = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).view(1, -1, self.ndim)
         with coordinates.full_precision(theta):
-            source = self(theta, target)
-        if source.ndim != 3 or source.shape[1:] != target.shape[1:]:
-            raise InputError(
-                f"{type(self).__name__}.forward must give points of shape {(len(theta), *target.shape[1:])}, "
-                f"but some of shape {tuple(source.shape)} were given"
-            )
-        return coordinates.finite(source).view(theta.shape[0], *size, self.ndim)
+            grid = self._grid(theta, size)
+        if grid.shape[1:] != (*size, self.ndim):
+            expected = [len(theta), *size, self.ndim]
+            raise InputError(f"{type(self).__name__}._grid: expected shape {expected}, got {list(grid.shape)}")
+        return grid if self._grid_is_bounded else coordinates.finite(grid)
 
+    @final
     def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
-        """P with T_θ(p) = q: the target points of source points, NaN where there is none.
+        """The p with T_θ(p) = q: the target points of source points, NaN where there is none.
 
-        By Newton's method on `forward`, in float64; differentiable in θ and q by the implicit function
-        theorem. A family with a closed form overrides it. Where the map folds, one of several p is returned.
+        Where the map folds, one of several p is returned.
 
         Args:
             theta: one row of parameters for each element of the batch.
-            points: normalized source points, for each element or (batch of 1) the same for all.
+            points: q, normalized source points, for each element or (batch of 1) the same for all.
+
+        Raises:
+            InputError: when θ or the points have the wrong shape or are not real.
         """
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
-        return invert(self, theta, points)
+        with coordinates.full_precision(theta):
+            found = self._inverse(theta, points)
+        return torch.where(found.isfinite().all(dim=-1, keepdim=True), found, torch.nan)
 
+    @final
     def compose(self, outer: Float[Tensor, "B P"], inner: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
-        """The θ of T_outer ∘ T_inner, for families that are closed under composition.
+        """The θ of T_outer ∘ T_inner, for families that are closed under composition; NaN where there is none.
+
+        Args:
+            outer: one row of parameters for each element of the batch.
+            inner: likewise.
 
         Raises:
-            DoesNotComposeError: when the family is not.
+            DoesNotComposeError: when the family is not closed.
+            InputError: when one of them has the wrong shape or is not real.
+        """
+        outer, inner = self.check_theta(outer), self.check_theta(inner)
+        dtype = torch.promote_types(outer.dtype, inner.dtype)
+        with coordinates.full_precision(outer):
+            return self._compose(outer.to(dtype), inner.to(dtype)).to(dtype)
+
+    def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
+        """Optional hook: T_θ on the pixel centers of an output of `size`; by default `forward` on the lattice.
+
+        Called with a checked θ and size, autocast off. It must equal `forward`, which the conformance kit holds.
+
+        Args:
+            theta: one row of parameters for each element of the batch, in float32 or float64.
+            size: of the output, (H, W) or (D, H, W).
+        """
+        target = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).view(1, -1, self.ndim)
+        source = self(theta, target)
+        if source.ndim != 3 or source.shape[1:] != target.shape[1:]:
+            expected = [len(theta), *target.shape[1:]]
+            raise InputError(f"{type(self).__name__}.forward: expected shape {expected}, got {list(source.shape)}")
+        return source.view(theta.shape[0], *size, self.ndim)
+
+    def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+        """Optional hook: the inverse; by default damped Newton steps on `forward`, in float64.
+
+        Differentiable in θ and q by the implicit function theorem. Called with checked arguments, autocast off.
+
+        Args:
+            theta: one row of parameters for each element of the batch.
+            points: q, source points.
+        """
+        return invert(self, theta, points)
+
+    def _compose(self, outer: Float[Tensor, "B P"], inner: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
+        """Optional hook: the θ of T_outer ∘ T_inner; by default an error.
+
+        Args:
+            outer: checked, in the dtype of `inner`.
+            inner: likewise.
         """
         raise DoesNotComposeError(
             f"{type(self).__name__} does not compose: the composition of two of its maps is not one of them"
         )
 
+    @final
     def check_theta(self, theta: Tensor) -> Float[Tensor, "B P"]:
         """θ in float32 or wider.
 
@@ -94,22 +194,24 @@ class TransformFamily(nn.Module, abc.ABC):
         """
         if theta.ndim != 2 or theta.shape[1] != self.n_params:
             raise InputError(
-                f"{type(self).__name__} takes a theta of shape (B, {self.n_params}), "
-                f"but one of shape {tuple(theta.shape)} was given"
+                f"{type(self).__name__}: expected theta of shape (B, {self.n_params}), got {tuple(theta.shape)}"
             )
         if not theta.is_floating_point():
-            raise InputError(f"{type(self).__name__} takes a theta of floating point, but {theta.dtype} was given")
+            raise InputError(f"{type(self).__name__}: expected a floating-point theta, got {theta.dtype}")
         return coordinates.widened(theta)
 
+    @final
     def check_points(self, points: Tensor, theta: Tensor) -> Float[Tensor, "#B N ndim"]:
         """Points in the dtype of θ, or their own if it is wider.
 
         Raises:
-            InputError: when their shape is not (B or 1, N, ndim).
+            InputError: when their shape is not (B or 1, N, ndim) or they are not real.
         """
         if points.ndim != 3 or points.shape[-1] != self.ndim or points.shape[0] not in (1, theta.shape[0]):
             raise InputError(
-                f"{type(self).__name__} takes points of shape ({theta.shape[0]} or 1, N, {self.ndim}), "
-                f"but some of shape {tuple(points.shape)} were given"
+                f"{type(self).__name__}: expected points of shape ({theta.shape[0]} or 1, N, {self.ndim}), "
+                f"got {tuple(points.shape)}"
             )
+        if not points.is_floating_point():
+            raise InputError(f"{type(self).__name__}: expected floating-point points, got {points.dtype}")
         return points.to(torch.promote_types(points.dtype, theta.dtype))

@@ -1,4 +1,4 @@
-"""The planar product with a basis that is known on one corner of the lattice, because it is symmetric."""
+"""The planar product with a symmetric basis that is read on one corner of the lattice only."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 class Reflection(NamedTuple):
-    """basis(p with one coordinate negated) = signs · basis(p)[order]: how a symmetric basis is seen in a mirror.
+    """basis(p with one coordinate negated) = signs · basis(p)[order]: the symmetry of a basis across one coordinate.
 
     Args:
-        order: which function each one becomes.
+        order: index of the mirror image of each function.
         signs: 1, or −1 for a function that changes its sign.
     """
 
@@ -21,7 +21,7 @@ class Reflection(NamedTuple):
 
 
 def corner(size: Sequence[int]) -> tuple[int, ...]:
-    """The size of the part of a lattice whose mirror images are all of it, the middle included."""
+    """The size of the first corner of a lattice, whose mirror images cover all of it, the middle included."""
     return tuple((n + 1) // 2 for n in size)
 
 
@@ -33,8 +33,8 @@ def mirrored_product(
 ) -> Float[Tensor, "B ndim *size"]:
     """The product coefficients · basis on the whole lattice, from the basis on its first corner.
 
-    The mirror image of a function is another one of the basis, so that the coefficients are exchanged and not the
-    functions: one product with all 2^ndim exchanged forms reads the small basis once.
+    The mirror image of a function is another function of the basis, so the coefficients are permuted and not the
+    functions: one product with all 2^ndim permuted forms reads the small basis once.
 
     Args:
         coefficients: one row for each element of the batch and coordinate.
@@ -42,15 +42,15 @@ def mirrored_product(
         reflections: one for each coordinate, x first.
         size: of the whole lattice.
     """
-    seen = coefficients[None]
+    mirrored = coefficients[None]
     for order, signs in reflections:
         # Σ c_k s_k b_{order(k)} = Σ (c · s)_{order⁻¹(k)} b_k, and a reflection is its own inverse.
-        exchanged = (seen * signs.to(seen))[..., order.to(seen.device)]
-        seen = torch.cat([seen, exchanged])
-    parts = (seen.reshape(-1, seen.shape[-1]) @ basis).view(*seen.shape[:-1], *corner(size))
+        swapped = (mirrored * signs.to(mirrored))[..., order.to(mirrored.device)]
+        mirrored = torch.cat([mirrored, swapped])
+    corners = (mirrored.reshape(-1, mirrored.shape[-1]) @ basis).view(*mirrored.shape[:-1], *corner(size))
     for coordinate, n in enumerate(reversed(size)):
-        # x was exchanged first, so that it changes fastest along the first axis.
-        axis = parts.ndim - 1 - coordinate
-        far = parts[1::2].flip(axis).narrow(axis, n % 2, n // 2)
-        parts = torch.cat([parts[0::2], far], dim=axis)
-    return parts[0]
+        # x was swapped first, so that it changes fastest along the first axis.
+        axis = corners.ndim - 1 - coordinate
+        far = corners[1::2].flip(axis).narrow(axis, n % 2, n // 2)
+        corners = torch.cat([corners[0::2], far], dim=axis)
+    return corners[0]

@@ -1,7 +1,6 @@
 """Newton's method for the inverse of a family that has no closed form."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,85 +8,82 @@ from torch import Tensor
 
 from stnkit import coordinates
 
-if TYPE_CHECKING:
-    from stnkit.families.family import TransformFamily
+# (B, P) θ and (B or 1, N, ndim) points -> (B, N, ndim) points.
+PointMap = Callable[[Tensor, Tensor], Tensor]
 
-# A point that has not settled after this many evaluations of the map is given up.
+# Evaluations of the map after which a point that has not converged is given up.
 EVALUATIONS = 50
-# A step is halved this often before its point is given up; it has to lower the residual by this share of
-# its length.
+# Halvings of a step before its point is given up, and the share of its length by which a step must lower the residual.
 HALVINGS = 8
 DECREASE = 0.1
-# Residual under which a point counts as found, and under which nothing is left to gain; in units of half an
-# image, or of the distance of q from the center where that is longer.
+# Residual below which a point counts as found, and below which it has converged; in half images, or relative to the
+# distance of q from the center where that is longer.
 TOLERANCE = 1e-9
 SETTLED = 1e-13
-# A source point that is rounded to float32 comes from so far outside at most, if it comes from the edge.
+# Tolerance of the edge: rounding a source point to float32 moves its target by no more than this.
 EDGE = 1e-5
-# Half the extents of the lattices whose nodes serve as further starts, with the number of starts, and their
-# nodes per axis. With one start instead of eight a strongly folded map loses 1 % of its points, not 0.02 %.
+# Half extents of the lattices whose nodes are further starts, with the number of starts, and their nodes per axis.
+# With one start instead of eight a strongly folded map loses 1 % of its points, not 0.02 %.
 STARTS = ((1.0, 8), (2.0, 4))
 START_NODES = {2: 25, 3: 11}
-# Points that are solved together are at most so many, and so many entries of θ times points.
+# Bounds of the points that are solved together, and of the entries of θ times points.
 CHUNK_POINTS = 2**14
 CHUNK_ENTRIES = 2**24
 
 
 def invert(
-    family: "TransformFamily", theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
+    point_map: PointMap, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
 ) -> Float[Tensor, "B N ndim"]:
     """The p with T_θ(p) = q, by damped Newton steps in float64; NaN where none was found.
 
-    The first start is q itself, which suits maps near the identity. What does not lead from there to a point
-    of the image starts again at the nodes of a lattice whose images are nearest to q: of several solutions,
-    one on the image is preferred. The result carries the gradient of the implicit function,
-    dp = J⁻¹ (dq − dT), which can be taken once; it is 0 where J is singular or nothing was found.
+    The first start is q itself, which suits maps near the identity. A point that does not reach the image from there
+    starts again at the nodes of a lattice whose images are nearest to q: of several solutions, one on the image is
+    preferred. The result carries the gradient of the implicit function, dp = J⁻¹ (dq − dT), which can be taken once;
+    it is 0 where J is singular or nothing was found.
 
     Args:
-        family: the map; only its `forward` is used.
+        point_map: T, called with θ and points in float64.
         theta: one row of parameters for each element of the batch.
         points: q, source points.
     """
     with coordinates.full_precision(theta), torch.inference_mode(False), torch.enable_grad():
-        # Clones, for tensors that were made in inference mode cannot take part in autograd.
+        # Clones: inference tensors cannot take part in autograd.
         theta64 = theta.detach().clone().double()
         q = points.detach().clone().double().expand(theta.shape[0], -1, -1)
         chunk = min(CHUNK_POINTS, max(1, CHUNK_ENTRIES // max(1, theta.numel())))
-        found = torch.cat([_solve(family, theta64, part) for part in torch.split(q, chunk, dim=1)], dim=1)
+        found = torch.cat([_solve(point_map, theta64, part) for part in torch.split(q, chunk, dim=1)], dim=1)
     if torch.is_grad_enabled() and (theta.requires_grad or points.requires_grad):
-        found = found + _implicit(family, theta, points, found)
+        found = found + _implicit(point_map, theta, points, found)
     return found.to(points.dtype)
 
 
-def _implicit(family: "TransformFamily", theta: Tensor, points: Tensor, found: Tensor) -> Tensor:
+def _implicit(point_map: PointMap, theta: Tensor, points: Tensor, found: Tensor) -> Tensor:
     """A zero whose gradient is that of the inverse: one Newton step that is differentiable in θ and q."""
     solved = found.isfinite().all(dim=-1, keepdim=True)
     p = torch.where(solved, found, 0.0)
-    _, jacobian = _value_and_jacobian(family, theta.detach().double(), p)
+    _, jacobian = _value_and_jacobian(point_map, theta.detach().double(), p)
     inverse, singular = torch.linalg.inv_ex(jacobian)
     usable = solved & (singular == 0)[..., None] & inverse.isfinite().all(dim=-1).all(dim=-1, keepdim=True)
     inverse = torch.where(usable[..., None], inverse, 0.0)
     with coordinates.full_precision(theta):
-        change = (inverse * (points.double() - family(theta.double(), p))[..., None, :]).sum(dim=-1)
+        change = (inverse * (points.double() - point_map(theta.double(), p))[..., None, :]).sum(dim=-1)
     return change - change.detach()
 
 
-def _solve(
-    family: "TransformFamily", theta: Float[Tensor, "B P"], q: Float[Tensor, "B N ndim"]
-) -> Float[Tensor, "B N ndim"]:
+def _solve(point_map: PointMap, theta: Float[Tensor, "B P"], q: Float[Tensor, "B N ndim"]) -> Float[Tensor, "B N ndim"]:
     tolerance, possible = _tolerance(q), q.isfinite().all(dim=-1)
-    p, residual = _iterate(family, theta, q, q, possible)
+    p, residual = _iterate(point_map, theta, q, q, possible)
     outside = ~_on_image(p)
     for reach, count in STARTS:
         open_ = possible & (outside | (residual > tolerance))
         if not bool(open_.any()):
             break
-        for start in _nearest_nodes(family, theta, q, open_, reach, count):
-            again, residual_again = _iterate(family, theta, q, start, open_)
+        for start in _nearest_nodes(point_map, theta, q, open_, reach, count):
+            again, residual_again = _iterate(point_map, theta, q, start, open_)
             better = (residual_again <= tolerance) & (_on_image(again) | (residual > tolerance))
             p = torch.where(better[..., None], again, p)
             residual = torch.where(better, residual_again, residual)
-            # One further start is enough to see whether what is found outside has a solution on the image.
+            # One further start shows if a point found outside has a solution on the image too.
             outside = torch.zeros_like(outside)
             open_ = possible & (residual > tolerance)
     return torch.where((possible & (residual <= tolerance))[..., None], p, torch.nan)
@@ -102,15 +98,15 @@ def _on_image(p: Float[Tensor, "B N ndim"]) -> Bool[Tensor, "B N"]:
 
 
 def _iterate(
-    family: "TransformFamily",
+    point_map: PointMap,
     theta: Float[Tensor, "B P"],
     q: Float[Tensor, "B N ndim"],
     start: Float[Tensor, "B N ndim"],
     active: Bool[Tensor, "B N"],
 ) -> tuple[Float[Tensor, "B N ndim"], Float[Tensor, "B N"]]:
-    """Where damped Newton steps lead to from `start`, and what is left of ‖q − T_θ(p)‖ there.
+    """The points that damped Newton steps reach from `start`, and their residuals ‖q − T_θ(p)‖.
 
-    The map is evaluated at points that are still on their way, and at no others.
+    The map is evaluated at active points only.
     """
     tolerance, settled = _tolerance(q), SETTLED / TOLERANCE * _tolerance(q)
     p, trial, step = start.clone(), start.clone(), torch.zeros_like(start)
@@ -119,10 +115,10 @@ def _iterate(
         if not bool(active.any()):
             break
         at = _packed(active)
-        value, jacobian = _value_and_jacobian(family, theta[at[0][:, 0]], trial[at])
+        value, jacobian = _value_and_jacobian(point_map, theta[at[0][:, 0]], trial[at])
         missing = q[at] - value
         distance = torch.nan_to_num(missing.norm(dim=-1), nan=torch.inf)
-        # At the start the residual is infinite, and so every finite distance is better.
+        # At the start the residual is infinite, so every finite distance is better.
         better = active[at] & (distance < (1 - DECREASE * length[at]) * residual[at])
         newton, singular = torch.linalg.solve_ex(jacobian, missing[..., None])
         newton = torch.where((singular == 0)[..., None], newton[..., 0], torch.nan)
@@ -133,14 +129,14 @@ def _iterate(
         length[at] = torch.where(better, 1.0, length[at] / 2)
         trial = p + length[..., None] * step
         active = active & (residual > settled) & (length >= 0.5**HALVINGS)
-        # A point that is found and gains no more has reached the rounding of the map.
+        # A point that is found and improves no more has reached the rounding error of the map.
         active &= (residual > tolerance) | (length == 1)
         active &= trial.isfinite().all(dim=-1) & residual.isfinite()
     return p, residual
 
 
 def _packed(active: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, "R 1"], Int[Tensor, "R M"]]:
-    """The indices of rows with active points, and of these points in each of them; some others fill up."""
+    """The indices of rows with active points, and of these points in each row, padded with inactive ones."""
     rows = active.any(dim=1).nonzero()
     active = active[rows[:, 0]]
     columns = active.to(torch.uint8).argsort(dim=1, descending=True, stable=True)
@@ -148,29 +144,30 @@ def _packed(active: Bool[Tensor, "B N"]) -> tuple[Int[Tensor, "R 1"], Int[Tensor
 
 
 def _value_and_jacobian(
-    family: "TransformFamily", theta: Float[Tensor, "B P"], p: Float[Tensor, "B N ndim"]
+    point_map: PointMap, theta: Float[Tensor, "B P"], p: Float[Tensor, "B N ndim"]
 ) -> tuple[Float[Tensor, "B N ndim"], Float[Tensor, "B N ndim ndim"]]:
     p = p.detach().requires_grad_()
-    # The zero gives a graph to a map whose value does not depend on the point.
-    value = family(theta, p) + 0 * p
+    # + 0·p, so that a map that does not depend on the point has a graph.
+    value = point_map(theta, p) + 0 * p
     rows = [torch.autograd.grad(value[..., d].sum(), p, retain_graph=True)[0] for d in range(value.shape[-1])]
     return value.detach(), torch.stack(rows, dim=-2)
 
 
 def _nearest_nodes(
-    family: "TransformFamily",
+    point_map: PointMap,
     theta: Float[Tensor, "B P"],
     q: Float[Tensor, "B N ndim"],
     wanted: Bool[Tensor, "B N"],
     reach: float,
     count: int,
 ) -> Iterator[Float[Tensor, "B N ndim"]]:
-    """Nodes of a lattice over [-reach, reach] whose images are nearest to q where they are wanted, else q."""
-    axes = (START_NODES[family.ndim],) * family.ndim
-    nodes = reach * coordinates.lattice(axes, dtype=q.dtype, device=q.device).view(-1, family.ndim)
+    """The nodes of a lattice over [-reach, reach] whose images are nearest to q; q itself at unwanted points."""
+    ndim = q.shape[-1]
+    axes = (START_NODES[ndim],) * ndim
+    nodes = reach * coordinates.lattice(axes, dtype=q.dtype, device=q.device).view(-1, ndim)
     rows, columns = _packed(wanted)
     with torch.no_grad():
-        images = torch.nan_to_num(family(theta[rows[:, 0]], nodes[None]), nan=coordinates.OUTSIDE)
+        images = torch.nan_to_num(point_map(theta[rows[:, 0]], nodes[None]), nan=coordinates.OUTSIDE)
         distances = torch.nan_to_num(torch.cdist(q[rows, columns], images))
         nearest = distances.topk(count, largest=False).indices
     for rank in nearest.unbind(dim=-1):

@@ -19,15 +19,15 @@ def displaced_lattice(
 ) -> Float[Tensor, "B *size ndim"]:
     """T(p) = p + Σ u_ij… a_i(y) b_j(x) at the pixel centers of an output of `size`: one product for each axis.
 
-    The coordinates themselves, two functions more, are added within the last product, the only one that is as large as
-    the output, and come out unrounded where nothing is displaced. Those of a pixel lie together in memory, as the
-    gradient comes back from a sampler.
+    The coordinates themselves are two more functions of the last product, the only one as large as the output, and
+    stay unrounded where nothing is displaced. The coordinates of a pixel are adjacent in memory, as the gradient comes
+    back from a sampler.
 
     Args:
         displacements: u, finite, of the control points, each axis in the order of the image's axes.
         size: of the output, (H, W) or (D, H, W).
         functions: a and b: those of n control points at the centers of m pixels, as (m, n), in the given dtype and on
-            the given device. It is called for every grid: `stnkit.families.cached` makes it once for each size.
+            the given device. It is called for every grid: decorate it with `stnkit.families.cached`.
     """
     dtype, device = displacements.dtype, displacements.device
     if coordinates.products_are_narrowed():
@@ -55,7 +55,7 @@ def _center_and_one(n_pixels: int, dtype: torch.dtype, device: torch.device) -> 
 
 @cached
 def _coordinates(inner: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "2 inner ndim"]:
-    """What the outermost coordinate is multiplied with at the pixels of the inner axes, and what 1 is."""
+    """The factors of the outermost coordinate and of 1 at the pixels of the inner axes."""
     others = coordinates.lattice(inner, dtype=dtype, device=device).view(-1, len(inner))
     none, one = torch.zeros_like(others), torch.ones_like(others[:, :1])
     return torch.stack([torch.cat([none, one], dim=1), torch.cat([others, torch.zeros_like(one)], dim=1)])

@@ -1,4 +1,4 @@
-"""The options of a component: the parameters of its constructor that stand in a config."""
+"""The options of a component: the parameters of its constructor that a config may set."""
 
 import dataclasses
 import inspect
@@ -19,6 +19,7 @@ from stnkit.plugin_system.option_types import (
 )
 
 REQUIRED: Any = inspect.Parameter.empty
+_OPEN_ENDED = inspect.Parameter.VAR_KEYWORD
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -47,18 +48,20 @@ class Option:
 def parameters_of(component: Component) -> list[Option]:
     """All named parameters of the constructor, those that the program supplies included.
 
+    `**options` at the end of a constructor's parameters stands for those of the next constructor among the bases.
+
     Raises:
         InputError: when an annotation cannot be resolved.
     """
     return [
-        Option(parameter.name, _resolved(component, parameter.name), parameter.default)
-        for parameter in _signature(component)
+        Option(parameter.name, _resolved(component, constructor, parameter.name), parameter.default)
+        for parameter, constructor in _signature(component)
         if parameter.kind in _NAMED
     ]
 
 
 def options_of(component: Component) -> list[Option]:
-    """The parameters of the constructor that stand in a config."""
+    """The parameters of the constructor that a config may set."""
     return [option for option in parameters_of(component) if option.name not in component.kind.supplied]
 
 
@@ -70,38 +73,34 @@ def check_configurable(component: Component) -> None:
     Args:
         component: that a plugin yields.
     """
-    for parameter in _signature(component):
+    for parameter, constructor in _signature(component):
         where = f"{component.kind.name} {component.name!r}: the parameter {parameter.name} of its constructor"
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             stars = "*" if parameter.kind is inspect.Parameter.VAR_POSITIONAL else "**"
             where = where.replace(parameter.name, stars + parameter.name)
-            raise InputError(f"{where} cannot stand in a config, which needs the name of every option")
+            raise InputError(f"{where} cannot be set by a config, which needs the name of every option")
         if parameter.kind not in _NAMED:
-            raise InputError(f"{where} is positional only, but a config gives every option by its name")
+            raise InputError(f"{where} is positional only, and a config sets every option by its name")
         if parameter.name in component.kind.supplied:
             continue
         if parameter.name == "name" or parameter.name.startswith("_"):
             reason = "is the component's own" if parameter.name == "name" else "would be one of Hydra's"
             raise InputError(f"{where} needs another name: in a config that key {reason}")
-        option = Option(parameter.name, _resolved(component, parameter.name), parameter.default)
+        option = Option(parameter.name, _resolved(component, constructor, parameter.name), parameter.default)
         if option.default is REQUIRED:
             if not config_can_hold_type(option.annotation):
-                raise InputError(
-                    f"{where} has the type {option.type_name}, which no config can hold; what can: {ALLOWED}"
-                )
+                raise InputError(f"{where}: expected {ALLOWED}, got the type {option.type_name}")
         elif not config_can_hold(option.default):
-            raise InputError(
-                f"{where} has the default {option.default!r}, which no config can hold; what can: {ALLOWED}"
-            )
+            raise InputError(f"{where}: expected {ALLOWED}, got the default {option.default!r}")
         elif not is_instance(coerce(to_plain(option.default), option.annotation), option.annotation):
-            raise InputError(f"{where} must be {option.type_name}, but its default is {option.default!r}")
+            raise InputError(f"{where}: expected {option.type_name}, got the default {option.default!r}")
 
 
 def validate_options(component: Component, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Options as the constructor wants them: lists where lists are asked for, tuples where tuples are.
+    """Options converted to the constructor's types: YAML knows no tuples, enums and paths.
 
     Raises:
-        InputError: for an option that there is not, one of the wrong type, or one that is missing.
+        InputError: for an option that does not exist, has the wrong type, or is missing.
     """
     label = f"{component.kind.name} {component.name!r}"
     options = {option.name: option for option in options_of(component)}
@@ -116,21 +115,38 @@ def validate_options(component: Component, given: Mapping[str, Any]) -> dict[str
         option = options[name]
         values[name] = coerce(to_plain(value), option.annotation)
         if not is_instance(values[name], option.annotation):
-            raise InputError(f"{label}: option {name} must be {option.type_name}, but {value!r} was given")
+            raise InputError(f"{label}: option {name}: expected {option.type_name}, got {value!r}")
     return values
 
 
-def _signature(component: Component) -> list[inspect.Parameter]:
-    """The parameters of the constructor without self, none where the class has no constructor of its own."""
-    owner = next(cls for cls in component.cls.__mro__ if "__init__" in vars(cls))
-    if owner in component.kind.base_class().__mro__[1:]:  # nn.Module's and object's take anything
-        return []
-    return list(inspect.signature(component.cls.__init__).parameters.values())[1:]
+def _signature(component: Component) -> list[tuple[inspect.Parameter, Any]]:
+    """The parameters of the constructor, each with the constructor it comes from; those of bases first.
+
+    Empty where neither the class nor a base below the contract has a constructor.
+    """
+    found: list[tuple[inspect.Parameter, Any]] = []
+    open_ended: list[tuple[inspect.Parameter, Any]] = []
+    for cls in component.cls.__mro__:
+        if cls in component.kind.base_class().__mro__[1:]:  # nn.Module's and object's take anything
+            break
+        constructor = vars(cls).get("__init__")
+        if constructor is None:
+            continue
+        _, *parameters = inspect.signature(constructor).parameters.values()
+        known = {parameter.name for parameter, _ in found}
+        own = [(p, constructor) for p in parameters if p.kind is not _OPEN_ENDED and p.name not in known]
+        if found and not own:
+            break
+        found = [*own, *found]
+        open_ended = [(p, constructor) for p in parameters if p.kind is _OPEN_ENDED]
+        if not open_ended:
+            break
+    return [*found, *open_ended]
 
 
-def _resolved(component: Component, parameter: str) -> Any:
+def _resolved(component: Component, constructor: Any, parameter: str) -> Any:
     """The annotation of one parameter, Any where it has none."""
-    constructor = inspect.unwrap(component.cls.__init__)
+    constructor = inspect.unwrap(constructor)
     annotations = getattr(constructor, "__annotations__", {})
     # One at a time: another annotation that cannot be resolved does not matter here.
     alone = types.SimpleNamespace(__annotations__={k: v for k, v in annotations.items() if k == parameter})

@@ -1,9 +1,9 @@
-"""KernelSampler: the paper's sum over all pixels, for any separable kernel of finite support."""
+"""KernelSampler: the paper's sum over all pixels, for a separable kernel of finite support."""
 
 import abc
 import itertools
 import math
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -17,17 +17,28 @@ from stnkit.samplers.padding import Padding, source_index
 class KernelSampler(PaddedSampler):
     """V(p) = Σ_i U_i Π_d k(p_d − i_d), p and i in pixels, in two or three dimensions.
 
-    A subclass sets `support` and implements `kernel`; `prefilter` and `widening` are there to be overridden.
-    It is made of plain differentiable operations: double backward works as far as the kernel's does.
+    A subclass sets `support` and implements `kernel`, and may implement the hooks `prefilter` and `widening`.
+    It consists of plain differentiable operations: double backward works as far as the kernel's does.
     Time and, while gradients are recorded, memory grow with the number of taps, ⌈2·support⌉^ndim.
     Points that are not finite lie outside of the image.
 
     Attributes:
-        support: k(d) = 0 for |d| > support, in pixels; it need not be whole.
-        normalized: whether weights are divided by their sum, for kernels that do not sum to one everywhere.
+        support: k(d) = 0 for |d| > support, in pixels; not necessarily an integer.
+        normalized: divide the weights by their sum, for kernels that do not sum to one everywhere.
+
+    Example:
+        >>> import torch, stnkit
+        >>> class Box(stnkit.KernelSampler):
+        ...     support = 0.5
+        ...     def kernel(self, distance):
+        ...         return torch.ones_like(distance)
+        >>> Box()(torch.arange(4.0).view(1, 1, 1, 4), torch.tensor([[[[0.3, 0.0]]]])).item()
+        2.0
 
     Source: Jaderberg et al. 2015, equation 3.
     """
+
+    abstract_attributes: ClassVar[tuple[str, ...]] = ("support",)
 
     support: float
     normalized: bool = False
@@ -44,9 +55,9 @@ class KernelSampler(PaddedSampler):
         """
 
     def prefilter(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B C *wider"]:
-        """The coefficients U that are summed; by default the image.
+        """Optional hook: the coefficients U of the sum; by default the image.
 
-        They may reach beyond the image, as far on both sides of an axis; padding lies outside of them.
+        They may extend beyond the image, equally on both sides of an axis; padding lies outside of them.
 
         Args:
             image: a batch of images.
@@ -54,9 +65,9 @@ class KernelSampler(PaddedSampler):
         return image
 
     def widening(self, pixels: Float[Tensor, "B *out_size ndim"]) -> Float[Tensor, "B *out_size ndim"] | None:
-        """The factor w of k(d/w) at each point and axis; by default None, for 1.
+        """Optional hook: the factor w of k(d/w) at each point and axis; by default None, for 1.
 
-        `support` is then that of the widest.
+        `support` is then that of the widest kernel.
 
         Args:
             pixels: source points as pixel indices, x first.
@@ -94,13 +105,13 @@ class KernelSampler(PaddedSampler):
     def _taps(
         self, x: Float[Tensor, "B 1 P"], width: Float[Tensor, "B 1 P"] | None, n: int, margin: int
     ) -> tuple[Int64[Tensor, "B taps P"], Float[Tensor, "B taps P"]]:
-        """The pixels of one axis that lie under the kernel, and their weights."""
+        """The pixels of one axis under the kernel, and their weights."""
         n_taps = self._n_taps
-        # The pixel in the middle of the taps: the nearest if their number is odd, else the one to the left.
+        # The pixel in the middle of the taps: the nearest for an odd number of taps, else the one to the left.
         half = n_taps % 2 / 2
         start = torch.floor(x.detach() + half)
-        # In [-half, 1 - half): a point that is left of a center by less than rounding must stay there, or one
-        # tap would have passed its kink and the next would not.
+        # In [-half, 1 - half): a point left of a center by less than a rounding error must stay there, or one tap
+        # would be past its kink and the next would not.
         fraction = x - start
         excess = fraction.detach() - (1 - half - torch.finfo(x.dtype).eps)
         fraction = fraction - excess.clamp(min=0)
@@ -118,7 +129,7 @@ class KernelSampler(PaddedSampler):
 def _row(
     axes: list[tuple[Tensor, Tensor]], size: list[int], taps: tuple[int, ...]
 ) -> tuple[Int64[Tensor, "B 1 P"], Float[Tensor, "B 1 P"]]:
-    """Where one row of pixels starts in the flat image, and its weight: the product over the other axes."""
+    """The start of one row of pixels in the flat image, and its weight: the product over the other axes."""
     starts = [index[:, tap, None] for (index, _), tap in zip(axes, taps, strict=True)]
     weights = [weight[:, tap, None] for (_, weight), tap in zip(axes, taps, strict=True)]
     start, row_weight = starts[0], weights[0]

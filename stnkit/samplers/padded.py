@@ -1,4 +1,4 @@
-"""PaddedSampler: a sampler with the common choice of what lies outside the image."""
+"""PaddedSampler: a sampler with a choice of padding outside of the image."""
 
 import abc
 import math
@@ -12,23 +12,32 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.samplers.padding import Padding, wrapped
-from stnkit.samplers.sampler import Sampler, check_image_and_grid
+from stnkit.samplers.sampler import Sampler
 
 
 class PaddedSampler(Sampler):
-    """A sampler that knows `padding`. A subclass implements `sample` and nothing else.
+    """A sampler with padding. A subclass implements `sample`.
+
+    A subclass with options of its own ends its constructor's parameters with `**padding` and hands them on: in a config
+    that stands for the two parameters here.
 
     Args:
-        padding: what is read outside of the image: zeros, border, reflection about the image's edge, circular
-            (the image repeats), or fill (a constant).
-        fill_value: the constant that fill reads, a number or one for each channel.
+        padding: value outside of the image: zeros, border, reflection about the image's edge, circular (the image
+            repeats), or fill (a constant).
+        fill_value: the constant of fill, a number or one for each channel.
 
     Attributes:
-        sample_padding: the padding that `sample` applies: zeros instead of fill, for which `forward` samples
-            image − fill and adds fill again, which is exact, up to rounding, for every kernel whose weights sum to one.
+        sample_padding: the padding that `sample` applies: zeros in place of fill, for which `forward` samples
+            image − fill and adds fill again: exact, up to rounding, for every kernel whose weights sum to one.
 
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
+
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "bilinear", padding="border")
+        >>> sampler(torch.ones(1, 1, 4, 4), torch.full((1, 1, 1, 2), 9.0)).item()
+        1.0
     """
 
     def __init__(self, padding: Padding | str = Padding.zeros, fill_value: float | list[float] = 0.0) -> None:
@@ -38,8 +47,7 @@ class PaddedSampler(Sampler):
         values = list(fill_value) if isinstance(fill_value, list | tuple) else [fill_value]
         if not values or not all(math.isfinite(value) for value in values):
             raise InputError(
-                f"fill_value must be a finite number or a list of them, one for each channel, "
-                f"but {fill_value!r} was given"
+                f"fill_value: expected a finite number, or a list of one for each channel, got {fill_value!r}"
             )
         self.fill_value = fill_value
 
@@ -49,17 +57,16 @@ class PaddedSampler(Sampler):
     ) -> Float[Tensor, "B C *out_size"]:
         """The image at the grid with `sample_padding`; both have the same dtype, float32 or wider."""
 
+    @final  # type: ignore[misc]  # torch declares it an attribute
     def forward(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
         """The image at the grid, computed in the wider of their dtypes, returned in the image's.
 
         Raises:
-            InputError: when batch sizes or dimensions differ, the grid is narrower than float32, or there is
-                not one fill value for each channel.
+            InputError: when there is not one fill value for each channel.
         """
-        check_image_and_grid(image, grid)
-        # Conversions that do nothing are left out: each costs as much as a small operation.
+        # Skip no-op conversions: each costs as much as a small kernel.
         if image.dtype == grid.dtype:
             sampled = self._sampled(image, grid)
         else:
@@ -68,11 +75,10 @@ class PaddedSampler(Sampler):
         return sampled if sampled.dtype == image.dtype else sampled.to(image.dtype)
 
     def _sampled(self, image: Tensor, grid: Tensor) -> Tensor:
-        with coordinates.full_precision(image):
-            if self.padding is not Padding.fill:
-                return self.sample(image, grid)
-            fill = self._fill(image)
-            return self.sample(image - fill, grid) + fill
+        if self.padding is not Padding.fill:
+            return self.sample(image, grid)
+        fill = self._fill(image)
+        return self.sample(image - fill, grid) + fill
 
     @final
     def grid_sample(
@@ -82,24 +88,24 @@ class PaddedSampler(Sampler):
         mode: str,
         margin: int,
     ) -> Float[Tensor, "B C *out_size"]:
-        """The `grid_sample` of torch with `sample_padding`: what `sample` of a subclass may be made of.
+        """The `grid_sample` of torch with `sample_padding`, from which a subclass may build `sample`.
 
-        Circular padding, which torch does not have, is that of an image continued by `margin` pixels: two to
-        three times the time of the others, where gathering pixel by pixel takes four to fifteen times.
+        Circular padding, which torch lacks, reads an image continued by `margin` pixels: two to three times the time
+        of the others, where gathering pixel by pixel takes four to fifteen times.
 
         Args:
             image: a batch of images.
-            grid: normalized source points, x first; one that is NaN may read NaN.
-            mode: that of torch.
-            margin: how many pixels beyond the image this mode reads for a point on it.
+            grid: normalized source points, x first; a NaN point may read NaN.
+            mode: torch's.
+            margin: number of pixels beyond the image that this mode reads for a point on it.
         """
         padding = self.sample_padding.value
         if self.sample_padding is not Padding.zeros:
-            # With zeros torch masks what is not finite; elsewhere its backward pass would write out of bounds.
+            # With zeros torch masks points that are not finite; elsewhere its backward pass would write out of bounds.
             grid = coordinates.finite(grid)
         if self.sample_padding is Padding.circular:
             extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)
-            # One period is [-1, 1), of which the wider image takes a smaller part.
+            # One period is [-1, 1), a smaller share of the wider image.
             grid = (torch.remainder(grid + 1, 2) - 1) * (extent / (extent + 2 * margin))
             image, padding = wrapped(image, margin), Padding.border.value
         return F.grid_sample(image, grid, mode=mode, padding_mode=padding, align_corners=False)
@@ -114,8 +120,8 @@ class PaddedSampler(Sampler):
         n_channels = image.shape[1]
         if len(self.fill_value) != n_channels:
             raise InputError(
-                f"fill_value must be a number or one for each of the {n_channels} channels of the image, "
-                f"but {len(self.fill_value)} were given"
+                f"fill_value: expected a number, or one for each of the {n_channels} channels, "
+                f"got {len(self.fill_value)}"
             )
         values = torch.tensor(self.fill_value, dtype=image.dtype, device=image.device)
         return values.view(-1, *[1] * (image.ndim - 2))

@@ -1,4 +1,4 @@
-"""Padding: what a sampler reads outside of the image."""
+"""Padding: the values that a sampler reads outside of the image."""
 
 import enum
 
@@ -11,7 +11,7 @@ from stnkit.errors import InputError
 
 
 class Padding(enum.StrEnum):
-    """What a sampler reads outside of the image: `0 0 | a b c` and so on."""
+    """The values that a sampler reads outside of the image, for a row a b c."""
 
     zeros = "zeros"  # 0 0 0 | a b c | 0 0 0
     border = "border"  # a a a | a b c | c c c
@@ -30,16 +30,16 @@ class Padding(enum.StrEnum):
             return cls(padding)
         except ValueError:
             names = ", ".join(cls)
-            raise InputError(f"padding must be one of {names}, but {padding!r} was given") from None
+            raise InputError(f"padding: expected one of {names}, got {padding!r}") from None
 
 
 def source_index(index: Int64[Tensor, "*any"], n: int, padding: Padding) -> Int64[Tensor, "*any"]:
     """The pixel of a row of n that stands for pixel `index`, which may lie outside of it.
 
     Args:
-        index: of any whole number.
+        index: any integers.
         n: number of pixels in the row.
-        padding: for zeros and fill the nearest pixel is returned, whose weight the caller has to mask.
+        padding: for zeros and fill the nearest pixel is returned, and the caller masks its weight.
     """
     if padding is Padding.circular:
         return index.remainder(n)

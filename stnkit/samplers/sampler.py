@@ -1,23 +1,34 @@
 """Sampler: reads an image at the points of a grid."""
 
 import abc
-from typing import ClassVar
+from typing import ClassVar, final
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from stnkit import coordinates
+from stnkit.contract import Contract
 from stnkit.errors import InputError
 
 
-class Sampler(nn.Module, abc.ABC):
+class Sampler(nn.Module, Contract):
     """V(p) = Σ U_i · k(p − i): the image read at the grid, differentiably in both.
 
-    A subclass implements `forward`.
+    A subclass implements `forward`, which gets an image and a grid that were checked.
 
     Attributes:
-        exact_gradient: whether the gradient to the grid is the derivative of what is read; False where there is none,
-            or another in its place on purpose.
+        exact_gradient: True if the gradient to the grid is the derivative of V; False if there is none, or another
+            one on purpose.
+
+    Example:
+        >>> import torch, stnkit
+        >>> import torch.nn.functional as F
+        >>> class Linear(stnkit.Sampler):
+        ...     def forward(self, image, grid):
+        ...         return F.grid_sample(image.to(grid.dtype), grid, align_corners=False).to(image.dtype)
+        >>> Linear()(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 1, 2))
+        tensor([[[[1.]]]])
     """
 
     exact_gradient: ClassVar[bool] = True
@@ -26,15 +37,28 @@ class Sampler(nn.Module, abc.ABC):
     def forward(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
-        """The image at the grid, in the image's dtype.
+        """The image at the grid, in the image's dtype. Called with autocast off.
 
         Args:
             image: a batch of images or feature maps.
-            grid: normalized source points, x first.
+            grid: normalized source points, x first, in float32 or wider.
         """
 
+    @final  # type: ignore[misc]  # torch declares it an attribute
+    def __call__(self, image: Tensor, grid: Tensor) -> Tensor:
+        """The image at the grid, by the author's `forward`.
+
+        Raises:
+            InputError: when batch sizes or dimensions differ, the image has no pixel, one of both is not real, or the
+                grid is narrower than float32.
+        """
+        check_image_and_grid(image, grid)
+        with coordinates.full_precision(image):
+            sampled: Tensor = super().__call__(image, grid)
+        return sampled
+
     def valid(self, grid: Float[Tensor, "B *out_size ndim"]) -> Bool[Tensor, "B *out_size"]:
-        """Where the grid lies on the image, edges included: elsewhere padding is read.
+        """Optional hook: the mask of grid points on the image, edges included; padding is read at the others.
 
         Args:
             grid: normalized source points, x first.
@@ -46,19 +70,17 @@ def check_image_and_grid(image: Tensor, grid: Tensor) -> None:
     """Raise an InputError of one sentence when an image and a grid do not belong together."""
     ndim = grid.shape[-1]
     if ndim not in (2, 3) or grid.ndim != ndim + 2:
-        raise InputError(f"a grid must have shape (B, H, W, 2) or (B, D, H, W, 3), but {tuple(grid.shape)} was given")
+        raise InputError(f"grid: expected shape (B, H, W, 2) or (B, D, H, W, 3), got {tuple(grid.shape)}")
     if image.ndim != ndim + 2:
         raise InputError(
-            f"a grid of {ndim} coordinates reads images of {ndim + 2} axes, (B, C, *size), "
-            f"but one of shape {tuple(image.shape)} was given"
+            f"image: expected {ndim + 2} axes, (B, C, *size), for a grid of {ndim} coordinates, "
+            f"got shape {tuple(image.shape)}"
         )
     if image.shape[0] != grid.shape[0]:
-        raise InputError(
-            f"image and grid must have the same batch size, but it is {image.shape[0]} and {grid.shape[0]}"
-        )
+        raise InputError(f"expected one batch size for image and grid, got {image.shape[0]} and {grid.shape[0]}")
     if 0 in image.shape[2:]:
-        raise InputError(f"an image needs at least one pixel on each axis, but its shape is {tuple(image.shape)}")
+        raise InputError(f"image: expected at least one pixel on each axis, got shape {tuple(image.shape)}")
     if not (image.is_floating_point() and grid.is_floating_point()):
-        raise InputError(f"image and grid must be of floating point, but they are {image.dtype} and {grid.dtype}")
+        raise InputError(f"expected a floating-point image and grid, got {image.dtype} and {grid.dtype}")
     if grid.dtype.itemsize < torch.float32.itemsize:
-        raise InputError(f"a grid must be float32 or wider, or pixels collapse onto each other, but it is {grid.dtype}")
+        raise InputError(f"grid: expected float32 or wider, in which pixels stay apart, got {grid.dtype}")

@@ -1,4 +1,4 @@
-"""What checks compare with and combine components with, so that they depend on no plugin."""
+"""Reference family, sampler and images of the checks, so that the kit depends on no plugin."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from stnkit.samplers.sampler import Sampler
 
 
 class Moves(MatrixFamily):
-    """T_θ(p) = p + θ: what a localizer is tried with.
+    """T_θ(p) = p + θ: the family of the transformers in which localizers are checked.
 
     Args:
         ndim: number of dimensions, 2 or 3.
@@ -28,9 +28,9 @@ class Moves(MatrixFamily):
     def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.ndim, dtype=torch.float64)
 
-    def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         eye = torch.eye(self.ndim, dtype=theta.dtype, device=theta.device)
-        return coordinates.homogeneous(eye.expand(len(theta), -1, -1), theta)
+        return torch.cat([eye.expand(len(theta), -1, -1), theta[..., None]], dim=-1)
 
 
 class Linear(Sampler):
@@ -43,7 +43,7 @@ class Linear(Sampler):
 
 
 def blobs(image_shape: Sequence[int], batch: int) -> Float[Tensor, "B C *size"]:
-    """Smooth spots of height 1, black at the edges, elsewhere in each image: any sampler reads them alike."""
+    """Smooth spots of height 1, black at the edges, at another point in each image: any sampler reads them alike."""
     size = tuple(image_shape[1:])
     points = coordinates.lattice(size, dtype=torch.float64)
     generator = torch.Generator().manual_seed(3)
@@ -51,6 +51,6 @@ def blobs(image_shape: Sequence[int], batch: int) -> Float[Tensor, "B C *size"]:
     squared = (points.view(1, -1, len(size)) - centers).square().sum(dim=-1)
     spots = (-squared / (2 * 0.25**2)).exp()
     spots = (spots / spots.amax(dim=1, keepdim=True)).float()
-    # Channels differ, or an exchange of them would not show; each keeps its largest value.
+    # Channels differ, so that swapped ones show; the largest value of each is 1.
     images = spots.view(batch, 1, *size).repeat(1, image_shape[0], *[1] * len(size))
     return images ** torch.arange(1, image_shape[0] + 1).view(1, -1, *[1] * len(size))

@@ -7,7 +7,7 @@ from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
 import stnkit
 from stnkit.families import axis_sums
-from stnkit.families.axis_sums import bounded, separable_sum
+from stnkit.families.axis_sums import axis_sum, bounded_rows
 
 SIZES = [(3, 5), (1, 1), (4, 1), (2, 3, 4)]
 
@@ -15,7 +15,7 @@ SIZES = [(3, 5), (1, 1), (4, 1), (2, 3, 4)]
 @pytest.fixture(params=["plain", "own gradient"])
 def either_way(request, monkeypatch):
     """Few coordinates take the plain sum, many a Function of their own."""
-    monkeypatch.setattr(axis_sums, "FEW", 0 if request.param == "own gradient" else 2**40)
+    monkeypatch.setattr(axis_sums, "SEPARABLE_GRADIENT_COORDINATES", 0 if request.param == "own gradient" else 2**40)
 
 
 def random_rows(size, n_rows=2, batch=3):
@@ -24,7 +24,7 @@ def random_rows(size, n_rows=2, batch=3):
 
 
 def summed(rows, size):
-    return separable_sum(bounded(rows, 1e4, beyond=1e4), size)
+    return axis_sum(bounded_rows(rows, 1e4, beyond=1e4), size)
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
@@ -42,7 +42,7 @@ def test_it_is_the_product_with_every_pixel_center(either_way, size, n_rows):
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_what_is_said_of_the_layout_of_the_gradient_changes_neither_sum_nor_gradient(either_way, size):
     rows = random_rows(size).requires_grad_()
-    sums = [separable_sum(rows, size, planar_gradient=planar) for planar in (False, True)]
+    sums = [axis_sum(rows, size, planar_gradient=planar) for planar in (False, True)]
     assert torch.equal(*sums)
     weight = torch.rand(sums[0].shape, dtype=torch.float64)
     gradients = [torch.autograd.grad(total, rows, weight)[0] for total in sums]

@@ -44,7 +44,7 @@ def test_what_is_given_by_name_counts():
 
 
 def test_it_stays_within_its_bound_and_what_is_too_large_is_made_each_time(monkeypatch):
-    monkeypatch.setattr(caching, "KEPT_BYTES", 3 * 4000)
+    monkeypatch.setattr(caching, "FUNCTION_CACHE_BYTES", 3 * 4000)
     zeros, calls = counted()
     for n in (1000, 999, 998, 997, 10**6):
         zeros(n)

@@ -5,7 +5,7 @@ import torch
 from torch.autograd import gradcheck
 
 import stnkit
-from stnkit.families import linear
+from stnkit.families import lattice_basis
 from stnkit.families.mirrored import corner, mirrored_product
 
 RAGGED = [[-0.9, -0.8], [0.7, -1.0], [0.2, 0.9], [-0.6, 0.5], [0.1, 0.0]]
@@ -14,8 +14,8 @@ RAGGED = [[-0.9, -0.8], [0.7, -1.0], [0.2, 0.9], [-0.6, 0.5], [0.1, 0.0]]
 @pytest.fixture
 def mirroring(monkeypatch):
     """Grids of every size and batch are made from one corner."""
-    monkeypatch.setattr(linear, "MIRRORED_BYTES", 0)
-    monkeypatch.setattr(linear, "MIRRORED_FUNCTIONS", 0)
+    monkeypatch.setattr(lattice_basis, "MIRRORED_BYTES", 0)
+    monkeypatch.setattr(lattice_basis, "MIRRORED_FUNCTIONS", 0)
 
 
 def random_theta(family, batch=2):
@@ -31,7 +31,7 @@ def test_grid_from_one_corner_is_forward_on_the_whole_lattice(mirroring, size, p
     everywhere = stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, len(size))
     expected = family.forward(theta, everywhere).view(2, *size, len(size))
     torch.testing.assert_close(family.grid(theta, size), expected, atol=1e-12, rtol=0)
-    assert family._cardinal._bases.get((size, corner(size), theta.dtype, theta.device)) is not None
+    assert family._cardinal_basis._cache.get((size, corner(size), theta.dtype, theta.device)) is not None
 
 
 def test_gradients_of_the_mirrored_product_are_right(mirroring):
@@ -46,7 +46,7 @@ def test_reflections_say_how_the_basis_is_seen_in_a_mirror(points):
     family = stnkit.build("transform", "tps", control_points=points, ndim=ndim)
     at = torch.rand(20, ndim, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3 - 1.5
     assert len(family.reflections) == ndim
-    for part in (family, family._cardinal):
+    for part in (family._lattice_basis, family._cardinal_basis):
         for coordinate, (order, signs) in enumerate(part.reflections):
             mirror = torch.ones(ndim, dtype=torch.float64)
             mirror[coordinate] = -1
@@ -57,9 +57,9 @@ def test_a_grid_whose_basis_fits_into_memory_on_one_corner_only_is_made_from_tha
     family = stnkit.build("transform", "tps")
     theta, size = random_theta(family, batch=5), (8, 8)
     whole = 19 * 8 * 64
-    family._cardinal._bases.max_bytes = whole // 2
+    family._cardinal_basis._cache.max_bytes = whole // 2
     grid = family.grid(theta, size)
-    assert family._cardinal._bases.get((size, corner(size), theta.dtype, theta.device)) is not None
+    assert family._cardinal_basis._cache.get((size, corner(size), theta.dtype, theta.device)) is not None
     everywhere = stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, 2)
     torch.testing.assert_close(grid, family.forward(theta, everywhere).view(5, 8, 8, 2), atol=1e-12, rtol=0)
 
@@ -84,10 +84,10 @@ def test_a_large_grid_for_one_image_keeps_the_corner_of_its_basis_only():
     family = stnkit.build("transform", "tps", control_points=[8, 8])
     size = (256, 256)
     family.grid(family.identity()[None].float(), size)
-    kept = family._cardinal._bases.get((size, corner(size), torch.float32, torch.device("cpu")))
+    kept = family._cardinal_basis._cache.get((size, corner(size), torch.float32, torch.device("cpu")))
     assert kept is not None
     assert kept.shape == (67, 128 * 128)
-    assert (len(family._cardinal._bases), len(family._bases)) == (1, 0)
+    assert (len(family._cardinal_basis._cache), len(family._lattice_basis._cache)) == (1, 0)
 
 
 def test_mirrored_product_of_a_basis_of_even_and_odd_functions():

@@ -25,9 +25,7 @@ def test_a_forward_that_gives_something_else_than_points():
         def forward(self, theta, points):
             return super().forward(theta, points).norm(dim=-1, keepdim=True)
 
-    with pytest.raises(
-        stnkit.errors.InputError, match=r"Norms.forward must give points of shape \(3, 20, 2\), but .*\(3, 20, 1\)"
-    ):
+    with pytest.raises(stnkit.errors.InputError, match=r"Norms.forward: expected shape \[3, 20, 2\], got \[3, 20, 1\]"):
         Norms().grid(torch.zeros(3, 2), (4, 5))
 
 
@@ -46,16 +44,16 @@ def test_coefficients_of_another_order():
 
     family = Quadratic()
     for call in (lambda t: family.grid(t, (4, 5)), lambda t: family(t, torch.zeros(1, 7, 2))):
-        with pytest.raises(stnkit.errors.InputError, match=r"must give shape \(B, 2, K\) .* but \(4, 3, 2\) was given"):
+        with pytest.raises(stnkit.errors.InputError, match=r"expected shape \(B, 2, K\) .*, got \(4, 3, 2\)"):
             call(torch.zeros(4, 6))
 
 
 @pytest.mark.parametrize(
     ("identity", "given"),
     [
-        (torch.zeros(3), r"2 and \(3,\)"),
-        (torch.zeros(1, 2), r"2 and \(1, 2\)"),
-        ([0.0, 0.0], "2 and list"),
+        (torch.zeros(3), r"\[3\]"),
+        (torch.zeros(1, 2), r"\[1, 2\]"),
+        ([0.0, 0.0], "list"),
     ],
     ids=["long", "a row", "a list"],
 )
@@ -64,7 +62,7 @@ def test_an_identity_that_no_head_can_start_from(identity, given):
         def identity(self):
             return identity
 
-    with pytest.raises(stnkit.errors.InputError, match=rf"Elsewhere needs n_params.* but they are {given}"):
+    with pytest.raises(stnkit.errors.InputError, match=rf"Elsewhere.identity: expected .*, got {given}"):
         stnkit.RegressionHead(5, Elsewhere())
 
 
@@ -72,5 +70,5 @@ def test_a_family_that_does_not_say_how_many_parameters_it_has():
     class Counted(stnkit.TransformFamily):
         identity, forward = Shift.identity, Shift.forward
 
-    with pytest.raises(stnkit.errors.InputError, match=r"Counted needs n_params, .* but they are None and \(2,\)"):
-        stnkit.RegressionHead(5, Counted())
+    with pytest.raises(stnkit.errors.InputError, match="Counted sets no n_params, which a TransformFamily must set"):
+        Counted()

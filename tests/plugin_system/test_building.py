@@ -84,16 +84,16 @@ def test_strings_become_the_enums_and_paths_that_are_asked_for_and_lists_the_tup
         "corners": ((1, 2), (3, 4)),
         "rates": {"a": (0.5, 1)},
     }
-    with pytest.raises(stnkit.errors.InputError, match="option flavor must be Flavor, but 'bitter' was given"):
+    with pytest.raises(stnkit.errors.InputError, match="option flavor: expected Flavor, got 'bitter'"):
         validate_options(Component("readings", Readings), {"flavor": "bitter"})
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pair": [1, 2, 3]}, r"option pair must be tuple\[int, int\], but \[1, 2, 3\] was given"),
-        ({"number": "x"}, "option number must be float, but 'x' was given"),
-        ({"names": [1]}, r"option names must be list\[str\] \| None, but \[1\] was given"),
+        ({"pair": [1, 2, 3]}, r"option pair: expected tuple\[int, int\], got \[1, 2, 3\]"),
+        ({"number": "x"}, "option number: expected float, got 'x'"),
+        ({"names": [1]}, r"option names: expected list\[str\] \| None, got \[1\]"),
         ({"nmaes": []}, "no option 'nmaes'; its options are: number, pair, names, flavor"),
     ],
 )

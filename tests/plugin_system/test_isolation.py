@@ -40,7 +40,7 @@ def configurable(parameters, before=""):
     return lambda name: transform(name, f"def __init__(self, {parameters}): super().__init__()", before)
 
 
-ALLOWED = "no config can hold; what can: bool, int, float, str, Path, Enum, Literal, and lists"
+ALLOWED = "expected bool, int, float, str, Path, Enum, Literal, and lists"
 # Case: the module of the plugin `transform.NAME`, given NAME; what the reason says.
 MODULES = {
     "import_error": (lambda name: "import no_such_module_at_all", "No module named 'no_such_module_at_all'"),
@@ -85,8 +85,8 @@ MODULES = {
         configurable("f: Callable[[int], int]", "from collections.abc import Callable"),
         f"parameter f .* Callable.*, which {ALLOWED}",
     ),
-    "args": (configurable("*shapes"), r"parameter \*shapes of its constructor cannot stand in a config"),
-    "kwargs": (configurable("a: int = 1, **more"), r"parameter \*\*more of its constructor cannot stand in a config"),
+    "args": (configurable("*shapes"), r"parameter \*shapes of its constructor cannot be set by a config"),
+    "kwargs": (configurable("a: int = 1, **more"), r"parameter \*\*more of its constructor cannot be set by a config"),
     "positional_only": (configurable("radius: float, /"), "parameter radius .* is positional only"),
     "unresolvable": (
         configurable("radius: float = 1.0, shape: 'Shape' = 1"),
@@ -271,7 +271,7 @@ def test_a_parameter_of_a_type_that_python_alone_can_give_is_no_option_to_worry_
     text = configurable("kernel: torch.Tensor | None = None, radius: 'float' = 1")("optional")
     make_distribution("optional", {"optional_plugin": text}, {"transform.optional": "optional_plugin"})
     assert stnkit.build("transform", "optional", radius=2)
-    with pytest.raises(stnkit.errors.InputError, match=r"option kernel must be .*Tensor \| None, but 'x' was given"):
+    with pytest.raises(stnkit.errors.InputError, match=r"option kernel: expected .*Tensor \| None, got 'x'"):
         stnkit.build("transform", "optional", kernel="x")
 
 

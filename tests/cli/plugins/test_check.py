@@ -60,7 +60,7 @@ def test_options_are_written_as_in_train(stnkit_main, leaves):
         (["trnsform", "affine"], "there is no kind 'trnsform'"),
         (["rotation"], "'rotation' is a transform and a distortion: name the kind too"),
         (["affine", "dim=2"], "transform 'affine' has no option 'dim'"),
-        (["affine", "ndim=two"], "option ndim must be int"),
+        (["affine", "ndim=two"], "option ndim: expected int"),
         (["affine", "ndim=["], "ndim=[ cannot be parsed"),
         (["transform", "affine", "three"], "expected a component as NAME or KIND NAME, got transform affine three"),
         (["ndim=2"], "expected a component as NAME or KIND NAME, got none"),

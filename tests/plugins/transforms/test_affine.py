@@ -70,5 +70,5 @@ def test_warp_by_a_pixel_matrix_equals_that_of_scipy(ndim, size):
 
 @pytest.mark.parametrize("ndim", [1, 4])
 def test_other_dimensions_are_refused(ndim):
-    with pytest.raises(stnkit.errors.InputError, match="ndim must be 2 or 3"):
+    with pytest.raises(stnkit.errors.InputError, match="ndim: expected 2 or 3"):
         stnkit.build("transform", "affine", ndim=ndim)

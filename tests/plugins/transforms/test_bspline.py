@@ -247,11 +247,11 @@ def test_no_basis_over_all_pixels_is_ever_made():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ndim": 4}, "ndim must be 2 or 3, but 4 was given"),
-        ({"control_points": [8]}, "2 whole numbers, each at least 4, but .8. was given"),
-        ({"control_points": [8, 8, 8]}, "2 whole numbers, each at least 4"),
-        ({"control_points": [8, 8], "ndim": 3}, "3 whole numbers, each at least 4"),
-        ({"control_points": [3, 8]}, "each at least 4, but .3, 8. was given"),
+        ({"ndim": 4}, "ndim: expected 2 or 3, got 4"),
+        ({"control_points": [8]}, "expected 2 whole numbers of at least 4, got .8."),
+        ({"control_points": [8, 8, 8]}, "2 whole numbers of at least 4"),
+        ({"control_points": [8, 8], "ndim": 3}, "3 whole numbers of at least 4"),
+        ({"control_points": [3, 8]}, "of at least 4, got .3, 8."),
         ({"control_points": []}, "2 whole numbers"),
         ({"control_points": [8.0, 8]}, "control_points must be"),
         ({"control_points": 8}, "control_points must be"),
@@ -269,9 +269,9 @@ def test_bad_options_are_refused_in_one_sentence(options, message):
 def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
     family = bspline()
     theta = torch.zeros(shape, dtype=dtype)
-    with pytest.raises(stnkit.errors.InputError, match="BSpline takes a theta of"):
+    with pytest.raises(stnkit.errors.InputError, match="BSpline: expected "):
         family.grid(theta, (4, 4))
-    with pytest.raises(stnkit.errors.InputError, match="BSpline takes a theta of"):
+    with pytest.raises(stnkit.errors.InputError, match="BSpline: expected "):
         family(theta, torch.zeros(1, 1, 2))
 
 

@@ -176,7 +176,7 @@ def test_points_without_a_solution_leave_the_gradient_of_the_inverse_finite():
         (["affine", {"name": "affine", "ndim": 3}], r"same number of dimensions, but they have \[2, 3\]"),
         (["affine", "no_such_family"], "there is no transform 'no_such_family'; the transforms are: affine"),
         ([{"name": "affine", "dims": 3}], "transform 'affine' has no option 'dims'"),
-        ([{"name": "bspline", "control_points": [1, 1]}], "transform 'bspline': control_points must be"),
+        ([{"name": "bspline", "control_points": [1, 1]}], "transform 'bspline': control_points: expected"),
         ([{"option": 3}], "a name or a mapping with a name"),
         ([3], "stages must be"),
         ("affine", "stages must be"),
@@ -199,7 +199,7 @@ def test_a_theta_of_the_wrong_width_is_refused(width):
         lambda: family(theta, torch.zeros(1, 1, 2)),
         lambda: family.inverse(theta, torch.zeros(1, 1, 2)),
     ):
-        with pytest.raises(stnkit.errors.InputError, match=r"Compose takes a theta of shape \(B, 12\)"):
+        with pytest.raises(stnkit.errors.InputError, match=r"Compose: expected theta of shape \(B, 12\)"):
             call()
 
 

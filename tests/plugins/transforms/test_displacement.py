@@ -182,13 +182,13 @@ def test_a_point_that_is_not_a_number_does_not_spread():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ndim": 1}, "ndim must be 2 or 3, but 1 was given"),
-        ({"resolution": [8]}, "2 whole numbers, each at least 1, but .8. was given"),
-        ({"resolution": [8, 8], "ndim": 3}, "3 whole numbers, each at least 1"),
-        ({"resolution": [0, 8]}, "each at least 1, but .0, 8. was given"),
+        ({"ndim": 1}, "ndim: expected 2 or 3, got 1"),
+        ({"resolution": [8]}, "expected 2 whole numbers of at least 1, got .8."),
+        ({"resolution": [8, 8], "ndim": 3}, "3 whole numbers of at least 1"),
+        ({"resolution": [0, 8]}, "of at least 1, got .0, 8."),
         ({"resolution": []}, "2 whole numbers"),
-        ({"resolution": [8.0, 8]}, "resolution must be"),
-        ({"resolution": "8x8"}, "resolution must be"),
+        ({"resolution": [8.0, 8]}, "resolution: expected"),
+        ({"resolution": "8x8"}, "resolution: expected"),
         ({"size": [8, 8]}, "has no option 'size'"),
     ],
 )

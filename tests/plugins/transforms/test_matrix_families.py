@@ -239,7 +239,7 @@ def test_a_theta_of_the_wrong_width_is_refused(name):
         lambda: family.compose(right, wrong),
     ]
     for call in calls:
-        with pytest.raises(stnkit.errors.InputError, match=rf"takes a theta of shape \(B, {family.n_params}\)"):
+        with pytest.raises(stnkit.errors.InputError, match=rf"expected theta of shape \(B, {family.n_params}\)"):
             call()
 
 
@@ -268,11 +268,11 @@ def test_the_grid_compiles_exports_and_maps_over_theta(case):
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("translation", {"ndim": 1}, "ndim must be 2 or 3"),
-        ("scale", {"ndim": 4}, "ndim must be 2 or 3"),
-        ("rotation", {"aspect": 0.0}, "aspect must be between 0.001 and 1000"),
-        ("similarity", {"aspect": math.nan}, "aspect must be between 0.001 and 1000"),
-        ("similarity", {"aspect": math.inf}, "aspect must be between 0.001 and 1000"),
+        ("translation", {"ndim": 1}, "ndim: expected 2 or 3, got "),
+        ("scale", {"ndim": 4}, "ndim: expected 2 or 3, got "),
+        ("rotation", {"aspect": 0.0}, "aspect: expected a number between 0.001 and 1000, got "),
+        ("similarity", {"aspect": math.nan}, "aspect: expected a number between 0.001 and 1000, got "),
+        ("similarity", {"aspect": math.inf}, "aspect: expected a number between 0.001 and 1000, got "),
     ],
 )
 def test_an_option_out_of_its_range_is_refused(name, options, message):
@@ -372,10 +372,11 @@ def _halved_matrix(self, theta):
     return torch.diag(torch.tensor([0.5, 0.5, 1.0], dtype=theta.dtype))[None].expand(len(theta), -1, -1)
 
 
-def test_a_subclass_that_changes_the_matrix_changes_the_grid():
+def test_api_1_a_subclass_that_overrides_matrix_gets_its_grid():
     affine = type(stnkit.build("transform", "affine"))
     mixed = type("Mixed", (_Halving, affine), {})
-    overriding = type("Overriding", (affine,), {"matrix": _halved_matrix})
+    with pytest.warns(stnkit.errors.RenamedWarning, match="Overriding overrides matrix, .*: rename it to rows"):
+        overriding = type("Overriding", (affine,), {"matrix": _halved_matrix})
     points = torch.rand(1, 5, 2, dtype=torch.float64)
     lattice = stnkit.coordinates.lattice((3, 4), dtype=torch.float64)[None]
     plain = type("Plain", (affine,), {})

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.interpolate import RBFInterpolator
 
 import stnkit
-from stnkit.families import linear
+from stnkit.families import lattice_basis
 
 SHAPES = [[2, 2], [4, 4], [3, 5], [7, 2], [2, 2, 2], [3, 2, 4]]
 KERNELS = {2: "thin_plate_spline", 3: "linear"}
@@ -109,18 +109,18 @@ def test_identity(control_points):
 
 @pytest.mark.parametrize("control_points", [[4, 4], [2, 3, 2]], ids=str)
 def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(control_points, monkeypatch):
-    monkeypatch.setattr(linear, "CHUNK_BYTES", 8 * 40 * 16)
+    monkeypatch.setattr(lattice_basis, "BASIS_CHUNK_BYTES", 8 * 40 * 16)
     size = (13, 17) if len(control_points) == 2 else (5, 6, 7)
     weight = rand(2, *size, len(control_points))
     results = []
     for max_bytes in (2**20, 0):
         family = tps(control_points)
-        for part in (family, family._cardinal):
-            part._bases.max_bytes = max_bytes
+        for part in (family._lattice_basis, family._cardinal_basis):
+            part._cache.max_bytes = max_bytes
         theta = bent(family).requires_grad_()
         grid = family.grid(theta, size)
         (grid * weight).sum().backward()
-        assert (len(family._cardinal._bases), len(family._bases)) == (1 if max_bytes else 0, 0)
+        assert (len(family._cardinal_basis._cache), len(family._lattice_basis._cache)) == (1 if max_bytes else 0, 0)
         results.append((grid.detach(), theta.grad))
     for kept, in_chunks in zip(*results, strict=True):
         assert (kept - in_chunks).abs().max() <= 1e-12
@@ -140,7 +140,7 @@ def test_float32_is_forward_in_float64_up_to_the_rounding_of_its_result(control_
     grid = family.grid(theta, size)
     assert grid.dtype == torch.float32
     assert (grid - expected).abs().max() <= 1e-6
-    family._bases.max_bytes = family._cardinal._bases.max_bytes = 0
+    family._lattice_basis._cache.max_bytes = family._cardinal_basis._cache.max_bytes = 0
     assert (family.grid(theta, size) - expected).abs().max() <= 1e-5
 
 
@@ -151,7 +151,7 @@ def test_what_is_compiled_reads_the_basis_that_an_eager_call_has_kept():
     compiled = torch.compile(family.grid, backend="eager", fullgraph=True)
     eager = family.grid(theta, (9, 8))
     torch.testing.assert_close(compiled(theta, (9, 8)), eager, atol=1e-6, rtol=0)
-    (kept,) = family._cardinal._bases._entries.values()
+    (kept,) = family._cardinal_basis._cache._entries.values()
     kept.zero_()
     torch.compiler.reset()
     assert not compiled(theta, (9, 8)).any()
@@ -163,7 +163,7 @@ def test_copies_and_pickles_leave_the_basis_behind_and_state_is_empty(copied):
     theta = bent(family)
     grid = family.grid(theta, (8, 8))
     other = copied(family)
-    assert (len(family._cardinal._bases), len(other._cardinal._bases)) == (1, 0)
+    assert (len(family._cardinal_basis._cache), len(other._cardinal_basis._cache)) == (1, 0)
     assert torch.equal(other.grid(theta, (8, 8)), grid)
     assert not family.state_dict()
     file = io.BytesIO()

@@ -1,0 +1,53 @@
+"""Queries about who is running the program: every use of torch's private API in the families is here.
+
+There is no public way to ask whether a tensor is fake, whether a functorch level or forward-mode AD is active, or to
+step out of functorch's interpreters. Each name below is used in one function, with the public behavior it stands for.
+"""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch._guards import detect_fake_mode
+from torch.autograd import forward_ad
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+
+
+def is_traced() -> bool:
+    """True while tensors are symbolic or fake, so that nothing may be read from a cache or written to it."""
+    if torch.compiler.is_compiling():
+        return True
+    # Tested first because it is cheap: FLOP counters are dispatch modes too, over real tensors.
+    return is_in_torch_dispatch_mode() and detect_fake_mode() is not None
+
+
+def values_are_readable(entries: Tensor) -> bool:
+    """True where reading values costs next to nothing: on the CPU, outside of any trace.
+
+    On an accelerator it would synchronize, and under a tracer there are no values, or other ones later.
+    """
+    if not entries.is_cpu or torch.compiler.is_compiling():
+        return False
+    if is_in_torch_dispatch_mode():
+        try:
+            entries.sum().item()
+        except RuntimeError:
+            return False  # fake tensors; a FLOP counter is such a mode too, over real values
+    return not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
+def needs_gradient(*tensors: Tensor) -> bool:
+    """True if an operation on the tensors may be differentiated, so that it must not run in place."""
+    # `requires_grad` is not reliable under vmap or forward-mode AD: assume a gradient is needed.
+    if torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0:
+        return True
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+@contextlib.contextmanager
+def plain_tensors() -> Iterator[None]:
+    """A context in which new tensors are plain ones without a gradient, fit to be cached."""
+    # Inference tensors cannot be saved for backward, and functorch wrappers must not outlive their transform.
+    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
+        yield
