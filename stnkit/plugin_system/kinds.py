@@ -1,5 +1,6 @@
 """The kinds of components: their base classes, and the constructor parameters that the program supplies."""
 
+import functools
 import importlib
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ class Kind:
     base: str
     supplied: tuple[str, ...] = ()
 
+    @functools.cache  # noqa: B019 kinds are constants
     def base_class(self) -> type:
         """The class from which every component of this kind derives."""
         base: type = getattr(importlib.import_module(self.module), self.base)

@@ -1,6 +1,6 @@
-"""The conformance kit: what every component has to do, as named checks, with pytest and without.
+"""The conformance kit: the contract of every kind of component as named checks, with pytest and without.
 
-    stnkit.testing.check("transform.swirl")                      # one report of all that fails
+    stnkit.testing.check("transform.swirl")                      # raises with all failures at once
 
     @stnkit.testing.parametrize_with_checks(["transform.swirl"])  # or one test for each check
     def test_conformance(check):
@@ -10,20 +10,30 @@ A component is a `stnkit.Component`, a class, an installed `"kind.name"`, a mapp
 `{"name": "transform.swirl", "radius": 0.5}`, or, for kinds that are not built for the images of a run, an object.
 """
 
+import warnings
+
+from stnkit.errors import RenamedWarning
 from stnkit.testing.assertions import CheckFailed
-from stnkit.testing.check_results import ConformanceError, Outcome, Report, Result, check, run
+from stnkit.testing.check_results import CheckResults, ConformanceError, Outcome, Result, check, run
 from stnkit.testing.checks import Check, checks_for
 from stnkit.testing.parametrize import parametrize_with_checks
 
 __all__ = [
     "Check",
     "CheckFailed",
+    "CheckResults",
     "ConformanceError",
     "Outcome",
-    "Report",
     "Result",
     "check",
     "checks_for",
     "parametrize_with_checks",
     "run",
 ]
+
+
+def __getattr__(name: str) -> type[CheckResults]:
+    if name != "Report":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn("stnkit.testing.Report is stnkit.testing.CheckResults now", RenamedWarning, stacklevel=2)
+    return CheckResults

@@ -1,4 +1,4 @@
-"""How a check fails, and how it compares numbers."""
+"""The failure of a check, and comparisons of tensors that fail with one sentence."""
 
 import torch
 from torch import Tensor
@@ -7,36 +7,35 @@ from torch import Tensor
 FLOAT64 = 1e-8
 # In float32, in units of half an image: a hundredth of a pixel at 2,000 pixels.
 FLOAT32 = 1e-5
-# A method that iterates stops when it is near enough: a tenth of a pixel at 2,000 pixels.
+# An iteration ends within its own tolerance: a tenth of a pixel at 2,000 pixels.
 ITERATED = 1e-4
 
 
 class CheckFailed(AssertionError):  # noqa: N818 its name is what it says
-    """A component does not do what its kind has to do."""
+    """A component breaks the contract of its kind."""
 
 
 class NotApplicable(Exception):  # noqa: N818 it is no error
-    """A check has nothing to say about a component, and why."""
+    """The reason why a check does not apply to a component."""
 
 
 def require(condition: object, sentence: str) -> None:
-    """Fail with the sentence when the condition does not hold."""
+    """Fail with the sentence unless the condition holds."""
     if not condition:
         raise CheckFailed(sentence)
 
 
 def close(found: Tensor, expected: Tensor, tolerance: float, claim: str) -> None:
-    """Fail when two tensors differ by more than the tolerance, where numbers are above 1 relative to them.
+    """Fail unless two tensors agree: to the tolerance below 1 in magnitude, relative to their magnitude above.
 
     Args:
-        found: what the component gave.
-        expected: what it has to be; what is infinite or NaN equals only itself.
+        found: the component's output.
+        expected: the reference; an entry that is infinite or NaN equals only itself.
         tolerance: largest difference.
-        claim: what has to be so, as the beginning of a sentence.
+        claim: the property that is checked, as a sentence without its period.
     """
-    require(
-        found.shape == expected.shape, f"{claim}, but its shape is {tuple(found.shape)} and not {tuple(expected.shape)}"
-    )
+    shape = tuple(found.shape)
+    require(found.shape == expected.shape, f"{claim}: expected shape {tuple(expected.shape)}, got {shape}")
     if not found.numel():
         return
     found, expected = (t.detach().double().cpu().flatten() for t in (found, expected))
@@ -45,17 +44,15 @@ def close(found: Tensor, expected: Tensor, tolerance: float, claim: str) -> None
     error = torch.where(same, 0.0, error.nan_to_num(nan=torch.inf))
     worst = int(error.argmax())
     if error[worst] > tolerance:
-        raise CheckFailed(
-            f"{claim}, but there is {found[worst]:.7g} where {expected[worst]:.7g} is right (allowed: {tolerance:g})"
-        )
+        raise CheckFailed(f"{claim}: expected {expected[worst]:.7g}, got {found[worst]:.7g} (tolerance {tolerance:g})")
 
 
 def gradcheck_sentence(error: BaseException) -> str:
-    """What `torch.autograd.gradcheck` found, in a line, without its advice about its modes."""
+    """The message of `torch.autograd.gradcheck` in one line, without its advice about its modes."""
     return " ".join(str(error).split()).partition(" The above quantities")[0][:200]
 
 
 def finite(found: Tensor, claim: str) -> None:
-    """Fail when a tensor has an entry that is infinite or NaN."""
+    """Fail if a tensor has an entry that is infinite or NaN."""
     n = int((~found.detach().isfinite()).sum())
-    require(n == 0, f"{claim}, but {n} of {found.numel()} numbers are not")
+    require(n == 0, f"{claim}: {n} of {found.numel()} numbers are not finite")

@@ -1,18 +1,19 @@
-"""Report: what became of each check."""
+"""CheckResults: the outcome of each check of a component."""
 
 import enum
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stnkit.errors import StnkitError
+from stnkit.errors import RenamedWarning, StnkitError
 from stnkit.testing.assertions import CheckFailed
 from stnkit.testing.checks import Check, check_names, checks_for
-from stnkit.testing.component_under_test import subject_of
+from stnkit.testing.component_under_test import component_under_test
 
 
 class Outcome(enum.StrEnum):
-    """What became of a check."""
+    """The outcomes of a check, worst first behind `passed`."""
 
     passed = "passed"
     failed = "failed"
@@ -23,12 +24,12 @@ class Outcome(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one check.
+    """The outcome of one check.
 
     Args:
         name: of the check.
-        outcome: what became of it.
-        reason: why it failed, was expected to, or does not apply.
+        outcome: of the check.
+        reason: why it failed, was expected to fail, or does not apply; empty if it passed.
     """
 
     name: str
@@ -37,12 +38,17 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What became of all checks of a component, readable as a string.
+class CheckResults:
+    """The outcomes of all checks of a component; `str` gives a summary and one line for each reason.
 
     Args:
         component: its label.
         results: in the order of the checks.
+
+    Example:
+        >>> results = stnkit.testing.run("sampler.bilinear")
+        >>> results.ok, results.results[0].name
+        (True, 'construction')
     """
 
     component: str
@@ -50,13 +56,13 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed that was not expected to, and all that was expected to did."""
+        """True if exactly the checks failed that were expected to."""
         return not any(r.outcome in (Outcome.failed, Outcome.unexpected_pass) for r in self.results)
 
     def __str__(self) -> str:
         counts = {outcome: sum(r.outcome is outcome for r in self.results) for outcome in Outcome}
         summary = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in counts.items() if n)
-        # Checks that end alike for the same reason share a line, and failures come first.
+        # Checks with the same outcome and reason share a line; failures come first.
         same: dict[tuple[Outcome, str], list[str]] = {}
         for r in self.results:
             if r.outcome is not Outcome.passed:
@@ -67,15 +73,21 @@ class Report:
 
 
 class ConformanceError(StnkitError, AssertionError):
-    """A component does not do what its kind has to do; its message is the report.
+    """A component breaks the contract of its kind; the message lists every failure.
 
     Args:
-        report: what became of each check.
+        results: the outcome of each check.
     """
 
-    def __init__(self, report: Report) -> None:
-        super().__init__(str(report))
-        self.report = report
+    def __init__(self, results: CheckResults) -> None:
+        super().__init__(str(results))
+        self.results = results
+
+    @property
+    def report(self) -> CheckResults:
+        """The name of `results` in plugin API 1."""
+        warnings.warn("ConformanceError.report is ConformanceError.results now", RenamedWarning, stacklevel=2)
+        return self.results
 
 
 def run(
@@ -84,25 +96,25 @@ def run(
     expected_failures: Mapping[str, str] | None = None,
     compile: bool = False,  # noqa: A002
     **options: Any,
-) -> Report:
-    """Run all checks of a component, and tell what became of each.
+) -> CheckResults:
+    """Run all checks of a component and return the outcome of each.
 
     Args:
         component: a `stnkit.Component`, a class, an object, an installed `"kind.name"`, or a mapping of such a name
             and options.
-        expected_failures: names of checks that it fails, each with the reason; one that passes is reported.
-        compile: whether `torch.compile` is checked too, which takes seconds.
+        expected_failures: names of checks that it fails, each with the reason; one that passes counts as a failure.
+        compile: True to check `torch.compile` as well, which takes seconds.
         options: of its constructor.
 
     Raises:
-        InputError: when it is none of these, an option does not exist, or there is no check of an expected name.
+        InputError: when it is none of these, an option does not exist, or an expected name is not that of a check.
         UnknownNameError: when no component of that name is installed.
     """
     expected = dict(expected_failures or {})
-    subject = subject_of(component, options)
-    check_names(subject, expected)
-    results = [_result(check, expected.get(check.name)) for check in checks_for(component, compile=compile, **options)]
-    return Report(subject.label, results)
+    under_test = component_under_test(component, options)
+    check_names(under_test, expected)
+    checks = checks_for(component, compile=compile, **options)
+    return CheckResults(under_test.label, [_result(check, expected.get(check.name)) for check in checks])
 
 
 def check(
@@ -111,16 +123,16 @@ def check(
     expected_failures: Mapping[str, str] | None = None,
     compile: bool = False,  # noqa: A002
     **options: Any,
-) -> Report:
-    """The same as `run`, but raises when the component does not do what it has to.
+) -> CheckResults:
+    """The same as `run`, but raise if a check fails.
 
     Raises:
-        ConformanceError: with one report of all checks that fail.
+        ConformanceError: with all failures.
     """
-    report = run(component, expected_failures=expected_failures, compile=compile, **options)
-    if not report.ok:
-        raise ConformanceError(report)
-    return report
+    results = run(component, expected_failures=expected_failures, compile=compile, **options)
+    if not results.ok:
+        raise ConformanceError(results)
+    return results
 
 
 def _result(check: Check, expected: str | None) -> Result:

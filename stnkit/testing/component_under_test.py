@@ -1,4 +1,4 @@
-"""What is checked: a component with its options, from any of the forms in which it may be given."""
+"""ComponentUnderTest: a component with its options, from any of the forms in which it may be given."""
 
 import copy
 import dataclasses
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stnkit.errors import DataError, InputError, StnkitError
+from stnkit.errors import DataError, InputError, one_line
 from stnkit.plugin_system.building import construct
 from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.kinds import KINDS, Kind, kind_named, kind_of
@@ -14,26 +14,28 @@ from stnkit.plugin_system.options import options_of
 from stnkit.plugin_system.registry import plugin_registry
 from stnkit.testing.assertions import NotApplicable
 
-# What the program might supply: the components that are built for images may refuse some of these, not all.
+# Typical shapes of images: a component may refuse some of them, not all.
 IMAGE_SHAPES = [(1, 28, 28), (3, 40, 33), (2, 24, 32), (1, 60, 60), (1, 16, 16, 16)]
 N_CLASSES = 7
+# Characters of a component's own error message.
+LONGEST_REASON = 300
 
 
 class NotBuilt(NotApplicable):
-    """It could not be constructed, and why: the check of its construction fails, all others have no object."""
+    """The reason why no object could be made: `construction` fails with it, all other checks do not apply."""
 
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class ComponentUnderTest:
     """A component that is checked.
 
     Args:
-        label: what reports call it, `kind.name` and options.
+        label: its name in results, `kind.name` and options.
         kind: its kind.
         component: None where an object was given.
-        options: of its constructor, and what the program supplies where one value is wanted.
+        options: of its constructor, and fixed values for what the program supplies.
         instance: the object that was given, or None.
-        kept: what is expensive to make and serves several checks.
+        cached: results that several checks share and none changes.
     """
 
     label: str
@@ -41,21 +43,26 @@ class Subject:
     component: Component | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     instance: Any = None
-    kept: dict[str, Any] = field(default_factory=dict)
+    cached: dict[str, Any] = field(default_factory=dict)
 
-    def with_options(self, **options: Any) -> "Subject":
+    @property
+    def cls(self) -> type:
+        """The class of the component."""
+        return type(self.instance) if self.component is None else self.component.cls
+
+    def with_options(self, **options: Any) -> "ComponentUnderTest":
         """The same component with other options.
 
         Args:
-            options: beside those there are, or in place of them.
+            options: added to the present ones, or in their place.
         """
-        return dataclasses.replace(self, options={**self.options, **options}, kept={})
+        return dataclasses.replace(self, options={**self.options, **options}, cached={})
 
     def built(self, **supplied: Any) -> Any:
-        """A new object of the component, or the one that was given.
+        """A new object of the component, or the object that was given.
 
         Args:
-            supplied: what the program supplies.
+            supplied: constructor parameters that the program supplies.
 
         Raises:
             NotBuilt: when the constructor raises.
@@ -65,13 +72,13 @@ class Subject:
         except DataError as error:
             raise NotApplicable(f"its data is not here: {error}") from error
         except Exception as error:
-            raise NotBuilt(f"it cannot be built: {one_line(error)}") from error
+            raise NotBuilt(f"it cannot be built: {one_line(error, LONGEST_REASON)}") from error
 
     def another(self) -> Any:
-        """A new object of the component, or a copy of the one that was given, which may be changed.
+        """A new object of the component, or a copy of the object that was given, which may be changed.
 
         Raises:
-            NotApplicable: when the one that was given cannot be copied, as another check tells.
+            NotApplicable: when the object cannot be copied, which is the finding of another check.
         """
         if self.component is not None:
             return self.built()
@@ -81,7 +88,7 @@ class Subject:
             raise NotApplicable("it takes a second object, and this one cannot be copied") from error
 
     def constructed(self, **supplied: Any) -> Any:
-        """The same, with the constructor's own errors."""
+        """The same as `built`, with the errors of the constructor itself."""
         if self.component is None:
             return self.instance
         fixed = {key: value for key, value in self.options.items() if key in self.kind.supplied}
@@ -90,43 +97,60 @@ class Subject:
         options = {key: value for key, value in self.options.items() if key not in fixed}
         return construct(self.component, options, {**supplied, **fixed})
 
-    def for_images(self, shapes: Sequence[tuple[int, ...]] = IMAGE_SHAPES) -> Iterator[tuple[tuple[int, ...], Any]]:
-        """A new object for each of several shapes of images, without those that it refuses by an InputError.
+    def for_images(self, shapes: Sequence[tuple[int, ...]] | None = None) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """A new object for each of several shapes of images, except those that it refuses by an InputError.
 
         Args:
-            shapes: (C, *size) of each, in place of which stands the one that is among the options.
+            shapes: (C, *size) of each, by default `image_shapes()`.
 
         Raises:
-            NotBuilt: when it refuses all, or raises something else.
+            NotBuilt: when it refuses all, or raises another error.
         """
+        for shape in self.image_shapes() if shapes is None else shapes:
+            yield shape, self._built_for(shape)
+
+    def image_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of images that it takes, (C, *size): the fixed one, or the typical ones that it does not refuse.
+
+        Raises:
+            NotBuilt: when it refuses all, or raises another error.
+        """
+        if "image_shapes" not in self.cached:
+            name = self._shape_name()
+            shapes = [tuple(self.options[name])] if name in self.options else IMAGE_SHAPES
+            taken, refused = [], []
+            for shape in shapes:
+                try:
+                    self._built_for(shape)
+                except InputError as error:
+                    refused.append(str(error))
+                else:
+                    taken.append(shape)
+            if not taken:
+                raise NotBuilt(f"it refuses images of {', '.join(str(list(s)) for s in shapes)}: {refused[0]}")
+            self.cached["image_shapes"] = taken
+        shapes_taken: list[tuple[int, ...]] = self.cached["image_shapes"]
+        return shapes_taken
+
+    def _shape_name(self) -> str:
         (name,) = {"in_shape", "image_shape"} & set(self.kind.supplied)
-        shapes = [tuple(self.options[name])] if name in self.options else shapes
+        return name
+
+    def _built_for(self, shape: tuple[int, ...]) -> Any:
         classes = {"n_classes": N_CLASSES} if "n_classes" in self.kind.supplied else {}
-        refused: list[str] = []
-        for shape in shapes:
-            try:
-                made = self.constructed(**{name: shape}, **classes)
-            except InputError as error:
-                refused.append(str(error))
-            except DataError as error:
-                raise NotApplicable(f"its data is not here: {error}") from error
-            except Exception as error:
-                raise NotBuilt(f"it cannot be built for images of {list(shape)}: {one_line(error)}") from error
-            else:
-                yield shape, made
-        if len(refused) == len(shapes):
-            raise NotBuilt(f"it refuses images of {', '.join(str(list(s)) for s in shapes)}: {refused[0]}")
+        try:
+            return self.constructed(**{self._shape_name(): shape}, **classes)
+        except InputError:
+            raise
+        except DataError as error:
+            raise NotApplicable(f"its data is not here: {error}") from error
+        except Exception as error:
+            reason = one_line(error, LONGEST_REASON)
+            raise NotBuilt(f"it cannot be built for images of {list(shape)}: {reason}") from error
 
 
-def one_line(error: BaseException) -> str:
-    """The message of an error, shortened to a line; with its type, unless it is a sentence of ours."""
-    text = " ".join(str(error).split())
-    short = f"{text[:300]}{'…' if len(text) > 300 else ''}"
-    return short if isinstance(error, StnkitError) else f"{type(error).__name__}: {short}"
-
-
-def subject_of(component: Any, options: Mapping[str, Any]) -> Subject:
-    """The subject that is meant by a Component, a class, `"kind.name"`, a mapping with such a name, or an object.
+def component_under_test(component: Any, options: Mapping[str, Any]) -> ComponentUnderTest:
+    """The component that a Component, a class, `"kind.name"`, a mapping with such a name, or an object stands for.
 
     Args:
         component: in any of these forms.
@@ -139,46 +163,49 @@ def subject_of(component: Any, options: Mapping[str, Any]) -> Subject:
     """
     if isinstance(component, Mapping):
         inside = {str(key): value for key, value in component.items()}
-        return subject_of(inside.pop("name", None), {**inside, **options})
+        return component_under_test(inside.pop("name", None), {**inside, **options})
     if isinstance(component, str):
         kind, dot, name = component.partition(".")
         if not dot:
             raise InputError(
-                f"an installed component is named by its kind and name, such as transform.affine, but "
-                f"{component!r} was given"
+                f"expected the kind and name of an installed component, such as transform.affine, got {component!r}"
             )
         component = plugin_registry().component(kind_named(kind).name, name)
     elif isinstance(component, type):
         component = Component(component.__name__, component)
     if isinstance(component, Component):
+        kind_, label = component.kind, _label(f"{component.kind.name}.{component.name}", options)
         _check_options(component, options)
-        return Subject(_label(f"{component.kind.name}.{component.name}", options), component.kind, component, options)
+        return ComponentUnderTest(label, kind_, component, options)
     return _of_object(component, options)
 
 
-def _of_object(instance: Any, options: Mapping[str, Any]) -> Subject:
+def _of_object(instance: Any, options: Mapping[str, Any]) -> ComponentUnderTest:
     kinds = [kind for kind in KINDS.values() if isinstance(instance, kind.base_class())]
     if not kinds:
         raise InputError(
-            f"what is checked must be a stnkit.Component, a class, an object, or the name of an installed component "
-            f"with its kind, such as 'transform.affine', but {instance!r} was given"
+            f"expected a stnkit.Component, a class, an object, or the kind and name of an installed component, such "
+            f"as 'transform.affine', got {instance!r}"
         )
     kind, name = kind_of(type(instance)), type(instance).__name__
     if kind.supplied:
         raise InputError(
-            f"a {kind.name} is built for the images of a run ({', '.join(kind.supplied)}), and is checked "
-            f"with several: give the class {name}, not an object"
+            f"a {kind.name} is built for the images of a run ({', '.join(kind.supplied)}) and is checked "
+            f"for several: expected the class {name}, got an object of it"
         )
     if options:
-        raise InputError(f"an object of {name} is made already: options ({', '.join(options)}) go with its class")
-    return Subject(f"{kind.name}.{name}", kind, instance=instance)
+        raise InputError(
+            f"an object of {name} is already made: expected its class with options ({', '.join(options)}), "
+            f"got the object"
+        )
+    return ComponentUnderTest(f"{kind.name}.{name}", kind, instance=instance)
 
 
 def _check_options(component: Component, options: Mapping[str, Any]) -> None:
     try:
         known = [option.name for option in options_of(component)]
     except InputError:
-        return  # a constructor that cannot be read is for the check of the construction to tell
+        return  # `construction` fails for a constructor that cannot be read
     for name in options:
         if name not in (*known, *component.kind.supplied):
             raise InputError(

@@ -1,4 +1,4 @@
-"""What holds for localizers and networks alike: they are built for images of one shape and make vectors of them."""
+"""Checks that localizers and networks share: both are built for images of one shape and map them to vectors."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stnkit.errors import InputError
+from stnkit.errors import InputError, one_line
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import CheckFailed, NotApplicable, close, finite, require
-from stnkit.testing.component_under_test import N_CLASSES, NotBuilt, Subject, one_line
-from stnkit.testing.inputs import devices, uniform
+from stnkit.testing.component_under_test import LONGEST_REASON, N_CLASSES, ComponentUnderTest, NotBuilt
+from stnkit.testing.inputs import devices, seed_generators, uniform
 
 TINY = [(1, 1, 1), (1, 2, 3), (1, 4, 4), (3, 1, 28), (1, 7, 5), (1, 9, 9), (1, 12, 14), (1, 3, 3, 3)]
 
-# Makes the output of a module from images.
+# (module, images) ↦ output.
 Output = Callable[[Any, Tensor], Tensor]
 
 
@@ -23,61 +23,61 @@ def images_of(shape: tuple[int, ...], batch: int = 3, seed: int = 6) -> Tensor:
     return ((uniform(batch, *shape, seed=seed) + 1) / 2).float()
 
 
-def check_construction(subject: Subject) -> None:
-    """It can be built for images of one of the usual shapes at least."""
+def check_construction(under_test: ComponentUnderTest) -> None:
+    """It can be built for images of at least one of the typical shapes."""
     try:
-        list(subject.for_images())
+        under_test.image_shapes()
     except NotBuilt as reason:
         raise CheckFailed(str(reason)) from reason
 
 
 def check_width(module: nn.Module, output: Output, shape: tuple[int, ...], width: object) -> None:
-    """Images of the shape, one or several, give so many finite numbers each."""
+    """One or several images of the shape give `width` finite numbers each."""
     for batch in (1, 3):
         found = output(module.eval(), images_of(shape, batch))
         expected = (batch, width)
-        claim = f"{batch} images of {list(shape)} must give shape {expected}"
-        require(tuple(found.shape) == expected, f"{claim}, but give {tuple(found.shape)}")
-        finite(found, f"what is made of images of {list(shape)} must be finite")
+        given = f"{batch} images of {list(shape)}"
+        require(tuple(found.shape) == expected, f"{given}: expected shape {expected}, got {tuple(found.shape)}")
+        finite(found, f"the output for images of {list(shape)} must be finite")
 
 
-def check_too_small(subject: Subject, output: Output) -> None:
+def check_too_small(under_test: ComponentUnderTest, output: Output) -> None:
     """A tiny image either works or is refused by an InputError when the module is built."""
     name = "in_shape"
-    list(subject.for_images())  # what cannot be built at all is for another check
-    if name in subject.options:
-        raise NotApplicable(f"it is checked for images of {list(subject.options[name])} only")
+    under_test.image_shapes()  # raises if it cannot be built at all, the finding of another check
+    if name in under_test.options:
+        raise NotApplicable(f"it is checked for images of {list(under_test.options[name])} only")
     for shape in TINY:
         try:
-            module = subject.constructed(**{name: shape, "n_classes": N_CLASSES})
+            module = under_test.constructed(**{name: shape, "n_classes": N_CLASSES})
         except InputError as error:
             require(str(error).strip(), f"an InputError for images of {list(shape)} must say why")
             continue
         except Exception as error:
             raise CheckFailed(
-                f"images of {list(shape)} must work or be refused by an InputError, but building it for them raised "
-                f"{one_line(error)}"
+                f"building it for images of {list(shape)}: expected success or an InputError, "
+                f"got {one_line(error, LONGEST_REASON)}"
             ) from error
         try:
             output(module.eval(), images_of(shape))
         except Exception as error:
             raise CheckFailed(
-                f"images of {list(shape)} must work or be refused by an InputError when it is built, but reading them "
-                f"raised {one_line(error)}"
+                f"reading images of {list(shape)}: expected success, or an InputError when it is built for them, "
+                f"got {one_line(error, LONGEST_REASON)}"
             ) from error
 
 
 def check_gradients(makers: Iterator[Callable[[], tuple[nn.Module, Tensor]]]) -> None:
-    """The gradient of a loss reaches every parameter: it is there and not zero throughout.
+    """The gradient of a loss reaches every parameter: it exists and is not zero throughout.
 
     Args:
-        makers: each makes a module, with other random weights every time, and its loss. A layer of few units may be
-            dead by chance, so that one of five has to do.
+        makers: each makes a module, with new random weights at every call, and its loss. A layer of few units may be
+            dead by chance, so that one of five attempts is enough.
     """
     for make in makers:
         missing: set[str] = set()
         for attempt in range(5):
-            torch.manual_seed(attempt)
+            seed_generators(attempt)
             module, loss = make()
             wanted = {name: p for name, p in module.named_parameters() if p.requires_grad}
             found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
@@ -87,61 +87,61 @@ def check_gradients(makers: Iterator[Callable[[], tuple[nn.Module, Tensor]]]) ->
             missing = missing & dead if attempt else dead
             if not missing:
                 break
-        require(not missing, f"a gradient must reach every parameter, but none reaches {', '.join(sorted(missing))}")
+        require(not missing, f"a gradient must reach every parameter: none reaches {', '.join(sorted(missing))}")
 
 
-def check_determinism(subject: Subject, output: Output) -> None:
+def check_determinism(under_test: ComponentUnderTest, output: Output) -> None:
     """In eval mode the same images give the same numbers."""
-    for shape, module in subject.for_images():
+    for shape, module in under_test.for_images():
         images = images_of(shape)
         claim = "the same images must give the same numbers in eval mode"
         close(output(module.eval(), images), output(module, images), 0, claim)
 
 
-def check_batch_independence(subject: Subject, output: Output) -> None:
+def check_batch_independence(under_test: ComponentUnderTest, output: Output) -> None:
     """In eval mode an image gives the same in another batch."""
-    for shape, module in subject.for_images():
+    for shape, module in under_test.for_images():
         respond = _seeded(output, module.eval())
         images = images_of(shape)
         together = respond(images)
-        for part in (slice(0, 2), slice(1, 3)):
+        for some in (slice(0, 2), slice(1, 3)):
             claim = "in eval mode an image must give the same in another batch"
-            close(respond(images[part]), together[part], 1e-4, claim)
+            close(respond(images[some]), together[some], 1e-4, claim)
 
 
-def check_device(subject: Subject, output: Output) -> None:
-    """It moves to a device as a whole, and its output is there."""
+def check_device(under_test: ComponentUnderTest, output: Output) -> None:
+    """All of it moves to a device, and its output is there."""
     for device in devices():
-        shape, module = next(subject.for_images())
+        shape, module = next(under_test.for_images())
         found = output(module.to(device), images_of(shape).to(device))
-        kept = found.dtype == torch.float32 and found.device.type == device.type
-        require(kept, f"images in float32 on {device} must give both, but give {found.dtype} on {found.device}")
+        same = found.dtype == torch.float32 and found.device.type == device.type
+        require(same, f"images in float32 on {device}: expected output in both, got {found.dtype} on {found.device}")
 
 
-def check_round_trip(subject: Subject, output: Output, name: str) -> None:
+def check_round_trip(under_test: ComponentUnderTest, output: Output, name: str) -> None:
     """A copy, a pickle or another module with the same state gives the same numbers in eval mode.
 
     Args:
-        subject: what is checked.
-        output: what the module makes of images.
+        under_test: the component.
+        output: (module, images) ↦ output.
         name: deepcopy, pickle or state_dict.
     """
-    shape, module = next(subject.for_images())
+    shape, module = next(under_test.for_images())
     images = images_of(shape)
 
     def respond(other: nn.Module) -> Tensor:
         return _seeded(output, other.eval())(images)
 
     if name == "state_dict":
-        torch.manual_seed(1)  # other weights
-        round_trips.after_state_dict(module, next(subject.for_images())[1], respond)
+        seed_generators(1)  # other weights
+        round_trips.after_state_dict(module, next(under_test.for_images())[1], respond)
     else:
         {"deepcopy": round_trips.after_deepcopy, "pickle": round_trips.after_pickle}[name](module, respond)
 
 
-def check_compiled(subject: Subject, output: Output) -> None:
+def check_compiled(under_test: ComponentUnderTest, output: Output) -> None:
     """torch.compile(fullgraph=True) gives the same numbers and gradients in eval mode."""
-    shape, module = next(subject.for_images())
+    shape, module = next(under_test.for_images())
     images = images_of(shape).requires_grad_()
     module = module.eval()
     program = torch.compile(module, fullgraph=True, backend="aot_eager")
@@ -149,5 +149,10 @@ def check_compiled(subject: Subject, output: Output) -> None:
 
 
 def _seeded(output: Output, module: nn.Module) -> Callable[[Tensor], Tensor]:
-    # What is random, which another check finds, is the same every time.
-    return lambda images: (torch.manual_seed(0), output(module, images))[1]
+    """(images ↦ output), with the same random numbers at every call: randomness is the finding of another check."""
+
+    def respond(images: Tensor) -> Tensor:
+        seed_generators(0)
+        return output(module, images)
+
+    return respond

@@ -1,4 +1,4 @@
-"""What checks put into components: seeded, so that a check that fails fails again."""
+"""Inputs of the checks: seeded, so that a failure repeats."""
 
 import torch
 from jaxtyping import Float
@@ -7,8 +7,17 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.family import TransformFamily
 
-# Sizes of an output, (H, W) and (D, H, W), with no two axes alike: an exchange of axes shows.
+# Sizes of an output, (H, W) and (D, H, W), with no two sides equal: swapped axes change the result.
 SIZE = {2: (5, 8), 3: (3, 4, 5)}
+
+
+def seed_generators(seed: int) -> None:
+    """Seed torch's global generators."""
+    if torch.cuda.is_available():
+        torch.manual_seed(seed)
+    else:
+        # Without a GPU `torch.manual_seed` records a stack trace for a later start of CUDA: 1 ms a call.
+        torch.default_generator.manual_seed(seed)
 
 
 def uniform(*shape: int, seed: int = 0) -> Float[Tensor, "..."]:
@@ -19,7 +28,7 @@ def uniform(*shape: int, seed: int = 0) -> Float[Tensor, "..."]:
 def theta_of(
     family: TransformFamily, batch: int = 3, spread: float = 0.02, seed: int = 1, dtype: torch.dtype = torch.float64
 ) -> Float[Tensor, "B P"]:
-    """θ near the identity: every entry moved by U(−spread, spread)."""
+    """θ near the identity: identity + U(−spread, spread) in every entry."""
     moved = family.identity().double() + spread * uniform(batch, family.n_params, seed=seed)
     return moved.to(dtype)
 
@@ -27,7 +36,7 @@ def theta_of(
 def points_of(
     family: TransformFamily, batch: int = 1, n: int = 12, reach: float = 0.9, seed: int = 2
 ) -> Float[Tensor, "B N ndim"]:
-    """Points of [-reach, reach] in float64."""
+    """Points in [-reach, reach] in float64."""
     return reach * uniform(batch, n, family.ndim, seed=seed)
 
 
@@ -37,5 +46,18 @@ def lattice_points(size: tuple[int, ...], dtype: torch.dtype = torch.float64) ->
 
 
 def devices() -> list[torch.device]:
-    """The CPU, and a GPU if there is one."""
+    """The CPU, and the GPU if there is one."""
     return [torch.device(name) for name in (["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])]
+
+
+def row_by_row(family: TransformFamily, theta: Tensor, points: Tensor) -> Float[Tensor, "B N ndim"]:
+    """`forward` with one θ and its points at a time: the reference of a batch."""
+    return torch.cat([family(row[None], some[None]) for row, some in zip(theta, points, strict=True)])
+
+
+def gradient(value: Tensor, wanted: Tensor) -> Tensor:
+    """The gradient of a scalar to `wanted`, zero where the scalar does not depend on it."""
+    if not value.requires_grad:
+        return torch.zeros_like(wanted)
+    (found,) = torch.autograd.grad(value, wanted, allow_unused=True)
+    return torch.zeros_like(wanted) if found is None else found

@@ -1,4 +1,4 @@
-"""What every localizer has to do: the checks of `Localizer`, for images of several sizes."""
+"""The checks of `Localizer`, for images of several sizes."""
 
 import functools
 
@@ -8,85 +8,87 @@ from torch import Tensor, nn
 from stnkit.localizers import Localizer
 from stnkit.testing import image_modules, round_trips
 from stnkit.testing.assertions import close
-from stnkit.testing.component_under_test import Subject
+from stnkit.testing.component_under_test import ComponentUnderTest
+from stnkit.testing.contracts import final_methods
 from stnkit.testing.image_modules import images_of
 from stnkit.testing.references import Linear, Moves
 from stnkit.transformer import SpatialTransformer
 
 
-def construction(subject: Subject) -> None:
-    """The constructor works with the options, for images of one of the usual shapes at least."""
-    image_modules.check_construction(subject)
+def construction(under_test: ComponentUnderTest) -> None:
+    """The constructor works with the options, for images of at least one of the typical shapes."""
+    image_modules.check_construction(under_test)
 
 
-def config(subject: Subject) -> None:
+def config(under_test: ComponentUnderTest) -> None:
     """Its options pass through a Hydra config unchanged: it can be selected and set on the command line."""
-    round_trips.through_config(subject)
+    round_trips.through_config(under_test)
 
 
-def input_sizes(subject: Subject) -> None:
-    """Images of any shape that it was built for give (B, n_features), finite."""
-    for shape, localizer in subject.for_images():
+def input_sizes(under_test: ComponentUnderTest) -> None:
+    """Images of the shape that it was built for give (B, n_features), finite."""
+    for shape, localizer in under_test.for_images():
         image_modules.check_width(localizer, _features, shape, localizer.n_features)
 
 
-def too_small_input(subject: Subject) -> None:
+def too_small_input(under_test: ComponentUnderTest) -> None:
     """Images that are too small are refused by an InputError when it is built, not by a layer when it runs."""
-    image_modules.check_too_small(subject, _features)
+    image_modules.check_too_small(under_test, _features)
 
 
-def identity_transformer(subject: Subject) -> None:
-    """A transformer that is made of it is the identity, for noise as for images of one color."""
-    for shape, localizer in subject.for_images():
+def identity_transformer(under_test: ComponentUnderTest) -> None:
+    """A new transformer with it is the identity, for noise and for images of one color."""
+    for shape, localizer in under_test.for_images():
         transformer = _transformer(localizer, shape).eval()
         for images in (images_of(shape), torch.zeros(2, *shape), torch.ones(2, *shape)):
             found = transformer(images)
-            close(found, images, 1e-5, f"a fresh transformer must leave images of {list(shape)} as they are")
+            close(found, images, 1e-5, f"a new transformer must leave images of {list(shape)} as they are")
 
 
-def gradients(subject: Subject) -> None:
+def gradients(under_test: ComponentUnderTest) -> None:
     """With a head whose weights are not zero, the gradient of a transformer's loss reaches every parameter."""
-    shapes = [shape for shape, _ in subject.for_images()]
-    image_modules.check_gradients(functools.partial(_loss, subject, shape) for shape in shapes)
+    shapes = under_test.image_shapes()
+    image_modules.check_gradients(functools.partial(_loss, under_test, shape) for shape in shapes)
 
 
-def deterministic_in_eval(subject: Subject) -> None:
+def deterministic_in_eval(under_test: ComponentUnderTest) -> None:
     """In eval mode the same images give the same features."""
-    image_modules.check_determinism(subject, _features)
+    image_modules.check_determinism(under_test, _features)
 
 
-def batch_independence(subject: Subject) -> None:
+def batch_independence(under_test: ComponentUnderTest) -> None:
     """In eval mode the features of an image do not depend on the others of its batch."""
-    image_modules.check_batch_independence(subject, _features)
+    image_modules.check_batch_independence(under_test, _features)
 
 
-def dtype_and_device(subject: Subject) -> None:
-    """It moves to a device as a whole, and features of float32 images are float32 there."""
-    image_modules.check_device(subject, _features)
+def dtype_and_device(under_test: ComponentUnderTest) -> None:
+    """All of it moves to a device, and features of float32 images are float32 there."""
+    image_modules.check_device(under_test, _features)
 
 
-def state_dict(subject: Subject) -> None:
+def state_dict(under_test: ComponentUnderTest) -> None:
     """Another localizer that loads its state, through a file of plain tensors, gives the same features."""
-    image_modules.check_round_trip(subject, _features, "state_dict")
+    image_modules.check_round_trip(under_test, _features, "state_dict")
 
 
-def pickled(subject: Subject) -> None:
+def pickled(under_test: ComponentUnderTest) -> None:
     """A localizer that was used, pickled and unpickled gives the same features."""
-    image_modules.check_round_trip(subject, _features, "pickle")
+    image_modules.check_round_trip(under_test, _features, "pickle")
 
 
-def deep_copied(subject: Subject) -> None:
+def deep_copied(under_test: ComponentUnderTest) -> None:
     """A deep copy of a localizer that was used gives the same features."""
-    image_modules.check_round_trip(subject, _features, "deepcopy")
+    image_modules.check_round_trip(under_test, _features, "deepcopy")
 
 
-def compiled(subject: Subject) -> None:
+def compiled(under_test: ComponentUnderTest) -> None:
     """torch.compile(fullgraph=True) gives the same features, with the same gradients."""
-    image_modules.check_compiled(subject, _features)
+    image_modules.check_compiled(under_test, _features)
 
 
 CHECKS = (
     construction,
+    final_methods,
     config,
     input_sizes,
     too_small_input,
@@ -111,8 +113,8 @@ def _transformer(localizer: Localizer, shape: tuple[int, ...]) -> SpatialTransfo
     return SpatialTransformer(localizer, Moves(len(shape) - 1), Linear())
 
 
-def _loss(subject: Subject, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
-    _, localizer = next(subject.for_images([shape]))
+def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+    _, localizer = next(under_test.for_images([shape]))
     transformer = _transformer(localizer, shape)
     with torch.no_grad():
         transformer.head.weight.normal_(std=0.1)

@@ -1,75 +1,75 @@
-"""What every network has to do: the checks of `Network`, for images of several sizes."""
+"""The checks of `Network`, for images of several sizes."""
 
 import functools
 
 from torch import Tensor, nn
 
 from stnkit.testing import image_modules, round_trips
-from stnkit.testing.component_under_test import N_CLASSES, Subject
+from stnkit.testing.component_under_test import N_CLASSES, ComponentUnderTest
 from stnkit.testing.image_modules import images_of
 
 
-def construction(subject: Subject) -> None:
-    """The constructor works with the options, for images of one of the usual shapes at least."""
-    image_modules.check_construction(subject)
+def construction(under_test: ComponentUnderTest) -> None:
+    """The constructor works with the options, for images of at least one of the typical shapes."""
+    image_modules.check_construction(under_test)
 
 
-def config(subject: Subject) -> None:
+def config(under_test: ComponentUnderTest) -> None:
     """Its options pass through a Hydra config unchanged: it can be selected and set on the command line."""
-    round_trips.through_config(subject)
+    round_trips.through_config(under_test)
 
 
-def logits(subject: Subject) -> None:
-    """Images of any shape that it was built for give (B, n_classes), finite."""
-    width = subject.options.get("n_classes", N_CLASSES)
-    for shape, network in subject.for_images():
+def logits(under_test: ComponentUnderTest) -> None:
+    """Images of the shape that it was built for give (B, n_classes), finite."""
+    width = under_test.options.get("n_classes", N_CLASSES)
+    for shape, network in under_test.for_images():
         image_modules.check_width(network, _logits, shape, width)
 
 
-def too_small_input(subject: Subject) -> None:
+def too_small_input(under_test: ComponentUnderTest) -> None:
     """Images that are too small are refused by an InputError when it is built, not by a layer when it runs."""
-    image_modules.check_too_small(subject, _logits)
+    image_modules.check_too_small(under_test, _logits)
 
 
-def gradients(subject: Subject) -> None:
-    """The gradient of a loss reaches every parameter, and the images, from which a transformer in front learns."""
-    shapes = [shape for shape, _ in subject.for_images()]
-    image_modules.check_gradients(functools.partial(_loss, subject, shape) for shape in shapes)
+def gradients(under_test: ComponentUnderTest) -> None:
+    """The gradient of a loss reaches every parameter, and the images: a transformer in front of it learns from that."""
+    shapes = under_test.image_shapes()
+    image_modules.check_gradients(functools.partial(_loss, under_test, shape) for shape in shapes)
 
 
-def deterministic_in_eval(subject: Subject) -> None:
+def deterministic_in_eval(under_test: ComponentUnderTest) -> None:
     """In eval mode the same images give the same logits."""
-    image_modules.check_determinism(subject, _logits)
+    image_modules.check_determinism(under_test, _logits)
 
 
-def batch_independence(subject: Subject) -> None:
+def batch_independence(under_test: ComponentUnderTest) -> None:
     """In eval mode the logits of an image do not depend on the others of its batch."""
-    image_modules.check_batch_independence(subject, _logits)
+    image_modules.check_batch_independence(under_test, _logits)
 
 
-def dtype_and_device(subject: Subject) -> None:
-    """It moves to a device as a whole, and logits of float32 images are float32 there."""
-    image_modules.check_device(subject, _logits)
+def dtype_and_device(under_test: ComponentUnderTest) -> None:
+    """All of it moves to a device, and logits of float32 images are float32 there."""
+    image_modules.check_device(under_test, _logits)
 
 
-def state_dict(subject: Subject) -> None:
+def state_dict(under_test: ComponentUnderTest) -> None:
     """Another network that loads its state, through a file of plain tensors, gives the same logits."""
-    image_modules.check_round_trip(subject, _logits, "state_dict")
+    image_modules.check_round_trip(under_test, _logits, "state_dict")
 
 
-def pickled(subject: Subject) -> None:
+def pickled(under_test: ComponentUnderTest) -> None:
     """A network that was used, pickled and unpickled gives the same logits."""
-    image_modules.check_round_trip(subject, _logits, "pickle")
+    image_modules.check_round_trip(under_test, _logits, "pickle")
 
 
-def deep_copied(subject: Subject) -> None:
+def deep_copied(under_test: ComponentUnderTest) -> None:
     """A deep copy of a network that was used gives the same logits."""
-    image_modules.check_round_trip(subject, _logits, "deepcopy")
+    image_modules.check_round_trip(under_test, _logits, "deepcopy")
 
 
-def compiled(subject: Subject) -> None:
+def compiled(under_test: ComponentUnderTest) -> None:
     """torch.compile(fullgraph=True) gives the same logits, with the same gradients."""
-    image_modules.check_compiled(subject, _logits)
+    image_modules.check_compiled(under_test, _logits)
 
 
 CHECKS = (
@@ -93,14 +93,14 @@ def _logits(network: nn.Module, images: Tensor) -> Tensor:
     return logits
 
 
-def _loss(subject: Subject, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
-    _, network = next(subject.for_images([shape]))
+def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+    _, network = next(under_test.for_images([shape]))
     module = _FromImages(network, images_of(shape, batch=4))
     return module, network(module.images).square().sum()
 
 
 class _FromImages(nn.Module):
-    """A network and images that want a gradient as its parameters do."""
+    """A network and, as one more parameter, its images."""
 
     def __init__(self, network: nn.Module, images: Tensor) -> None:
         super().__init__()

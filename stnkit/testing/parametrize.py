@@ -1,4 +1,4 @@
-"""One pytest test for each check. The rest of the kit works without pytest."""
+"""One pytest test for each check. Only this module of the kit imports pytest."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stnkit.errors import InputError
 from stnkit.testing.assertions import CheckFailed
 from stnkit.testing.checks import Check, check_names, checks_for, functions_of
-from stnkit.testing.component_under_test import Subject, subject_of
+from stnkit.testing.component_under_test import ComponentUnderTest, component_under_test
 
 if TYPE_CHECKING:
     import pytest
@@ -21,7 +21,7 @@ def parametrize_with_checks(
     *,
     compile: bool = False,  # noqa: A002
 ) -> "pytest.MarkDecorator":
-    """A decorator that gives a test function one `check` after the other, which it has to call.
+    """A decorator that parametrizes a test function by `check`, which the function calls.
 
         @stnkit.testing.parametrize_with_checks(["transform.swirl", {"name": "transform.swirl", "radius": 0.5}])
         def test_conformance(check):
@@ -31,35 +31,37 @@ def parametrize_with_checks(
         components: each a `stnkit.Component`, a class, an object, an installed `"kind.name"`, or a mapping of such a
             name and options.
         expected_failures: names of checks that fail, each with the reason, or a function that gives these for one of
-            the components. They are strict: one that passes is a failure of its test.
-        compile: whether `torch.compile` is checked too, which takes seconds.
+            the components. They are strict: the test of one that passes fails.
+        compile: True to check `torch.compile` as well, which takes seconds.
 
     Raises:
-        InputError: when a component is none of these, or no check has an expected name.
+        InputError: when a component is none of these, or an expected name is not that of a check.
     """
     import pytest
 
     given = list(components)
-    subjects = [subject_of(component, {}) for component in given]
+    each_under_test = [component_under_test(component, {}) for component in given]
     parameters = []
-    for component, subject, expected in zip(
-        given, subjects, _expected(given, subjects, expected_failures), strict=True
+    for component, under_test, expected in zip(
+        given, each_under_test, _expected(given, each_under_test, expected_failures), strict=True
     ):
         for check in checks_for(component, compile=compile):
             reason = expected.get(check.name)
             marks = [] if reason is None else [pytest.mark.xfail(strict=True, reason=reason, raises=CheckFailed)]
-            parameters.append(pytest.param(_Skipping(check), id=f"{subject.label}-{check.name}", marks=marks))
+            parameters.append(pytest.param(_Skipping(check), id=f"{under_test.label}-{check.name}", marks=marks))
     return pytest.mark.parametrize("check", parameters)
 
 
-def _expected(given: list[Any], subjects: list[Subject], expected: Expected | None) -> list[Mapping[str, str]]:
+def _expected(
+    given: list[Any], each_under_test: list[ComponentUnderTest], expected: Expected | None
+) -> list[Mapping[str, str]]:
     if callable(expected):
         each = [expected(component) for component in given]
-        for subject, names in zip(subjects, each, strict=True):
-            check_names(subject, names)
+        for under_test, names in zip(each_under_test, each, strict=True):
+            check_names(under_test, names)
         return each
     names = expected or {}
-    known = {function.__name__ for subject in subjects for function in functions_of(subject.kind.name)}
+    known = {function.__name__ for under_test in each_under_test for function in functions_of(under_test.kind.name)}
     for name in names:
         if name not in known:
             raise InputError(
@@ -71,7 +73,7 @@ def _expected(given: list[Any], subjects: list[Subject], expected: Expected | No
 
 @dataclass(frozen=True)
 class _Skipping:
-    """A check that tells pytest when it does not apply."""
+    """A check that skips its test if it does not apply."""
 
     check: Check
 

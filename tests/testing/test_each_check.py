@@ -1,4 +1,4 @@
-"""Each check finds what it is there for, and nothing else: a component that is broken in one way fails one check."""
+"""Each check finds its own defect and no other: a component that is broken in one way fails one check."""
 
 import importlib
 
@@ -8,20 +8,23 @@ import stnkit
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.testing.checks import functions_of
 
-# Without run-time shape checks, as users run it: they would find some of this first.
+# Without run-time shape checks, as users run it: these would find some of the defects first.
 pytestmark = pytest.mark.no_jaxtyping
 
 MODULES = {kind: importlib.import_module(f"tests.testing.broken.{kind}s") for kind in KINDS}
 BROKEN = [pytest.param(kind, name, id=f"{kind}-{name}") for kind, module in MODULES.items() for name in module.BROKEN]
 
 
+def reasons(checked, outcome="failed"):
+    return {result.name: result.reason for result in checked.results if result.outcome == outcome}
+
+
 @pytest.mark.parametrize(("kind", "name"), BROKEN)
-def test_what_is_broken_in_one_way_fails_one_check(kind, name):
-    report = stnkit.testing.run(MODULES[kind].BROKEN[name], compile=name == "compiled")
-    assert [result.name for result in report.results if result.outcome == "failed"] == [name], str(report)
-    (reason,) = [result.reason for result in report.results if result.outcome == "failed"]
-    assert len(reason) > 20
-    assert "\n" not in reason
+def test_one_defect_fails_exactly_one_check(kind, name):
+    checked = stnkit.testing.run(MODULES[kind].BROKEN[name], compile=name == "compiled")
+    assert list(reasons(checked)) == [name], str(checked)
+    assert len(reasons(checked)[name]) > 20
+    assert "\n" not in reasons(checked)[name]
 
 
 @pytest.mark.parametrize(
@@ -29,48 +32,76 @@ def test_what_is_broken_in_one_way_fails_one_check(kind, name):
     [*MODULES["transform"].ALSO_BROKEN.items(), *MODULES["sampler"].ALSO_BROKEN.items()],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_what_would_fail_in_the_first_step_of_training_fails_one_check(component, name):
-    report = stnkit.testing.run(component)
-    assert [result.name for result in report.results if result.outcome == "failed"] == [name], str(report)
+def test_a_defect_of_the_first_training_step_fails_one_check(component, name):
+    checked = stnkit.testing.run(component)
+    assert list(reasons(checked)) == [name], str(checked)
 
 
-def test_a_forward_that_gives_no_points_fails_the_check_of_shapes():
-    report = stnkit.testing.run(MODULES["transform"].OneCoordinate)
-    reasons = {result.name: result.reason for result in report.results if result.outcome == "failed"}
-    assert "forward must give points of shape (3, 12, 2) for as many, but they have (3, 12, 1)" in reasons["shapes"]
+def test_a_forward_that_gives_no_points_fails_shapes():
+    failed = reasons(stnkit.testing.run(MODULES["transform"].OneCoordinate))
+    assert failed["shapes"] == "forward: expected points of shape (3, 12, 2), got (3, 12, 1)"
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("transform", "Overrides overrides grid, which is final: rename it to _grid"),
+        ("sampler", "Overrides overrides grid_sample, which is final: leave it out"),
+    ],
+)
+def test_an_overridden_final_method_is_told_with_its_new_name(kind, sentence):
+    assert reasons(stnkit.testing.run(MODULES[kind].Overrides)) == {"final_methods": sentence}
+
+
+def test_a_final_method_that_a_mixin_overrides_is_found():
+    class Mixin:
+        def inverse(self, theta, points):
+            return points
+
+    class Mixed(Mixin, MODULES["transform"].Good): ...
+
+    failed = reasons(stnkit.testing.run(Mixed))
+    assert failed["final_methods"].endswith("Mixin overrides inverse, which is final: rename it to _inverse")
+
+
+def test_a_missing_attribute_fails_the_construction():
+    class Uncounted(stnkit.TransformFamily):
+        identity, forward = MODULES["transform"].Good.identity, MODULES["transform"].Good.forward
+
+    failed = reasons(stnkit.testing.run(Uncounted))
+    assert list(failed) == ["construction"]
+    assert "Uncounted sets no n_params, which a TransformFamily must set" in failed["construction"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_not_broken_fails_none(kind):
-    report = stnkit.testing.run(MODULES[kind].Good, compile=True)
-    assert report.ok, str(report)
+def test_a_component_without_defects_fails_none(kind):
+    checked = stnkit.testing.run(MODULES[kind].Good, compile=True)
+    assert checked.ok, str(checked)
 
 
 @pytest.mark.parametrize("name", ["Nothing", "Learned"])
-def test_what_is_unusual_fails_none(name):
-    report = stnkit.testing.run(getattr(MODULES["transform"], name), compile=True)
-    assert report.ok, str(report)
+def test_an_unusual_family_fails_none(name):
+    checked = stnkit.testing.run(getattr(MODULES["transform"], name), compile=True)
+    assert checked.ok, str(checked)
 
 
-def test_clutter_and_noise_that_theta_does_not_describe_are_no_failure():
-    report = stnkit.testing.check(MODULES["distortion"].Noisy)
-    assert {result.outcome for result in report.results} == {"passed"}
+def test_clutter_and_noise_beside_theta_are_no_failure():
+    checked = stnkit.testing.check(MODULES["distortion"].Noisy)
+    assert {result.outcome for result in checked.results} == {"passed"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_check_is_without_a_component_that_fails_it(kind):
+def test_every_check_has_a_component_that_fails_it(kind):
     assert list(MODULES[kind].BROKEN) == [function.__name__ for function in functions_of(kind)]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_check_says_what_has_to_be_so(kind):
+def test_every_check_describes_itself_in_sentences(kind):
     for check in stnkit.testing.checks_for(MODULES[kind].Good, compile=True):
         assert check.description.endswith(".")
         assert check.description.splitlines()[0] != ""
 
 
-def test_a_dataset_whose_files_are_not_here_is_not_checked_and_does_not_fail():
-    report = stnkit.testing.check(MODULES["dataset"].Absent)
-    reasons = {result.name: result.reason for result in report.results if result.outcome == "skipped"}
-    assert "nowhere/images is missing" in reasons["determinism"]
-    assert "determinism" in reasons
+def test_a_dataset_without_its_files_is_skipped():
+    checked = stnkit.testing.check(MODULES["dataset"].Absent)
+    assert "nowhere/images is missing" in reasons(checked, "skipped")["determinism"]

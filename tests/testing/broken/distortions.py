@@ -4,6 +4,8 @@ import torch
 
 import stnkit
 
+from . import plugin_api_1
+
 
 class Good(stnkit.WarpDistortion):
     """Moves by up to a tenth, and says so in θ."""
@@ -62,6 +64,13 @@ class NoConfig(Good):
         super().__init__(image_shape)
 
 
+with plugin_api_1():
+
+    class Overrides(Good):
+        def apply(self, images, theta, generator):
+            return super().apply(images, theta, generator)
+
+
 class WideTheta(Good):
     def sample(self, n, generator):
         return super().sample(n, generator).double()
@@ -109,6 +118,7 @@ class Normalizes(Changed):
 
 BROKEN = {
     "construction": Raises,
+    "final_methods": Overrides,
     "config": NoConfig,
     "theta": WideTheta,
     "seeded_draws": Counts,

@@ -2,7 +2,7 @@ from typing import Any
 
 import stnkit
 
-from . import vectors
+from . import plugin_api_1, vectors
 
 
 class Good(vectors.Vector, stnkit.Localizer):
@@ -18,6 +18,13 @@ class Good(vectors.Vector, stnkit.Localizer):
 class NoConfig(Good):
     def __init__(self, in_shape: tuple[int, ...], dtype: Any = vectors.ODD) -> None:
         super().__init__(in_shape)
+
+
+with plugin_api_1():
+
+    class Overrides(Good):
+        def forward(self, image):
+            return super().forward(image)
 
 
 class Normalizes(Good):
@@ -61,6 +68,7 @@ class Branches(vectors.Branches, Good): ...
 
 BROKEN = {
     "construction": Raises,
+    "final_methods": Overrides,
     "config": NoConfig,
     "input_sizes": Squeezes,
     "too_small_input": Convolves,

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 
 import stnkit
 
+from . import called_under_autocast, plugin_api_1
+
 
 class Good(stnkit.PaddedSampler):
     def sample(self, image, grid):
@@ -34,6 +36,13 @@ class Raises(Good):
 class NoConfig(Good):
     def __init__(self, dtype: Any = torch.float32) -> None:
         super().__init__()
+
+
+with plugin_api_1():
+
+    class Overrides(Good):
+        def grid_sample(self, image, grid, mode, margin):
+            return super().grid_sample(image, grid, mode, margin)
 
 
 class NoSinglePixels(Plain):
@@ -78,10 +87,9 @@ class NarrowGrid(Plain):
         return super().forward(image, grid.to(image.dtype).float() if short else grid)
 
 
-class Multiplies(Plain):
+class Narrowed(Plain):
     def read(self, image, grid):
-        eye = torch.eye(image.shape[-1], dtype=image.dtype, device=image.device)
-        return super().read((image @ eye).to(grid.dtype), grid)
+        return super().read(image.bfloat16().to(grid.dtype) if called_under_autocast() else image, grid)
 
 
 class LastGrid(Plain):
@@ -160,6 +168,7 @@ class FlatAtCenters(stnkit.KernelSampler):
 ALSO_BROKEN = {OwnSinc: "gradient_to_grid", FlatAtCenters: "gradient_to_grid"}
 BROKEN = {
     "construction": Raises,
+    "final_methods": Overrides,
     "config": NoConfig,
     "shapes": NoSinglePixels,
     "empty_batch": NoEmptyBatch,
@@ -168,7 +177,7 @@ BROKEN = {
     "padding": OtherBorder,
     "dtype_and_device": KeepsTheGridsDtype,
     "half_precision": NarrowGrid,
-    "autocast": Multiplies,
+    "autocast": Narrowed,
     "batch_independence": LastGrid,
     "channel_independence": MixesChannels,
     "gradient_to_image": HalfImageGradient,

@@ -4,6 +4,8 @@ import torch
 
 import stnkit
 
+from . import called_under_autocast, plugin_api_1, shadow
+
 
 class Good(stnkit.TransformFamily):
     """T_θ(p) = p + θ · tanh(p), with x and y exchanged in the sine."""
@@ -18,8 +20,6 @@ class Good(stnkit.TransformFamily):
         return torch.zeros(2, dtype=torch.float64)
 
     def forward(self, theta, points):
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
         return points + self.strength * theta[:, None] * torch.tanh(points.flip(-1))
 
 
@@ -32,8 +32,7 @@ class Nothing(Good):
         return torch.zeros(0, dtype=torch.float64)
 
     def forward(self, theta, points):
-        theta = self.check_theta(theta)
-        return self.check_points(points, theta).expand(len(theta), -1, -1)
+        return points.expand(len(theta), -1, -1)
 
 
 class Learned(Good):
@@ -50,8 +49,6 @@ class Learned(Good):
         return torch.zeros(1, dtype=torch.float64)
 
     def forward(self, theta, points):
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
         return points + theta[:, None] * torch.sin(self.frequency * points)
 
 
@@ -65,31 +62,36 @@ class NoConfig(Good):
         super().__init__()
 
 
+with plugin_api_1():
+
+    class Overrides(Good):
+        def grid(self, theta, size):
+            return super().grid(theta, size)
+
+
 class Elsewhere(Good):
     def forward(self, theta, points):
         return super().forward(theta, points) + 0.01
 
 
-class OnePointSet(stnkit.MatrixFamily):
-    affine = True
+class OnePointSet(stnkit.TransformFamily):
     n_params = 2
 
     def identity(self):
         return torch.zeros(2, dtype=torch.float64)
 
-    def matrix(self, theta):
-        eye = torch.eye(2, dtype=theta.dtype, device=theta.device)
-        return stnkit.coordinates.homogeneous(eye.expand(len(theta), 2, 2), theta)
-
     def forward(self, theta, points):
-        return super().forward(theta, points[:1])
+        return points[:1] + theta[:, None]
+
+    def _inverse(self, theta, points):
+        return points - theta[:, None]
 
 
 class NoSinglePixels(Good):
-    def grid(self, theta, size):
-        grid = super().grid(theta, size)
-        # As the textbook's i / (n − 1) has it.
-        return grid / torch.tensor([n - 1 for n in size[::-1]]).clamp(max=1).to(grid)
+    def _grid(self, theta, size):
+        steps = [2 / (n - 1) for n in size]  # between pixels whose outermost centers are at ±1
+        assert min(steps) > 0
+        return super()._grid(theta, size)
 
 
 class NoEmptyBatch(Good):
@@ -103,38 +105,39 @@ class Widened(Good):
 
 
 class Halved(Good):
-    def grid(self, theta, size):
-        self.check_theta(theta)
-        lattice = stnkit.coordinates.lattice(size, dtype=theta.dtype)[None]
-        shift = theta.view(-1, *[1] * len(size), 2) * torch.tanh(lattice.flip(-1))
-        return torch.nan_to_num(lattice + shift, nan=1e4).clamp(-1e4, 1e4)
+    """`.half()` rounds its buffer, and with it every coordinate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("third", torch.tensor(1 / 3, dtype=torch.float64))
+
+    def forward(self, theta, points):
+        return super().forward(theta, 3 * (self.third * points))
 
 
 class Narrowed(Good):
     def forward(self, theta, points):
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
-        return points + torch.tanh(points.flip(-1)) @ torch.diag_embed(theta.to(points.dtype))
+        source = super().forward(theta, points)
+        return source.bfloat16().to(source.dtype) if called_under_autocast() else source
 
 
 class Neighborly(Good):
-    def grid(self, theta, size):
-        theta = self.check_theta(theta)
-        return super().grid(theta + 1e-3 * (theta[:1] - theta).nan_to_num(), size)
+    def _grid(self, theta, size):
+        return super()._grid(theta + 1e-3 * (theta[:1] - theta).nan_to_num(), size)
 
 
 class OtherGrid(Good):
-    def grid(self, theta, size):
-        return super().grid(1.01 * self.check_theta(theta), size)
+    def _grid(self, theta, size):
+        return super()._grid(1.01 * theta, size)
 
 
 class FirstOrder(Good):
-    def inverse(self, theta, points):
+    def _inverse(self, theta, points):
         return 2 * points - self(theta, points)
 
 
 class Sums(Good):
-    def compose(self, outer, inner):
+    def _compose(self, outer, inner):
         return outer + inner
 
 
@@ -158,40 +161,68 @@ class HalfGradient(Good):
 
 class Explodes(Good):
     def forward(self, theta, points):
-        theta = self.check_theta(theta)
-        points = self.check_points(points, theta)
         return points * theta[:, None].exp()
 
 
 class RefusesNan(Good):
-    def grid(self, theta, size):
+    def _grid(self, theta, size):
         if not theta.isfinite().all():
             raise ValueError("not finite")
-        return super().grid(theta, size)
+        return super()._grid(theta, size)
 
 
-class AnyWidth(Good):
+class SpreadsNan(Good):
+    """One point that is NaN makes the mean NaN, and the mean every point."""
+
     def forward(self, theta, points):
-        return super().forward(theta[:, :2], points)
-
-    def grid(self, theta, size):
-        return super().grid(theta[:, :2], size)
+        return super().forward(theta, points) + 0 * points.mean(dim=1, keepdim=True)
 
 
-class KeepsTensors(Good):
+class AnyTheta(Good):
     def __init__(self) -> None:
         super().__init__()
-        self.kept = {}
+        shadow(self, "check_theta", AnyTheta.two_columns)
 
-    def grid(self, theta, size):
-        theta = self.check_theta(theta)
-        key = (tuple(size), theta.dtype)
-        if key not in self.kept:
+    @staticmethod
+    def two_columns(check, theta):
+        theta = theta if theta.is_floating_point() else theta.float()
+        return check(theta.view(-1, theta.shape[-1])[:, :2])
+
+
+class AnyPoints(Good):
+    def __init__(self) -> None:
+        super().__init__()
+        shadow(self, "check_points", AnyPoints.planar)
+
+    @staticmethod
+    def planar(check, points, theta):
+        points = points if points.is_floating_point() else points.float()
+        fitting = points.ndim == 3 and len(points) in (1, len(theta)) and points.shape[-1] == 2
+        return check(points if fitting else points.reshape(-1)[:4].view(1, 2, 2), theta)
+
+
+class AnySize(Good):
+    def __init__(self) -> None:
+        super().__init__()
+        shadow(self, "grid", AnySize.two_sides)
+
+    @staticmethod
+    def two_sides(grid, theta, size):
+        return grid(theta, [max(1, int(n)) for n in (*size, 1)[:2]])
+
+
+class CachesTensors(Good):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache = {}
+
+    def _grid(self, theta, size):
+        key = (size, theta.dtype)
+        if key not in self.cache:
             lattice = stnkit.coordinates.lattice(size, dtype=theta.dtype)[None]
-            self.kept[key] = (lattice, torch.tanh(lattice.flip(-1)))
-        lattice, basis = self.kept[key]
-        source = lattice + theta.view(-1, *[1] * len(size), 2) * basis
-        return torch.nan_to_num(source, nan=1e4).clamp(-1e4, 1e4)
+            self.cache[key] = (lattice, torch.tanh(lattice.flip(-1)))
+        lattice, basis = self.cache[key]
+        return lattice + theta.view(-1, *[1] * len(size), 2) * basis
 
 
 class HiddenState(Good):
@@ -247,6 +278,7 @@ class NanInTheCenter(Good):
 ALSO_BROKEN = {Stuck: "gradients", NanAtTheIdentity: "gradients", NanInTheCenter: "gradients"}
 BROKEN = {
     "construction": Raises,
+    "final_methods": Overrides,
     "config": NoConfig,
     "identity": Elsewhere,
     "shapes": OnePointSet,
@@ -263,8 +295,11 @@ BROKEN = {
     "gradients": HalfGradient,
     "large_theta": Explodes,
     "nan_theta": RefusesNan,
-    "wrong_theta": AnyWidth,
-    "after_inference_mode": KeepsTensors,
+    "nan_points": SpreadsNan,
+    "wrong_theta": AnyTheta,
+    "wrong_points": AnyPoints,
+    "wrong_size": AnySize,
+    "after_inference_mode": CachesTensors,
     "state_dict": HiddenState,
     "pickled": HoldsALambda,
     "deep_copied": NoCopy,

@@ -1,0 +1,50 @@
+"""The checks of `TransformFamily`: its contract as properties.
+
+θ are small random steps from `identity()`, since nothing else is known of a family that the kit has never seen.
+"""
+
+from stnkit.testing.contracts import final_methods
+from stnkit.testing.transforms.algebra import composition, inverse, linearity
+from stnkit.testing.transforms.construction import config, construction, identity
+from stnkit.testing.transforms.differentiation import after_inference_mode, gradients
+from stnkit.testing.transforms.evaluation import (
+    batch_independence,
+    empty_batch,
+    forward_agrees_with_grid,
+    grid_sizes,
+    shapes,
+)
+from stnkit.testing.transforms.persistence import compiled, deep_copied, pickled, state_dict
+from stnkit.testing.transforms.precision import autocast, dtype_and_device, half_precision
+from stnkit.testing.transforms.refusals import wrong_points, wrong_size, wrong_theta
+from stnkit.testing.transforms.robustness import large_theta, nan_points, nan_theta
+
+CHECKS = (
+    construction,
+    final_methods,
+    config,
+    identity,
+    shapes,
+    grid_sizes,
+    empty_batch,
+    dtype_and_device,
+    half_precision,
+    autocast,
+    batch_independence,
+    forward_agrees_with_grid,
+    inverse,
+    composition,
+    linearity,
+    gradients,
+    large_theta,
+    nan_theta,
+    nan_points,
+    wrong_theta,
+    wrong_points,
+    wrong_size,
+    after_inference_mode,
+    state_dict,
+    pickled,
+    deep_copied,
+    compiled,
+)

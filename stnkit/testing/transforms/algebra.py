@@ -1,0 +1,57 @@
+"""Checks of inverse, composition and linearity."""
+
+import torch
+
+from stnkit.errors import DoesNotComposeError
+from stnkit.families.family import TransformFamily
+from stnkit.families.linear import LinearFamily
+from stnkit.testing.assertions import FLOAT64, ITERATED, NotApplicable, close, require
+from stnkit.testing.component_under_test import ComponentUnderTest
+from stnkit.testing.inputs import points_of, row_by_row, theta_of, uniform
+
+
+def inverse(under_test: ComponentUnderTest) -> None:
+    """T_θ(inverse(θ, q)) = q: nearly all points that come from the image are found, and no answer is wrong.
+
+    Where a map folds, any of the answers is right; where there is none, the answer is NaN. Of the points q = T_θ(p),
+    which have an answer, an iteration may miss one in ten.
+    """
+    family: TransformFamily = under_test.built()
+    for dtype, tolerance in ((torch.float64, ITERATED / 100), (torch.float32, ITERATED)):
+        theta = theta_of(family, dtype=dtype)
+        points = points_of(family, n=30).to(dtype)
+        from_image = family(theta, points).detach()
+        anywhere = (2.5 * uniform(1, 30, family.ndim, seed=7)).to(dtype).expand(len(theta), -1, -1)
+        for q in (from_image, anywhere):
+            found = family.inverse(theta, q)
+            known = found.isfinite().all(dim=-1)
+            if q is from_image:
+                share = known.double().mean().item()
+                require(share >= 0.9, f"inverse: expected the points of the image to be found, got {share:.0%} of them")
+            back = row_by_row(family, theta, torch.where(known[..., None], found, 0.0))
+            # A point without an answer is compared with itself.
+            close(torch.where(known[..., None], back, q), q, tolerance, "T_θ(inverse(θ, q)) must be q")
+
+
+def composition(under_test: ComponentUnderTest) -> None:
+    """T of compose(outer, inner) is T_outer ∘ T_inner, for families that compose."""
+    family: TransformFamily = under_test.built()
+    outer, inner = theta_of(family, seed=1), theta_of(family, seed=2)
+    try:
+        composed = family.compose(outer, inner)
+    except DoesNotComposeError as reason:
+        raise NotApplicable(str(reason)) from reason
+    points = points_of(family)
+    claim = "forward with compose(outer, inner) must be forward with inner, then with outer"
+    close(family(composed, points), row_by_row(family, outer, family(inner, points)), FLOAT64, claim)
+
+
+def linearity(under_test: ComponentUnderTest) -> None:
+    """T_{aθ + φ}(p) = a T_θ(p) + T_φ(p), for a LinearFamily."""
+    family: TransformFamily = under_test.built()
+    if not isinstance(family, LinearFamily):
+        raise NotApplicable(f"{type(family).__name__} is no LinearFamily")
+    first, second, points = theta_of(family, seed=1), theta_of(family, seed=2), points_of(family)
+    together = family(-1.7 * first + second, points)
+    claim = "a LinearFamily must be linear in θ"
+    close(together, -1.7 * family(first, points) + family(second, points), FLOAT64, claim)

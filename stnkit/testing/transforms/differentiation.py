@@ -1,0 +1,58 @@
+"""Checks of the gradients to θ and to the points."""
+
+import torch
+from torch import Tensor
+
+from stnkit.families.family import TransformFamily
+from stnkit.testing.assertions import FLOAT64, CheckFailed, finite, gradcheck_sentence, require
+from stnkit.testing.component_under_test import ComponentUnderTest
+from stnkit.testing.inputs import SIZE, gradient, points_of, theta_of, uniform
+
+
+def gradients(under_test: ComponentUnderTest) -> None:
+    """The gradients of forward to θ and to the points, and of grid to θ, are those of finite differences.
+
+    At the identity they are finite, also in the center of the image, and that of the grid to θ is not zero throughout:
+    training starts there and would never leave it. A family that has weights of its own may learn to leave it.
+    """
+    family: TransformFamily = under_test.built()
+    theta = theta_of(family, batch=2).requires_grad_(family.n_params > 0)
+    points = points_of(family, n=5).requires_grad_()
+    _check_gradients("forward", family, (theta, points))
+    if family.n_params:
+        size = (2, 3, 2)[: family.ndim]
+        _check_gradients("grid", lambda rows: family.grid(rows, size), (theta,))
+        _check_start(family)
+
+
+def after_inference_mode(under_test: ComponentUnderTest) -> None:
+    """A grid can be differentiated after one of its size was made in inference mode, as in a validation."""
+    family: TransformFamily = under_test.built()
+    theta, size = theta_of(family, dtype=torch.float32), SIZE[family.ndim]
+    with torch.inference_mode():
+        family.grid(theta, size)
+    theta = theta.requires_grad_()
+    finite(gradient(family.grid(theta, size).sum(), theta), "the gradient after inference mode must be finite")
+
+
+def _check_start(family: TransformFamily) -> None:
+    theta = family.identity().detach().clone()[None].requires_grad_()
+    points = torch.zeros(1, 1, family.ndim, dtype=torch.float64, requires_grad=True)
+    for name, wanted in (("θ", theta), ("the point", points)):
+        found = gradient(family(theta, points).sum(), wanted)
+        finite(found, f"the gradient of forward to {name} must be finite at the identity, in the center")
+    # Odd sides, so that one of the pixels is the center.
+    grid = family.grid(theta, (3, 5, 3)[: family.ndim])
+    found = gradient((grid * uniform(*grid.shape, seed=8)).sum(), theta)
+    finite(found, "the gradient of grid must be finite at the identity, where training starts")
+    leaves = float(found.abs().max()) > FLOAT64 or any(p.requires_grad for p in family.parameters())
+    require(leaves, "the gradient of grid must not be 0 at the identity, where training starts and would stay")
+
+
+def _check_gradients(name: str, call: object, inputs: tuple[Tensor, ...]) -> None:
+    try:
+        # Fast mode compares along random directions; the full one moves each of a spline's many parameters by itself.
+        torch.autograd.gradcheck(call, inputs, fast_mode=True)  # type: ignore[arg-type]
+    except (RuntimeError, AssertionError) as error:
+        text = gradcheck_sentence(error)
+        raise CheckFailed(f"the gradient of {name} must be that of finite differences: {text}") from error
