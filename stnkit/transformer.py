@@ -1,37 +1,51 @@
-"""SpatialTransformer = localizer ∘ family ∘ sampler."""
+"""SpatialTransformer = localizer ∘ family ∘ sampler, and several of them in parallel."""
 
+import warnings
 from collections.abc import Sequence
+from typing import final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.errors import DoesNotComposeError, InputError
+from stnkit.errors import DoesNotComposeError, InputError, RenamedWarning
 from stnkit.families.family import TransformFamily
 from stnkit.localizers import Localizer, RegressionHead
 from stnkit.samplers.sampler import Sampler
 
 
+@final
 class SpatialTransformer(nn.Module):
     """image ↦ sampler(image, family.grid(θ)) with θ = head(localizer(image)): the identity at construction.
 
-    Recurrent, the localizer looks again at what it made of the image: θ_k = θ_{k−1} ∘ head(localizer(I ∘ T_{θ_{k−1}})).
-    It is the same localizer in all steps; the maps are composed, and the output is read from the image itself.
+    Recurrent, the localizer sees the warped image again: θ_k = θ_{k−1} ∘ head(localizer(I ∘ T_{θ_{k−1}})). One
+    localizer serves all steps; the maps are composed, and the output is sampled from the image itself.
 
     Args:
-        localizer: looks at the image.
+        localizer: extracts features of the image.
         family: turns θ into a sampling grid.
         sampler: reads the image at the grid.
         out_size: size of the output, (H, W) or (D, H, W); by default that of each image.
-        recurrent: number of times that the localizer looks, at least 1; more than 1 for families that compose.
+        recurrent: number of steps of the localizer, at least 1; more than 1 for families that compose.
 
     Attributes:
         theta_probe: an identity through which every θ passes: register a forward hook on it to read θ.
 
     Raises:
-        InputError: when `out_size` is not as many positive whole numbers as the family has dimensions, or
-            `recurrent` is less than 1, or more with a family that does not compose.
+        InputError: when `out_size` is not one positive whole number for each dimension of the family, or `recurrent`
+            is less than 1, or more with a family that does not compose.
+
+    Example:
+        >>> import torch, stnkit
+        >>> transformer = stnkit.SpatialTransformer(
+        ...     stnkit.build("localizer", "fully_connected", in_shape=(1, 28, 28)),
+        ...     stnkit.build("transform", "affine"),
+        ...     stnkit.build("sampler", "bilinear"),
+        ...     out_size=(14, 14),
+        ... )
+        >>> transformer(torch.rand(2, 1, 28, 28)).shape
+        torch.Size([2, 1, 14, 14])
 
     Source: Jaderberg et al., Spatial Transformer Networks, NeurIPS 2015, section 3. Recurrent: Lin and Lucey,
         Inverse compositional spatial transformer networks, CVPR 2017.
@@ -54,18 +68,24 @@ class SpatialTransformer(nn.Module):
         try:
             self.out_size = None if out_size is None else coordinates.check_size(out_size, family.ndim)
         except InputError as error:
-            raise InputError(f"out_size: {error}") from None
+            raise InputError(f"out_{error}") from None
         if recurrent < 1:
-            raise InputError(f"recurrent must be at least 1, but {recurrent} was given")
+            raise InputError(f"recurrent: expected a whole number of at least 1, got {recurrent}")
         if recurrent > 1:
             _check_composes(family)
         self.recurrent = recurrent
+
+    @property
+    def theta(self) -> nn.Module:
+        """The name of `theta_probe` in plugin API 1."""
+        warnings.warn("SpatialTransformer.theta is now theta_probe", RenamedWarning, stacklevel=2)
+        return self.theta_probe
 
     def localize(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B P"]:
         """θ for each image, in float32 or wider: recurrent, the composition of all steps."""
         theta = self.head(self.localizer(image))
         for _ in range(self.recurrent - 1):
-            # At the size of the image, whatever the output's: this is for the localizer.
+            # At the size of the image, not of the output: the localizer is built for it.
             warped = self.sampler(image, self.family.grid(theta, image.shape[2:]))
             theta = self.family.compose(theta, self.head(self.localizer(warped)))
         return self.theta_probe(theta)
@@ -82,14 +102,15 @@ class SpatialTransformer(nn.Module):
         """
         if image.ndim != self.family.ndim + 2:
             raise InputError(
-                f"{type(self.family).__name__} warps images of {self.family.ndim + 2} axes, (B, C, *size), "
-                f"but one of shape {tuple(image.shape)} was given"
+                f"{type(self.family).__name__}: expected images of {self.family.ndim + 2} axes, (B, C, *size), "
+                f"got shape {tuple(image.shape)}"
             )
         return self.warp(image, self.localize(image))
 
 
+@final
 class ParallelTransformers(nn.Module):
-    """image ↦ what each transformer makes of it, one after the other on the channels.
+    """image ↦ the outputs of several transformers, concatenated along the channels.
 
     Each has its own localizer, so that each may look for something else in the image.
 
@@ -102,6 +123,14 @@ class ParallelTransformers(nn.Module):
     Raises:
         InputError: when there is none, or their output sizes differ.
 
+    Example:
+        >>> import torch, stnkit
+        >>> localizers = [stnkit.build("localizer", "fully_connected", in_shape=(1, 8, 8)) for _ in range(2)]
+        >>> family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+        >>> transformers = [stnkit.SpatialTransformer(localizer, family, sampler) for localizer in localizers]
+        >>> stnkit.ParallelTransformers(transformers)(torch.rand(4, 1, 8, 8)).shape
+        torch.Size([4, 2, 8, 8])
+
     Source: Jaderberg et al. 2015, section 3.4; used for the birds of section 4.3 and for MNIST addition.
     """
 
@@ -109,7 +138,7 @@ class ParallelTransformers(nn.Module):
         super().__init__()
         sizes = [transformer.out_size for transformer in transformers]
         if not sizes or len(set(sizes)) > 1:
-            raise InputError(f"parallel transformers need one and the same out_size, but theirs are {sizes}")
+            raise InputError(f"parallel transformers: expected one common out_size, got {sizes}")
         self.out_size = sizes[0]
         self.transformers = nn.ModuleList(transformers)
 

@@ -57,12 +57,12 @@ def test_normalized_matrix_is_the_same_map(in_size, out_size):
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("size", [(0, 5), (3,), (2, 2, 2), (2.0, 3), (True, 3), (-1, 4)])
 def test_a_size_that_is_none_is_refused_with_what_was_given(size):
-    with pytest.raises(stnkit.errors.InputError, match="2 whole numbers, each at least 1") as error:
+    with pytest.raises(stnkit.errors.InputError, match="2 whole numbers of at least 1") as error:
         coordinates.check_size(size, 2)
     assert str(list(size)) in str(error.value)
 
 
 @pytest.mark.no_jaxtyping
 def test_points_and_size_of_different_dimensions_are_refused():
-    with pytest.raises(stnkit.errors.InputError, match="3 coordinates"):
+    with pytest.raises(stnkit.errors.InputError, match="expected points of 2 coordinates.*got 3"):
         coordinates.to_pixels(torch.zeros(2, 3), (4, 4))

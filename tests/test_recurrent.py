@@ -191,5 +191,5 @@ def test_a_family_that_does_not_compose_is_refused(transform):
 
 @pytest.mark.no_jaxtyping
 def test_less_than_one_look_is_refused():
-    with pytest.raises(stnkit.errors.InputError, match="recurrent must be at least 1, but 0 was given"):
+    with pytest.raises(stnkit.errors.InputError, match="recurrent: expected a whole number of at least 1, got 0"):
         transformer(recurrent=0)

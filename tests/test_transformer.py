@@ -88,7 +88,7 @@ def test_nothing_but_weights_is_in_the_state_dict():
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("out_size", [(0, 5), (5,), (3, 4, 5)])
 def test_a_wrong_out_size_is_refused(out_size):
-    with pytest.raises(stnkit.errors.InputError, match="out_size: a size must be 2 whole numbers"):
+    with pytest.raises(stnkit.errors.InputError, match="out_size: expected 2 whole numbers"):
         transformer(out_size=out_size)
 
 

@@ -12,10 +12,14 @@ import stnkit
 
 from .networks import ResNet
 
-PARTS = {"transform": "affine", "localizer": "convolutional", "sampler": "bilinear"}
+AFFINE = {"transform": "affine", "localizer": "convolutional", "sampler": "bilinear"}
 # On the feature maps of a small image there is room for two small convolutions only.
-INSIDE = PARTS | {"localizer": {"name": "convolutional", "kernel_size": 3, "channels": [6, 6], "downsample": 1}}
-PLACES = {"input": PARTS, "layer2": INSIDE, "layer3.1.conv2": INSIDE | {"transform": {"name": "affine", "ndim": 2}}}
+INSIDE = AFFINE | {"localizer": {"name": "convolutional", "kernel_size": 3, "channels": [6, 6], "downsample": 1}}
+POINTS = {
+    "input": AFFINE,
+    "layer2": INSIDE,
+    "layer3.1.conv2": INSIDE | {"transform": {"name": "affine", "ndim": 2}},
+}
 IMAGE = (2, 3, 64, 64)
 
 
@@ -34,7 +38,7 @@ def network():
 @pytest.fixture
 def moved(network):
     """With transformers that are not the identity any more."""
-    stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+    stnkit.insert_transformers(network, POINTS, torch.rand(IMAGE))
     with torch.no_grad():
         for transformer in transformers(network):
             transformer.head.weight.normal_(std=0.02)
@@ -42,23 +46,23 @@ def moved(network):
 
 
 @pytest.mark.parametrize(
-    "places",
+    "points",
     [
-        {"input": PARTS},
+        {"input": AFFINE},
         {"layer2": INSIDE},
-        {"fc": None, **PLACES},
+        {"fc": None, **POINTS},
         {"layer1.0.conv1": INSIDE | {"transform": "tps", "sampler": "bicubic"}},
         {"layer3": INSIDE | {"recurrent": 3}},
     ],
-    ids=lambda places: "-".join(places),
+    ids=lambda points: "-".join(points),
 )
-def test_the_output_is_unchanged_at_construction(network, places):
-    places = {place: parts for place, parts in places.items() if parts}
+def test_the_output_is_unchanged_at_construction(network, points):
+    points = {point: parts for point, parts in points.items() if parts}
     image = torch.rand(IMAGE)
     network.eval()
     expected = network(image)
-    assert stnkit.insert_transformers(network, places, image) is network
-    assert len(transformers(network)) == len(places)
+    assert stnkit.insert_transformers(network, points, image) is network
+    assert len(transformers(network)) == len(points)
     assert float((network(image) - expected).detach().abs().max()) < 1e-5
 
 
@@ -74,7 +78,7 @@ def test_a_moved_transformer_changes_the_output(network, moved):
 def test_old_names_are_unchanged_and_new_ones_are_added(network):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     conv = network.layer2[0].conv1
-    stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+    stnkit.insert_transformers(network, POINTS, torch.rand(IMAGE))
     after = network.state_dict()
     assert all(torch.equal(after[name], value) for name, value in before.items())
     assert network.layer2[0].conv1 is conv
@@ -110,17 +114,17 @@ def test_a_dropout_that_is_always_on_takes_no_numbers_from_the_user():
             return self.conv(x + torch.rand_like(x))
 
     torch.manual_seed(5)
-    stnkit.insert_transformers(Noisy(), {"conv": PARTS}, torch.zeros(1, 1, 20, 20))
+    stnkit.insert_transformers(Noisy(), {"conv": AFFINE}, torch.zeros(1, 1, 20, 20))
     drawn = torch.rand(3)
     torch.manual_seed(5)
     Noisy()
-    stnkit.build("localizer", PARTS["localizer"], in_shape=(1, 20, 20))
+    stnkit.build("localizer", AFFINE["localizer"], in_shape=(1, 20, 20))
     torch.testing.assert_close(torch.rand(3), drawn, atol=0, rtol=0)
 
 
 def test_two_calls_make_localizers_of_different_weights(network):
-    for place in ("layer2", "layer2.1.conv1"):
-        stnkit.insert_transformers(network, {place: INSIDE}, torch.rand(IMAGE))
+    for point in ("layer2", "layer2.1.conv1"):
+        stnkit.insert_transformers(network, {point: INSIDE}, torch.rand(IMAGE))
     first, second = transformers(network)
     assert not torch.equal(first.localizer.layers[0].weight[:, :8], second.localizer.layers[0].weight[:, :8])
 
@@ -130,7 +134,7 @@ def test_transformers_take_the_dtype_of_the_network(network, dtype):
     network.to(dtype).eval()
     image = torch.rand(IMAGE, dtype=dtype)
     expected = network(image)
-    stnkit.insert_transformers(network, PLACES, image)
+    stnkit.insert_transformers(network, POINTS, image)
     assert {parameter.dtype for parameter in network.parameters()} == {dtype}
     out = network(image)
     assert out.dtype == dtype
@@ -139,14 +143,14 @@ def test_transformers_take_the_dtype_of_the_network(network, dtype):
 
 def test_under_autocast_the_weights_stay_wide(network):
     with torch.autocast("cpu", torch.bfloat16):
-        stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+        stnkit.insert_transformers(network, POINTS, torch.rand(IMAGE))
         network(torch.rand(IMAGE)).sum().backward()
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
 def test_transformers_that_were_inserted_in_inference_mode_can_be_trained(network):
     with torch.inference_mode():
-        stnkit.insert_transformers(network, PLACES, torch.rand(IMAGE))
+        stnkit.insert_transformers(network, POINTS, torch.rand(IMAGE))
     network(torch.rand(IMAGE)).sum().backward()
     assert all(t.head.weight.grad is not None for t in transformers(network))
 
@@ -165,10 +169,10 @@ def test_copies_and_pickles_have_transformers_of_their_own(moved, copied):
 @pytest.mark.no_jaxtyping
 # The hooks of the whole network run in front of the compiled network, which then warns of an input with a gradient.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
-@pytest.mark.parametrize("place", ["input", "layer2"])
-def test_the_network_still_compiles(place):
+@pytest.mark.parametrize("point", ["input", "layer2"])
+def test_the_network_still_compiles(point):
     network, image = ResNet(n_blocks=1), torch.rand(IMAGE)
-    stnkit.insert_transformers(network, {place: PLACES[place]}, image)
+    stnkit.insert_transformers(network, {point: POINTS[point]}, image)
     (transformer,) = transformers(network.eval())
     with torch.no_grad():
         transformer.head.bias.add_(0.1)
@@ -182,7 +186,7 @@ def test_the_network_still_compiles(place):
 @pytest.mark.parametrize("strict", [False, True])
 def test_the_network_still_exports_for_any_batch(strict):
     network = ResNet(n_blocks=1).eval()
-    stnkit.insert_transformers(network, {"input": PARTS, "layer2": INSIDE}, torch.rand(IMAGE))
+    stnkit.insert_transformers(network, {"input": AFFINE, "layer2": INSIDE}, torch.rand(IMAGE))
     with torch.no_grad():
         for transformer in transformers(network):
             transformer.head.bias.add_(0.1)
@@ -202,9 +206,9 @@ def test_gradients_reach_every_localizer(moved):
 
 def test_a_few_steps_of_training_reduce_the_loss_and_move_every_theta(network):
     image, label = torch.rand(10, 3, 64, 64), torch.arange(10) % 5
-    for i in range(10):  # a bright bar, whose place is the label
+    for i in range(10):  # a bright bar, whose point is the label
         image[i, :, :, 12 * label[i] : 12 * label[i] + 12] += 1
-    stnkit.insert_transformers(network, PLACES, image)
+    stnkit.insert_transformers(network, POINTS, image)
     network.train()
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     losses = []
@@ -220,8 +224,8 @@ def test_a_few_steps_of_training_reduce_the_loss_and_move_every_theta(network):
 
 
 def test_an_inner_transformer_is_made_for_what_an_outer_one_lets_through(network):
-    places = {"layer2": INSIDE, "input": PARTS | {"out_size": [96, 48]}}
-    stnkit.insert_transformers(network, places, torch.rand(IMAGE))
+    points = {"layer2": INSIDE, "input": AFFINE | {"out_size": [96, 48]}}
+    stnkit.insert_transformers(network, points, torch.rand(IMAGE))
     inner = network.layer2[0].spatial_transformer
     assert inner.localizer.in_shape == (8, 24, 12)
     assert network(torch.rand(IMAGE)).shape == (2, 5)
@@ -241,7 +245,7 @@ def test_the_network_may_be_a_sequential_or_call_a_list_and_pass_more_arguments(
     sequential = nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), nn.Flatten())
     image = torch.rand(1, 1, 16, 16)
     expected = sequential(image)
-    stnkit.insert_transformers(sequential, {"input": PARTS}, image)
+    stnkit.insert_transformers(sequential, {"input": AFFINE}, image)
     assert hasattr(sequential[0][0], "spatial_transformer")
     torch.testing.assert_close(sequential(image), expected)
 
@@ -270,14 +274,14 @@ def test_volumes_are_transformed_in_three_dimensions():
     network = nn.Sequential(nn.Conv3d(1, 2, 3), nn.Flatten())
     volume = torch.rand(1, 1, 12, 13, 14)
     expected = network(volume)
-    stnkit.insert_transformers(network, {"input": PARTS | {"transform": {"name": "affine", "ndim": 3}}}, volume)
+    stnkit.insert_transformers(network, {"input": AFFINE | {"transform": {"name": "affine", "ndim": 3}}}, volume)
     torch.testing.assert_close(network(volume), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_it_needs_neither_hydra_nor_lightning():
     code = (
         "import sys, torch, stnkit; n = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3)); "
-        f"stnkit.insert_transformers(n, {{'0': {PARTS!r}}}, torch.rand(1, 1, 9, 9)); "
+        f"stnkit.insert_transformers(n, {{'0': {AFFINE!r}}}, torch.rand(1, 1, 9, 9)); "
         "assert not {'hydra', 'lightning', 'omegaconf'} & set(sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -8,17 +8,17 @@ import stnkit
 
 from .networks import ResNet
 
-PARTS = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
+AFFINE = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
 
 pytestmark = pytest.mark.no_jaxtyping
 
 
-def refused(network, places, example, match):
+def refused(network, points, example, match):
     keys = list(network.state_dict())
     modes = [module.training for module in network.modules()]
     random = torch.get_rng_state()
     with pytest.raises(stnkit.errors.InputError, match=match) as caught:
-        stnkit.insert_transformers(network, places, example)
+        stnkit.insert_transformers(network, points, example)
     assert "\n" not in str(caught.value)
     assert list(network.state_dict()) == keys
     assert [module.training for module in network.modules()] == modes
@@ -75,40 +75,40 @@ class Several(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("place", "match"),
+    ("point", "match"),
     [
         ("shared", "'shared' is called more than once in one pass"),
-        ("unused", "'unused' is not called when the network is run"),
+        ("unused", "'unused' is not called when the network runs"),
         ("keyword", "'keyword' is called with keyword arguments only"),
         ("empty", "'empty' is an empty Sequential"),
-        ("index", r"one of shape \(1, 1, 1, 1\), torch.int64, arrives at place 'index'"),
+        ("index", r"'index': expected an image, .* got \(1, 1, 1, 1\), torch.int64"),
         ("blocks", r"'blocks' is a ModuleList, a container that is never called itself.*: blocks.0, blocks.1"),
         ("named", r"'named' is a ModuleDict.*: named.a"),
         ("own", r"'own' is a Own, a container that is called by a forward of its own.*: own.0"),
         ("iterating", "'iterating' is a module that calls all of its children"),
-        ("several", r"list.* arrives at place 'several'"),
-        ("fc", r"\(B, C, H, W\) .* but one of shape \(2, 1\), torch.float32, arrives at place 'fc'"),
+        ("several", r"'several': expected an image, .* got .*list"),
+        ("fc", r"'fc': expected .*\(B, C, H, W\) .* got \(2, 1\), torch.float32"),
     ],
 )
-def test_a_place_that_is_not_called_once_with_an_image_is_refused(place, match):
-    # The good place beside it is taken back, too.
-    refused(Odd(), {"input": PARTS, place: PARTS}, torch.rand(2, 1, 9, 9), match)
+def test_a_place_that_is_not_called_once_with_an_image_is_refused(point, match):
+    # The good point beside it is taken back, too.
+    refused(Odd(), {"input": AFFINE, point: AFFINE}, torch.rand(2, 1, 9, 9), match)
 
 
 def test_an_unknown_name_lists_the_names_there_are_the_nearest_first():
-    message = r"there is no place 'layer22' in the network; the places are: layer2, .*input, .*conv1.* and \d+ more"
-    refused(ResNet(), {"layer22": PARTS}, torch.rand(1, 3, 64, 64), message)
-    refused(Iterating(), {"x": PARTS}, torch.rand(1, 1, 9, 9), r"the places are: input, conv$")
+    message = r"no insertion point 'layer22' in the network; .* are: layer2, .*input, .*conv1.* and \d+ more"
+    refused(ResNet(), {"layer22": AFFINE}, torch.rand(1, 3, 64, 64), message)
+    refused(Iterating(), {"x": AFFINE}, torch.rand(1, 1, 9, 9), r"the insertion points are: input, conv$")
 
 
 def test_the_end_of_a_name_will_do_where_no_other_ends_so():
     network = ResNet()
-    refused(network, {"conv2": PARTS}, torch.rand(1, 3, 64, 64), r"'conv2' is the end of 8 names.*: layer1.0.conv2, ")
-    stnkit.insert_transformers(network, {"layer2.0.downsample": PARTS}, torch.rand(1, 3, 64, 64))
+    refused(network, {"conv2": AFFINE}, torch.rand(1, 3, 64, 64), r"'conv2' is the end of 8 names.*: layer1.0.conv2, ")
+    stnkit.insert_transformers(network, {"layer2.0.downsample": AFFINE}, torch.rand(1, 3, 64, 64))
     assert hasattr(network.layer2[0].downsample[0], "spatial_transformer")
     nested = nn.Sequential(nn.Sequential(nn.Conv2d(1, 1, 3), nn.ReLU()))
     nested[0].register_module("pool", nn.AvgPool2d(1))
-    stnkit.insert_transformers(nested, {"pool": PARTS}, torch.rand(1, 1, 9, 9))
+    stnkit.insert_transformers(nested, {"pool": AFFINE}, torch.rand(1, 1, 9, 9))
     assert hasattr(nested[0].pool, "spatial_transformer")
 
 
@@ -116,44 +116,63 @@ def test_the_end_of_a_name_will_do_where_no_other_ends_so():
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile, lambda n: nn.Sequential(nn.DataParallel(n))])
 def test_a_wrapper_is_refused_and_says_what_to_do(wrap):
     wrapped = wrap(nn.Conv2d(1, 1, 3))
-    place = "0.module" if isinstance(wrapped, nn.Sequential) else "input"
+    point = "0.module" if isinstance(wrapped, nn.Sequential) else "input"
     with pytest.raises(stnkit.errors.InputError, match=r"cannot be inserted into a .*then wrap, script or compile"):
-        stnkit.insert_transformers(wrapped, {place: PARTS}, torch.rand(1, 1, 9, 9))
+        stnkit.insert_transformers(wrapped, {point: AFFINE}, torch.rand(1, 1, 9, 9))
 
 
 def test_a_scripted_network_is_refused():
     with pytest.warns(DeprecationWarning, match="is deprecated"):
         scripted = torch.jit.script(nn.Conv2d(1, 1, 3))
     with pytest.raises(stnkit.errors.InputError, match="cannot be inserted into a RecursiveScriptModule"):
-        stnkit.insert_transformers(scripted, {"input": PARTS}, torch.rand(1, 1, 9, 9))
+        stnkit.insert_transformers(scripted, {"input": AFFINE}, torch.rand(1, 1, 9, 9))
 
 
 def test_a_place_is_taken_once():
     network = ResNet()
     image = torch.rand(1, 3, 64, 64)
-    refused(network, {"layer2": PARTS, "layer2.0": PARTS}, image, "'layer2' and 'layer2.0' are the same")
-    stnkit.insert_transformers(network, {"layer2": PARTS}, image)
-    with pytest.raises(stnkit.errors.InputError, match=r"there is a spatial_transformer at place 'layer2.0' already"):
-        stnkit.insert_transformers(network, {"layer2.0": PARTS}, image)
-    with pytest.raises(stnkit.errors.InputError, match=r"there is no place 'layer2.0.spatial_transformer.localizer'"):
-        stnkit.insert_transformers(network, {"layer2.0.spatial_transformer.localizer": PARTS}, image)
+    refused(network, {"layer2": AFFINE, "layer2.0": AFFINE}, image, "'layer2' and 'layer2.0' are the same")
+    stnkit.insert_transformers(network, {"layer2": AFFINE}, image)
+    with pytest.raises(
+        stnkit.errors.InputError, match=r"there is a spatial_transformer at insertion point 'layer2.0' already"
+    ):
+        stnkit.insert_transformers(network, {"layer2.0": AFFINE}, image)
+    with pytest.raises(
+        stnkit.errors.InputError, match=r"there is no insertion point 'layer2.0.spatial_transformer.localizer'"
+    ):
+        stnkit.insert_transformers(network, {"layer2.0.spatial_transformer.localizer": AFFINE}, image)
 
 
 @pytest.mark.parametrize(
     ("parts", "match"),
     [
-        ("affine", "'layer2' needs a mapping with transform, localizer, sampler, but 'affine' was given"),
+        ("affine", "'layer2': expected a mapping with transform, localizer, sampler, got 'affine'"),
         ({"transform": "affine"}, "'layer2': localizer is missing; it takes transform, localizer, sampler"),
-        (PARTS | {"size": [3, 3]}, "'layer2': there is no 'size'; it takes .* perhaps out_size, parallel, recurrent"),
-        (PARTS | {"transform": "nonsense"}, "place 'layer2': there is no transform 'nonsense'"),
-        (PARTS | {"transform": {"name": "affine", "ndim": 3}}, "'affine' warps 3 dimensions, but the images have 2"),
-        (PARTS | {"localizer": {"name": "convolutional", "kernel": 3}}, "place 'layer2': .* has no option 'kernel'"),
-        (PARTS | {"localizer": {"name": "convolutional", "channels": [4] * 9}}, "place 'layer2': .* too deep"),
-        (PARTS | {"out_size": [3]}, "place 'layer2': out_size: a size must be 2 whole numbers"),
-        (PARTS | {"parallel": 0}, "'layer2': parallel must be a whole number of at least 1, but 0 was given"),
-        (PARTS | {"recurrent": 1.5}, "'layer2': recurrent must be a whole number of at least 1, but 1.5 was given"),
-        (PARTS | {"transform": "tps", "recurrent": 2}, "place 'layer2': .*needs a family that composes, but .*Spline"),
-        (PARTS | {"parallel": 2}, r"what follows place 'layer2' does not take .*\(1, 16, 16, 16\).*16 channels"),
+        (
+            AFFINE | {"size": [3, 3]},
+            "'layer2': there is no 'size'; it takes .* optionally out_size, parallel, recurrent",
+        ),
+        (AFFINE | {"transform": "nonsense"}, "point 'layer2': there is no transform 'nonsense'"),
+        (
+            AFFINE | {"transform": {"name": "affine", "ndim": 3}},
+            "'affine' warps 3 dimensions, but the images have 2",
+        ),
+        (
+            AFFINE | {"localizer": {"name": "convolutional", "kernel": 3}},
+            "point 'layer2': .* has no option 'kernel'",
+        ),
+        (AFFINE | {"localizer": {"name": "convolutional", "channels": [4] * 9}}, "point 'layer2': .* too deep"),
+        (AFFINE | {"out_size": [3]}, "point 'layer2': out_size: expected 2 whole numbers"),
+        (AFFINE | {"parallel": 0}, "'layer2': parallel: expected a whole number of at least 1, got 0"),
+        (
+            AFFINE | {"recurrent": 1.5},
+            "'layer2': recurrent: expected a whole number of at least 1, got 1.5",
+        ),
+        (
+            AFFINE | {"transform": "tps", "recurrent": 2},
+            "point 'layer2': .*needs a family that composes, but .*Spline",
+        ),
+        (AFFINE | {"parallel": 2}, r"behind insertion point 'layer2' does not accept .*\(1, 16, 16, 16\).*16 channels"),
     ],
 )
 def test_parts_that_cannot_be_built_are_refused_with_their_place(parts, match):
@@ -162,11 +181,14 @@ def test_parts_that_cannot_be_built_are_refused_with_their_place(parts, match):
 
 def test_a_size_that_the_rest_does_not_take_is_refused():
     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten(), nn.Linear(49, 2))
-    match = r"'0' does not take the transformer's output, of shape \(1, 1, 5, 5\) where \(1, 1, 9, 9\) came in"
-    refused(network, {"0": PARTS | {"out_size": [5, 5]}}, torch.rand(1, 1, 9, 9), match)
+    match = r"'0' does not accept the transformer's output of shape \(1, 1, 5, 5\), where \(1, 1, 9, 9\)"
+    refused(network, {"0": AFFINE | {"out_size": [5, 5]}}, torch.rand(1, 1, 9, 9), match)
 
 
 def test_an_example_that_the_network_does_not_take_is_refused():
     refused(
-        ResNet(), {"layer2": PARTS}, torch.rand(1, 1, 64, 64), "the network cannot be run on example_input: Runtime"
+        ResNet(),
+        {"layer2": AFFINE},
+        torch.rand(1, 1, 64, 64),
+        "the network cannot be run on example_input: Runtime",
     )

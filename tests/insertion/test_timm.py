@@ -13,7 +13,7 @@ import stnkit
 
 # Where `make test` puts it: see the Makefile.
 FOLDER = Path(sys.prefix) / "timm"
-PARTS = {
+AFFINE = {
     "transform": "affine",
     "localizer": {"name": "convolutional", "kernel_size": 3, "channels": [4, 4]},
     "sampler": "bilinear",
@@ -43,16 +43,16 @@ def timm():
         library._destroy()
 
 
-def inserted(network, places, image):
+def inserted(network, points, image):
     """The network with moved transformers, after the check that fresh ones change nothing."""
     expected, keys = network(image), set(network.state_dict())
-    inside = PARTS | {"localizer": {"name": "fully_connected", "hidden": [4]}}
-    stnkit.insert_transformers(network, {p: PARTS if p == "input" else inside for p in places}, image)
+    inside = AFFINE | {"localizer": {"name": "fully_connected", "hidden": [4]}}
+    stnkit.insert_transformers(network, {p: AFFINE if p == "input" else inside for p in points}, image)
     difference = (network(image) - expected).detach().abs().max()
     assert float(difference) < 1e-5 * max(1.0, float(expected.detach().abs().max()))
     assert keys < set(network.state_dict())
     transformers = [module for module in network.modules() if isinstance(module, stnkit.SpatialTransformer)]
-    assert len(transformers) == len(places)
+    assert len(transformers) == len(points)
     with torch.no_grad():
         for transformer in transformers:
             transformer.head.bias.add_(0.05)
@@ -63,16 +63,16 @@ def inserted(network, places, image):
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
-    ("name", "places"),
+    ("name", "points"),
     [
         ("resnet10t", ["input", "layer2", "layer4.0.downsample"]),
         ("mobilenetv3_small_050", ["input", "blocks.2", "conv_head"]),
     ],
 )
-def test_a_network_of_timm_is_unchanged_at_construction_and_trains(timm, name, places):
+def test_a_network_of_timm_is_unchanged_at_construction_and_trains(timm, name, points):
     network = timm.create_model(name, num_classes=4).eval()
     image = torch.rand(2, 3, 128, 128)
-    transformers, _ = inserted(network, places, image)
+    transformers, _ = inserted(network, points, image)
     network.train()(image).square().sum().backward()
     assert all(transformer.head.bias.grad.any() for transformer in transformers)
 

@@ -1,0 +1,75 @@
+"""The transformer of an insertion point, built from the names of its components."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stnkit.errors import InputError, StnkitError
+from stnkit.plugin_system.building import build
+from stnkit.transformer import ParallelTransformers, SpatialTransformer
+
+COMPONENTS = ("transform", "localizer", "sampler")
+OPTIONS = ("out_size", "parallel", "recurrent")
+
+
+def make_transformers(
+    point: str, components: Mapping[str, Any], in_shape: tuple[int, ...]
+) -> SpatialTransformer | ParallelTransformers:
+    """The transformer of an insertion point, or several in parallel.
+
+    Args:
+        point: as the user named it, for messages.
+        components: as `insert_transformers` takes them for it.
+        in_shape: (C, *size) of the images there.
+
+    Raises:
+        InputError: when the components are not of that form, or one cannot be built for these images.
+    """
+    check_components(point, components)
+    try:
+        transformers = [_transformer(components, in_shape) for _ in range(components.get("parallel", 1))]
+    except StnkitError as error:
+        raise type(error)(f"insertion point {point!r}: {error}") from error
+    return transformers[0] if len(transformers) == 1 else ParallelTransformers(transformers)
+
+
+def check_components(point: str, components: Any) -> None:
+    """Raise an InputError unless the components of an insertion point are a mapping with the keys it needs.
+
+    Args:
+        point: as the user named it, for messages.
+        components: as `insert_transformers` takes them for it.
+    """
+    if not isinstance(components, Mapping):
+        raise InputError(
+            f"insertion point {point!r}: expected a mapping with {', '.join(COMPONENTS)}, got {components!r}"
+        )
+    unknown = [key for key in components if key not in (*COMPONENTS, *OPTIONS)]
+    missing = [key for key in COMPONENTS if key not in components]
+    if unknown or missing:
+        problem = f"there is no {unknown[0]!r}" if unknown else f"{missing[0]} is missing"
+        raise InputError(
+            f"insertion point {point!r}: {problem}; it takes {', '.join(COMPONENTS)}, and optionally "
+            f"{', '.join(OPTIONS)}"
+        )
+    for name in ("parallel", "recurrent"):
+        n = components.get(name, 1)
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise InputError(f"insertion point {point!r}: {name}: expected a whole number of at least 1, got {n!r}")
+
+
+def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> SpatialTransformer:
+    family = build("transform", components["transform"])
+    if family.ndim != len(in_shape) - 1:
+        chosen = components["transform"]
+        name = chosen if isinstance(chosen, str) else chosen["name"]
+        raise InputError(
+            f"transform {name!r} warps {family.ndim} dimensions, "
+            f"but the images have {len(in_shape) - 1}: {list(in_shape)}"
+        )
+    return SpatialTransformer(
+        build("localizer", components["localizer"], in_shape=in_shape),
+        family,
+        build("sampler", components["sampler"]),
+        components.get("out_size"),
+        components.get("recurrent", 1),
+    )

@@ -1,0 +1,109 @@
+"""Probe: an insertion point whose transformer is built when the first image arrives there."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from stnkit.errors import InputError
+from stnkit.insertion.components import make_transformers
+from stnkit.insertion.points import CHILD
+
+
+class RandomStream:
+    """A context with a random state of its own, for the weights of new transformers.
+
+    Building transformers then draws random numbers, as building any module does, and running the network draws none.
+    """
+
+    def __init__(self) -> None:
+        self.state = torch.get_rng_state()
+
+    def __enter__(self) -> None:
+        self._outside = torch.get_rng_state()
+        torch.set_rng_state(self.state)
+
+    def __exit__(self, *exception: object) -> None:
+        self.state = torch.get_rng_state()
+        torch.set_rng_state(self._outside)
+
+
+class Probe:
+    """An insertion point whose transformer is built for the image that arrives there.
+
+    Args:
+        point: as the user named it.
+        components: of its transformer.
+        host: the module that the transformer stands in front of.
+        stream: source of its random weights.
+    """
+
+    def __init__(self, point: str, components: Mapping[str, Any], host: nn.Module, stream: RandomStream) -> None:
+        self.point = point
+        self.components = components
+        self.host = host
+        self.stream = stream
+        self.made: nn.Module | None = None
+        self.shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+
+    def receive(self, host: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A forward pre-hook: build the transformer of the insertion point and apply it."""
+        image = self._image(args)
+        with self.stream:
+            made = make_transformers(self.point, self.components, tuple(image.shape[1:]))
+        self.made = made.to(device=image.device, dtype=_working_dtype(image, host)).eval()
+        host.add_module(CHILD, made)
+        # Not its `__call__`: a host that runs all of its children is found by who calls that.
+        warped = made.forward(image)
+        self._refusal = made.register_forward_pre_hook(self._refuse_call)
+        self.shapes = tuple(image.shape), tuple(warped.shape)
+        return (warped, *args[1:])
+
+    def settle(self) -> None:
+        """Leave the transformer to the permanent hook."""
+        assert self.made is not None
+        self._refusal.remove()
+        self.made.train(self.host.training)
+        self.host.register_forward_pre_hook(transform_first)
+
+    def undo(self) -> None:
+        """Leave the host as it was."""
+        if self.made is not None:
+            delattr(self.host, CHILD)
+
+    def _refuse_call(self, module: nn.Module, args: Any) -> None:
+        raise InputError(f"insertion point {self.point!r} is a module that calls all of its children, new ones too")
+
+    def _image(self, args: tuple[Any, ...]) -> Tensor:
+        if self.made is not None:
+            raise InputError(
+                f"insertion point {self.point!r} is called more than once in one pass, and a transformer stands in "
+                f"front of one call: choose another point, or insert it at the input of that module by itself"
+            )
+        if not args:
+            raise InputError(
+                f"insertion point {self.point!r} is called with keyword arguments only, "
+                f"and a transformer takes the first positional one"
+            )
+        image = args[0]
+        if not isinstance(image, Tensor) or image.ndim not in (4, 5) or not image.is_floating_point():
+            got = f"{tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else repr(type(image))
+            raise InputError(
+                f"insertion point {self.point!r}: expected an image, a floating-point tensor of shape (B, C, H, W) or "
+                f"(B, C, D, H, W), got {got}"
+            )
+        return image
+
+
+def transform_first(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The permanent pre-hook of a host: a module-level function, so that it is pickled by its name."""
+    return (getattr(module, CHILD)(args[0]), *args[1:])
+
+
+def _working_dtype(image: Tensor, host: nn.Module) -> torch.dtype:
+    """The dtype of the image, but under autocast that of the weights: autocast narrows images, not weights."""
+    weights = [p.dtype for p in host.parameters() if p.is_floating_point()]
+    kind = image.device.type
+    autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+    return weights[0] if autocast and weights else image.dtype

@@ -1,0 +1,157 @@
+"""Plugins written for API 1 work, each with one warning that says what to rename."""
+
+import warnings
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.errors import RenamedWarning
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import ROOT
+
+FIXTURES = ROOT / "tests" / "plugin_system" / "api_1"
+
+pytestmark = pytest.mark.no_jaxtyping
+
+# Overrides every method that is final now, and takes names from where they were.
+OLD = """
+import torch, stnkit
+
+stnkit_api = 1
+limit = stnkit.kept(lambda n: torch.full((n,), 2.0))
+
+class Old(stnkit.TransformFamily):
+    n_params = 2
+
+    def identity(self):
+        return torch.zeros(2, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        return self.check_points(points, theta) + self.check_theta(theta)[:, None]
+
+    def grid(self, theta, size):
+        return super().grid(theta, size) + 0 * limit(2)
+
+    def inverse(self, theta, points):
+        return points - theta[:, None]
+
+    def compose(self, outer, inner):
+        return outer + inner
+
+class Zoom(stnkit.MatrixFamily):
+    affine, n_params = True, 1
+
+    def identity(self):
+        return torch.ones(1, dtype=torch.float64)
+
+    def matrix(self, theta):
+        if not theta.isfinite().all():
+            raise stnkit.InputError("not finite")
+        return theta[..., None] * torch.diag(torch.tensor([1.0, 1.0, 0.0])) + torch.diag(torch.tensor([0.0, 0.0, 1.0]))
+
+    def from_matrix(self, matrix):
+        return matrix[:, 0, :1]
+
+def census(arguments):
+    print("census", *arguments)
+    return 0
+
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("old", Old)
+    yield stnkit.Component("zoom", Zoom)
+
+@stnkit.hookimpl
+def stnkit_verbs():
+    yield stnkit.Verb("census", census, "count")
+"""
+KEYS = {"transform.old": "old_style", "transform.zoom": "old_style", "verb.census": "old_style"}
+
+
+@pytest.fixture
+def old(make_distribution):
+    make_distribution("old-style", {"old_style": OLD}, KEYS)
+    with pytest.warns(RenamedWarning) as told:
+        plugin_registry()
+    return [str(warning.message) for warning in told if warning.category is RenamedWarning]
+
+
+def test_all_renames_of_a_plugin_are_one_warning(old):
+    (sentence,) = old
+    assert sentence.startswith("plugin transform.old, transform.zoom, verb.census of old-style 1.0")
+    assert "is written for plugin API 1 and works for now: " in sentence
+    for part in (
+        "stnkit.kept is now stnkit.families.cached",
+        "stnkit.Verb is now stnkit.Command",
+        "Old overrides grid, which is final since plugin API 2: rename it to _grid",
+        "Old overrides inverse, which is final since plugin API 2: rename it to _inverse",
+        "Old overrides compose, which is final since plugin API 2: rename it to _compose",
+        "Zoom overrides matrix, which is final since plugin API 2: rename it to rows, without the last row",
+        "rename the hook stnkit_verbs to stnkit_commands, and its entry points verb.NAME to command.NAME",
+    ):
+        assert part in sentence
+
+
+def test_an_overridden_grid_inverse_and_compose_are_used(old):
+    family = stnkit.build("transform", "old")
+    theta, points = torch.tensor([[0.25, -0.5]]), torch.rand(1, 7, 2)
+    lattice = stnkit.coordinates.lattice((3, 4))[None]
+    torch.testing.assert_close(family.grid(theta, (3, 4)), lattice + theta[:, None, None])
+    torch.testing.assert_close(family.inverse(theta, family(theta, points)), points)
+    torch.testing.assert_close(family.compose(theta, theta), 2 * theta)
+
+
+def test_a_matrix_in_place_of_rows_gives_grid_points_and_inverse(old):
+    family = stnkit.build("transform", "zoom")
+    theta, points = torch.tensor([[0.5]]), torch.rand(1, 7, 2)
+    torch.testing.assert_close(family.grid(theta, (3, 4)), 0.5 * stnkit.coordinates.lattice((3, 4))[None])
+    torch.testing.assert_close(family(theta, points), 0.5 * points)
+    torch.testing.assert_close(family.inverse(theta, 0.5 * points), points)
+    torch.testing.assert_close(family.compose(theta, theta), torch.tensor([[0.25]]))
+    renamed = pytest.warns(RenamedWarning, match="stnkit.InputError is now stnkit.errors.InputError")
+    with renamed, pytest.raises(stnkit.errors.InputError, match="not finite"):
+        family.matrix(torch.tensor([[torch.nan]]))
+
+
+@pytest.mark.filterwarnings("ignore::stnkit.errors.RenamedWarning")
+def test_a_verb_is_a_command(old, stnkit_main):
+    assert stnkit_main("census", "a", "b")[:2] == (0, "census a b\n")
+    assert "census" in stnkit_main("--help")[1]
+
+
+@pytest.mark.filterwarnings("ignore::stnkit.errors.RenamedWarning")
+@pytest.mark.parametrize("name", ["old", "zoom"])
+def test_a_component_of_api_1_fails_only_the_check_of_its_methods(old, name):
+    results = stnkit.testing.run(f"transform.{name}")
+    assert [r.name for r in results.results if r.outcome == "failed"] == ["final_methods"]
+
+
+def test_the_first_example_package_works_as_it_was(make_distribution):
+    modules = {f"swirl_{n}": (FIXTURES / f"swirl_{n}.py.txt").read_text() for n in ("transform", "sampler")}
+    make_distribution("stnkit-swirl", modules, {"transform.swirl": "swirl_transform", "sampler.hann": "swirl_sampler"})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plugin_registry()  # it uses an old name in an error alone
+    renamed = pytest.warns(RenamedWarning, match="stnkit.InputError is now stnkit.errors.InputError")
+    with renamed, pytest.raises(stnkit.errors.InputError, match="radius must be above 0"):
+        stnkit.build("transform", "swirl", radius=-1.0)
+    for name in ("transform.swirl", "sampler.hann"):
+        assert stnkit.testing.run(name).ok
+
+
+@pytest.mark.parametrize("name", sorted(stnkit._RENAMED))
+def test_every_name_of_api_1_is_there_with_a_warning(name):
+    with pytest.warns(RenamedWarning, match=f"stnkit.{name} is now stnkit.{stnkit._RENAMED[name]}"):
+        found = getattr(stnkit, name)
+    assert found.__name__ in (name, stnkit._RENAMED[name].split(".")[-1])
+
+
+def test_the_old_names_of_parameters_and_attributes_work():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3))
+    components = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
+    with pytest.warns(RenamedWarning, match="insert_transformers: the parameter places is now points"):
+        stnkit.insert_transformers(network, places={"input": components}, example_input=torch.rand(1, 1, 9, 9))
+    transformer = network[0].spatial_transformer
+    with pytest.warns(RenamedWarning, match="SpatialTransformer.theta is now theta_probe"):
+        assert transformer.theta is transformer.theta_probe

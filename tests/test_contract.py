@@ -1,0 +1,212 @@
+"""Contracts: methods are abstract, final or optional hooks; abstract attributes are checked when an object is made."""
+
+import abc
+import inspect
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.contract import Contract, overridden_finals
+from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system.registry import plugin_registry
+
+CONTRACTS = [
+    stnkit.TransformFamily,
+    stnkit.LinearFamily,
+    stnkit.MatrixFamily,
+    stnkit.Localizer,
+    stnkit.Sampler,
+    stnkit.PaddedSampler,
+    stnkit.KernelSampler,
+    stnkit.Network,
+    stnkit.Dataset,
+    stnkit.Distortion,
+    stnkit.WarpDistortion,
+]
+
+pytestmark = pytest.mark.no_jaxtyping
+
+
+def test_every_kind_has_a_contract_and_every_contract_is_listed():
+    assert {kind.base_class() for kind in KINDS.values()} <= set(CONTRACTS)
+    core = {c for c in all_subclasses(Contract) if c.__module__.startswith("stnkit.") and inspect.isabstract(c)}
+    assert {c for c in core if not c.__module__.startswith("stnkit.testing")} == set(CONTRACTS)
+
+
+def all_subclasses(cls):
+    return {sub for direct in cls.__subclasses__() for sub in (direct, *all_subclasses(direct))}
+
+
+@pytest.mark.parametrize("contract", CONTRACTS, ids=lambda c: c.__name__)
+def test_a_method_is_abstract_final_or_an_optional_hook(contract):
+    for name, method in vars(contract).items():
+        if inspect.isfunction(method) and name not in ("__init__", "__init_subclass__", "extra_repr"):
+            abstract, final = getattr(method, "__isabstractmethod__", False), getattr(method, "__final__", False)
+            optional = (inspect.getdoc(method) or "").startswith("Optional hook:")
+            helper = name.startswith("_") and not any(name in vars(base) for base in contract.__mro__[1:])
+            assert abstract + final + optional == 1 or helper, f"{contract.__name__}.{name}"
+
+
+@pytest.mark.parametrize("entry", plugin_registry().registered, ids=lambda e: f"{e.kind}-{e.name}")
+def test_no_component_overrides_a_final_method(entry):
+    assert overridden_finals(entry.component.cls) == []
+
+
+class Shift(stnkit.TransformFamily):
+    def identity(self):
+        return torch.zeros(2, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        return points + theta[:, None]
+
+
+class Rows(stnkit.MatrixFamily):
+    n_params = 6
+
+    def identity(self):
+        return torch.eye(2, 3, dtype=torch.float64).flatten()
+
+    def rows(self, theta):
+        return theta.view(-1, 2, 3)
+
+
+class Box(stnkit.KernelSampler):
+    def kernel(self, distance):
+        return torch.ones_like(distance)
+
+
+class Looks(stnkit.Localizer):
+    def __init__(self, in_shape: tuple[int, ...]):
+        super().__init__()
+
+    def features(self, image):
+        return image.mean((2, 3))
+
+
+class Pictures(stnkit.Dataset):
+    n_classes = 2
+
+    def split(self, name):
+        raise NotImplementedError
+
+
+class Shake(stnkit.Distortion):
+    def __init__(self, image_shape: tuple[int, ...]):
+        self.out_size = image_shape[1:]
+
+    def sample(self, n, generator):
+        raise NotImplementedError
+
+    def apply(self, images, theta, generator):
+        raise NotImplementedError
+
+
+PLUGIN = """
+import stnkit
+from {cls.__module__} import {cls.__name__} as Mine
+
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("mine", Mine)
+"""
+MISSING = [
+    (Shift, {}, "Shift sets no n_params, which a TransformFamily must set"),
+    (Rows, {}, "Rows sets no affine, which a MatrixFamily must set"),
+    (Box, {}, "Box sets no support, which a KernelSampler must set"),
+    (Looks, {"in_shape": (1, 8, 8)}, "Looks sets no n_features, which a Localizer must set"),
+    (Pictures, {}, "Pictures sets no image_shape, which a Dataset must set"),
+    (Shake, {"image_shape": (1, 8, 8)}, "Shake sets no family, which a Distortion must set"),
+]
+
+
+@pytest.mark.parametrize(("cls", "supplied", "sentence"), MISSING, ids=lambda v: getattr(v, "__name__", ""))
+def test_a_missing_attribute_is_one_sentence_everywhere(cls, supplied, sentence, make_distribution):
+    with pytest.raises(stnkit.errors.InputError) as plain:
+        cls(**supplied)
+    assert str(plain.value) == sentence
+    component = stnkit.Component("mine", cls)
+    module = f"theirs_{cls.__name__}"
+    make_distribution("theirs", {module: PLUGIN.format(cls=cls)}, {f"{component.kind.name}.mine": module})
+    with pytest.raises(stnkit.errors.InputError) as built:
+        stnkit.build(component.kind.name, "mine", **supplied)
+    assert str(built.value) == f"{component.kind.name} 'mine': {sentence}"
+    (failed, *_) = [r for r in stnkit.testing.run(component).results if r.outcome == "failed"]
+    assert failed.name == "construction"
+    assert sentence in failed.reason
+
+
+def test_an_attribute_may_be_set_by_the_class_or_the_constructor():
+    class Later(Shift):
+        def __init__(self):
+            super().__init__()
+            self.n_params = 2
+
+    assert Later().n_params == 2
+    assert type("Early", (Shift,), {"n_params": 2})().n_params == 2
+
+
+def test_overriding_a_final_method_warns_once_when_it_is_defined():
+    with pytest.warns(stnkit.errors.RenamedWarning, match="Own overrides grid, .*: rename it to _grid") as told:
+
+        class Own(Shift):
+            n_params = 2
+
+            def grid(self, theta, size):
+                return torch.zeros(1)
+
+    assert len(told) == 1
+    assert Own().grid(None, None).shape == (1,)
+
+
+def test_a_result_of_the_author_is_bounded_and_its_shape_checked():
+    class Wild(Shift):
+        n_params = 2
+
+        def _grid(self, theta, size):
+            return torch.full((len(theta), *size, 2), torch.nan)
+
+    family = Wild()
+    assert (family.grid(torch.zeros(1, 2), (2, 3)) == stnkit.coordinates.OUTSIDE).all()
+    wrong = type("Wrong", (Shift,), {"n_params": 2, "_grid": lambda self, theta, size: theta})()
+    with pytest.raises(stnkit.errors.InputError, match=r"Wrong._grid: expected shape \[3, 4, 5, 2\], got \[3, 2\]"):
+        wrong.grid(torch.zeros(3, 2), (4, 5))
+
+
+def test_forward_gets_checked_arguments_in_one_dtype_without_autocast():
+    seen = []
+
+    class Noting(Shift):
+        n_params = 2
+
+        def forward(self, theta, points):
+            seen.append((theta.dtype, points.dtype, torch.is_autocast_enabled("cpu")))
+            return points + theta[:, None]
+
+    family = Noting()
+    with torch.autocast("cpu", torch.bfloat16):
+        family(torch.zeros(1, 2, dtype=torch.float16), torch.zeros(1, 3, 2))
+        family(torch.zeros(1, 2), torch.zeros(1, 3, 2, dtype=torch.float64))
+    assert seen == [(torch.float32, torch.float32, False), (torch.float64, torch.float64, False)]
+    for theta, points in ((torch.zeros(1, 3), torch.zeros(1, 3, 2)), (torch.zeros(1, 2), torch.zeros(2, 3, 2))):
+        with pytest.raises(stnkit.errors.InputError, match="Noting: expected"):
+            family(theta, points)
+    with pytest.raises(stnkit.errors.InputError, match=r"Noting: expected floating-point points, got torch\.int64"):
+        family(torch.zeros(1, 2), torch.zeros(1, 3, 2, dtype=torch.int64))
+
+
+def test_a_contract_cannot_be_made_itself():
+    for contract in CONTRACTS:
+        assert issubclass(type(contract), abc.ABCMeta)
+        with pytest.raises(TypeError, match="abstract"):
+            contract()
+
+
+def test_clear_caches_drops_every_cached_tensor():
+    family = stnkit.build("transform", "tps")
+    family.grid(family.identity()[None].float(), (8, 8))
+    assert len(family._cardinal_basis._cache) == 1
+    stnkit.clear_caches()
+    assert len(family._cardinal_basis._cache) == 0
+    grid = family.grid(family.identity()[None].float(), (8, 8))
+    torch.testing.assert_close(grid[0], stnkit.coordinates.lattice((8, 8)))
