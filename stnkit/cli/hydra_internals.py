@@ -18,7 +18,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig
 
 
-def job_overrides(config: DictConfig) -> Sequence[Sequence[str]] | None:
+def job_overrides(config: DictConfig) -> list[list[str]] | None:
     """The overrides of every job of a sweep, or None for a sweeper that decides on them as it goes.
 
     Args:
@@ -27,9 +27,17 @@ def job_overrides(config: DictConfig) -> Sequence[Sequence[str]] | None:
     if not config.hydra.sweeper._target_.endswith(BasicSweeper.__name__):
         return None
     params = config.hydra.sweeper.params or {}
-    given = [*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task]
+    return split_into_jobs([*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task])
+
+
+def split_into_jobs(overrides: Sequence[str]) -> list[list[str]]:
+    """The overrides of every job, as Hydra's own sweeper expands them.
+
+    Args:
+        overrides: `KEY=VALUE,VALUE,…`, of an initialized Hydra.
+    """
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
-    (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides(given), None)
+    (jobs,) = BasicSweeper.split_arguments(parser.parse_overrides([*overrides]), None)
     return jobs
 
 

@@ -69,7 +69,7 @@ class Sweep:
         return 130 if interrupted else 1
 
     def _hint(self) -> str:
-        return f"the same command with hydra.sweep.dir={self.directory} skip_completed=true runs the remaining jobs"
+        return f"the same command with hydra.sweep.dir={self.directory} skip_completed=true runs the unfinished jobs"
 
 
 # Sweeps of this process; empty in the workers of a launcher.

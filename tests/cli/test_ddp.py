@@ -32,7 +32,7 @@ def assert_same_run(expected, got):
 
 
 @pytest.mark.slow
-def test_two_processes_end_where_one_does_in_a_sweep_too_after_a_cell_that_failed(stnkit_main, tmp_path):
+def test_two_processes_end_where_one_does_also_in_a_sweep(stnkit_main, tmp_path):
     code, _, err = stnkit_main("train", *RUN, "hydra.run.dir=one", "training.accelerator=cpu")
     assert code == 0, err
     code, out, err = stnkit_main("train", "-m", *RUN, *TWO, "training.learning_rate=1e9,0.05", "hydra.sweep.dir=two")
@@ -86,7 +86,7 @@ def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, s
         (["training.devices=2", "training.batch_size=3"], "at least 2 images for each of the 2 devices, got 3"),
     ],
 )
-def test_what_several_processes_cannot_do_is_refused_before_they_start(overrides, message, stnkit_main):
+def test_options_that_exclude_several_processes_are_refused(overrides, message, stnkit_main):
     code, _, err = stnkit_main("train", *QUICK, *overrides)
     assert code == 2
     assert message in err

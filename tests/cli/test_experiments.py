@@ -1,11 +1,10 @@
-"""Presets and experiments: every cell composes, its parts are built, and it is what its name says."""
+"""Presets and experiments: every job composes, can be built, and matches its name."""
 
 import pytest
 from hydra import compose, initialize_config_module
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from stnkit.cli.hydra_internals import split_into_jobs
 from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.schema import register_schema
@@ -38,27 +37,25 @@ def composed(*overrides):
     return plain, directories.typed_training(plain["training"])
 
 
-def cells_of(experiment):
+def jobs_of(experiment):
     params = compose("train", [f"experiment={experiment}"], return_hydra_config=True).hydra.sweeper.params
-    overrides = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in params.items()])
-    (cells,) = BasicSweeper.split_arguments(overrides, None)
-    return cells
+    return split_into_jobs([f"{key}={value}" for key, value in params.items()])
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_cell_of_an_experiment_can_be_built(experiment):
-    cells = cells_of(experiment)
-    assert len(cells) == RUNS[experiment]
-    assert len({tuple(cell) for cell in cells}) == len(cells)
+def test_every_job_of_an_experiment_can_be_built(experiment):
+    jobs = jobs_of(experiment)
+    assert len(jobs) == RUNS[experiment]
+    assert len({tuple(job) for job in jobs}) == len(jobs)
     built = set()
-    for cell in cells:
-        if "seed=0" in cell:
-            plain, training = composed(f"experiment={experiment}", *cell)
+    for job in jobs:
+        if "seed=0" in job:
+            plain, training = composed(f"experiment={experiment}", *job)
             components = build_components(plain, training)
             built.add(str(OmegaConf.create({key: value for key, value in plain.items() if key != "seed"})))
             assert sum(p.numel() for p in components.network.parameters()) > 0
-    # The seeds aside, no two cells are the same.
-    assert 3 * len(built) == len(cells)
+    # The seeds aside, no two jobs are the same.
+    assert 3 * len(built) == len(jobs)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -86,7 +83,7 @@ def test_a_preset_is_the_papers_model(model, distortion, side):
         assert linear == [(20, 20 * left * left)]
 
 
-def test_a_group_chosen_beside_a_preset_wins_and_so_does_an_option():
+def test_groups_and_options_take_precedence_over_a_preset():
     plain, _ = composed("model=st_cnn_tps", "transform=affine", "localizer.features=7", "network.average_pool=1")
     assert plain["transform"]["name"] == "affine"
     assert plain["localizer"]["features"] == 7
@@ -97,7 +94,7 @@ def test_a_group_chosen_beside_a_preset_wins_and_so_does_an_option():
 
 
 @pytest.mark.slow
-def test_an_experiment_is_one_command_and_the_epochs_one_override(stnkit_main, tmp_path):
+def test_an_experiment_is_one_command(stnkit_main, tmp_path):
     code, out, err = stnkit_main(
         *("train", "-m", "+experiment=rotation_ablation", "training.epochs=1", "training.progress=false"),
         # Smaller in every respect, so that it takes seconds.

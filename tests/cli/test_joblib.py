@@ -29,7 +29,7 @@ def stnkit_components():
 
 
 @pytest.mark.slow
-def test_workers_find_third_party_plugins_and_tell_how_their_jobs_ended(make_distribution, tmp_path):
+def test_workers_find_third_party_plugins_and_record_errors(make_distribution, tmp_path):
     folder = make_distribution(
         "drifting",
         {"drifting": PLUGIN},

@@ -40,7 +40,7 @@ def test_several_transformers_train_and_are_drawn_in_one_picture(stnkit_main, tm
 
 
 @pytest.mark.slow
-def test_a_killed_run_of_several_transformers_goes_on_to_the_same_end(stnkit_process, tmp_path):
+def test_a_killed_run_of_several_transformers_is_resumed(stnkit_process, tmp_path):
     run = [*SEVERAL, "placement.recurrent=2", "training.epochs=2", "training.checkpoint_every=3"]
     for arguments, code, exit_code in (
         (["train", *run, "hydra.run.dir=whole"], {}, 0),
@@ -59,11 +59,11 @@ def test_a_killed_run_of_several_transformers_goes_on_to_the_same_end(stnkit_pro
         (["placement=layers"], "placement.at must be given, as in placement.at=VALUE"),
         (
             ["placement=layers", "placement.at=[conv9]"],
-            "there is no place 'conv9' in the network; the places are: input",
+            "there is no insertion point 'conv9' in the network; the insertion points are: input",
         ),
         (
             ["placement.recurrent=2", "transform=tps"],
-            "place 'input': a recurrent transformer needs a family that composes",
+            "insertion point 'input': a recurrent transformer needs a family that composes",
         ),
         (["placement.parts={input:{transform:tps}}"], "there is no placement.parts.input yet: write +placement.parts"),
         (["+placement.parts={conv2:{transform:tps}}"], "insertion points of placement.at, ['input'], got 'conv2'"),
@@ -72,7 +72,7 @@ def test_a_killed_run_of_several_transformers_goes_on_to_the_same_end(stnkit_pro
         (["out_size=[99999999999999999999,99]"], "out_size: expected a batch of 256 to fit into"),
     ],
 )
-def test_a_placement_that_cannot_be_is_one_sentence_and_exit_code_2(overrides, message, stnkit_main):
+def test_an_invalid_placement_is_one_sentence_and_exit_code_2(overrides, message, stnkit_main):
     code, _, err = stnkit_main("train", *QUICK, *overrides)
     assert code == 2
     (line,) = [line for line in err.splitlines() if line and not line.startswith("[")]
@@ -80,7 +80,7 @@ def test_a_placement_that_cannot_be_is_one_sentence_and_exit_code_2(overrides, m
     assert message in line
 
 
-def test_more_than_the_memory_takes_is_one_sentence_and_in_the_record(stnkit_main, monkeypatch):
+def test_exhausted_memory_is_one_sentence_and_in_the_record(stnkit_main, monkeypatch):
     from stnkit.experiments.loop import components
 
     def exhausted(*args, **kwargs):

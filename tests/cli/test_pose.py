@@ -15,7 +15,7 @@ FIGURES = (
 )
 
 
-def test_a_record_tells_what_the_transformer_does_with_the_pose_beside_one_that_learned_nothing(stnkit_main):
+def test_a_record_compares_the_pose_with_that_of_the_identity(stnkit_main):
     for name, options in (("placed", ["out_size=[20,24]"]), ("plain", ["placement=none"])):
         assert stnkit_main("train", *QUICK, "training.epochs=1", f"hydra.run.dir={name}", *options)[0] == 0
     placed, plain = metrics("placed"), metrics("plain")
@@ -33,7 +33,7 @@ def test_a_record_tells_what_the_transformer_does_with_the_pose_beside_one_that_
     assert placed["pose"]["undefined"] == 0
 
 
-def test_a_transformer_that_is_told_the_true_distortion_learns_to_undo_it(stnkit_main):
+def test_a_supervised_transformer_learns_to_undo_the_distortion(stnkit_main):
     options = ["distortion=rotation", "training.batch_size=64", "training.epochs=10", "training.localizer_scale=1.0"]
     assert stnkit_main("train", *QUICK, *options, "training.supervision=1.0", "hydra.run.dir=run")[0] == 0
     told = metrics("run")
@@ -60,7 +60,7 @@ def test_a_mistake_in_a_term_is_one_sentence(override, message, stnkit_main):
     assert message in line
 
 
-def test_terms_that_need_a_transformer_say_so_where_there_is_none(stnkit_main):
+def test_losses_on_theta_are_refused_without_a_transformer(stnkit_main):
     code, _, err = stnkit_main("train", *QUICK, "placement=none", "training.equivariance.weight=1")
     assert code == 2
     assert "training.equivariance: expected one spatial transformer at the input, got none" in err

@@ -15,9 +15,7 @@ RAY = (
 
 
 @pytest.mark.slow
-def test_a_ray_sweep_leaves_what_any_other_leaves_and_goes_on_like_any_other(
-    stnkit_process, stnkit_main, tmp_path, monkeypatch
-):
+def test_a_ray_sweep_leaves_and_continues_the_same_runs(stnkit_process, stnkit_main, tmp_path, monkeypatch):
     # It stays on this machine and leaves the user's own token alone.
     (tmp_path / "token").write_text(secrets.token_hex(32))
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", str(tmp_path / "token"))

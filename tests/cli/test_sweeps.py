@@ -66,7 +66,7 @@ def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stn
     assert "in breaking" in (tmp_path / "sweep" / "0" / "traceback.txt").read_text()
 
 
-def test_a_job_that_failed_runs_again_when_the_sweep_is_continued(stnkit_main, monkeypatch, tmp_path):
+def test_a_failed_job_runs_again_in_a_continued_sweep(stnkit_main, monkeypatch, tmp_path):
     build_components = run.build_components
     monkeypatch.setattr(run, "build_components", lambda *args: 1 / 0)
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 1
@@ -79,7 +79,7 @@ def test_a_job_that_failed_runs_again_when_the_sweep_is_continued(stnkit_main, m
     assert "error" not in metrics("sweep/0")
 
 
-def test_a_continued_sweep_leaves_finished_jobs_alone_and_overwrites_no_other_job(stnkit_main, tmp_path):
+def test_a_continued_sweep_overwrites_no_finished_job(stnkit_main, tmp_path):
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
     before = jobs_of(tmp_path / "sweep")
     # Another order, another job in front, and other ways to carry it out.
@@ -94,7 +94,7 @@ def test_a_continued_sweep_leaves_finished_jobs_alone_and_overwrites_no_other_jo
     assert out.count("(already completed)") == 2
 
 
-def test_without_skip_completed_a_job_runs_again_in_its_own_directory(stnkit_main, tmp_path):
+def test_without_skip_completed_a_job_runs_again_in_place(stnkit_main, tmp_path):
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
     before = jobs_of(tmp_path / "sweep")
     assert stnkit_main(*SWEEP, "seed=1", "placement=none")[0] == 0
@@ -133,7 +133,7 @@ def test_a_stopped_sweep_is_continued_by_the_same_command(
     assert process.returncode == exit_code, err
     assert "Traceback" not in err
     if number == signal.SIGINT:
-        assert "hydra.sweep.dir=sweep skip_completed=true runs the remaining jobs" in err
+        assert "hydra.sweep.dir=sweep skip_completed=true runs the unfinished jobs" in err
     stopped = {name: job for name, job in jobs_of(tmp_path / "sweep").items() if name not in finished}
     assert [job[:2] for job in stopped.values()] == [(6, status)]
     (name,) = stopped
@@ -152,7 +152,7 @@ def test_a_stopped_sweep_is_continued_by_the_same_command(
 
 
 @pytest.mark.slow
-def test_two_sweeps_that_start_at_the_same_time_do_not_share_a_directory(stnkit_process, tmp_path):
+def test_two_sweeps_of_one_second_have_two_directories(stnkit_process, tmp_path):
     arguments = ["train", "-m", *QUICK, "training.epochs=1", "seed=0,1", "placement=none"]
     processes = [stnkit_process(*arguments) for _ in range(2)]
     for process in processes:
@@ -181,7 +181,7 @@ def test_a_job_is_its_config_without_what_controls_the_run():
     assert len({identity_of(config), *(identity_of(config | other) for other in others)}) == 4
 
 
-def test_a_directory_in_which_a_process_runs_is_refused_and_left_alone(stnkit_main, tmp_path):
+def test_a_directory_in_use_is_refused_and_left_unchanged(stnkit_main, tmp_path):
     assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
     before = metrics("run")
     with run_lock(tmp_path / "run"):

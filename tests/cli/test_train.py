@@ -34,7 +34,7 @@ def test_a_run_leaves_a_directory_that_tells_everything(stnkit_main, tmp_path):
     assert told["history"][1]["train_loss"] < told["history"][0]["train_loss"]
 
 
-def test_the_same_seed_gives_the_same_metrics_and_another_seed_others(stnkit_main):
+def test_metrics_depend_on_the_seed_alone(stnkit_main):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         assert stnkit_main("train", *QUICK, f"hydra.run.dir={name}", f"seed={seed}")[0] == 0
     a, b, c = map(metrics, "abc")
@@ -98,7 +98,7 @@ def test_a_localizer_too_deep_for_its_images_is_one_sentence(stnkit_main):
     assert "Traceback" not in err
 
 
-def test_a_diverging_run_fails_with_its_step_and_keeps_its_last_finite_checkpoint(stnkit_main):
+def test_a_diverging_run_leaves_its_last_finite_checkpoint(stnkit_main):
     code, _, err = stnkit_main("train", *QUICK, "training.learning_rate=1e9", "hydra.run.dir=run")
     assert code == 2
     told = metrics("run")
@@ -125,7 +125,7 @@ def test_resuming_refuses_what_would_change_the_run(stnkit_main, stopped):
     assert "seed: expected 0 as in resume=run, got 3" in err
 
 
-def test_a_run_that_was_stopped_before_its_test_keeps_what_training_wrote(stnkit_main, stopped):
+def test_a_run_resumed_before_its_test_keeps_its_history(stnkit_main, stopped):
     assert stnkit_main("train", "resume=run")[0] == 0
     told = metrics("run")
     assert told["status"] == "completed"
@@ -140,7 +140,7 @@ def test_a_mistyped_directory_is_not_made(stnkit_main, tmp_path):
     assert not (tmp_path / "typo").exists()
 
 
-def test_resuming_keeps_what_the_run_was_told_and_names_the_directory_of_a_checkpoint(stnkit_main, stopped):
+def test_resuming_keeps_the_config_and_refuses_a_file(stnkit_main, stopped):
     code, _, err = stnkit_main("train", "resume=run/checkpoints/last.ckpt")
     assert code == 2
     assert "expected a run directory, got a file; perhaps resume=run" in err

@@ -1,4 +1,4 @@
-"""A row of images as one PNG inside of the page, with or without the learned grid on them."""
+"""A row of images as one embedded PNG, optionally with the learned grid drawn on them."""
 
 import base64
 import io
@@ -15,14 +15,14 @@ from stnkit.experiments.figures import drawable
 
 @dataclass(frozen=True)
 class Strip:
-    """Images of one size beside each other.
+    """A row of images of equal size.
 
     Args:
-        name: what is seen, in a word or two.
+        name: caption, of one or two words.
         source: data URI of the PNG.
         tile: (H, W) of one image.
         n: number of images.
-        lattices: for each image the path of its grid in SVG, in pixels of the image; empty where there is none.
+        lattices: the SVG path of the grid on each image, in pixels of the image; empty without grids.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Strip:
 
     @property
     def width(self) -> int:
-        """Of the PNG, in pixels."""
+        """Width of the PNG in pixels."""
         return self.n * self.tile[1]
 
 
@@ -43,12 +43,12 @@ def make_strip(
     """Draw images as one strip.
 
     Args:
-        name: what is seen.
-        images: with values from 0, which is black.
-        white: the value that is white.
-        lattices: the lines of a grid on each image, normalized, as `lattice_lines` gives them.
+        name: caption.
+        images: values in [0, white], where 0 is drawn black.
+        white: value that is drawn white.
+        lattices: grid lines on each image, in normalized coordinates, as `grid_lines` gives them.
     """
-    from matplotlib.image import imsave  # a page is all that needs it
+    from matplotlib.image import imsave  # imported late: only a page needs matplotlib
 
     n, (height, width) = len(images), images.shape[2:]
     strip = np.concatenate([*drawable(images / white)], axis=1)
@@ -60,6 +60,6 @@ def make_strip(
 
 
 def _path(lattice: Tensor, size: tuple[int, int]) -> str:
-    """Lines, each a column of points, as the `d` of an SVG path; pixel i spans i to i + 1 there."""
+    """Lines, each a column of points, as the `d` of an SVG path, in which pixel i spans [i, i + 1]."""
     points = coordinates.to_pixels(coordinates.finite(lattice.cpu(), bound=20), size) + 0.5
     return "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in line) for line in points.movedim(1, 0).tolist())

@@ -92,8 +92,8 @@ def _card(table: Table, comparison: Comparison | None, index: CellIndex, galleri
         published = comparison.text(table, i, j, metric) if comparison else ""
         values.append((metric, cell.text(metric) + (f" ({published})" if published else "")))
     # Metrics that the record also has for the identity instead of the learned transform.
-    twins = sorted({name for run in cell.runs for name in run.record if f"{name}_identity" in run.record})
-    for name in (name for name in twins if name not in table.metrics):
+    compared = sorted({name for run in cell.runs for name in run.record if f"{name}_identity" in run.record})
+    for name in (name for name in compared if name not in table.metrics):
         learned, identity = cell.statistic(name), cell.statistic(f"{name}_identity")
         if learned and identity:
             values.append((name, f"{number(learned)} (identity: {number(Statistic(identity.mean, None, 1))})"))

@@ -31,7 +31,7 @@ def leaves(make_distribution):
 
 
 @pytest.mark.parametrize("words", [["affine"], ["transform", "affine"], ["transform.affine", "ndim=3"]])
-def test_a_component_that_does_what_it_has_to_passes_all(words, stnkit_main):
+def test_a_correct_component_passes_all_checks(words, stnkit_main):
     code, out, err = stnkit_main("plugins", "check", *words)
     assert (code, err) == (0, "")
     *checks, summary = out.splitlines()
@@ -40,7 +40,7 @@ def test_a_component_that_does_what_it_has_to_passes_all(words, stnkit_main):
     assert f"{len([line for line in checks if ' passed' in line])} passed" in summary
 
 
-def test_a_check_that_fails_is_a_row_with_its_reason_and_exit_code_1(stnkit_main, leaves):
+def test_a_failed_check_is_a_row_with_its_reason_and_code_1(stnkit_main, leaves):
     code, out, _ = stnkit_main("plugins", "check", "leaves")
     assert code == 1
     (row,) = [line for line in out.splitlines() if line.startswith("identity ")]

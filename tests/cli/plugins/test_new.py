@@ -46,7 +46,7 @@ def test_nothing_is_overwritten(stnkit_main, tmp_path):
         ("null", "'null' means something else"),
     ],
 )
-def test_a_name_that_cannot_be_one_is_one_sentence_and_writes_nothing(name, sentence, stnkit_main, tmp_path):
+def test_an_invalid_name_is_one_sentence_and_writes_nothing(name, sentence, stnkit_main, tmp_path):
     code, out, err = stnkit_main("plugins", "new", "transform", name)
     assert (code, out) == (2, "")
     assert sentence in err

@@ -11,7 +11,7 @@ from tests.helpers import QUICK, RECORDED_CONFIG
 
 @pytest.fixture
 def make_run(tmp_path):
-    """Writes the record of a run, as it would lie there, and returns its directory."""
+    """Writes the record of a run and returns its directory."""
     made = []
 
     def make(name=None, *, seed=0, status="completed", record=None, **config):
@@ -20,9 +20,9 @@ def make_run(tmp_path):
         values = copy.deepcopy(RECORDED_CONFIG) | {"seed": seed}
         for key, value in config.items():
             values[key] = values[key] | value if isinstance(value, dict) and "name" not in value else value
-        told = {"status": status, "seed": seed, "config": values, **(record or {})}
+        contents = {"status": status, "seed": seed, "config": values, **(record or {})}
         run_dir.mkdir(parents=True)
-        (run_dir / "metrics.json").write_text(json.dumps(told))
+        (run_dir / "metrics.json").write_text(json.dumps(contents))
         return run_dir
 
     make.root = tmp_path / "runs"
@@ -31,7 +31,7 @@ def make_run(tmp_path):
 
 @pytest.fixture
 def runs_of(make_run):
-    """What is found of the records made so far."""
+    """Finds the runs made so far."""
     return lambda: find_runs([make_run.root])
 
 

@@ -16,8 +16,8 @@ def made(make_run):
 def test_a_table_of_a_real_sweep(stnkit_main, sweep):
     code, out, _ = stnkit_main("report", sweep / "ok", sweep / "bad")
     assert code == 0
-    told = json.loads((sweep / "ok" / "0" / "metrics.json").read_text())
-    assert f"{told['test_error']:.2f}" in out
+    record = json.loads((sweep / "ok" / "0" / "metrics.json").read_text())
+    assert f"{record['test_error']:.2f}" in out
     assert "training.epochs: expected a number of at least 1, got 0" in out
     assert "1 failed" in out
 
@@ -40,9 +40,9 @@ def test_rows_columns_and_values_can_be_chosen(stnkit_main, made):
     chosen = ["--rows", "placement", "--columns", "transform", "--value", "seconds,test_error", "--value", "seed"]
     code, out, _ = stnkit_main("report", made, "--format", "json", *chosen)
     assert code == 0
-    told = json.loads(out)
-    assert (told["rows"], told["columns"]) == (["placement"], ["transform"])
-    assert told["values"] == ["seconds", "test_error", "seed"]
+    values = json.loads(out)
+    assert (values["rows"], values["columns"]) == (["placement"], ["transform"])
+    assert values["values"] == ["seconds", "test_error", "seed"]
 
 
 def test_no_columns_are_an_empty_name(stnkit_main, make_run):

@@ -48,8 +48,8 @@ def test_csv_has_one_line_for_each_cell_and_each_broken_record(table):
 
 
 def test_json_has_every_run_with_its_status_and_reason(table):
-    told = json.loads(as_json(table, notes(table), compare(table, load_published("paper"))))
-    cells = {(c["row"]["transform"], c["column"]["distortion"]): c for c in told["cells"]}
+    values = json.loads(as_json(table, notes(table), compare(table, load_published("paper"))))
+    cells = {(c["row"]["transform"], c["column"]["distortion"]): c for c in values["cells"]}
     assert cells["affine", "rotation"]["statistics"]["test_error"]["mean"] == 1.5
     assert [run["seed"] for run in cells["affine", "rotation"]["runs"]] == [0, 1]
     assert [run["values"]["seconds"] for run in cells["affine", "rotation"]["runs"]] == [10, 20]
@@ -57,7 +57,7 @@ def test_json_has_every_run_with_its_status_and_reason(table):
     assert cells["tps", "rotation"]["statistics"]["test_error"] is None
     assert cells["tps", "rts"]["runs"] == []
     assert cells["tps", "rts"]["reference"] == 0.5
-    assert told["broken"][0]["status"] == "broken"
+    assert values["broken"][0]["status"] == "broken"
 
 
 def test_markdown_is_a_table_that_no_text_can_break(table):

@@ -46,7 +46,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def show(browser, tmp_path):
-    """Opens the page of a table; afterwards nothing may stand in the browser's console."""
+    """Opens the page of a table; afterwards the browser's console must be empty."""
 
     def open_page(table):
         comparison = compare(table, load_published("paper"))

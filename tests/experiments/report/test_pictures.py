@@ -9,10 +9,9 @@ import torch
 from PIL import Image
 
 import stnkit
-from stnkit.experiments.grid_lines import lattice_lines
-from stnkit.experiments.report.class_means import class_means
+from stnkit.experiments.grid_lines import grid_lines
 from stnkit.experiments.report.curves import learning_curves
-from stnkit.experiments.report.gallery import Galleries, input_transformer
+from stnkit.experiments.report.gallery import Galleries, transformer_seeing
 from stnkit.experiments.report.image_strip import make_strip
 from stnkit.experiments.report.runs import find_runs
 from stnkit.experiments.report.table import Cell, make_table
@@ -24,14 +23,6 @@ def pixels(strip):
 
 def points(path):
     return [[tuple(map(float, p.split())) for p in line.split("L")] for line in path.split("M")[1:]]
-
-
-def test_class_means_are_means_of_each_class():
-    images, labels = torch.rand(20, 1, 3, 4), torch.arange(20) % 3
-    means = class_means(images, labels, 4)
-    for label in range(3):
-        torch.testing.assert_close(means[label], images[labels == label].mean(dim=0))
-    assert means[3].abs().max() == 0
 
 
 def test_a_strip_holds_its_images_from_left_to_right():
@@ -48,9 +39,9 @@ def test_a_strip_of_colors_keeps_them():
     assert pixels(make_strip("x", image))[1, 1].tolist() == [255, 0, 0]
 
 
-def test_the_lattice_of_the_identity_spans_the_edges_of_the_image():
+def test_the_lattice_of_the_identity_spans_the_image():
     family = stnkit.build("transform", "affine")
-    lines = lattice_lines(family, family.identity().float()[None], lines=3, points=2)
+    lines = grid_lines(family, family.identity().float()[None], lines=3, points=2)
     strip = make_strip("x", torch.zeros(1, 1, 10, 20), lattices=lines)
     assert points(strip.lattices[0]) == [
         *([(x, 0), (x, 10)] for x in (0, 10, 20)),
@@ -62,7 +53,7 @@ def test_the_lattice_is_where_the_transformer_looks():
     family = stnkit.build("transform", "affine")
     angle = math.radians(30)
     theta = torch.tensor([[math.cos(angle), -math.sin(angle), 0.5, math.sin(angle), math.cos(angle), 0.0]])
-    lines = lattice_lines(family, theta, lines=3, points=3)
+    lines = grid_lines(family, theta, lines=3, points=3)
     # The middle of the middle line is the image of the origin.
     torch.testing.assert_close(lines[0, 1, 1], torch.tensor([0.5, 0.0]))
     corner = torch.tensor([-math.cos(angle) + math.sin(angle) + 0.5, -math.sin(angle) - math.cos(angle)])
@@ -75,7 +66,7 @@ def test_a_lattice_that_is_not_finite_can_be_drawn():
     assert re.fullmatch(r"[ML\d. -]+", strip.lattices[0])
 
 
-def test_the_gallery_of_a_run_shows_one_image_of_each_class_before_and_after(sweep):
+def test_a_gallery_has_an_image_per_class_before_and_after(sweep):
     (run,) = find_runs([sweep / "ok" / "1"])
     gallery = Galleries().draw(Cell((run,), 1))
     assert gallery.classes == tuple(range(10))
@@ -92,7 +83,7 @@ def test_the_gallery_of_a_run_shows_one_image_of_each_class_before_and_after(swe
     np.testing.assert_allclose(shown, expected, atol=2 / 255)
 
 
-def test_means_of_undistorted_images_are_sharper_than_of_distorted_ones(sweep):
+def test_means_of_undistorted_images_are_sharper(sweep):
     (run,) = find_runs([sweep / "ok" / "0"])
     gallery = Galleries().draw(Cell((run,), 1))
     assert "no transformer at the input" in gallery.note
@@ -113,7 +104,7 @@ def test_a_cell_without_a_checkpoint_or_data_gets_a_note(sweep):
     gallery = Galleries().draw(Cell((failed,), 1))
     assert gallery.classes == ()
     assert f"no pictures of {failed.path}: there is no checkpoint" in gallery.note
-    assert Galleries().draw(Cell((failed,) * 3, 1)).note.endswith("; nor of 2 more")
+    assert Galleries().draw(Cell((failed,) * 3, 1)).note.endswith("; likewise for 2 more runs")
     (run,) = find_runs([sweep / "ok" / "1"])
     gallery = Galleries({"no_such_option": 1}).draw(Cell((run,), 1))
     assert gallery.classes == ()
@@ -123,8 +114,8 @@ def test_a_cell_without_a_checkpoint_or_data_gets_a_note(sweep):
 def test_the_transformer_that_sees_the_image_is_found(sweep):
     plain, transformed = (stnkit.load_run(sweep / "ok" / name).network for name in "01")
     image = torch.rand(1, 1, 28, 28)
-    assert input_transformer(plain, image) is None
-    assert input_transformer(transformed, image) is transformed.transformer
+    assert transformer_seeing(plain, image) is None
+    assert transformer_seeing(transformed, image) is transformed.transformer
 
 
 def history(errors):

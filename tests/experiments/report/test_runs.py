@@ -99,7 +99,7 @@ def test_progress_sees_every_run_that_is_read(make_run):
 
 def test_the_seed_may_be_in_the_config_alone(make_run):
     path = make_run(seed=3) / "metrics.json"
-    told = json.loads(path.read_text())
-    del told["seed"]
-    path.write_text(json.dumps(told))
+    record = json.loads(path.read_text())
+    del record["seed"]
+    path.write_text(json.dumps(record))
     assert find_runs([make_run.root])[0].seed == 3

@@ -33,9 +33,9 @@ def test_missing_and_unfinished_runs_show_in_their_cell(make_run, runs_of):
     table = make_table(runs_of())
     assert (table.rows, table.columns) == ([("affine",), ("tps",)], [("rotation",), ("rts",)])
     assert texts(table) == [["1.50 ± 0.71 (2)", "1 interrupted, 1 running"], ["3.00 (1/2), 1 failed", "—"]]
-    told = notes(table)
-    assert any(note.startswith("failed: ") and note.endswith("runs/3: OSError: disk full") for note in told)
-    assert any(note.startswith("running: ") for note in told)
+    found = notes(table)
+    assert any(note.startswith("failed: ") and note.endswith("runs/3: OSError: disk full") for note in found)
+    assert any(note.startswith("running: ") for note in found)
 
 
 def test_a_reason_of_many_runs_is_one_note(make_run, runs_of):
