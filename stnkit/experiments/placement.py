@@ -8,8 +8,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.errors import InputError
+from stnkit.insertion.components import COMPONENTS, make_transformers
 from stnkit.insertion.find import find_transformers
-from stnkit.insertion.insert import PARTS, insert_transformers, make_transformers
+from stnkit.insertion.insert import insert_transformers
 from stnkit.insertion.points import INPUT, submodule_name
 from stnkit.networks import Network
 from stnkit.plugin_system.building import build
@@ -84,7 +85,7 @@ def build_network(
             f"out_size: expected null, got {list(config['out_size'])}: it is the size at the input, and placement.at "
             f"is {list(at)}; another insertion point has placement.parts.POINT.out_size"
         )
-    common = {name: config[name] for name in PARTS} | {"parallel": parallel, "recurrent": recurrent}
+    common = {name: config[name] for name in COMPONENTS} | {"parallel": parallel, "recurrent": recurrent}
     points = {name: common | dict(own.get(name) or {}) for name in at}
     transformer, network_shape = None, in_shape
     if INPUT in points:

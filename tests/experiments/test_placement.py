@@ -124,16 +124,26 @@ def test_the_recorded_input_is_that_of_the_insertion_point():
 @pytest.mark.parametrize(
     ("at", "config", "placement", "match"),
     [
-        (["conv3"], {}, {}, r"there is no place 'conv3' in the network; the places are: layers.conv1, layers.conv2, "),
+        (
+            ["conv3"],
+            {},
+            {},
+            "no insertion point 'conv3' in the network; .* are: layers.conv1, layers.conv2, ",
+        ),
         (["input", "input"], {}, {}, "placement.at: expected each insertion point once"),
         (["input"], {}, {"parts": {"conv2": {}}}, "placement.parts: expected insertion points of .*, got 'conv2'"),
-        (["input"], {}, {"parts": {"input": {"size": 3}}}, "place 'input': there is no 'size'; it takes transform"),
+        (
+            ["input"],
+            {},
+            {"parts": {"input": {"size": 3}}},
+            "point 'input': there is no 'size'; it takes transform",
+        ),
         (["conv2"], {"out_size": [9, 9]}, {}, "out_size: expected null, got .*parts.POINT.out"),
         (["input"], {"out_size": [9]}, {}, "out_size: .*expected 2 whole numbers"),
-        (["input"], {"transform": {"name": "tps"}}, {"recurrent": 2}, "place 'input': .* needs a family that composes"),
-        (["conv2"], {}, {"parallel": 2}, "what follows place 'layers.conv2' does not take the transformer's output"),
-        (["logits"], {}, {}, "one of shape .* arrives at place 'layers.logits'"),
-        (["input"], {}, {"parallel": 0}, "parallel must be a whole number of at least 1, but 0 was given"),
+        (["input"], {"transform": {"name": "tps"}}, {"recurrent": 2}, "point 'input': .* needs a family that composes"),
+        (["conv2"], {}, {"parallel": 2}, "'layers.conv2' does not accept the transformer's output"),
+        (["logits"], {}, {}, "insertion point 'layers.logits': expected an image"),
+        (["input"], {}, {"parallel": 0}, "parallel: expected a whole number of at least 1, got 0"),
     ],
 )
 def test_an_impossible_placement_is_refused_in_one_sentence(at, config, placement, match):

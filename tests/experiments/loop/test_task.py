@@ -48,7 +48,8 @@ def test_the_network_is_built_for_the_transformers_output():
 @pytest.mark.no_jaxtyping
 def test_components_that_do_not_fit_are_refused():
     with pytest.raises(
-        stnkit.errors.InputError, match=r"there is no place 'conv2' in the network; the places are: input, "
+        stnkit.errors.InputError,
+        match=r"no insertion point 'conv2' in the network; the insertion points are: input, ",
     ):
         placed(at=("conv2",))
     with pytest.raises(stnkit.errors.InputError, match="'affine' warps 3 dimensions, but the images have 2"):
