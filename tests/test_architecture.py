@@ -18,7 +18,7 @@ EXAMPLE_FILES = sorted(p for example in EXAMPLES for p in example.rglob("*.py") 
 CORE_FILES = sorted(
     p
     for p in (ROOT / "stnkit").rglob("*.py")
-    if p.relative_to(ROOT / "stnkit").parts[0] not in ("experiments", "cli", "testing")
+    if p.relative_to(ROOT / "stnkit").parts[0] not in ("experiments", "cli", "testing", "__main__.py")
 )
 
 
