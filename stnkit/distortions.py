@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.contract import Contract
+from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 from stnkit.samplers.sampler import Sampler
 
@@ -104,6 +105,20 @@ def uniform(n: int, low: float | Tensor, high: float | Tensor, generator: torch.
         generator: of the CPU.
     """
     return low + (high - low) * torch.rand(n, generator=generator, dtype=torch.float64)
+
+
+def planar_size(image_shape: Sequence[int]) -> tuple[int, int]:
+    """(H, W) of images of shape (C, H, W).
+
+    Args:
+        image_shape: of the images.
+
+    Raises:
+        InputError: when they are not of two dimensions.
+    """
+    if len(image_shape) != 3:
+        raise InputError(f"image_shape: expected (C, H, W), got {list(image_shape)}")
+    return image_shape[1], image_shape[2]
 
 
 def pose_theta(

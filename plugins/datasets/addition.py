@@ -1,4 +1,4 @@
-"""Two digits at once, to be added."""
+"""Two digits on one image, labeled by their sum."""
 
 from collections.abc import Iterable
 from typing import Any, Literal
@@ -11,24 +11,30 @@ import stnkit
 
 
 class Addition(stnkit.Dataset):
-    """The paper's MNIST addition: images of two digits, one on each channel, with their sum as the label.
+    """The paper's MNIST addition: images of two digits, one on each channel, labeled by their sum.
 
-    Split by split, every image of the source is the first digit of `pairs` images, and the second of as many, in a
-    fixed random order. Ten classes of digits give 19 of sums, 0 to 18.
+    In each split, every image of the source is the first digit of `pairs` images and the second digit of `pairs`
+    others, in a fixed random order. Ten classes of digits give 19 sums, 0 to 18.
 
     Args:
         source: the dataset of the digits, a name or a mapping `{name: ..., option: ...}`.
-        pairs: how many pairs an image of the source begins, at least 1.
+        pairs: number of images whose first digit is the same image of the source, at least 1.
 
     Raises:
         InputError: when `pairs` is less than 1.
+
+    Example:
+        >>> import stnkit
+        >>> addition = stnkit.build("dataset", "addition")
+        >>> addition.image_shape, addition.n_classes
+        ((2, 28, 28), 19)
 
     Source: Jaderberg et al. 2015, appendix A.1; the source there is MNIST.
     """
 
     def __init__(self, source: str | dict[str, Any] = "digits", pairs: int = 1) -> None:
         if pairs < 1:
-            raise stnkit.errors.InputError(f"pairs must be at least 1, but {pairs} was given")
+            raise stnkit.errors.InputError(f"pairs: expected at least 1, got {pairs}")
         self.source: stnkit.Dataset = stnkit.build("dataset", source)
         self.pairs = pairs
         channels, *size = self.source.image_shape

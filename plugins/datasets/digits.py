@@ -13,10 +13,16 @@ _SPLITS = {"train": slice(0, 1197), "validation": slice(1197, 1397), "test": sli
 
 
 class Digits(stnkit.Dataset):
-    """1,797 handwritten digits that come with scikit-learn: nothing to download.
+    """1,797 handwritten digits that come with scikit-learn, without a download.
 
-    The 8×8 images are enlarged to 20×20 (bicubic) and stand in the middle of 28×28 black pixels, as MNIST's do.
+    The 8×8 images are enlarged to 20×20 (bicubic) in the center of 28×28 black pixels, like MNIST's.
     1,197 train, 200 validation and 400 test images, by a fixed permutation.
+
+    Example:
+        >>> import stnkit
+        >>> images, labels = stnkit.build("dataset", "digits").split("test")
+        >>> images.shape, labels[:4]
+        (torch.Size([400, 1, 28, 28]), tensor([5, 5, 6, 0]))
 
     Source: UCI optical recognition of handwritten digits, test part.
     """
@@ -26,8 +32,8 @@ class Digits(stnkit.Dataset):
 
     def split(self, name: str) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
         if name not in _SPLITS:
-            raise stnkit.errors.InputError(f"the splits are {', '.join(_SPLITS)}, but {name!r} was asked for")
-        from sklearn.datasets import load_digits  # a second of import that nothing else needs
+            raise stnkit.errors.InputError(f"expected a split of {', '.join(_SPLITS)}, got {name!r}")
+        from sklearn.datasets import load_digits  # takes a second, and only this dataset needs it
 
         loaded = load_digits()
         order = torch.randperm(len(loaded.target), generator=torch.Generator().manual_seed(0))[_SPLITS[name]]

@@ -13,7 +13,7 @@ from torch import Tensor
 import stnkit
 
 MIRROR = "https://ossci-datasets.s3.amazonaws.com/mnist/"
-# MD5 of the unpacked file, MD5 of the gzip'd one at the mirror.
+# MD5 of the unpacked file, MD5 of the gzip'd file at the mirror.
 CHECKSUMS = {
     "train-images-idx3-ubyte": ("6bbc9ace898e44ae57da46a324031adb", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
     "train-labels-idx1-ubyte": ("a25bea736e30d166cdddb491f175f624", "d53e105ee54ea40749a09fcbcd1e9432"),
@@ -30,10 +30,16 @@ class MNIST(stnkit.Dataset):
     Args:
         root: folder of the four files.
         download: fetch files that are missing from `root`.
-        n_validation: how many of the 60,000 training images, the last ones, are kept for validation.
+        n_validation: number of validation images: the last ones of the 60,000 training images.
 
     Raises:
         InputError: when `n_validation` is not between 1 and 59,999.
+
+    Example:
+        >>> import stnkit
+        >>> mnist = stnkit.build("dataset", "mnist", root="data/mnist")  # read by `split`
+        >>> mnist.image_shape, mnist.n_classes
+        ((1, 28, 28), 10)
 
     Source: LeCun, Cortes, Burges, The MNIST database of handwritten digits.
     """
@@ -43,29 +49,29 @@ class MNIST(stnkit.Dataset):
 
     def __init__(self, root: str = "data/mnist", download: bool = False, n_validation: int = 5000) -> None:
         if not 1 <= n_validation < 60_000:
-            raise stnkit.errors.InputError(f"n_validation must be between 1 and 59999, but {n_validation} was given")
+            raise stnkit.errors.InputError(f"n_validation: expected 1 to 59999, got {n_validation}")
         self.root = Path(root)
         self.download = download
         self.n_validation = n_validation
         # Train and validation come from the same files, which are unpacked and verified once.
-        self._kept: dict[str, tuple[Tensor, Tensor]] = {}
+        self._cached: dict[str, tuple[Tensor, Tensor]] = {}
 
     def split(self, name: str) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
         if name == "test":
             return self._read("t10k", 10_000)
         if name not in ("train", "validation"):
-            raise stnkit.errors.InputError(f"the splits are train, validation, test, but {name!r} was asked for")
+            raise stnkit.errors.InputError(f"expected a split of train, validation, test, got {name!r}")
         images, labels = self._read("train", 60_000)
-        part = slice(None, -self.n_validation) if name == "train" else slice(-self.n_validation, None)
-        return images[part], labels[part]
+        rows = slice(None, -self.n_validation) if name == "train" else slice(-self.n_validation, None)
+        return images[rows], labels[rows]
 
     def _read(self, prefix: str, n: int) -> tuple[Tensor, Tensor]:
-        if prefix not in self._kept:
-            # 16 and 8 bytes of header; the checksum has vouched for what they say.
+        if prefix not in self._cached:
+            # Skip headers of 16 and 8 bytes: the checksum covers them.
             images = _bytes(self._verified(f"{prefix}-images-idx3-ubyte"))[16:].view(n, 1, 28, 28)
             labels = _bytes(self._verified(f"{prefix}-labels-idx1-ubyte"))[8:].long()
-            self._kept[prefix] = (images, labels)
-        return self._kept[prefix]
+            self._cached[prefix] = (images, labels)
+        return self._cached[prefix]
 
     def _verified(self, name: str) -> bytes:
         path = self._locate(name)
@@ -76,8 +82,8 @@ class MNIST(stnkit.Dataset):
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if md5 != CHECKSUMS[name][0]:
             raise stnkit.errors.DataError(
-                f"{path} is altered or cut short: the MD5 of its content is {md5} and must be "
-                f"{CHECKSUMS[name][0]}; fetch it again"
+                f"{path} is altered or cut short: expected an MD5 of {CHECKSUMS[name][0]} for its content, got {md5}; "
+                f"fetch it again"
             )
         return content
 
@@ -87,9 +93,9 @@ class MNIST(stnkit.Dataset):
                 return path
         if self.download:
             return self._fetch(name)
-        what = f"{name}.gz is missing" if self.root.is_dir() else "that folder does not exist"
+        problem = f"{name}.gz is missing" if self.root.is_dir() else "that folder does not exist"
         raise stnkit.errors.DataError(
-            f"no MNIST in dataset.root={self.root}: {what}; put the four IDX files there, "
+            f"no MNIST in dataset.root={self.root}: {problem}; put the four IDX files there, "
             f"or let them be fetched from {MIRROR} with dataset.download=true"
         )
 

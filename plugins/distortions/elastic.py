@@ -14,18 +14,24 @@ class Elastic(stnkit.WarpDistortion):
     """The paper's E: scale U(0.75, 1), then a thin plate spline whose 4×4 control points move by N(0, 1.5 pixels).
 
     T_θ(p) = S(p)/s: the spline S takes control point c_k of the distorted image to c_k + d_k in the scaled one, which
-    is the original at scale s. So θ_k = (c_k + d_k)/s, and the moves d_k are those from output to input, in
+    is the original at scale s. So θ_k = (c_k + d_k)/s, and the displacements d_k go from output to input, in
     pixels of the scaled image. Control points are a regular lattice over [-1, 1], ends included. At 28×28
-    one spline of 170 folds somewhere; it is kept.
+    one spline in 170 folds somewhere; such draws are not rejected.
 
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
         scale: smallest and largest scale, above 0.
-        std: standard deviation of a control point's move along x and y, in pixels.
+        std: standard deviation of a control point's displacement along x and y in pixels, 0 or more.
         control_points: rows and columns of the lattice, each at least 2.
 
     Raises:
-        InputError: when an option is out of its range.
+        InputError: when an option is out of its range, or images are not of two dimensions.
+
+    Example:
+        >>> import torch, stnkit
+        >>> elastic = stnkit.build("distortion", "elastic", image_shape=(1, 28, 28), std=0.5)
+        >>> elastic.sample(3, torch.Generator().manual_seed(0)).shape
+        torch.Size([3, 32])
 
     Source: Jaderberg et al. 2015, section 4.1 and appendix A.4.
     """
@@ -38,22 +44,18 @@ class Elastic(stnkit.WarpDistortion):
         control_points: list[int] | None = None,
     ) -> None:
         if not 0 < scale[0] <= scale[1] < math.inf:
-            raise stnkit.errors.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
+            raise stnkit.errors.InputError(f"scale: expected two rising numbers above 0, got {list(scale)}")
         if not 0 <= std < math.inf:
-            raise stnkit.errors.InputError(f"std must be 0 or more, but {std} was given")
-        if len(image_shape) != 3:
-            raise stnkit.errors.InputError(
-                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
-            )
+            raise stnkit.errors.InputError(f"std: expected 0 or more, got {std}")
         family = stnkit.build("transform", "tps", control_points=[4, 4] if control_points is None else control_points)
-        super().__init__(family, stnkit.build("sampler", "bilinear"), image_shape[1:])
+        super().__init__(family, stnkit.build("sampler", "bilinear"), stnkit.distortions.planar_size(image_shape))
         self.scale = scale
         self.std = std
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
         scale = stnkit.distortions.uniform(n, *self.scale, generator)
         height, width = self.out_size
-        # θ is planar: all x, then all y.
+        # θ lists all x, then all y.
         half = self.family.n_params // 2
         pixel = torch.tensor([2 / width] * half + [2 / height] * half, dtype=torch.float64)
         moves = torch.randn(n, 2 * half, generator=generator, dtype=torch.float64) * self.std * pixel

@@ -13,12 +13,19 @@ import stnkit
 class IndependentChannels(stnkit.Distortion):
     """The channels of an image distorted independently of each other, as in the paper's MNIST addition.
 
-    An image has one θ, and here it is that of the first channel. Those of the other channels are drawn by `apply`,
-    whose generator stands for what θ does not describe; they follow from the seed like everything else.
+    θ of an image is that of its first channel. `apply` draws those of the other channels from its generator, so they
+    follow from the seed like all clutter and noise.
 
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
-        distortion: what distorts each channel, a name or a mapping `{name: ..., option: ...}`.
+        distortion: of each channel, a name or a mapping `{name: ..., option: ...}`.
+
+    Example:
+        >>> import torch, stnkit
+        >>> rts = stnkit.build("distortion", "independent_channels", image_shape=(2, 28, 28))
+        >>> images, generator = torch.ones(3, 2, 28, 28), torch.Generator().manual_seed(0)
+        >>> rts.apply(images, rts.sample(3, generator), generator).shape
+        torch.Size([3, 2, 42, 42])
 
     Source: Jaderberg et al. 2015, appendix A.1 (RTS for each of two digits).
     """

@@ -10,10 +10,15 @@ import stnkit
 
 
 class NoDistortion(stnkit.Distortion):
-    """The images as they are; θ is the affine identity.
+    """The images unchanged; θ is the affine identity.
 
     Args:
-        image_shape: (C, H, W) of the images; the program supplies it.
+        image_shape: (C, *size) of the images; the program supplies it.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.build("distortion", "none", image_shape=(1, 28, 28)).sample(1, torch.Generator())
+        tensor([[1., 0., 0., 0., 1., 0.]])
     """
 
     def __init__(self, image_shape: tuple[int, ...]) -> None:

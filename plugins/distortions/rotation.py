@@ -17,19 +17,22 @@ class Rotation(stnkit.WarpDistortion):
         degrees: half the range, 0 to 180.
 
     Raises:
-        InputError: when `degrees` is outside of 0 to 180.
+        InputError: when `degrees` is outside of 0 to 180, or images are not of two dimensions.
+
+    Example:
+        >>> import torch, stnkit
+        >>> rotation = stnkit.build("distortion", "rotation", image_shape=(1, 28, 28), degrees=30.0)
+        >>> rotation.sample(3, torch.Generator().manual_seed(0)).shape
+        torch.Size([3, 6])
 
     Source: Jaderberg et al. 2015, section 4.1.
     """
 
     def __init__(self, image_shape: tuple[int, ...], degrees: float = 90.0) -> None:
         if not 0 <= degrees <= 180:
-            raise stnkit.errors.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
-        if len(image_shape) != 3:
-            raise stnkit.errors.InputError(
-                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
-            )
-        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), image_shape[1:])
+            raise stnkit.errors.InputError(f"degrees: expected a number between 0 and 180, got {degrees}")
+        size = stnkit.distortions.planar_size(image_shape)
+        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), size)
         self.degrees = degrees
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:

@@ -10,9 +10,9 @@ import stnkit
 
 
 class RTS(stnkit.WarpDistortion):
-    """The paper's RTS: rotation by U(−45°, 45°), scale U(0.7, 1.2), at a random place of a larger canvas.
+    """The paper's RTS: rotation by U(−45°, 45°), scale U(0.7, 1.2), at a random position on a larger canvas.
 
-    The place is uniform among those at which the scaled, unrotated image lies wholly on the canvas.
+    The position is uniform among those at which all of the scaled, unrotated image is on the canvas.
 
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
@@ -21,7 +21,14 @@ class RTS(stnkit.WarpDistortion):
         canvas: (H, W) of the distorted image.
 
     Raises:
-        InputError: when an option is out of its range or the scaled image is larger than the canvas.
+        InputError: when an option is out of its range, the scaled image is larger than the canvas, or images are not
+            of two dimensions.
+
+    Example:
+        >>> import torch, stnkit
+        >>> rts = stnkit.build("distortion", "rts", image_shape=(1, 28, 28))
+        >>> rts.out_size, rts.sample(3, torch.Generator().manual_seed(0)).shape
+        ((42, 42), torch.Size([3, 6]))
 
     Source: Jaderberg et al. 2015, section 4.1.
     """
@@ -34,18 +41,14 @@ class RTS(stnkit.WarpDistortion):
         canvas: tuple[int, int] = (42, 42),
     ) -> None:
         if not 0 <= degrees <= 180:
-            raise stnkit.errors.InputError(f"degrees must be between 0 and 180, but {degrees} was given")
+            raise stnkit.errors.InputError(f"degrees: expected a number between 0 and 180, got {degrees}")
         if not 0 < scale[0] <= scale[1]:
-            raise stnkit.errors.InputError(f"scale must be two rising numbers above 0, but {list(scale)} was given")
-        if len(image_shape) != 3:
-            raise stnkit.errors.InputError(
-                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
-            )
+            raise stnkit.errors.InputError(f"scale: expected two rising numbers above 0, got {list(scale)}")
+        self.in_size = stnkit.distortions.planar_size(image_shape)
         super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), canvas)
-        self.in_size = tuple(image_shape[1:])
         if any(n * scale[1] > m for n, m in zip(self.in_size, canvas, strict=True)):
             raise stnkit.errors.InputError(
-                f"a canvas of {list(canvas)} is too small for images of {list(self.in_size)} at scale {scale[1]}"
+                f"canvas: expected room for images of {list(self.in_size)} at scale {scale[1]}, got {list(canvas)}"
             )
         self.degrees = degrees
         self.scale = scale

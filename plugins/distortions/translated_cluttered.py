@@ -1,4 +1,4 @@
-"""Digits somewhere on a large canvas, among pieces of other digits."""
+"""Digits at random positions on a large canvas, among pieces of other digits."""
 
 from collections.abc import Iterable
 
@@ -10,12 +10,12 @@ import stnkit
 
 
 class TranslatedCluttered(stnkit.Distortion):
-    """The paper's TC: the image at a random place of 60×60 black pixels, among six 6×6 patches of other images.
+    """The paper's TC: the image at a random position on 60×60 black pixels, among six 6×6 patches of other images.
 
-    θ, affine, is the image's place: uniform among the whole pixels at which all of it is on the canvas, so that it is
-    copied and not interpolated. The clutter comes from the generator of `apply`: each patch is cut at a random
-    place of a random other image of the batch, of the image itself where the batch has no other, and is
-    pasted at a random place by the maximum, so that neither covers the other.
+    The affine θ is the position: uniform among the whole pixels at which all of the image is on the canvas, so that it
+    is copied and not interpolated. The clutter comes from the generator of `apply`: each patch is cut at a random
+    position from a random other image of the batch (from the image itself in a batch of one) and pasted at a random
+    position by the maximum, so that neither hides the other.
 
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
@@ -24,7 +24,15 @@ class TranslatedCluttered(stnkit.Distortion):
         patch_size: side of a patch in pixels.
 
     Raises:
-        InputError: when an option is out of its range or the image is larger than the canvas.
+        InputError: when an option is out of its range, the image is larger than the canvas, or images are not of two
+            dimensions.
+
+    Example:
+        >>> import torch, stnkit
+        >>> cluttered = stnkit.build("distortion", "translated_cluttered", image_shape=(1, 28, 28), patches=2)
+        >>> images, generator = torch.ones(3, 1, 28, 28), torch.Generator().manual_seed(0)
+        >>> cluttered.apply(images, cluttered.sample(3, generator), generator).shape
+        torch.Size([3, 1, 60, 60])
 
     Source: Jaderberg et al. 2015, section 4.1 and appendix A.4.
     """
@@ -36,21 +44,16 @@ class TranslatedCluttered(stnkit.Distortion):
         patches: int = 6,
         patch_size: int = 6,
     ) -> None:
-        if len(image_shape) != 3:
-            raise stnkit.errors.InputError(
-                f"it distorts images of shape (C, H, W), but image_shape is {list(image_shape)}"
-            )
-        self.in_size = tuple(image_shape[1:])
+        self.in_size = stnkit.distortions.planar_size(image_shape)
         if any(n > m for n, m in zip(self.in_size, canvas, strict=True)):
             raise stnkit.errors.InputError(
-                f"a canvas of {list(canvas)} is too small for images of {list(self.in_size)}"
+                f"canvas: expected room for images of {list(self.in_size)}, got {list(canvas)}"
             )
         if patches < 0:
-            raise stnkit.errors.InputError(f"patches must be 0 or more, but {patches} was given")
+            raise stnkit.errors.InputError(f"patches: expected 0 or more, got {patches}")
         if not 1 <= patch_size <= min(self.in_size):
             raise stnkit.errors.InputError(
-                f"patch_size must be between 1 and the image's smaller side, {min(self.in_size)}, "
-                f"but {patch_size} was given"
+                f"patch_size: expected 1 to {min(self.in_size)}, the image's smaller side, got {patch_size}"
             )
         self.family = stnkit.build("transform", "affine")
         self.out_size = tuple(canvas)
@@ -61,7 +64,7 @@ class TranslatedCluttered(stnkit.Distortion):
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
         shift = torch.empty(n, 2, dtype=torch.float64)
         for d, (full, own) in enumerate(zip(self.out_size[::-1], self.in_size[::-1], strict=True)):
-            # A whole number of pixels between the top left corners, `shift` is that between the centers.
+            # The top left corners are a whole number of pixels apart; `shift` is the distance of the centers.
             shift[:, d] = _whole(0, full - own + 1, (n,), generator) - (full - own) / 2
         one = torch.ones(n, dtype=torch.float64)
         return stnkit.distortions.pose_theta(0 * one, one, shift, self.in_size, self.out_size)
@@ -80,7 +83,7 @@ class TranslatedCluttered(stnkit.Distortion):
     ) -> Float[Tensor, "B C H W"]:
         batch, channels = images.shape[:2]
         shape = (batch, self.patches)
-        # 1 to B − 1 images further on, around the end: never the image itself.
+        # 1 to B − 1 images further on, cyclically: never the image itself.
         steps = _whole(1, max(batch, 2), shape, generator)
         others = (torch.arange(batch, device=images.device)[:, None] + steps) % batch
         cut = self._pixels(self.in_size, shape, generator)
@@ -93,7 +96,7 @@ class TranslatedCluttered(stnkit.Distortion):
     def _pixels(
         self, size: tuple[int, ...], shape: tuple[int, int], generator: torch.Generator
     ) -> Int64[Tensor, "B patches pixels"]:
-        """Where in a flat image of `size` the pixels of patches at random places are."""
+        """Indices into a flat image of `size`: the pixels of patches at random positions."""
         height, width = size
         top = _whole(0, height - self.patch_size + 1, shape, generator)
         left = _whole(0, width - self.patch_size + 1, shape, generator)
@@ -103,7 +106,7 @@ class TranslatedCluttered(stnkit.Distortion):
 
 
 def _whole(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator) -> Int64[Tensor, "*shape"]:
-    """Whole numbers from low to high − 1."""
+    """Uniform whole numbers from low to high − 1."""
     return torch.randint(low, high, shape, generator=generator, device=generator.device)
 
 

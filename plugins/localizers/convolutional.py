@@ -12,10 +12,10 @@ import stnkit
 
 
 class Convolutional(stnkit.Localizer):
-    """Average-pool, then convolution + ReLU, with a 2× max-pool between them, then a fully connected layer.
+    """Average-pool, then convolutions with ReLU and 2× max-pools between them, then a fully connected layer.
 
-    A convolution is padded only where its kernel is larger than what it sees, so that the defaults are the
-    paper's shapes at 28×28 and the smallest input is 8×8.
+    A convolution is padded only if its kernel is larger than its input, so that the defaults have the paper's
+    shapes at 28×28, and the smallest image is 8×8.
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
@@ -23,10 +23,15 @@ class Convolutional(stnkit.Localizer):
         kernel_size: side of each convolution's kernel in pixels, odd.
         downsample: factor of the average-pool in front, 1 for none.
         features: width of the fully connected layer.
-        batch_norm: whether batch-norm stands in front of every ReLU; the paper has none.
+        batch_norm: True for a batch-norm in front of every ReLU; the paper has none.
 
     Raises:
         InputError: when it is too deep for the size of the images, or an option is out of its range.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28)).n_features
+        20
 
     Source: Jaderberg et al. 2015, section 4.1 (ST-CNN).
     """
@@ -43,18 +48,16 @@ class Convolutional(stnkit.Localizer):
         super().__init__()
         channels = [20, 20] if channels is None else channels
         if not channels or min(channels) < 1:
-            raise stnkit.errors.InputError(
-                f"channels must list one or more widths of at least 1, but {channels} was given"
-            )
+            raise stnkit.errors.InputError(f"channels: expected one or more widths of at least 1, got {channels}")
         if kernel_size < 1 or kernel_size % 2 == 0:
-            raise stnkit.errors.InputError(f"kernel_size must be odd and at least 1, but {kernel_size} was given")
+            raise stnkit.errors.InputError(f"kernel_size: expected an odd number of at least 1, got {kernel_size}")
         if downsample < 1 or features < 1:
             raise stnkit.errors.InputError(
-                f"downsample and features must be at least 1, but {downsample} and {features} were given"
+                f"downsample and features: expected at least 1, got {downsample} and {features}"
             )
         n_channels, *size = in_shape
         if len(size) not in (2, 3):
-            raise stnkit.errors.InputError(f"it looks at images of 2 or 3 dimensions, but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"in_shape: expected (C, H, W) or (C, D, H, W), got {list(in_shape)}")
         three = len(size) == 3
         conv: Any
         conv, norm, max_pool, average_pool = (
@@ -71,12 +74,12 @@ class Convolutional(stnkit.Localizer):
                 left = [n // 2 for n in left]
             if min(left) < 1:
                 raise stnkit.errors.InputError(
-                    f"it is too deep for images of {'×'.join(map(str, size))}: nothing is left in front of "
-                    f"convolution {i + 1} of {len(channels)}; use larger images, fewer channels or "
-                    f"downsample=1 (now channels={channels}, downsample={downsample})"
+                    f"it is too deep for images of {'×'.join(map(str, size))}: convolution {i + 1} of {len(channels)} "
+                    f"has no pixel as input; use larger images, fewer channels or downsample=1 "
+                    f"(now channels={channels}, downsample={downsample})"
                 )
             padding = [max(0, math.ceil((kernel_size - n) / 2)) for n in left]
-            # A bias in front of batch-norm would be taken off again.
+            # Batch-norm would subtract a bias in front of it.
             layers.append(conv(n_channels, width, kernel_size, padding=tuple(padding), bias=not batch_norm))
             layers += [_BatchNorm(norm(width)), nn.ReLU()] if batch_norm else [nn.ReLU()]
             left = [n + 2 * p - kernel_size + 1 for n, p in zip(left, padding, strict=True)]
@@ -92,9 +95,9 @@ class Convolutional(stnkit.Localizer):
 
 
 class _BatchNorm(nn.Module):
-    """Batch-norm that also takes a batch with one value per channel, which has no variance.
+    """Batch-norm that also accepts a batch with one value per channel, which has no variance.
 
-    The last batch of an epoch may be a single image, and at 28×28 the second convolution leaves one pixel of it:
+    The last batch of an epoch may be a single image, of which the second convolution leaves one pixel at 28×28:
     that batch is normalized by the running statistics.
 
     Args:

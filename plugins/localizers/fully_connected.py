@@ -18,7 +18,12 @@ class FullyConnected(stnkit.Localizer):
         hidden: width of each layer; the default is the paper's.
 
     Raises:
-        InputError: when there is no layer or one without a unit.
+        InputError: when there is no layer, or a layer of no units.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.build("localizer", "fully_connected", in_shape=(1, 28, 28), hidden=[64, 16]).n_features
+        16
 
     Source: Jaderberg et al. 2015, section 4.1 (ST-FCN).
     """
@@ -27,7 +32,7 @@ class FullyConnected(stnkit.Localizer):
         super().__init__()
         hidden = [32, 32, 32] if hidden is None else hidden
         if not hidden or min(hidden) < 1:
-            raise stnkit.errors.InputError(f"hidden must list one or more widths of at least 1, but {hidden} was given")
+            raise stnkit.errors.InputError(f"hidden: expected one or more widths of at least 1, got {hidden}")
         widths = [math.prod(in_shape), *hidden]
         layers = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
         self.layers = nn.Sequential(nn.Flatten(), *layers)

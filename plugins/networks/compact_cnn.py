@@ -1,4 +1,4 @@
-"""A small convolutional network of today."""
+"""A small convolutional network with strides and batch-norm."""
 
 from collections.abc import Iterable
 
@@ -12,10 +12,10 @@ LAYOUT = ((7, 2, 3), (5, 2, 2), (3, 1, 0), (3, 1, 0))
 
 
 class CompactCNN(stnkit.Network):
-    """Four convolutions, each with batch-norm and ReLU, then the logits: strides instead of pools, nothing hidden.
+    """Four convolutions, each with batch-norm and ReLU, then the logits: strides instead of pools, no hidden layer.
 
-    7×7 and 5×5 with stride 2, then 3×3 twice without padding. At 28×28 that is 9 values for each of the last
-    channels, and 286,186 parameters. It takes half the time of `paper_cnn` and makes fewer errors (docs/data.md).
+    7×7 and 5×5 with stride 2, then 3×3 twice without padding. At 28×28 each of the last channels has 9 values, and
+    the network 286,186 parameters. It takes half the time of `paper_cnn` and makes fewer errors (docs/data.md).
 
     Args:
         in_shape: (C, H, W) of the images; the program supplies it.
@@ -26,6 +26,12 @@ class CompactCNN(stnkit.Network):
 
     Raises:
         InputError: when the image is too small for the convolutions, or an option is out of its range.
+
+    Example:
+        >>> import torch, stnkit
+        >>> network = stnkit.build("network", "compact_cnn", in_shape=(1, 28, 28), n_classes=10)
+        >>> network(torch.zeros(2, 1, 28, 28)).shape
+        torch.Size([2, 10])
     """
 
     def __init__(
@@ -38,14 +44,14 @@ class CompactCNN(stnkit.Network):
         super().__init__()
         channels = [32, 64, 128, 128] if channels is None else channels
         if len(channels) != len(LAYOUT) or min(channels) < 1:
-            raise stnkit.errors.InputError(f"channels must be four numbers of at least 1, but {channels} was given")
+            raise stnkit.errors.InputError(f"channels: expected four numbers of at least 1, got {channels}")
         if len(in_shape) != 3:
-            raise stnkit.errors.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"in_shape: expected (C, H, W), got {list(in_shape)}")
         n_channels, height, width = in_shape
         if average_pool is None:
             average_pool = 2 if min(height, width) >= 42 else 1
         if average_pool < 1:
-            raise stnkit.errors.InputError(f"average_pool must be at least 1, but {average_pool} was given")
+            raise stnkit.errors.InputError(f"average_pool: expected at least 1, got {average_pool}")
         layers: list[nn.Module] = [nn.AvgPool2d(average_pool)] if average_pool > 1 else []
         left = [height // average_pool, width // average_pool]
         for n, (kernel_size, stride, padding) in zip(channels, LAYOUT, strict=True):
@@ -55,8 +61,8 @@ class CompactCNN(stnkit.Network):
             n_channels = n
         if min(left) < 1:
             raise stnkit.errors.InputError(
-                f"it is too deep for images of {height}×{width} (average_pool={average_pool}): they must have at "
-                f"least 17 pixels on each side after the pool"
+                f"it is too deep for images of {height}×{width} (average_pool={average_pool}): expected at least 17 "
+                f"pixels on each side after the pool"
             )
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_channels * left[0] * left[1], n_classes))
 

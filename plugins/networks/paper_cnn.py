@@ -13,7 +13,7 @@ import stnkit
 class PaperCNN(stnkit.Network):
     """9×9 convolution, 2×2 max-pool, 7×7 convolution, 2×2 max-pool, a fully connected layer; no padding.
 
-    The paper states 400,000 parameters and not the channels; 64 and 128 give 411,914 of them at 28×28 and 10
+    The paper states 400,000 parameters and no channels; 64 and 128 give 411,914 parameters at 28×28 and 10
     classes. Max-pools round up, so that the paper's 21×21 (42×42 after its average-pool) fits.
 
     Args:
@@ -25,6 +25,12 @@ class PaperCNN(stnkit.Network):
 
     Raises:
         InputError: when the image is too small for the two convolutions, or an option is out of its range.
+
+    Example:
+        >>> import torch, stnkit
+        >>> network = stnkit.build("network", "paper_cnn", in_shape=(1, 28, 28), n_classes=10)
+        >>> sum(p.numel() for p in network.parameters())
+        411914
 
     Source: Jaderberg et al. 2015, section 4.1.
     """
@@ -39,21 +45,21 @@ class PaperCNN(stnkit.Network):
         super().__init__()
         channels = [64, 128] if channels is None else channels
         if len(channels) != 2 or min(channels) < 1:
-            raise stnkit.errors.InputError(f"channels must be two numbers of at least 1, but {channels} was given")
+            raise stnkit.errors.InputError(f"channels: expected two numbers of at least 1, got {channels}")
         if len(in_shape) != 3:
-            raise stnkit.errors.InputError(f"it takes images of shape (C, H, W), but in_shape is {list(in_shape)}")
+            raise stnkit.errors.InputError(f"in_shape: expected (C, H, W), got {list(in_shape)}")
         n_channels, *size = in_shape
         if average_pool is None:
             average_pool = 2 if min(size) >= 42 else 1
         if average_pool < 1:
-            raise stnkit.errors.InputError(f"average_pool must be at least 1, but {average_pool} was given")
+            raise stnkit.errors.InputError(f"average_pool: expected at least 1, got {average_pool}")
         left = [n // average_pool for n in size]
         for kernel_size in (9, 7):
             left = [math.ceil((n - kernel_size + 1) / 2) for n in left]
             if min(left) < 1:
                 raise stnkit.errors.InputError(
-                    f"it is too deep for images of {size[0]}×{size[1]} (average_pool={average_pool}): they "
-                    f"must have at least 21 pixels on each side after the pool"
+                    f"it is too deep for images of {size[0]}×{size[1]} (average_pool={average_pool}): expected at "
+                    f"least 21 pixels on each side after the pool"
                 )
         self.layers = nn.Sequential(
             OrderedDict(

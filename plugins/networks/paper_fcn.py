@@ -13,7 +13,7 @@ import stnkit
 class PaperFCN(stnkit.Network):
     """Two hidden fully connected layers with ReLU, then the logits.
 
-    The paper states 400,000 parameters and not the widths; 350 gives 401,110 of them at 28×28 and 10 classes.
+    The paper states 400,000 parameters and no widths; 350 gives 401,110 parameters at 28×28 and 10 classes.
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
@@ -24,6 +24,12 @@ class PaperFCN(stnkit.Network):
 
     Raises:
         InputError: when a width or the pool is less than 1, or the pool is larger than the image.
+
+    Example:
+        >>> import torch, stnkit
+        >>> network = stnkit.build("network", "paper_fcn", in_shape=(1, 28, 28), n_classes=10)
+        >>> sum(p.numel() for p in network.parameters())
+        401110
 
     Source: Jaderberg et al. 2015, section 4.1.
     """
@@ -38,14 +44,13 @@ class PaperFCN(stnkit.Network):
         super().__init__()
         hidden = [350, 350] if hidden is None else hidden
         if not hidden or min(hidden) < 1:
-            raise stnkit.errors.InputError(f"hidden must list one or more widths of at least 1, but {hidden} was given")
+            raise stnkit.errors.InputError(f"hidden: expected one or more widths of at least 1, got {hidden}")
         n_channels, *size = in_shape
         if average_pool is None:
             average_pool = 2 if min(size) >= 42 else 1
         if not 1 <= average_pool <= min(size):
             raise stnkit.errors.InputError(
-                f"average_pool must be between 1 and the image's smallest side, {min(size)}, "
-                f"but {average_pool} was given"
+                f"average_pool: expected 1 to {min(size)}, the image's smallest side, got {average_pool}"
             )
         pool = {2: nn.AvgPool2d, 3: nn.AvgPool3d}[len(size)](average_pool)
         n_inputs = n_channels * math.prod(n // average_pool for n in size)

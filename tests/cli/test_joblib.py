@@ -54,7 +54,7 @@ def test_workers_find_third_party_plugins_and_record_errors(make_distribution, t
     assert ended.returncode == 2, ended.stderr
     assert "Traceback" not in ended.stderr
     lines = ended.stderr.splitlines()
-    assert len([line for line in lines if "hidden must list one or more widths" in line]) == 2
+    assert len([line for line in lines if "hidden: expected one or more widths" in line]) == 2
     # A broken plugin is one warning, not one for each process.
     assert [line for line in lines if "warning" in line.lower()] == [lines[0]]
     assert lines[0].startswith("warning: plugin transform.broken of drifting 1.0")

@@ -37,4 +37,4 @@ def test_a_ray_sweep_leaves_and_continues_the_same_runs(stnkit_process, stnkit_m
         (1, [0], "failed"),
         (1, [8], "completed"),
     ]
-    assert all("hidden must list one or more widths" in m["error"] for m in told if m["status"] == "failed")
+    assert all("hidden: expected one or more widths" in m["error"] for m in told if m["status"] == "failed")

@@ -56,9 +56,9 @@ def test_a_sweep_gives_a_run_directory_for_every_job(stnkit_main, tmp_path):
 def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
     code, _, err = stnkit_main("train", "-m", *QUICK, "localizer.hidden=[0],[8]", "hydra.sweep.dir=sweep")
     assert code == 2
-    assert "hidden must list one or more widths" in err
+    assert "hidden: expected one or more widths" in err
     assert [metrics(tmp_path / "sweep" / job)["status"] for job in "01"] == ["failed", "completed"]
-    assert "hidden must list" in metrics(tmp_path / "sweep" / "0")["error"]
+    assert "hidden: expected one or more" in metrics(tmp_path / "sweep" / "0")["error"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def built(name, image_shape=(1, 28, 28), **options):
 
 
 @pytest.mark.parametrize("name", DISTORTIONS)
-def test_draws_differ_from_image_to_image_and_from_generator_to_generator(name):
+def test_draws_differ_between_images_and_between_generators(name):
     distortion = built(name)
     theta = distortion.sample(50, generator(3))
     if name != "none":
@@ -86,7 +86,7 @@ def test_rotation_covers_its_range_evenly():
     assert abs(float(degrees.mean())) < 3
 
 
-def test_rts_keeps_the_scaled_image_on_the_canvas_and_scales_in_its_range():
+def test_rts_leaves_the_scaled_image_on_the_canvas():
     theta = built("rts").sample(2000, generator()).double().view(-1, 2, 3)
     scale = (42 / 28) / theta[:, :, :2].det().sqrt()
     assert 0.7 - 1e-5 <= scale.min() < 0.72
@@ -96,7 +96,7 @@ def test_rts_keeps_the_scaled_image_on_the_canvas_and_scales_in_its_range():
     assert bool((center.abs() <= ((42 - 28 * scale) / 2)[:, None] + 1e-4).all())
 
 
-def test_no_distortion_keeps_the_images():
+def test_no_distortion_leaves_the_images_unchanged():
     distortion = built("none")
     images = torch.rand(3, 1, 28, 28)
     theta = distortion.sample(3, generator())
@@ -108,21 +108,32 @@ def test_no_distortion_keeps_the_images():
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("rotation", {"degrees": 181.0}, "between 0 and 180, but 181.0"),
+        ("rotation", {"degrees": 181.0}, "degrees: expected a number between 0 and 180, got 181.0"),
         ("rts", {"scale": (0.0, 1.0)}, "rising numbers above 0"),
-        ("rts", {"canvas": (30, 30)}, r"\[30, 30\] is too small for images of \[28, 28\]"),
-        ("projective", {"corner_std": 14.5}, r"between 0 and half of the smaller side, 14.0, but 14.5"),
+        ("rts", {"canvas": (30, 30)}, r"canvas: expected room for images of \[28, 28\] at scale 1.2, got \[30, 30\]"),
+        ("projective", {"corner_std": 14.5}, "corner_std: expected 0 to 14.0, half of the smaller side, got 14.5"),
         ("projective", {"scale": (1.0, 0.5)}, "rising numbers between 0.1 and 10"),
         ("projective", {"scale": (1e-200, 1.0)}, "rising numbers between 0.1 and 10"),
-        ("elastic", {"std": -1.0}, "std must be 0 or more, but -1.0"),
+        ("elastic", {"std": -1.0}, "std: expected 0 or more, got -1.0"),
         ("elastic", {"scale": (0.0, 0.5)}, "rising numbers above 0"),
         ("elastic", {"control_points": [1, 4]}, "each at least 2"),
-        ("translated_cluttered", {"canvas": (27, 60)}, r"\[27, 60\] is too small for images of \[28, 28\]"),
-        ("translated_cluttered", {"patches": -1}, "0 or more, but -1"),
-        ("translated_cluttered", {"patch_size": 29}, "between 1 and the image's smaller side, 28, but 29"),
+        (
+            "translated_cluttered",
+            {"canvas": (27, 60)},
+            r"expected room for images of \[28, 28\], got \[27, 60\]",
+        ),
+        ("translated_cluttered", {"patches": -1}, "patches: expected 0 or more, got -1"),
+        ("translated_cluttered", {"patch_size": 29}, "patch_size: expected 1 to 28, the image's smaller side, got 29"),
         ("independent_channels", {"distortion": "nonsense"}, "no distortion 'nonsense'"),
     ],
 )
 def test_options_out_of_range_are_refused(name, options, message):
     with pytest.raises(stnkit.errors.InputError, match=message):
         built(name, **options)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["elastic", "projective", "rotation", "rts", "translated_cluttered"])
+def test_planar_distortions_refuse_volumes(name):
+    with pytest.raises(stnkit.errors.InputError, match=r"image_shape: expected \(C, H, W\), got \[1, 16, 16, 16\]"):
+        stnkit.build("distortion", name, image_shape=(1, 16, 16, 16))

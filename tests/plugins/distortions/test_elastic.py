@@ -23,7 +23,7 @@ def lattice(n=4):
     return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
-def test_the_image_is_what_scipys_spline_through_the_moved_points_reads():
+def test_the_image_is_read_through_scipys_spline():
     distortion = built()
     image = scipy.ndimage.gaussian_filter(np.random.default_rng(0).random((28, 28)), 1)
     theta = distortion.sample(3, torch.Generator().manual_seed(0))
@@ -53,7 +53,7 @@ def test_a_pixel_is_a_pixel_on_both_axes_of_an_oblong_image():
     np.testing.assert_allclose(moves.std(axis=(0, 1)) * [40, 10], 1.5, rtol=0.05)
 
 
-def test_without_moves_the_image_is_scaled_and_the_scale_covers_its_range_evenly():
+def test_without_moves_the_scale_covers_its_range_evenly():
     points = control_points(built(std=0.0).sample(2000, torch.Generator().manual_seed(0)))
     scale = 1 / points[:, -1, 0]
     np.testing.assert_allclose(points * scale[:, None, None], np.broadcast_to(lattice(), points.shape), atol=1e-6)

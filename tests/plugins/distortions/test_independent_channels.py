@@ -43,7 +43,7 @@ def test_the_other_channels_follow_from_the_generator_of_apply():
         assert not torch.equal(out[b, 1], out[(b + 1) % 4, 1])
 
 
-def test_every_channel_has_the_distribution_of_the_first_and_none_its_draws():
+def test_channels_share_the_distribution_and_not_the_draws():
     both = built({"name": "translated_cluttered", "patches": 0})
     spot = torch.zeros(3000, 2, 28, 28)
     spot[:, :, 0, 0] = 1

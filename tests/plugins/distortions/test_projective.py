@@ -43,7 +43,7 @@ def test_theta_is_the_homography_of_the_moved_corners():
         np.testing.assert_allclose(matrix, homography(s * CORNERS + move.T, CORNERS), atol=1e-6)
 
 
-def test_the_corners_of_the_original_appear_where_they_were_moved():
+def test_the_corners_of_the_original_appear_at_the_moved_ones():
     # A bright spot near each corner is found, in the distorted image, where the inverse of the matrix says.
     distortion = stnkit.build("distortion", "projective", image_shape=(1, 120, 120), corner_std=8.0)
     theta = distortion.sample(6, torch.Generator().manual_seed(1))
@@ -67,7 +67,7 @@ def test_moves_are_normal_in_pixels_and_independent():
     assert np.abs(correlation).max() < 0.1
 
 
-def test_the_default_moves_have_the_standard_deviation_that_the_docstring_says():
+def test_accepted_moves_have_the_documented_deviation():
     moves = (moved_corners(drawn(4000, scale=(0.8, 0.8))) - 0.8 * CORNERS) * 14
     assert moves.std() == pytest.approx(4.8, abs=0.1)
     assert abs(moves.mean()) < 0.1

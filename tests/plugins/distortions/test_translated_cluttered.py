@@ -68,7 +68,7 @@ def test_patches_are_cut_from_other_digits_only():
     assert seen == set(range(8))
 
 
-def test_patches_have_their_size_and_number_and_never_darken_the_digit():
+def test_patches_have_size_and_number_and_never_darken_the_digit():
     distortion, images = built(), marked(30)
     theta = distortion.sample(30, generator())
     out = distortion.apply(images, theta, generator())

@@ -60,7 +60,10 @@ def test_the_smallest_size_that_the_sentence_names_works(name, size):
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"channels": [8, 8]}, "four numbers of at least 1"), ({"average_pool": 0}, "average_pool must be at least 1")],
+    [
+        ({"channels": [8, 8]}, "four numbers of at least 1"),
+        ({"average_pool": 0}, "average_pool: expected at least 1"),
+    ],
 )
 def test_options_of_the_compact_network_out_of_range_are_refused(options, message):
     with pytest.raises(stnkit.errors.InputError, match=message):
