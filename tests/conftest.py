@@ -7,8 +7,9 @@ import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `
 # Before the first import of what it checks.
 _hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
 
+import functools  # noqa: E402
 import os  # noqa: E402
-import subprocess  # noqa: E402
+import shutil  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
@@ -21,7 +22,8 @@ from hydra.core.global_hydra import GlobalHydra  # noqa: E402
 from stnkit.cli import train  # noqa: E402
 from stnkit.cli.main import main  # noqa: E402
 from stnkit.plugin_system.registry import plugin_registry  # noqa: E402
-from tests.helpers import pip_install  # noqa: E402
+from tests.helpers import QUICK, pip_install  # noqa: E402
+from tests.process_server import ProcessServer  # noqa: E402
 
 # How long an example takes says nothing about what it computes, and machines differ.
 hypothesis.settings.register_profile("stnkit", deadline=None)
@@ -81,21 +83,33 @@ def stnkit_main(tmp_path, monkeypatch, capfd):
     return run
 
 
+@pytest.fixture(scope="session")
+def process_server(tmp_path_factory):
+    """Forks a warm process for each that a test starts, as if it were a new one."""
+    server = ProcessServer(tmp_path_factory.mktemp("outputs"))
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def stnkit_process(tmp_path):
-    """`stnkit …` as a process of its own, in an empty directory."""
+def stnkit_process(process_server, tmp_path):
+    """`stnkit …` as a process of its own, in an empty directory; `code` runs something else, with those arguments."""
+    return functools.partial(process_server.start, cwd=tmp_path)
 
-    def start(*arguments, code="from stnkit.cli.main import entry; entry()"):
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
 
-    return start
+@pytest.fixture(scope="session")
+def quick_run(tmp_path_factory):
+    """The directory of a completed run of `QUICK`: to be read, or copied with `copy_of_quick_run`."""
+    folder = tmp_path_factory.mktemp("quick") / "run"
+    GlobalHydra.instance().clear()
+    assert main(["train", *QUICK, f"hydra.run.dir={folder}"]) == 0
+    return folder
+
+
+@pytest.fixture
+def copy_of_quick_run(quick_run, tmp_path):
+    """The same in the test's own directory, as run/: a test may write there."""
+    return Path(shutil.copytree(quick_run, tmp_path / "run"))
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+# The console script, as `python -c` takes it.
+CLI = "from stnkit.cli.main import entry; entry()"
 
 # Seconds, not minutes: the smallest network on 1,197 images.
 QUICK = [

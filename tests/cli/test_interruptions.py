@@ -1,10 +1,7 @@
 """Runs that end before their end: nothing is lost, and the resumed run is the uninterrupted one, bit by bit."""
 
 import functools
-import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -41,20 +38,14 @@ sys.exit(main(sys.argv[3:]))
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory):
+def uninterrupted(tmp_path_factory, process_server):
     """The directory of a whole run with further options, made when it is first asked for."""
 
     @functools.cache
     def run(options):
         folder = tmp_path_factory.mktemp("uninterrupted")
-        program = [sys.executable, "-c", "from stnkit.cli.main import entry; entry()"]
-        subprocess.run(
-            [*program, "train", *RUN, *options, "hydra.run.dir=run"],
-            cwd=folder,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            check=True,
-            capture_output=True,
-        )
+        process = process_server.start("train", *RUN, *options, "hydra.run.dir=run", cwd=folder)
+        assert process.wait(timeout=120) == 0, process.communicate()
         return folder / "run"
 
     return run

@@ -1,8 +1,6 @@
 """A sweep in worker processes, which find the plugins by themselves."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -29,35 +27,29 @@ def stnkit_components():
 
 
 @pytest.mark.slow
-def test_workers_find_third_party_plugins_and_record_errors(make_distribution, tmp_path):
+def test_workers_find_third_party_plugins_and_record_errors(make_distribution, stnkit_process, tmp_path):
     folder = make_distribution(
         "drifting",
         {"drifting": PLUGIN},
         {"transform.drift": "drifting", "transform.broken": "no_such_module_at_all"},
     )
-    ended = subprocess.run(
-        [
-            *(sys.executable, "-c", "from stnkit.cli.main import entry; entry()", "train", "-m"),
-            *("hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep"),
-            *(*QUICK, "training.epochs=1", "transform=drift,affine", "localizer.hidden=[0],[8]"),
-        ],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
+    process = stnkit_process(
+        *("train", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep"),
+        *(*QUICK, "training.epochs=1", "transform=drift,affine", "localizer.hidden=[0],[8]"),
+        env=os.environ | {"PYTHONPATH": str(folder)},
     )
+    out, err = process.communicate(timeout=300)
     told = [metrics(tmp_path / "sweep" / job) for job in "0123"]
     assert [m["config"]["transform"]["name"] for m in told] == ["drift", "drift", "affine", "affine"]
     # A job that fails leaves the others alone, and its reason stands in its record too.
     assert [m["status"] for m in told] == ["failed", "completed"] * 2
-    assert ended.returncode == 2, ended.stderr
-    assert "Traceback" not in ended.stderr
-    lines = ended.stderr.splitlines()
+    assert process.returncode == 2, err
+    assert "Traceback" not in err
+    lines = err.splitlines()
     assert len([line for line in lines if "hidden: expected one or more widths" in line]) == 2
     # A broken plugin is one warning, not one for each process.
     assert [line for line in lines if "warning" in line.lower()] == [lines[0]]
     assert lines[0].startswith("warning: plugin transform.broken of drifting 1.0")
     # The last line counts the jobs that failed.
     assert len(lines) == 4
-    assert "job 2 of 4: transform=drift localizer.hidden=[8]" in ended.stdout.splitlines()
+    assert "job 2 of 4: transform=drift localizer.hidden=[8]" in out.splitlines()

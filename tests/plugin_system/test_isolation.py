@@ -4,8 +4,6 @@ import dataclasses
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tomllib
 import warnings
 
@@ -13,9 +11,7 @@ import pytest
 
 import stnkit
 from stnkit.plugin_system.registry import PluginWarning, plugin_registry
-from tests.helpers import ROOT
-
-CLI = "from stnkit.cli.main import entry; entry()"
+from tests.helpers import CLI, ROOT
 
 
 def transform(name, constructor="def __init__(self): super().__init__()", before=""):
@@ -64,7 +60,7 @@ MODULES = {
         "stnkit_components is not marked with @stnkit.hookimpl",
     ),
     "no_hook": (lambda name: "import stnkit", "implements no hook of stnkit"),
-    "no_component": (lambda name: hook("return [7]"), "yields 7, which is no stnkit.Component"),
+    "no_component": (lambda name: hook("return [7]"), "expected a stnkit.Component, got 7"),
     "no_class": (lambda name: hook("return [stnkit.Component('x', 7)]"), "needs a class, but 7 was given"),
     "no_base_class": (
         lambda name: hook("return [stnkit.Component('x', int)]"),
@@ -77,7 +73,7 @@ MODULES = {
     ),
     "newer_api": (lambda name: "stnkit_api = 99\n" + transform(name), "plugin API 99.*install a newer stnkit"),
     "older_api": (lambda name: "stnkit_api = 0\n" + transform(name), "plugin API 0.*install a newer plugin"),
-    "no_api": (lambda name: "stnkit_api = '1.0'\n" + transform(name), "stnkit_api must be a whole number, but '1.0'"),
+    "no_api": (lambda name: "stnkit_api = '1.0'\n" + transform(name), "stnkit_api: expected a whole number, got '1.0'"),
     "tensor": (configurable("kernel: torch.Tensor"), f"parameter kernel .* has the type Tensor, which {ALLOWED}"),
     "list_of_tensors": (configurable("x: list[torch.Tensor]"), f"parameter x .* list.torch.Tensor., which {ALLOWED}"),
     "module": (configurable("inner: stnkit.Sampler"), f"parameter inner .* has the type Sampler, which {ALLOWED}"),
@@ -221,7 +217,7 @@ def test_entry_points_that_cannot_be_read_are_a_row_and_the_others_are_found(mak
         reasons = {broken.source.distribution: broken.reason for broken in plugin_registry().broken}
     assert len(caught) == 2
     assert reasons["unreadable"].startswith("its entry_points.txt cannot be read: TypeError")
-    assert reasons["odd"] == "its entry point must name a module, but 'no module: at all' was given"
+    assert reasons["odd"] == "entry point: expected the name of a module, got 'no module: at all'"
     assert len(reasons) == 2
     assert stnkit.build("transform", "read").n_params == 2
     assert stnkit.build("transform", "affine").n_params == 6
@@ -300,7 +296,7 @@ def test_a_file_of_the_users_own_that_hides_a_component_is_refused(stnkit_main, 
     assert "- 5" in out
 
 
-def test_a_file_of_conf_that_hides_a_component_is_one_warning_a_row_and_an_error(tmp_path):
+def test_a_file_of_conf_that_hides_a_component_is_one_warning_a_row_and_an_error(stnkit_process, tmp_path):
     # stnkit itself as an installed distribution, beside the one in use, with one file more in its conf.
     site = tmp_path / "site"
     for source, target in (("stnkit", "stnkit"), ("plugins", "stnkit_plugins"), ("conf", "stnkit/conf")):
@@ -314,25 +310,32 @@ def test_a_file_of_conf_that_hides_a_component_is_one_warning_a_row_and_an_error
     entry_points = [f"{key} = {module}" for key, module in project["entry-points"]["stnkit"].items()]
     (info / "entry_points.txt").write_text("\n".join(["[stnkit]", *entry_points]))
 
-    environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", CLI, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    code = (
+        "import sys\n"
+        "for name in [*sys.modules]:\n"
+        "    if name.partition('.')[0] in ('stnkit', 'stnkit_plugins'):\n"
+        "        del sys.modules[name]\n"
+        f"{CLI}"
+    )
+    processes = [
+        stnkit_process(*arguments, code=code, env=environment)
         for arguments in (["plugins", "--json"], ["train", "transform.ndim=2"])
     ]
+    outputs = [process.communicate(timeout=120) for process in processes]
     reason = "transform 'affine' is both a component and a file, pkg://stnkit.conf/transform/affine.yaml of stnkit"
-    assert [run.returncode for run in runs] == [0, 2], runs
-    for run in runs:
-        assert run.stderr.splitlines()[0].startswith(f"warning: {reason}")
-    assert [len(run.stderr.splitlines()) for run in runs] == [1, 2]
-    assert runs[1].stderr.splitlines()[1].startswith(f"stnkit train: {reason}")
-    told = json.loads(runs[0].stdout)
+    assert [process.returncode for process in processes] == [0, 2], outputs
+    errors = [err.splitlines() for _, err in outputs]
+    for lines in errors:
+        assert lines[0].startswith(f"warning: {reason}")
+    assert [len(lines) for lines in errors] == [1, 2]
+    assert errors[1][1].startswith(f"stnkit train: {reason}")
+    told = json.loads(outputs[0][0])
     assert [(row["entry_point"], row["version"]) for row in told["broken"]] == [("transform.affine", "9.9")]
     assert told["broken"][0]["reason"].startswith(reason)
 
 
-def test_many_broken_plugins_at_once_are_a_line_each_and_the_rest_trains(make_distribution, tmp_path):
+def test_many_broken_plugins_at_once_are_a_line_each_and_the_rest_trains(make_distribution, stnkit_process):
     chosen = ["import_error", "exit_on_import", "misspelt_hook", "newer_api", "tensor"]
     folder = make_distribution(
         "worst",
@@ -340,16 +343,14 @@ def test_many_broken_plugins_at_once_are_a_line_each_and_the_rest_trains(make_di
         {f"transform.{case}": f"worst_{case}" for case in chosen} | {"transform.good": "worst_good"},
     )
     quick = ["network=paper_fcn", "network.hidden=[8]", "localizer=fully_connected", "training.epochs=1"]
-    run = subprocess.run(
-        [sys.executable, "-c", CLI, "train", "transform=good", *quick, "training.progress=false"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
+    process = stnkit_process(
+        *("train", "transform=good", *quick, "training.progress=false"),
+        env=os.environ | {"PYTHONPATH": str(folder)},
     )
-    assert run.returncode == 0, run.stderr
-    assert "test error" in run.stdout
-    lines = run.stderr.splitlines()
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "test error" in out
+    lines = err.splitlines()
     assert len(lines) == len(chosen)
     for case, line in zip(chosen, lines, strict=True):
         assert line.startswith(f"warning: plugin transform.{case} of worst 1.0 (worst_{case}) is left out: ")
