@@ -2,11 +2,9 @@ import copy
 import json
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 
-from stnkit.cli.main import main
 from stnkit.experiments.report.runs import find_runs
-from tests.helpers import QUICK, RECORDED_CONFIG
+from tests.helpers import RECORDED_CONFIG
 
 
 @pytest.fixture
@@ -33,14 +31,3 @@ def make_run(tmp_path):
 def runs_of(make_run):
     """Finds the runs made so far."""
     return lambda: find_runs([make_run.root])
-
-
-@pytest.fixture(scope="session")
-def sweep(tmp_path_factory):
-    """A real sweep on the embedded digits: with and without a transformer, and one job that fails."""
-    folder = tmp_path_factory.mktemp("report") / "sweep"
-    GlobalHydra.instance().clear()
-    main(["train", "-m", *QUICK, "distortion=rotation", "placement=none,input", f"hydra.sweep.dir={folder}/ok"])
-    GlobalHydra.instance().clear()
-    main(["train", "-m", *QUICK, "distortion=rotation", "training.epochs=0", f"hydra.sweep.dir={folder}/bad"])
-    return folder
