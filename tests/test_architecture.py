@@ -1,6 +1,8 @@
 """The house: a folder is a kind, a file is a name, dependencies point one way."""
 
 import ast
+import graphlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -15,11 +17,16 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PLUGIN_FILES = sorted(p for p in (ROOT / "plugins").glob("*/*.py") if p.name != "__init__.py")
 EXAMPLES = sorted(p for p in (ROOT / "examples").glob("*/") if (p / "pyproject.toml").is_file())
 EXAMPLE_FILES = sorted(p for example in EXAMPLES for p in example.rglob("*.py") if "build" not in p.parts)
-CORE_FILES = sorted(
-    p
-    for p in (ROOT / "stnkit").rglob("*.py")
-    if p.relative_to(ROOT / "stnkit").parts[0] not in ("experiments", "cli", "testing", "__main__.py")
-)
+# The layers, the lowest first: a file imports from its own and from lower ones.
+LAYERS = ("", "experiments", "testing", "scaffold", "cli")
+ABOVE_THE_CORE = LAYERS[1:]
+# The façade names what users need of any layer, lazily; `python -m stnkit` is the command line.
+FACADES = {ROOT / "stnkit" / "__init__.py", ROOT / "stnkit" / "__main__.py"}
+SOURCES = sorted(set((ROOT / "stnkit").rglob("*.py")) - FACADES)
+CORE_FILES = [p for p in SOURCES if p.relative_to(ROOT / "stnkit").parts[0] not in ABOVE_THE_CORE]
+EXPERIMENT_FILES = [p for p in SOURCES if p.relative_to(ROOT / "stnkit").parts[0] == "experiments"]
+# What plugins may import: the public names, and the modules one level down that are public names themselves.
+PUBLIC_MODULES = {"stnkit", *(f"stnkit.{name}" for name, module in stnkit._MODULES.items() if not module)}
 
 
 def imports(path):
@@ -34,6 +41,21 @@ def imports(path):
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "stnkit":
             names.add(node.attr)
     return modules, names
+
+
+def strings(path):
+    """The strings of a file that are no docstrings."""
+    tree = ast.parse(path.read_text())
+    docstrings = {
+        id(n.body[0].value)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef) and n.body and isinstance(n.body[0], ast.Expr)
+    }
+    return [
+        n.value
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docstrings
+    ]
 
 
 def test_every_plugin_file_has_its_entry_point_and_every_entry_point_its_file():
@@ -58,9 +80,21 @@ def test_every_folder_of_plugins_is_a_kind():
 def test_plugins_and_examples_import_only_public_names(path):
     modules, names = imports(path)
     # The conformance kit is for the tests of a plugin, which stand in an example but not in a plugin's own file.
-    kit = {"stnkit.testing"} if path in EXAMPLE_FILES else set()
-    assert not {m for m in modules if m.split(".")[0] in ("stnkit", "stnkit_plugins")} - {"stnkit"} - kit
-    assert names <= set(stnkit.__all__) | {name.removeprefix("stnkit.") for name in kit}
+    allowed = PUBLIC_MODULES if path in EXAMPLE_FILES else PUBLIC_MODULES - {"stnkit.testing"}
+    assert {m for m in modules if m.split(".")[0] in ("stnkit", "stnkit_plugins")} <= allowed
+    assert names <= set(stnkit.__all__)
+
+
+@pytest.mark.parametrize("path", PLUGIN_FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_plugins_take_what_is_public_one_level_down(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
+            module = getattr(node.value.value, "id", None), node.value.attr
+            if module in (("stnkit", "families"), ("stnkit", "samplers")):
+                assert node.attr in getattr(stnkit, module[1]).__all__
+            elif module in (("stnkit", "errors"), ("stnkit", "distortions"), ("stnkit", "coordinates")):
+                assert not node.attr.startswith("_")
+                assert hasattr(getattr(stnkit, module[1]), node.attr)
 
 
 def test_every_entry_point_of_an_example_leads_to_a_file_of_it():
@@ -74,38 +108,119 @@ def test_every_entry_point_of_an_example_leads_to_a_file_of_it():
             ], module
 
 
-@pytest.mark.parametrize("path", CORE_FILES, ids=lambda p: p.stem)
-def test_the_core_imports_no_experiments_no_cli_and_no_plugin(path):
+def layer_of(module):
+    """The layer of a module of stnkit, 0 for the core."""
+    second = f"{module}.".split(".")[1]
+    return LAYERS.index(second) if second in LAYERS else 0
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT / "stnkit")))
+def test_a_file_imports_from_its_own_layer_and_lower_ones(path):
     modules, _ = imports(path)
-    if path == ROOT / "stnkit" / "__init__.py":
-        return  # its lazy table names public names of the experiments
-    forbidden = ("stnkit.experiments", "stnkit.cli", "stnkit_plugins", "lightning")
-    hydra = () if path.name == "configs.py" else ("hydra", "omegaconf")
-    assert not [m for m in modules if m.startswith(forbidden + hydra)]
+    own = layer_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    assert not [m for m in modules if m.split(".")[0] == "stnkit_plugins"]
+    assert not [m for m in modules if m.split(".")[0] == "stnkit" and layer_of(m) > own]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "stnkit" / "experiments").rglob("*.py")), ids=lambda p: p.stem)
-def test_experiments_import_no_cli_and_no_plugin(path):
-    assert not [m for m in imports(path)[0] if m.startswith(("stnkit.cli", "stnkit_plugins"))]
+@pytest.mark.parametrize("path", CORE_FILES, ids=lambda p: str(p.relative_to(ROOT / "stnkit")))
+def test_the_core_names_no_higher_layer_and_imports_no_framework(path):
+    higher = re.compile(rf"stnkit\.({'|'.join(ABOVE_THE_CORE)})\b")
+    assert not [s for s in strings(path) if higher.search(s)]
+    frameworks = ("lightning",) if path.name == "hydra_configs.py" else ("lightning", "hydra", "omegaconf")
+    assert not [m for m in imports(path)[0] if m.split(".")[0] in frameworks]
 
 
-@pytest.mark.parametrize(
-    "path", [*CORE_FILES, *sorted((ROOT / "stnkit" / "experiments").rglob("*.py"))], ids=lambda p: p.stem
-)
+PACKAGES = sorted({p.parent for p in SOURCES if p.parent != ROOT / "stnkit"})
+
+
+def test_no_two_folders_import_each_other():
+    def folder(module):
+        path = ROOT.joinpath(*module.split("."))
+        return path if path.is_dir() else path.parent
+
+    arrows = {
+        (path.parent, folder(module))
+        for path in SOURCES
+        for module in top_level_imports(path)
+        if module.split(".")[0] == "stnkit" and folder(module) in PACKAGES
+    }
+    # A folder and a folder inside of it are one room with an alcove.
+    apart = {(a, b) for a, b in arrows if a not in (b, *b.parents) and b not in a.parents}
+    graph = {package: {b for a, b in apart if a == package} for package in PACKAGES}
+    list(graphlib.TopologicalSorter(graph).static_order())  # a cycle raises, and names its folders
+
+
+def test_no_two_modules_import_each_other():
+    def known(module):
+        path = ROOT.joinpath(*module.split("."))
+        return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p in SOURCES), None)
+
+    graph = {path: {known(m) for m in top_level_imports(path)} - {None, path} for path in SOURCES}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def top_level_imports(path):
+    """The modules that a file imports when it is imported itself."""
+    modules = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            inner = [n for n in names if ROOT.joinpath(*n.split(".")).with_suffix(".py").is_file()]
+            modules |= set(inner) or {node.module}
+    return modules
+
+
+PRIVATE = {
+    "torch": (r"torch\._(?!dynamo\b)\w+|from torch\._|torch\.utils\._|forward_ad\._", {"families/tracing.py"}),
+    "hydra": (r"hydra\._internal", {"cli/hydra_internals.py"}),
+}
+
+
+@pytest.mark.parametrize("library", PRIVATE)
+def test_private_names_of_a_library_are_in_one_file(library):
+    pattern, allowed = PRIVATE[library]
+    using = {str(p.relative_to(ROOT / "stnkit")) for p in SOURCES if re.search(pattern, p.read_text())}
+    using |= {p.stem for p in PLUGIN_FILES if re.search(pattern, p.read_text())}
+    assert using <= allowed
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *PLUGIN_FILES], ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_a_module_is_one_room_and_speaks_plainly(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            first = (ast.get_docstring(node) or " ").split(maxsplit=1)
+            assert first[:1] not in (["What"], ["Whether"], ["Where"], ["How"], ["Which"]), (path.name, node)
+
+
+def test_the_tests_are_laid_out_as_the_source():
+    folders = {str(p.parent.relative_to(ROOT / "stnkit")) for p in SOURCES} | {"plugins", "."}
+    folders |= {f"plugins/{p.parent.name}" for p in PLUGIN_FILES}
+    extra = {"plugin_system/api_1", "testing/broken"}
+    used = {str(p.parent.relative_to(ROOT / "tests")) for p in (ROOT / "tests").rglob("*.py")}
+    assert used <= folders | extra
+
+
+def test_helpers_are_in_helpers_and_fixtures_in_conftest():
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert not [m for m in imports(path)[0] if m.endswith("conftest") or m.startswith("tests.test_")], path
+        taken = {
+            alias.name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests")
+            for alias in node.names
+        }
+        assert not taken & {"install", "stnkit_main", "stnkit_process", "make_distribution"}, path
+
+
+@pytest.mark.parametrize("path", [*CORE_FILES, *EXPERIMENT_FILES], ids=lambda p: str(p.relative_to(ROOT / "stnkit")))
 def test_no_string_outside_of_the_plugins_names_a_component(path):
-    names = {e.name for e in plugin_registry().registered} - {"none", "scale"}
-    tree = ast.parse(path.read_text())
-    docstrings = {
-        id(n.body[0].value)
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef) and n.body and isinstance(n.body[0], ast.Expr)
-    }
-    strings = {
-        n.value
-        for n in ast.walk(tree)
-        if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in docstrings
-    }
-    assert not strings & names
+    attributes = {*dir(stnkit.MatrixFamily), *stnkit.MatrixFamily.abstract_attributes}
+    names = {e.name for e in plugin_registry().registered} - {"none", "scale", *attributes}
+    assert not set(strings(path)) & names
 
 
 def test_the_packages_of_the_wheel_are_the_folders_of_the_repository():
@@ -127,8 +242,6 @@ def test_constraints_pin_every_direct_dependency():
         for line in (ROOT / "constraints.txt").read_text().splitlines()
         if "==" in line
     }
-    import re
-
     direct = PROJECT["project"]["dependencies"] + PROJECT["project"]["optional-dependencies"]["dev"]
     names = {re.split(r"[\[<>=!~ ]", d)[0].lower() for d in direct} - {"stnkit"}
     assert names <= pinned

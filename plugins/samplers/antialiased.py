@@ -9,7 +9,7 @@ from torch import Tensor
 
 import stnkit
 
-# Rounding makes the footprint of the identity a little more than 1, where the wider kernel has other kinks.
+# Rounding errors make the footprint of the identity exceed 1 slightly, where the wider kernel has other kinks.
 _SLACK = 1e-3
 
 
@@ -21,8 +21,8 @@ class Antialiased(stnkit.KernelSampler):
     transformer that shrinks the image s times averages over s pixels to each side and does not alias.
 
     Args:
-        max_footprint: the largest width in pixels, at least 1; what shrinks more aliases. The time of every
-            pixel grows with its square, in 3-D its cube.
+        max_footprint: the largest width in pixels, at least 1; stronger shrinking aliases. The time of every pixel
+            grows with its square, in 3-D its cube.
 
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or a max_footprint below 1.
@@ -35,7 +35,7 @@ class Antialiased(stnkit.KernelSampler):
     def __init__(self, max_footprint: float = 4.0, **padding: Any) -> None:
         super().__init__(**padding)
         if not 1 <= max_footprint < float("inf"):
-            raise stnkit.errors.InputError(f"max_footprint must be at least 1 pixel, but {max_footprint} was given")
+            raise stnkit.errors.InputError(f"max_footprint: expected at least 1 pixel, got {max_footprint}")
         self.max_footprint = max_footprint
         self.support = max_footprint
 
@@ -48,7 +48,7 @@ class Antialiased(stnkit.KernelSampler):
         square = torch.zeros_like(pixels)
         for dim in range(1, pixels.ndim - 1):
             square = square + _slope(pixels, dim).square()
-        # The root of what is not used would have an infinite gradient.
+        # Mask before the root, or unused zeros would have infinite gradients.
         wider = square > (1 + _SLACK) ** 2
         return torch.where(wider, square, 1.0).sqrt().clamp(max=self.max_footprint)
 

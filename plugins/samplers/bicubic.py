@@ -23,8 +23,8 @@ class Bicubic(stnkit.PaddedSampler):
         a: the slope of the kernel at d = 1: −0.75 in PyTorch and OpenCV; −0.5, Catmull-Rom, is exact for
             quadratic images. Images of two dimensions with −0.75 take torch's own kernel, which is several
             times faster than ours.
-        double_backward: whether the gradient can be differentiated again, whatever the version of torch, at
-            several times the time; the values are the same.
+        double_backward: make the gradient differentiable again in every version of torch, at several times the
+            time; the values are the same.
 
     Raises:
         InputError: for an unknown padding, or a fill value or an `a` that is not finite.
@@ -35,7 +35,7 @@ class Bicubic(stnkit.PaddedSampler):
     def __init__(self, a: float = _TORCH_A, double_backward: bool = False, **padding: Any) -> None:
         super().__init__(**padding)
         if not -10 <= a <= 10:
-            raise stnkit.errors.InputError(f"a must be between -10 and 10, such as -0.75 or -0.5, but {a} was given")
+            raise stnkit.errors.InputError(f"a: expected a number between -10 and 10, such as -0.75 or -0.5, got {a}")
         self.a = a
         self.double_backward = double_backward
         self._keys = _Keys(a, self.sample_padding)

@@ -16,8 +16,8 @@ class Bilinear(stnkit.PaddedSampler):
     The gradient to the grid is a sub-gradient at pixel centers, where the kernel has its kinks.
 
     Args:
-        double_backward: whether the gradient can be differentiated again, whatever the version of torch, at
-            several times the time; the values are the same.
+        double_backward: make the gradient differentiable again in every version of torch, at several times the
+            time; the values are the same.
 
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.

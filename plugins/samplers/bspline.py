@@ -11,7 +11,7 @@ from torch import Tensor
 
 import stnkit
 
-# Where the padding is no symmetry of the spline, coefficients are solved for so many pixels beyond the image:
+# Where the padding is no symmetry of the spline, coefficients are solved for this many pixels beyond the image:
 # those of scipy.ndimage, to agree with it.
 _MARGIN = 12
 
@@ -36,7 +36,7 @@ class BSpline(stnkit.KernelSampler):
     def __init__(self, order: int = 3, **padding: Any) -> None:
         super().__init__(**padding)
         if order not in (2, 3, 4, 5):
-            raise stnkit.errors.InputError(f"order must be 2, 3, 4 or 5, but {order} was given")
+            raise stnkit.errors.InputError(f"order: expected 2, 3, 4 or 5, got {order}")
         self.order = order
         self.support = (order + 1) / 2
         taps = self.kernel(torch.arange(-(order // 2), order // 2 + 1, dtype=torch.float64))

@@ -31,7 +31,7 @@ class Gaussian(stnkit.KernelSampler):
         super().__init__(**padding)
         # Much narrower, all weights would round to zero halfway between two pixels.
         if not (math.isfinite(sigma) and sigma >= 0.1):
-            raise stnkit.errors.InputError(f"sigma must be at least 0.1 pixels, but {sigma} was given")
+            raise stnkit.errors.InputError(f"sigma: expected at least 0.1 pixels, got {sigma}")
         self.sigma = sigma
         self.support = math.ceil(_TRUNCATE * sigma)
 

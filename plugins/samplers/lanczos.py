@@ -32,7 +32,7 @@ class Lanczos(stnkit.KernelSampler):
     def __init__(self, lobes: int = 3, **padding: Any) -> None:
         super().__init__(**padding)
         if lobes < 1:
-            raise stnkit.errors.InputError(f"lobes must be a whole number, at least 1, but {lobes} was given")
+            raise stnkit.errors.InputError(f"lobes: expected a whole number of at least 1, got {lobes}")
         self.lobes = lobes
         self.support = lobes
 

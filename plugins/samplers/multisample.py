@@ -10,7 +10,7 @@ from torch import Tensor
 
 import stnkit
 
-# So many sets of offsets are drawn, and neighbors use different ones: a prime, for rows of any length.
+# Number of sets of offsets; neighbors use different ones, so a prime, for rows of any length.
 _SETS = 61
 
 
@@ -18,8 +18,8 @@ class Multisample(stnkit.PaddedSampler):
     """V(p) is bilinear's; ∂V/∂p is the slope a of the plane that fits V best at auxiliary points p + δ_k.
 
     a = argmin_a min_b Σ_k (V(p + δ_k) − b − a·δ_k)², δ_0 = 0, the others with a normal distribution of
-    standard deviation `radius`. Bilinear's gradient sees the four pixels around p; this one points to what is
-    several pixels away, so that large misplacements can be learned. The gradient to the image is bilinear's.
+    standard deviation `radius`. Bilinear's gradient depends on the four pixels around p; this one reaches several
+    pixels farther, so that large misplacements can be learned. The gradient to the image is bilinear's.
 
     The paper draws the noise anew in every step and scales it with the warp; here it is in image pixels and
     drawn once, so that a run is reproducible and the sampler traceable.
@@ -42,9 +42,9 @@ class Multisample(stnkit.PaddedSampler):
     def __init__(self, samples: int = 8, radius: float = 2.0, seed: int = 0, **padding: Any) -> None:
         super().__init__(**padding)
         if samples < 4:
-            raise stnkit.errors.InputError(f"samples must be a whole number, at least 4, but {samples} was given")
+            raise stnkit.errors.InputError(f"samples: expected a whole number of at least 4, got {samples}")
         if not 0.1 <= radius <= 1000:
-            raise stnkit.errors.InputError(f"radius must be between 0.1 and 1000 pixels, but {radius} was given")
+            raise stnkit.errors.InputError(f"radius: expected 0.1 to 1000 pixels, got {radius}")
         self.samples = samples
         # In float64 and plain attributes: buffers would be cast by `.half()` and land in state dicts.
         self._noise = {ndim: _noise(samples, ndim, radius, seed) for ndim in (2, 3)}
@@ -57,11 +57,11 @@ class Multisample(stnkit.PaddedSampler):
         value = self._bilinear(image, grid.detach())
         if not (torch.is_grad_enabled() and grid.requires_grad):
             return value
-        # The derivative is of the grid where it is a number: 0 · NaN would be in the value too.
+        # Mask the grid first: 0 · NaN would enter the value too.
         grid = torch.where(torch.isfinite(grid), grid, 0.0).clamp(-far, far)
         pixels = stnkit.coordinates.to_pixels(grid, image.shape[2:])
         slope = self._slope(image.detach(), pixels.detach(), value.detach())
-        # What is added is zero, with the slope as its derivative.
+        # Add a zero whose derivative is the slope.
         return value + (slope * (pixels - pixels.detach())[:, None]).sum(dim=-1)
 
     def _slope(

@@ -39,8 +39,8 @@ class Nearest(stnkit.PaddedSampler):
         if wanted and not self._warned:
             self._warned = True
             warnings.warn(
-                "the nearest sampler has zero gradient to the grid, so what makes the grid does not learn "
-                "through it; another sampler does, such as bilinear",
+                "the nearest sampler has zero gradient to the grid, so a localizer does not learn through it; choose "
+                "another sampler, such as bilinear",
                 stacklevel=2,
             )
 

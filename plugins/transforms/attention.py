@@ -12,7 +12,7 @@ import stnkit
 class Attention(stnkit.MatrixFamily):
     """T_θ(p) = e^s p + t: the output shows the part of the input of half-size e^s about t.
 
-    θ is [s, tx, ty]: the log-scale, which acts between −40 and 40, and the center of what is shown, in
+    θ is [s, tx, ty]: the log-scale, which acts between −40 and 40, and the center of the region shown, in
     normalized units. The paper's s is e^s here, so that no θ mirrors the image. The identity is 0.
 
     Source: Jaderberg et al. 2015, equation 2.

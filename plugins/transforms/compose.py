@@ -10,7 +10,7 @@ from torch import Tensor, nn
 import stnkit
 from stnkit import coordinates
 
-# Beyond it a point counts as sent outside on purpose: `OUTSIDE`, or the part of it that a sum of terms leaves.
+# Points beyond this were sent outside on purpose: to `OUTSIDE`, or to a fraction of it that a sum of terms leaves.
 NEAR = coordinates.OUTSIDE / 16
 
 
@@ -21,8 +21,8 @@ class Compose(stnkit.TransformFamily):
     and refines it then. Maps go from output to input, so that a target point passes the stages from last to
     first, T_θ(p) = T_affine(T_tps(p)); the image itself is sampled only once.
 
-    θ is the θ of the stages one after the other, in the order listed, and so is the identity. What a stage
-    sends outside of every image stays there. The inverse is that of the stages, in reverse.
+    θ is the concatenation of the stages' θ in the order listed, and so is the identity. A point that a stage sends
+    outside of every image stays there. The inverse is that of the stages, in reverse.
 
     Args:
         stages: the families, each a name or a mapping `{name: ..., option: ...}`; None is affine, then tps.
@@ -38,13 +38,11 @@ class Compose(stnkit.TransformFamily):
         super().__init__()
         chosen = ["affine", "tps"] if stages is None else list(stages)
         if not chosen:
-            raise stnkit.errors.InputError("stages must name at least one transform, but it is empty")
+            raise stnkit.errors.InputError("stages: expected at least one transform, got none")
         self.stages = nn.ModuleList(stnkit.build("transform", stage) for stage in chosen)
         dimensions = [family.ndim for family in self._families()]
         if len(set(dimensions)) > 1:
-            raise stnkit.errors.InputError(
-                f"all stages must have the same number of dimensions, but they have {dimensions}"
-            )
+            raise stnkit.errors.InputError(f"stages: expected one number of dimensions for all, got {dimensions}")
         self.ndim = dimensions[0]
         self.n_params = sum(family.n_params for family in self._families())
 
@@ -64,7 +62,7 @@ class Compose(stnkit.TransformFamily):
     def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_n⁻¹(… T_2⁻¹(T_1⁻¹(q))); NaN where a stage has no solution."""
         for family, part in zip(self._families(), self._split(theta), strict=True):
-            # A stage that iterates sees points that it can find, whatever became of the others.
+            # An iterating stage gets solvable points, also in place of unsolved ones.
             unsolved = points.isnan().any(dim=-1, keepdim=True)
             found = family.inverse(part, torch.where(unsolved, 0.0, points))
             points = torch.where(unsolved, torch.nan, found)
@@ -75,8 +73,8 @@ class Compose(stnkit.TransformFamily):
     ) -> Float[Tensor, "B N ndim"]:
         near = _near(source)
         for family, part in zip(self._families()[-2::-1], self._split(theta)[-2::-1], strict=True):
-            # What is lost goes through as the center, where every stage has finite values and gradients, and stays
-            # where it was lost, on its side of the image.
+            # Lost points pass the stage as the center, where it has finite values and gradients, and keep their place
+            # on their side of the image.
             source = torch.where(near, family(part, torch.where(near, source, 0.0)), source)
             near = near & _near(source)
         return coordinates.finite(source)
@@ -89,7 +87,7 @@ class Compose(stnkit.TransformFamily):
 
 
 def _near(source: Float[Tensor, "B N ndim"]) -> Bool[Tensor, "B N 1"]:
-    """Where no coordinate is beyond `NEAR`, infinite or NaN."""
+    """The mask of points with every coordinate within `NEAR`; False for NaN."""
     return source.detach().abs().amax(dim=-1, keepdim=True) < NEAR
 
 

@@ -29,7 +29,7 @@ class Homography4(stnkit.MatrixFamily):
     the three other source corners, divided by the largest of them. All wᵢ have one sign while the source
     corners form a convex quadrilateral; the sign of M puts the center of the output in front of the
     horizon, so that a mirrored quadrilateral mirrors the image. Under one that is not convex the horizon
-    crosses the output, and what is behind it has its source outside of the image. So does every point when
+    crosses the output, and points behind it have their source outside of the image. So does every point if
     all four source corners lie on one line. A composition that takes a corner farther than 10⁴, or
     the center of the output behind the horizon, has no θ, and is NaN.
 

@@ -14,7 +14,7 @@ class Projective(stnkit.MatrixFamily):
 
     θ is [a, b, c, d, e, f, g, h], the 3 × 3 matrix row by row without its last entry, which is 1, in
     normalized units. The identity is [1, 0, 0, 0, 1, 0, 0, 0]. The center of the output is always in front
-    of the horizon g·x + h·y + 1 = 0; what is on it or behind it has its source outside of the image. A
+    of the horizon g·x + h·y + 1 = 0; points on it or behind it have their source outside of the image. A
     composition that would put the center there has no θ, and is NaN.
 
     Source: Jaderberg et al. 2015, section 3.2.

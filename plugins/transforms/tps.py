@@ -57,7 +57,7 @@ class ThinPlateSpline(stnkit.LinearFamily):
         super().__init__()
         if not 0 <= regularization < math.inf:
             raise stnkit.errors.InputError(
-                f"regularization must be a finite number of at least 0, but {regularization} was given"
+                f"regularization: expected a finite number of at least 0, got {regularization}"
             )
         self.ndim = stnkit.coordinates.check_ndim(ndim)
         self.regularization = float(regularization)
@@ -178,26 +178,26 @@ def _reflections(control_points: Float[Tensor, "K ndim"]) -> tuple[stnkit.famili
 
 
 def _positions(control_points: Sequence[int] | Sequence[Sequence[float]], ndim: int) -> Float[Tensor, "K ndim"]:
-    # `build` has seen that it is a list, but a type check looks at one of its entries only.
+    # `build` has checked that it is a list, but a type check samples one of its entries only.
     if all(isinstance(n, int) and not isinstance(n, bool) for n in control_points):
         return _lattice([n for n in control_points if isinstance(n, int)], ndim)
     points = [list(point) for point in control_points if isinstance(point, Sequence)]
     numbers = all(isinstance(x, int | float) for point in points for x in point)
     if not numbers or len(points) != len(control_points) or any(len(point) != ndim for point in points):
         raise stnkit.errors.InputError(
-            f"control_points must be {ndim} whole numbers or a list of positions of {ndim} coordinates each, "
-            f"but {control_points} was given"
+            f"control_points: expected {ndim} whole numbers, or a list of positions of {ndim} coordinates each, "
+            f"got {control_points}"
         )
     positions = np.array(points, dtype=np.float64)
     if not np.isfinite(positions).all():
-        raise stnkit.errors.InputError(f"control_points must be finite, but {control_points} was given")
+        raise stnkit.errors.InputError(f"control_points: expected finite positions, got {control_points}")
     _check_distinct(positions)
     # The affine part has one solution only if the differences of the points span all dimensions.
     if np.linalg.matrix_rank(positions - positions.mean(axis=0), tol=COINCIDENT) < ndim:
         kind = "line" if ndim == 2 else "plane"
         raise stnkit.errors.InputError(
-            f"control_points must not lie on one {kind}, for then there is no unique spline, "
-            f"but {control_points} was given"
+            f"control_points: expected positions that do not lie on one {kind}, where no spline is unique, "
+            f"got {control_points}"
         )
     return torch.from_numpy(positions)
 
@@ -209,13 +209,13 @@ def _check_distinct(positions: np.ndarray[Any, np.dtype[np.float64]]) -> None:
     together = np.flatnonzero(pdist(positions) <= COINCIDENT)
     if len(together):
         pairs = ", ".join(f"{first[k]} and {second[k]} at {positions[first[k]].tolist()}" for k in together)
-        raise stnkit.errors.InputError(f"control_points must differ, but these coincide: {pairs}")
+        raise stnkit.errors.InputError(f"control_points: expected different positions, got coincident ones: {pairs}")
 
 
 def _lattice(shape: Sequence[int], ndim: int) -> Float[Tensor, "K ndim"]:
     if len(shape) != ndim or any(n < 2 for n in shape):
         raise stnkit.errors.InputError(
-            f"control_points must be {ndim} whole numbers, each at least 2, or positions, but {list(shape)} was given"
+            f"control_points: expected {ndim} whole numbers of at least 2, or positions, got {list(shape)}"
         )
     axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in shape]
     return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(-1, ndim)

@@ -54,10 +54,11 @@ class MatrixFamily(TransformFamily):
         super().__init_subclass__(**options)
         # Plugin API 1: `matrix` was the author's. Where it is the nearest of the two, the rows follow from it.
         nearest = next(base for base in cls.__mro__ if {"matrix", "rows"} & vars(base).keys())
-        if "rows" in vars(nearest):
-            cls._author_rows = vars(nearest)["rows"]
-        else:
+        rows = vars(nearest).get("rows", _rows_of_matrix)
+        if rows is _rows_of_matrix:
             cls.rows = _rows_of_matrix  # type: ignore[method-assign, assignment]
+        else:
+            cls._author_rows = rows
 
     @abc.abstractmethod
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

@@ -8,7 +8,7 @@ from torch import nn
 from stnkit.errors import InputError
 
 INPUT = "input"
-# The name under which a transformer is a child of the module that it stands in front of.
+# The name of a transformer as a child of the module that it stands in front of.
 CHILD = "spatial_transformer"
 # Number of names that a message lists.
 LISTED = 20

@@ -13,19 +13,23 @@ from stnkit.plugin_system.registry import plugin_registry
 def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any) -> Any:
     """The component of that kind and name, made with the given options.
 
-        build("transform", "affine", ndim=3)
-        build("sampler", {"name": "bilinear", "padding": "border"})
-
     Args:
         kind: transform, localizer, sampler, network, dataset or distortion.
         name_or_mapping: a name, or a mapping with `name` and options.
-        options: more options, which win over those of the mapping, and what the program supplies for that kind
-            (`in_shape`, `n_classes`, `image_shape`); a component that does not take it does not get it.
+        options: more options, which override those of the mapping, and the arguments that the program supplies for
+            that kind (`in_shape`, `n_classes`, `image_shape`), passed to components that take them.
 
     Raises:
         UnknownNameError: when there is no such component.
         PluginError: when two distributions provide it.
         InputError: when an option does not exist, has the wrong type, or is refused by the constructor.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.build("transform", "affine", ndim=3).n_params
+        12
+        >>> stnkit.build("sampler", {"name": "bilinear", "padding": "border"})
+        Bilinear(padding='border')
     """
     supplied_names = kind_named(kind).supplied
     name, chosen = _name_and_options(kind, name_or_mapping)
@@ -36,12 +40,12 @@ def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any
 
 
 def construct(component: Component, options: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:
-    """A component made with options, whether it is registered or not.
+    """An object of a component, registered or not.
 
     Args:
         component: its name and class.
-        options: what a config may hold.
-        supplied: what the program supplies; a component that does not take it does not get it.
+        options: of the constructor, as a config holds them.
+        supplied: arguments of the program, passed if the constructor takes them.
 
     Raises:
         InputError: when an option does not exist, has the wrong type, or is refused by the constructor.
@@ -52,7 +56,7 @@ def construct(component: Component, options: Mapping[str, Any], supplied: Mappin
     arguments.update({key: value for key, value in supplied.items() if key in taken})
     missing = [key for key in component.kind.supplied if key in taken and key not in supplied]
     if missing:
-        raise InputError(f"{kind} {name!r} is built with {', '.join(missing)}, which the program has to supply")
+        raise InputError(f"{kind} {name!r} is built with {', '.join(missing)}, which the program must supply")
     try:
         return component.cls(**arguments)
     except StnkitError as error:
@@ -71,6 +75,6 @@ def _name_and_options(kind: str, given: str | Mapping[str, Any]) -> tuple[str, d
             k: v for k, v in options.items() if k != "name"
         }
     raise InputError(
-        f"a {kind} is a name or a mapping with a name and options, such as {{'name': ..., 'option': ...}}, "
-        f"but {given!r} was given"
+        f"{kind}: expected a name, or a mapping with a name and options, such as {{'name': ..., 'option': ...}}, "
+        f"got {given!r}"
     )

@@ -1,4 +1,4 @@
-"""Component and Command: what the hooks of a plugin yield."""
+"""Component and Command, which the hooks of a plugin yield."""
 
 import inspect
 import re
@@ -15,11 +15,20 @@ class Component:
     """A name and a class. The kind follows from the base class.
 
     Args:
-        name: what a config selects it by: a letter, then letters, digits and underscores.
+        name: in configs: a letter, then letters, digits and underscores.
         cls: a class that derives from one of stnkit's base classes and leaves no abstract method open.
 
     Raises:
         InputError: when the name or the class is not of that form.
+
+    Example:
+        >>> import stnkit
+        >>> class Half(stnkit.KernelSampler):
+        ...     support = 1
+        ...     def kernel(self, distance):
+        ...         return (1 - distance.abs()).clamp(min=0)
+        >>> stnkit.Component("half", Half).kind.name
+        'sampler'
     """
 
     name: str
@@ -62,6 +71,11 @@ class Command:
 
     Raises:
         InputError: when one of them is not of that form.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.Command("census", lambda arguments: 0, "count the components").run([])
+        0
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Entry points: which plugins are installed, without importing one, and one of them loaded.
+"""Entry points: the installed plugins, found without importing them, and one of them loaded.
 
 The loop over entry points is our own: pluggy's stops at the first broken one, and a walk over distributions
 finds an editable install twice.
@@ -24,11 +24,11 @@ HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("stnkit_"))
 
 @dataclass(frozen=True)
 class Source:
-    """Where a plugin comes from.
+    """The origin of a plugin.
 
     Args:
         entry_point: its key: `kind.name`, `command.name`, `callbacks.name` or `search_path.name`.
-        module: what it imports.
+        module: named by the entry point.
         distribution: name of the installed package.
         version: of the installed package.
     """
@@ -49,7 +49,7 @@ class Installed:
     Args:
         entry_point: one of them.
         sources: one for each of them.
-        unreadable: why the entry points of the distribution cannot be read, when they cannot.
+        unreadable: the reason why the entry points of the distribution cannot be read; empty if they can.
     """
 
     entry_point: importlib.metadata.EntryPoint
@@ -75,7 +75,7 @@ class Plugin:
     Each has a pluggy manager of its own: with a common one a raising implementation aborts the call of all others.
 
     Args:
-        installed: what to import.
+        installed: the module to import.
 
     Raises:
         PluginError: when it is written for another version of the hooks, or implements none, or one that is not.
@@ -87,7 +87,7 @@ class Plugin:
         if installed.unreadable:
             raise PluginError(installed.unreadable)
         if not installed.entry_point.pattern.match(installed.entry_point.value):
-            raise PluginError(f"its entry point must name a module, but {installed.entry_point.value!r} was given")
+            raise PluginError(f"entry point: expected the name of a module, got {installed.entry_point.value!r}")
         with _output_as_messages():
             module = installed.entry_point.load()
         _check_api(module)
@@ -103,11 +103,11 @@ class Plugin:
             raise PluginError(f"it implements no hook of stnkit; the hooks are {', '.join(HOOKS)}")
 
     def implements(self, hook: str) -> bool:
-        """Whether it has that hook."""
+        """True if the module implements that hook."""
         return bool(getattr(self._manager.hook, hook).get_hookimpls())
 
     def call(self, hook: str, **arguments: Any) -> list[Any]:
-        """All that its implementation of a hook yields, nothing where it has none.
+        """The results of its implementation of a hook; none where it has none.
 
         Args:
             hook: its name.
@@ -122,12 +122,12 @@ class Plugin:
         with _output_as_messages():
             results = getattr(self._manager.hook, hook)(**arguments)
             if not results:
-                raise PluginError(f"{hook} returns None; it has to yield something, or to return a list")
+                raise PluginError(f"{hook} returns None; it must yield something, or return a list")
             return list(results[0])
 
 
 def installed_plugins() -> list[Installed]:
-    """What the entry points name; nothing is imported. A module that a distribution names twice is there once."""
+    """The modules that entry points name, each once for a distribution; nothing is imported."""
     found: dict[tuple[str, str], Installed] = {}
     for entry_point, source, unreadable in _selected():
         key = (source.distribution, source.module)
@@ -139,14 +139,14 @@ def installed_plugins() -> list[Installed]:
 
 
 def is_blocked(distribution: str, key: str) -> bool:
-    """Whether STNKIT_DISABLE_PLUGINS blocks a distribution, or its `kind.name`."""
+    """True if STNKIT_DISABLE_PLUGINS blocks a distribution, or its `kind.name`."""
     return bool({distribution, f"{distribution}:{key}"} & _listed("STNKIT_DISABLE_PLUGINS"))
 
 
 def _selected() -> Iterator[tuple[importlib.metadata.EntryPoint, Source, str]]:
     """Entry points that STNKIT_PLUGINS allows and STNKIT_DISABLE_PLUGINS does not block."""
     allowed = _listed("STNKIT_PLUGINS")
-    known: dict[Any, tuple[str, str]] = {}  # reading the metadata of a distribution takes longer than all else here
+    known: dict[Any, tuple[str, str]] = {}  # reading the metadata of a distribution dominates
     for entry_point, distribution, unreadable in _entry_points():
         if distribution not in known:
             known[distribution] = (distribution.name or "unknown", distribution.version or "?")
@@ -158,7 +158,7 @@ def _selected() -> Iterator[tuple[importlib.metadata.EntryPoint, Source, str]]:
 
 
 def _entry_points() -> Iterator[tuple[importlib.metadata.EntryPoint, Any, str]]:
-    """Each with its distribution; where they cannot be read, one that stands for them, and why."""
+    """Entry points with their distributions; for an unreadable distribution a substitute, with the reason."""
     try:
         found = importlib.metadata.entry_points(group=GROUP)
     except Exception:  # one malformed file, of whatever distribution, makes all unreadable: read them one by one
@@ -181,7 +181,7 @@ def _listed(variable: str) -> set[str]:
 def _check_api(module: Any) -> None:
     version = getattr(module, "stnkit_api", hookspecs.API_VERSION)
     if isinstance(version, bool) or not isinstance(version, int):
-        raise PluginError(f"its stnkit_api must be a whole number, but {version!r} was given")
+        raise PluginError(f"stnkit_api: expected a whole number, got {version!r}")
     oldest, newest = hookspecs.OLDEST_API_VERSION, hookspecs.API_VERSION
     if not oldest <= version <= newest:
         known = str(newest) if oldest == newest else f"{oldest} to {newest}"
@@ -190,5 +190,5 @@ def _check_api(module: Any) -> None:
 
 
 def _output_as_messages() -> contextlib.AbstractContextManager[Any]:
-    # What a plugin prints while it is loaded does not belong into `stnkit plugins --json | …`.
+    # Output of a plugin while it is loaded must not mix with that of `stnkit plugins --json | …`.
     return contextlib.redirect_stdout(sys.stderr)

@@ -1,4 +1,4 @@
-"""What the docstring of a class says, in parts: about the whole, and about each parameter."""
+"""The docstring of a class in parts: the description, and a line for each parameter."""
 
 import inspect
 import re
@@ -23,7 +23,7 @@ def description(cls: type) -> str:
 
 
 def parameter_lines(cls: type) -> dict[str, str]:
-    """What is said about each parameter, in one line each; a base class speaks where the class itself is silent.
+    """The description of each parameter in one line; that of a base class where the class itself has none.
 
     Args:
         cls: a class with docstrings in Google's style.

@@ -7,8 +7,8 @@ import pluggy
 
 from stnkit.plugin_system.components import Command, Component
 
-# What plugins are written against. A module may say which one it means, `stnkit_api = 2`; without that it means the
-# current one. A change that breaks plugins raises API_VERSION; OLDEST_API_VERSION follows when the old way is gone.
+# The version of the plugin API. A module may name the one it is written for, `stnkit_api = 2`; the default is the
+# current one. A change that breaks plugins raises API_VERSION; OLDEST_API_VERSION follows when the old way is removed.
 API_VERSION = 2
 OLDEST_API_VERSION = 1
 

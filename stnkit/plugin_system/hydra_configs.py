@@ -1,4 +1,4 @@
-"""Components as typed Hydra config groups: `transform=affine transform.ndim=3` works without any YAML."""
+"""Components as typed Hydra config groups: `transform=affine transform.ndim=3` works without YAML."""
 
 import dataclasses
 import enum

@@ -12,10 +12,10 @@ class Kind:
     """A kind of component.
 
     Args:
-        name: as it stands in configs and on the command line.
-        module: where the base class is, imported only when it is asked for.
+        name: in configs and on the command line.
+        module: of the base class, imported when it is needed.
         base: name of the base class.
-        supplied: constructor parameters that come from the program and never stand in a config.
+        supplied: constructor parameters that the program supplies and a config never sets.
     """
 
     name: str

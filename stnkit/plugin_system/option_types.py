@@ -1,4 +1,4 @@
-"""What a config can hold: YAML's values and what is made of them, a tuple, an Enum or a Path among them."""
+"""The types of options: YAML's values, and the tuples, enums and paths that are made of them."""
 
 import collections.abc
 import enum
@@ -24,12 +24,12 @@ _CONTAINERS = (
     collections.abc.Mapping,
     collections.abc.MutableMapping,
 )
-# An int passes where a float is asked for, as everywhere in Python.
+# An int is accepted for a float, as everywhere in Python.
 _TOWER = BeartypeConf(is_pep484_tower=True)
 
 
 def is_instance(value: Any, annotation: Any) -> bool:
-    """Whether a value is of that type; False for an annotation that is no type."""
+    """True if a value is of that type; False for an annotation that is no type."""
     try:
         return is_bearable(value, annotation, conf=_TOWER)
     except BeartypeException:
@@ -37,14 +37,14 @@ def is_instance(value: Any, annotation: Any) -> bool:
 
 
 def coerce(value: Any, annotation: Any) -> Any:
-    """The value as that type wants it, unchanged when nothing fits: YAML knows no tuples, enums and paths."""
+    """The value converted to that type, unchanged if it cannot be: YAML knows no tuples, enums and paths."""
     if is_instance(value, annotation):
         return value
     return next((candidate for candidate in _readings(value, annotation) if is_instance(candidate, annotation)), value)
 
 
 def to_plain(value: Any) -> Any:
-    """Any mapping as a dict and any sequence as a list, as far down as there are some, and a path as a string."""
+    """The value with mappings as dicts, sequences as lists and paths as strings, at every depth."""
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, Mapping):
@@ -55,7 +55,7 @@ def to_plain(value: Any) -> Any:
 
 
 def config_can_hold_type(annotation: Any) -> bool:
-    """Whether some value from YAML is of that type."""
+    """True if some value from YAML is of that type."""
     if annotation in (Any, object) or isinstance(annotation, typing.TypeVar):
         return True
     members = members_of(annotation)
@@ -71,7 +71,7 @@ def config_can_hold_type(annotation: Any) -> bool:
 
 
 def config_can_hold(value: Any) -> bool:
-    """Whether YAML can say that value."""
+    """True if YAML can express that value."""
     if isinstance(value, Mapping):
         return all(isinstance(key, str) and config_can_hold(item) for key, item in value.items())
     if isinstance(value, list | tuple):
@@ -80,7 +80,7 @@ def config_can_hold(value: Any) -> bool:
 
 
 def members_of(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union, or the annotation itself; Annotated is what it annotates."""
+    """The members of a union, or the annotation itself; of Annotated the annotated type."""
     if typing.get_origin(annotation) is typing.Annotated:
         return members_of(typing.get_args(annotation)[0])
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
@@ -89,7 +89,7 @@ def members_of(annotation: Any) -> tuple[Any, ...]:
 
 
 def _readings(value: Any, annotation: Any) -> Iterator[Any]:
-    """What a value from YAML may stand for under an annotation."""
+    """The values that one from YAML may mean under an annotation."""
     for member in members_of(annotation):
         origin, arguments = typing.get_origin(member) or member, typing.get_args(member)
         if isinstance(value, str) and isinstance(origin, type):

@@ -1,4 +1,4 @@
-"""What the installed plugins provide, and what became of each of them."""
+"""The registry: the components of all installed plugins, and the reasons why some cannot be used."""
 
 import contextlib
 import copy
@@ -17,7 +17,7 @@ from stnkit.plugin_system.kinds import KINDS, kind_named
 from stnkit.plugin_system.options import check_configurable
 from stnkit.plugin_system.search_paths import APPLICATION, check_search_path, file_in
 
-# The keys of entry points that are no `kind.name`, and the hook that each announces.
+# Prefixes of entry points other than `kind.name`, and the hook that each announces.
 ANNOUNCES = {
     "command": "stnkit_commands",
     "verb": "stnkit_verbs",
@@ -32,7 +32,7 @@ class PluginWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Registered:
-    """A component and where it comes from."""
+    """A component and its origin."""
 
     component: Component
     source: Source
@@ -50,7 +50,7 @@ class Registered:
 
 @dataclass(frozen=True)
 class Broken:
-    """A plugin, or a component of one, that could not be used, and why, in one line."""
+    """A plugin, or a component of one, that cannot be used, with the reason in one line."""
 
     source: Source
     reason: str
@@ -58,13 +58,13 @@ class Broken:
 
 @dataclass
 class Registry:
-    """All that was found, clashes included, and all broken plugins.
+    """All components, clashes included, and all broken plugins.
 
     Attributes:
         registered: the components.
         commands: of the command line, each with its source.
         search_paths: for Hydra, each with its source.
-        broken: what could not be used.
+        broken: the plugins that cannot be used.
         conflicts: reasons why nobody gets the component of that kind and name, or the command of that name.
     """
 
@@ -99,7 +99,7 @@ class Registry:
         return providers[0].component
 
     def callbacks(self, config: dict[str, Any]) -> list[tuple[Any, Source]]:
-        """What every `stnkit_callbacks` hook yields for a run, with its source.
+        """The callbacks that every `stnkit_callbacks` hook yields for a run, each with its source.
 
         Args:
             config: of the run, as plain values; every hook gets a copy.
@@ -118,13 +118,13 @@ class Registry:
         return found
 
     def add(self, installed: Installed) -> None:
-        """Import a plugin and record what it provides: all of it, or nothing.
+        """Import a plugin and record all that it provides, or nothing.
 
         Args:
             installed: the plugin.
 
         Raises:
-            BaseException: whatever the plugin raises, PluginError and InputError for what it does wrong.
+            BaseException: any error of the plugin; PluginError and InputError where it breaks the hooks' rules.
         """
         plugin = Plugin(installed)
         for key in installed.keys:
@@ -191,7 +191,7 @@ class Registry:
 
 
 def shadowed(kind: str, name: str, file: str, whose: str) -> str:
-    """What to say when a component and a YAML file have one name.
+    """The sentence for a component and a YAML file of one name.
 
     Args:
         kind: of the component.
@@ -207,7 +207,7 @@ def shadowed(kind: str, name: str, file: str, whose: str) -> str:
 
 @functools.cache
 def plugin_registry() -> Registry:
-    """The registry of this process, filled at the first call."""
+    """The registry of this process, filled by the first call."""
     found = Registry()
     for installed in installed_plugins():
         try:
@@ -249,7 +249,7 @@ def _renames_in_one_warning(installed: Installed) -> Iterator[None]:
 
 def _registered(component: Any, installed: Installed) -> Registered:
     if not isinstance(component, Component):
-        raise PluginError(f"stnkit_components yields {component!r}, which is no stnkit.Component")
+        raise PluginError(f"stnkit_components: expected a stnkit.Component, got {component!r}")
     check_configurable(component)
     return Registered(component, installed.source_of(f"{component.kind.name}.{component.name}"))
 

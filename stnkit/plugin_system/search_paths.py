@@ -1,4 +1,4 @@
-"""Folders of YAML in which Hydra looks for configs, looked into without Hydra."""
+"""The folders of YAML in which Hydra looks for configs, read without Hydra."""
 
 import importlib.resources
 from importlib.resources.abc import Traversable
@@ -17,7 +17,7 @@ def check_search_path(path: str) -> None:
         path: `pkg://my_package.conf` or `file:///a/folder`.
     """
     if not isinstance(path, str) or not path.startswith(("pkg://", "file://")):
-        raise InputError(f"a search path must start with pkg:// or file://, but {path!r} was given")
+        raise InputError(f"search path: expected pkg://PACKAGE or file:///FOLDER, got {path!r}")
     try:
         folder = _folder(path)
         there = folder.is_dir()
@@ -30,7 +30,7 @@ def check_search_path(path: str) -> None:
 
 
 def file_in(path: str, group: str, name: str) -> str | None:
-    """Where the config `group/name` is a YAML file under a search path, or None.
+    """The YAML file of the config `group/name` under a search path, or None.
 
     Args:
         path: as Hydra writes it; other schemes than pkg:// and file:// hold no files.

@@ -46,11 +46,11 @@ def test_reflections_say_how_the_basis_is_seen_in_a_mirror(points):
     family = stnkit.build("transform", "tps", control_points=points, ndim=ndim)
     at = torch.rand(20, ndim, generator=torch.Generator().manual_seed(1), dtype=torch.float64) * 3 - 1.5
     assert len(family.reflections) == ndim
-    for part in (family._lattice_basis, family._cardinal_basis):
-        for coordinate, (order, signs) in enumerate(part.reflections):
+    for functions in (family.basis, family._cardinal_functions):
+        for coordinate, (order, signs) in enumerate(family.reflections):
             mirror = torch.ones(ndim, dtype=torch.float64)
             mirror[coordinate] = -1
-            torch.testing.assert_close(part.basis(at * mirror), signs * part.basis(at)[:, order], atol=1e-12, rtol=0)
+            torch.testing.assert_close(functions(at * mirror), signs * functions(at)[:, order], atol=1e-12, rtol=0)
 
 
 def test_a_grid_whose_basis_fits_into_memory_on_one_corner_only_is_made_from_that():

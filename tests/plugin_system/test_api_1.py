@@ -34,7 +34,8 @@ class Old(stnkit.TransformFamily):
         return super().grid(theta, size) + 0 * limit(2)
 
     def inverse(self, theta, points):
-        return points - theta[:, None]
+        theta = self.check_theta(theta)
+        return self.check_points(points, theta) - theta[:, None]
 
     def compose(self, outer, inner):
         return outer + inner
@@ -42,12 +43,15 @@ class Old(stnkit.TransformFamily):
 class Zoom(stnkit.MatrixFamily):
     affine, n_params = True, 1
 
+    def __init__(self, unit: float = 1.0):
+        super().__init__()
+        if unit <= 0:
+            raise stnkit.InputError("unit must be above 0")
+
     def identity(self):
         return torch.ones(1, dtype=torch.float64)
 
     def matrix(self, theta):
-        if not theta.isfinite().all():
-            raise stnkit.InputError("not finite")
         return theta[..., None] * torch.diag(torch.tensor([1.0, 1.0, 0.0])) + torch.diag(torch.tensor([0.0, 0.0, 1.0]))
 
     def from_matrix(self, matrix):
@@ -110,8 +114,8 @@ def test_a_matrix_in_place_of_rows_gives_grid_points_and_inverse(old):
     torch.testing.assert_close(family.inverse(theta, 0.5 * points), points)
     torch.testing.assert_close(family.compose(theta, theta), torch.tensor([[0.25]]))
     renamed = pytest.warns(RenamedWarning, match="stnkit.InputError is now stnkit.errors.InputError")
-    with renamed, pytest.raises(stnkit.errors.InputError, match="not finite"):
-        family.matrix(torch.tensor([[torch.nan]]))
+    with renamed, pytest.raises(stnkit.errors.InputError, match="unit must be above 0"):
+        stnkit.build("transform", "zoom", unit=0.0)
 
 
 @pytest.mark.filterwarnings("ignore::stnkit.errors.RenamedWarning")

@@ -118,7 +118,7 @@ def test_build_does_not_change_the_mapping():
 @pytest.mark.parametrize("given", [{}, {"ndim": 2}, 3, None, ["affine"], {"name": 3}])
 @pytest.mark.no_jaxtyping
 def test_what_is_neither_a_name_nor_a_mapping_is_refused(given):
-    with pytest.raises(stnkit.errors.InputError, match="a name or a mapping with a name"):
+    with pytest.raises(stnkit.errors.InputError, match="a name, or a mapping with a name"):
         stnkit.build("transform", given)
 
 
@@ -135,7 +135,7 @@ def test_an_unknown_kind_lists_the_kinds():
 
 
 def test_supplied_parameters_are_needed_by_those_that_take_them_and_dropped_for_the_others():
-    with pytest.raises(stnkit.errors.InputError, match="in_shape, which the program has to supply"):
+    with pytest.raises(stnkit.errors.InputError, match="in_shape, which the program must supply"):
         stnkit.build("localizer", "convolutional")
     assert stnkit.build("network", "paper_fcn", in_shape=(1, 8, 8), n_classes=3)
     with pytest.raises(stnkit.errors.InputError, match="no option 'in_shape'"):
@@ -144,5 +144,5 @@ def test_supplied_parameters_are_needed_by_those_that_take_them_and_dropped_for_
 
 @pytest.mark.no_jaxtyping
 def test_what_a_constructor_refuses_names_the_component():
-    with pytest.raises(stnkit.errors.InputError, match=r"^transform 'affine': ndim must be 2 or 3, but 4 was given$"):
+    with pytest.raises(stnkit.errors.InputError, match=r"^transform 'affine': ndim: expected 2 or 3, got 4$"):
         stnkit.build("transform", "affine", ndim=4)

@@ -59,12 +59,12 @@ def test_bad_input_is_refused_in_a_sentence(name):
     sampler = stnkit.build("sampler", name)
     image, grid = random_image((4, 5)), random_grid(2)
     for bad_image, bad_grid, message in (
-        (image[:1], grid, "the same batch size, but it is 1 and 2"),
-        (image[0], grid, "reads images of 4 axes"),
-        (random_image((2, 4, 5)), grid, "reads images of 4 axes"),
-        (image, grid[0], "a grid must have shape"),
+        (image[:1], grid, "one batch size for image and grid, got 1 and 2"),
+        (image[0], grid, "image: expected 4 axes"),
+        (random_image((2, 4, 5)), grid, "image: expected 4 axes"),
+        (image, grid[0], "grid: expected shape"),
         (image, grid.half(), "float32 or wider"),
-        (image.long(), grid, "must be of floating point"),
+        (image.long(), grid, "floating-point image and grid"),
         (image[..., :0], grid, "at least one pixel"),
     ):
         with pytest.raises(stnkit.errors.InputError, match=message):
@@ -75,10 +75,10 @@ def test_bad_input_is_refused_in_a_sentence(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"padding": "mirror"}, "padding must be one of zeros, border, reflection, circular, fill"),
-        ({"padding": "fill", "fill_value": float("nan")}, "fill_value must be a finite number"),
-        ({"padding": "fill", "fill_value": []}, "fill_value must be a finite number"),
-        ({"padding": "fill", "fill_value": "gray"}, "fill_value must be float"),
+        ({"padding": "mirror"}, "padding: expected one of zeros, border, reflection, circular, fill"),
+        ({"padding": "fill", "fill_value": float("nan")}, "fill_value: expected a finite number"),
+        ({"padding": "fill", "fill_value": []}, "fill_value: expected a finite number"),
+        ({"padding": "fill", "fill_value": "gray"}, "fill_value: expected float"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(name, options, message):
@@ -89,7 +89,7 @@ def test_bad_options_are_refused_in_a_sentence(name, options, message):
 @pytest.mark.parametrize("name", NAMES)
 def test_one_fill_value_is_needed_for_each_channel(name):
     sampler = stnkit.build("sampler", name, padding="fill", fill_value=[0.1, 0.2, 0.3])
-    with pytest.raises(stnkit.errors.InputError, match="each of the 2 channels of the image, but 3 were given"):
+    with pytest.raises(stnkit.errors.InputError, match="each of the 2 channels, got 3"):
         sampler(random_image((4, 5)), random_grid(2))
 
 

@@ -108,5 +108,5 @@ def test_gradients_flow_through_the_footprint():
 
 @pytest.mark.parametrize("value", [0.5, 0.0, float("inf"), float("nan")])
 def test_a_largest_footprint_out_of_range_is_refused(value):
-    with pytest.raises(stnkit.errors.InputError, match="max_footprint must be at least 1 pixel"):
+    with pytest.raises(stnkit.errors.InputError, match="max_footprint: expected at least 1 pixel"):
         stnkit.build("sampler", "antialiased", max_footprint=value)

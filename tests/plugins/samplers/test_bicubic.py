@@ -72,5 +72,5 @@ def test_the_second_derivative_is_right_by_option(size):
 
 @pytest.mark.parametrize("a", [float("nan"), float("inf"), 1e30])
 def test_a_slope_that_is_not_finite_or_enormous_is_refused(a):
-    with pytest.raises(stnkit.errors.InputError, match="a must be between -10 and 10"):
+    with pytest.raises(stnkit.errors.InputError, match="a: expected a number between -10 and 10"):
         stnkit.build("sampler", "bicubic", a=a)

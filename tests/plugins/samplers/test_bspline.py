@@ -81,7 +81,7 @@ def test_the_second_derivative_at_a_pixel_center_is_that_of_the_spline():
 
 @pytest.mark.parametrize("order", [-1, 0, 1, 6])
 def test_other_orders_are_refused(order):
-    with pytest.raises(stnkit.errors.InputError, match="order must be 2, 3, 4 or 5"):
+    with pytest.raises(stnkit.errors.InputError, match="order: expected 2, 3, 4 or 5"):
         stnkit.build("sampler", "bspline", order=order)
 
 

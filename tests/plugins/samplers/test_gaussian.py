@@ -48,5 +48,5 @@ def test_a_wider_one_has_a_gradient_where_the_image_is_far():
 
 @pytest.mark.parametrize("sigma", [0.0, -1.0, 0.05, float("nan"), float("inf")])
 def test_a_sigma_out_of_range_is_refused(sigma):
-    with pytest.raises(stnkit.errors.InputError, match="sigma must be at least"):
+    with pytest.raises(stnkit.errors.InputError, match="sigma: expected at least"):
         stnkit.build("sampler", "gaussian", sigma=sigma)

@@ -37,5 +37,5 @@ def test_the_kernel_and_two_derivatives_are_smooth_at_and_around_zero():
 
 @pytest.mark.parametrize("lobes", [0, -1])
 def test_no_lobes_are_refused(lobes):
-    with pytest.raises(stnkit.errors.InputError, match="lobes must be a whole number, at least 1"):
+    with pytest.raises(stnkit.errors.InputError, match="lobes: expected a whole number of at least 1"):
         stnkit.build("sampler", "lanczos", lobes=lobes)

@@ -109,9 +109,9 @@ def test_the_noise_is_that_of_the_seed_and_disturbs_no_other_random_numbers():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"samples": 3}, "samples must be a whole number, at least 4"),
-        ({"radius": 0.0}, "radius must be between 0.1 and 1000 pixels"),
-        ({"radius": float("nan")}, "radius must be between 0.1 and 1000 pixels"),
+        ({"samples": 3}, "samples: expected a whole number of at least 4"),
+        ({"radius": 0.0}, "radius: expected 0.1 to 1000 pixels"),
+        ({"radius": float("nan")}, "radius: expected 0.1 to 1000 pixels"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):

@@ -253,8 +253,8 @@ def test_no_basis_over_all_pixels_is_ever_made():
         ({"control_points": [8, 8], "ndim": 3}, "3 whole numbers of at least 4"),
         ({"control_points": [3, 8]}, "of at least 4, got .3, 8."),
         ({"control_points": []}, "2 whole numbers"),
-        ({"control_points": [8.0, 8]}, "control_points must be"),
-        ({"control_points": 8}, "control_points must be"),
+        ({"control_points": [8.0, 8]}, "control_points: expected"),
+        ({"control_points": 8}, "control_points: expected"),
         ({"control_point": [8, 8]}, "has no option 'control_point'"),
     ],
 )

@@ -172,14 +172,14 @@ def test_points_without_a_solution_leave_the_gradient_of_the_inverse_finite():
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        ([], "at least one transform, but it is empty"),
-        (["affine", {"name": "affine", "ndim": 3}], r"same number of dimensions, but they have \[2, 3\]"),
+        ([], "at least one transform, got none"),
+        (["affine", {"name": "affine", "ndim": 3}], r"expected one number of dimensions for all, got \[2, 3\]"),
         (["affine", "no_such_family"], "there is no transform 'no_such_family'; the transforms are: affine"),
         ([{"name": "affine", "dims": 3}], "transform 'affine' has no option 'dims'"),
         ([{"name": "bspline", "control_points": [1, 1]}], "transform 'bspline': control_points: expected"),
-        ([{"option": 3}], "a name or a mapping with a name"),
-        ([3], "stages must be"),
-        ("affine", "stages must be"),
+        ([{"option": 3}], "a name, or a mapping with a name"),
+        ([3], "stages: expected"),
+        ("affine", "stages: expected"),
     ],
     ids=str,
 )

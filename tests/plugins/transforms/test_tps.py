@@ -236,14 +236,14 @@ def test_theta_enters_linearly(seed, weight):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"control_points": [1, 4]}, r"each at least 2.*\[1, 4\]"),
+        ({"control_points": [1, 4]}, r"of at least 2.*\[1, 4\]"),
         ({"control_points": [4]}, "2 whole numbers"),
         ({"control_points": [4, 4, 4]}, "2 whole numbers"),
         ({"control_points": [4, 4], "ndim": 3}, "3 whole numbers"),
         ({"control_points": []}, "2 whole numbers"),
         ({"control_points": [True, 4]}, "2 whole numbers"),
         ({"control_points": [4, 4.5]}, "2 whole numbers"),
-        ({"control_points": [[0, 0], [1, 0], [0, 1], [1.0, 0.0]]}, r"coincide: 1 and 3 at \[1.0, 0.0\]"),
+        ({"control_points": [[0, 0], [1, 0], [0, 1], [1.0, 0.0]]}, r"coincident ones: 1 and 3 at \[1.0, 0.0\]"),
         ({"control_points": [[0, 0], [1, 1], [0.5, 0.5]]}, "one line"),
         ({"control_points": [[0, 0], [1, 1]]}, "one line"),
         ({"control_points": [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], "ndim": 3}, "one plane"),
