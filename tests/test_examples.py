@@ -1,12 +1,12 @@
 """Every package under examples/ installs, passes its own tests, and trains."""
 
 import subprocess
-import sys
 
 import pytest
 
 from stnkit.plugin_system.registry import plugin_registry
 from tests.helpers import QUICK, ROOT, metrics
+from tests.testing.inner_pytest import run_pytest
 
 EXAMPLES = sorted((ROOT / "examples").iterdir())
 
@@ -16,13 +16,9 @@ EXAMPLES = sorted((ROOT / "examples").iterdir())
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, install):
     install(example)
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", example],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stdout
+    code, reports = run_pytest(example, "-W", "error", example)
+    assert code == 0, reports.texts
+    assert reports.named("passed")
     chosen = [f"{e.kind}={e.name}" for e in plugin_registry().registered if e.source.distribution == example.name]
     assert chosen
     code, _, err = stnkit_main(

@@ -1,4 +1,4 @@
-"""A package of one's own with one working component, written from templates: one for each kind."""
+"""A new package with one working component, written from the templates of its kind."""
 
 import importlib.util
 import keyword
@@ -11,32 +11,30 @@ from stnkit.errors import InputError
 from stnkit.plugin_system.kinds import kind_named
 from stnkit.plugin_system.registry import plugin_registry
 
-# What YAML or Hydra reads as a value that is no string: `transform=null` would select nothing.
+# YAML and Hydra read these as values other than strings: `transform=null` would select nothing.
 NOT_NAMES = ("null", "true", "false", "nan", "inf")
 
 
 def write_package(kind: str, name: str, parent: Path) -> Path:
-    """Write `stnkit-NAME/` with pyproject.toml, a module, its test and a README; nothing is overwritten.
+    """Write `stnkit-NAME/` with pyproject.toml, a module, its test and a README; overwrite nothing.
 
     Args:
         kind: of the component.
         name: of the component: a letter, then letters, digits and underscores.
-        parent: where the folder goes.
+        parent: the folder in which it is made.
 
     Returns:
         The folder.
 
     Raises:
-        InputError: when there is no such kind, the name is not of that form or taken, or the folder exists.
+        InputError: when there is no such kind, the name has another form or is taken, or the folder exists.
     """
     words = _words(kind_named(kind).name, name)
     package = parent / f"stnkit-{name}"
     if package.exists():
-        raise InputError(
-            f"{package} exists already, and nothing in it is overwritten: choose another name or --directory"
-        )
+        raise InputError(f"{package} exists already and is not overwritten: choose another name or --directory")
     templates = resources.files("stnkit.scaffold") / "templates"
-    # All texts first: a folder that is there is complete.
+    # All texts before the first file: an existing folder is complete.
     texts = {
         file.format(name=name): Template((templates / template).read_text(encoding="utf-8")).substitute(words)
         for file, template in (
@@ -53,12 +51,11 @@ def write_package(kind: str, name: str, parent: Path) -> Path:
 
 
 def _words(kind: str, name: str) -> dict[str, str]:
-    """What stands in the templates."""
-    # The distribution's name must not end in an underscore either.
+    """The values of the names in the templates."""
+    # A distribution's name cannot end in an underscore.
     if not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII) or name.endswith("_"):
         raise InputError(
-            f"a name must be a letter, then letters, digits and underscores, with no underscore at its end, "
-            f"but {name!r} was given"
+            f"name: expected a letter, then letters, digits and underscores, and no underscore at its end, got {name!r}"
         )
     if keyword.iskeyword(name) or name.lower() in NOT_NAMES:
         raise InputError(f"{name!r} means something else to Python or in a config: choose another name")
@@ -72,5 +69,5 @@ def _words(kind: str, name: str) -> dict[str, str]:
     return {
         "kind": kind,
         "name": name,
-        "class_name": "".join(part[:1].upper() + part[1:] for part in name.split("_")),
+        "class_name": "".join(word[:1].upper() + word[1:] for word in name.split("_")),
     }

@@ -1,4 +1,4 @@
-"""What `stnkit plugins new` writes works at once, for every kind, and as printed."""
+"""The package that `stnkit plugins new` writes works at once, for every kind, by the printed commands."""
 
 import ast
 import os
@@ -13,14 +13,15 @@ import pytest
 
 from stnkit.plugin_system.kinds import KINDS
 from tests.helpers import QUICK, metrics
+from tests.testing.inner_pytest import run_pytest
 
 RUFF = shutil.which("ruff", path=Path(sys.executable).parent)
 
 
-def quick_without(kind):
-    """A short run on small images that leaves the choice of this kind open."""
+def quick_without(*kinds):
+    """The words of a short run on small images that leave the choice of these kinds open."""
     quick = [*QUICK, "distortion=rotation", "training.epochs=1"]
-    return [word for word in quick if not word.startswith(kind)]
+    return [word for word in quick if not word.startswith(kinds)]
 
 
 @pytest.mark.slow
@@ -32,26 +33,29 @@ def test_every_kind_installs_passes_its_tests_and_trains(stnkit_main, install, t
         assert code == 0, err
         packages.append(tmp_path / f"stnkit-my_{kind}")
     install(*packages)
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest", "-v", "-W", "error", *packages], capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout
+    code, reports = run_pytest(tmp_path, "-W", "error", *packages)
+    assert code == 0, reports.texts
     for kind in KINDS:
-        assert f"test_my_{kind}.py" in result.stdout
+        assert any(name.startswith(f"test_my_{kind}.py::") for name in reports.named("passed"))
         code, out, err = stnkit_main("plugins", "show", kind, f"my_{kind}")
         assert code == 0, err
         assert f"from stnkit-my_{kind} 0.1.0 (stnkit_my_{kind})" in out
-        arguments = [*quick_without(kind), f"{kind}=my_{kind}", f"hydra.run.dir={kind}"]
-        code, _, err = stnkit_main("train", *arguments)
+    # Two runs, each with built-in components of the other three kinds.
+    halves = ("transform", "localizer", "sampler"), ("network", "dataset", "distortion")
+    assert {*halves[0], *halves[1]} == set(KINDS)
+    for kinds in halves:
+        chosen = [f"{kind}=my_{kind}" for kind in kinds]
+        code, _, err = stnkit_main("train", *quick_without(*kinds), *chosen, f"hydra.run.dir={kinds[0]}")
         assert (code, err) == (0, "")
-        assert metrics(kind)["config"][kind]["name"] == f"my_{kind}"
-        # It moves, so what was written can be learned from.
-        assert metrics(kind)["history"][0]["validation_theta_distance"] > 0
+        run = metrics(kinds[0])
+        assert {kind: run["config"][kind]["name"] for kind in kinds} == {kind: f"my_{kind}" for kind in kinds}
+        # θ leaves the identity: the templates can be trained.
+        assert run["history"][0]["validation_theta_distance"] > 0
 
 
 @pytest.mark.slow
 def test_the_printed_commands_lead_to_a_trained_run(tmp_path):
-    """In a fresh environment, in a shell, word by word; only the run is made shorter."""
+    """In a new environment, in a shell, word by word; only the training is made shorter."""
     venv.create(tmp_path / "env", with_pip=False)
     site = next((tmp_path / "env").glob("lib/*/site-packages"))
     # The packages of this environment, its own editable installs included, and nothing from an index.
@@ -86,19 +90,19 @@ def test_the_printed_commands_lead_to_a_trained_run(tmp_path):
     assert not list(tmp_path.rglob("*.yaml")) or all("runs" in path.parts for path in tmp_path.rglob("*.yaml"))
 
 
-def test_the_swirl_is_at_most_15_lines_of_ones_own(stnkit_main, tmp_path):
+def test_the_swirl_takes_at_most_15_lines_of_code(stnkit_main, tmp_path):
     stnkit_main("plugins", "new", "transform", "swirl")
     text = (tmp_path / "stnkit-swirl" / "stnkit_swirl.py").read_text()
     (swirl,) = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    written = text.splitlines()[swirl.body[0].end_lineno : swirl.end_lineno]  # behind its docstring
+    written = text.splitlines()[swirl.body[0].end_lineno : swirl.end_lineno]  # after its docstring
     code = [line for line in written if line.strip() and not line.strip().startswith("#")]
     assert len(code) + 1 <= 15
 
 
 @pytest.mark.skipif(RUFF is None, reason="ruff is not installed")
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_written_is_clean(kind, stnkit_main, tmp_path):
-    stnkit_main("plugins", "new", kind, "my_part")
+def test_ruff_accepts_the_package(kind, stnkit_main, tmp_path):
+    stnkit_main("plugins", "new", kind, "my_component")
     for command in (["check", "--select", "E,F,I,B,W"], ["format", "--check"]):
         result = subprocess.run(
             [
@@ -109,7 +113,7 @@ def test_what_is_written_is_clean(kind, stnkit_main, tmp_path):
                 "--isolated",
                 ".",
             ],
-            cwd=tmp_path / "stnkit-my_part",
+            cwd=tmp_path / "stnkit-my_component",
             capture_output=True,
             text=True,
             check=False,

@@ -3,11 +3,10 @@
 import pytest
 
 import stnkit
-from tests.helpers import ROOT
 
 from .broken import samplers, transforms
+from .inner_pytest import run_pytest
 
-pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.no_jaxtyping
 
 TEST_FILE = """
@@ -60,17 +59,17 @@ def test_an_expected_failure_of_no_check_is_refused(expected):
         stnkit.testing.parametrize_with_checks([transforms.Good], expected_failures=expected)
 
 
-def test_failures_skips_and_expected_failures_are_pytests(pytester, monkeypatch):
-    monkeypatch.syspath_prepend(ROOT)
-    pytester.makepyfile(test_it=TEST_FILE)
-    result = pytester.runpytest_inprocess("-rA", "-p", "no:cacheprovider")
-    result.assert_outcomes(failed=2, passed=94, skipped=7, xfailed=1)
-    result.stdout.fnmatch_lines_random(
-        [
-            "FAILED *::test_conformance[[]transform.Elsewhere-identity[]] *the identity must leave every point*",
-            "FAILED *::test_conformance[[]transform.Good-shapes[]] *XPASS(strict)*",  # an unexpected pass is a failure
-            "XFAIL *::test_declared[[]transform.Elsewhere-identity[]] - it moves",
-            "PASSED *::test_conformance[[]transform.scale(ndim=3)-inverse[]]",
-            "*no LinearFamily*",
-        ]
-    )
+def test_failures_skips_and_expected_failures_are_pytests(tmp_path):
+    (tmp_path / "test_it.py").write_text(TEST_FILE)
+    code, reports = run_pytest(tmp_path, tmp_path)
+    assert code == 1
+    counts = {outcome: len(reports.named(outcome)) for outcome in ("passed", "failed", "skipped", "xfailed")}
+    assert counts == {"passed": 94, "failed": 2, "skipped": 7, "xfailed": 1}
+    shapes, identity = reports.named("failed")
+    assert shapes == "test_it.py::test_conformance[transform.Good-shapes]"
+    assert "XPASS(strict)" in reports.texts[shapes]  # an unexpected pass is a failure
+    assert identity == "test_it.py::test_conformance[transform.Elsewhere-identity]"
+    assert "transform.Elsewhere, identity: the identity must leave every point where it is" in reports.texts[identity]
+    assert "no LinearFamily" in reports.texts["test_it.py::test_conformance[transform.Good-linearity]"]
+    assert reports.texts["test_it.py::test_declared[transform.Elsewhere-identity]"] == "it moves"
+    assert "test_it.py::test_conformance[transform.scale(ndim=3)-inverse]" in reports.named("passed")

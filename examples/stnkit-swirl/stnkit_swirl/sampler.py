@@ -1,4 +1,4 @@
-"""A windowed sinc."""
+"""A sinc with a Hann window."""
 
 import stnkit
 import torch

@@ -8,7 +8,7 @@ class Swirl(stnkit.TransformFamily):
     """T_θ(p) = R(θ exp(−|p|² / radius²)) p: a rotation that falls off with the distance to the center.
 
     Args:
-        radius: where the angle has fallen to θ/e, above 0; 1 is the edge of the image.
+        radius: distance at which the angle is θ/e, above 0; 1 is the edge of the image.
     """
 
     n_params = 1
@@ -16,7 +16,7 @@ class Swirl(stnkit.TransformFamily):
     def __init__(self, radius: float = 1.0):
         super().__init__()
         if radius <= 0:
-            raise stnkit.errors.InputError(f"radius must be above 0, but {radius} was given")
+            raise stnkit.errors.InputError(f"radius: expected a number above 0, got {radius}")
         self.radius = radius
 
     def identity(self):
