@@ -1,6 +1,6 @@
-"""Draws the pictures of `docs/families.md`: what every registered transform and sampler does to an image.
+"""Draw the pictures of `docs/families.md`: the effect of every registered transform and sampler on an image.
 
-python docs/gallery.py             all of them
+python docs/gallery.py             all pictures
 python docs/gallery.py tps         one family
 python docs/gallery.py samplers    the samplers
 """
@@ -20,17 +20,17 @@ import stnkit
 from stnkit.plugin_system.registry import plugin_registry
 
 IMAGES = Path(__file__).parent / "images"
-COLORS = 255  # of a picture
-PIXELS = 120  # of the test image, and of what is made of it
-OUTSIDE = 0.55  # the gray of what lies outside of the image, in both panels
-VIEW = 1.45  # how much of the source plane is shown
-FAR = 8.0  # a line that passes a horizon is cut here
-LATTICE_LINES = 7  # not those of the checkered ground
+COLORS = 255  # in the palette of a picture
+PIXELS = 120  # side of the test image and of the outputs
+OUTSIDE = 0.55  # gray level outside the image, in both panels
+VIEW = 1.45  # half-width of the visible source plane
+FAR = 8.0  # coordinate at which a line through a horizon is cut
+LATTICE_LINES = 7  # differs from the number of squares of the background
 LINE = {"color": "tab:red", "linewidth": 0.8}
 SAMPLERS = "samplers"
 
-# For each family three pictures: label, options, θ. A list is θ itself, a mapping is the identity with some
-# entries moved, a number is the identity plus random entries of that standard deviation, always the same ones.
+# Three pictures for each family: label, options, θ. A list is θ itself, a mapping gives offsets of entries of the
+# identity, a number is the standard deviation of normal noise, with a fixed seed, that is added to the identity.
 Recipe = list[tuple[str, dict[str, Any], list[float] | dict[int, float] | float]]
 OTHERS: Recipe = [(f"random, σ = {sigma}", {}, sigma) for sigma in (0.05, 0.1, 0.2)]
 RECIPES: dict[str, Recipe] = {
@@ -74,7 +74,7 @@ RECIPES: dict[str, Recipe] = {
         ("control_points=[5,5], σ = 0.25", {"control_points": [5, 5]}, 0.25),
     ],
     "displacement": [
-        ("resolution=[4,4], one cell moved", {"resolution": [4, 4]}, {5: 0.25, 21: 0.2}),
+        ("resolution=[4,4], one entry moved", {"resolution": [4, 4]}, {5: 0.25, 21: 0.2}),
         ("random, σ = 0.04", {}, 0.04),
         ("resolution=[3,3], σ = 0.2", {"resolution": [3, 3]}, 0.2),
     ],
@@ -87,7 +87,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def letter(n: int = PIXELS) -> Tensor:
-    """An F on a checkered ground, (1, 3, n, n): no flip and no quarter turn leaves it as it is."""
+    """An F on a checkered background, (1, 3, n, n), which no flip and no quarter turn leaves unchanged."""
     x, y = stnkit.coordinates.lattice((n, n)).unbind(-1)
     light = torch.tensor([1.0, 0.98, 0.9]).view(3, 1, 1)
     dark = torch.tensor([0.72, 0.85, 0.92]).view(3, 1, 1)
@@ -100,7 +100,7 @@ def letter(n: int = PIXELS) -> Tensor:
 
 
 def rings(n: int) -> Tensor:
-    """Rings with a period of four pixels in the middle of an edge, and a longer one inside, (1, 3, n, n)."""
+    """Rings with a period of four pixels at the middle of an edge, and a longer one inside, (1, 3, n, n)."""
     squared = stnkit.coordinates.lattice((n, n)).square().sum(dim=-1)
     return (0.5 + 0.5 * torch.cos(torch.pi * n / 8 * squared)).expand(1, 3, -1, -1)
 
@@ -111,8 +111,8 @@ def theta_of(family: Any, recipe: list[float] | dict[int, float] | float) -> Ten
         return torch.tensor([recipe])
     theta = family.identity().float()
     if isinstance(recipe, dict):
-        for entry, moved in recipe.items():
-            theta[entry] += moved
+        for entry, offset in recipe.items():
+            theta[entry] += offset
         return theta[None]
     return theta[None] + recipe * torch.randn(1, family.n_params, generator=torch.Generator().manual_seed(0))
 
@@ -126,19 +126,19 @@ def lattice_lines() -> Tensor:
 
 
 def draw_family(name: str, folder: Path) -> Path:
-    """Three θ in a row: where the output looks, and what it sees."""
+    """Three θ in a row, each as the input with the sampling grid and as the output."""
     figure = Figure(figsize=(10.8, 1.98), layout="constrained")
-    parts = figure.subfigures(1, 3, wspace=0.03)
+    panels = figure.subfigures(1, 3, wspace=0.03)
     sampler = stnkit.build("sampler", "bilinear", padding="fill", fill_value=OUTSIDE)
     image, lines = letter(), lattice_lines()
-    for part, (label, options, recipe) in zip(parts, RECIPES.get(name, OTHERS), strict=True):
+    for panel, (label, options, recipe) in zip(panels, RECIPES.get(name, OTHERS), strict=True):
         family = stnkit.build("transform", name, **options)
         theta = theta_of(family, recipe)
         warped = sampler(image, family.grid(theta, (PIXELS, PIXELS)))
         source = family(theta, lines.view(1, -1, 2)).view_as(lines)
         source = torch.where(source.abs().amax(dim=-1, keepdim=True) < FAR, source, torch.nan)
-        before, after = part.subplots(1, 2)
-        part.suptitle(label, fontsize=9)
+        before, after = panel.subplots(1, 2)
+        panel.suptitle(label, fontsize=9)
         for axes, shown, drawn, view, alpha in ((before, image, source, VIEW, 1.0), (after, warped, lines, 1.02, 0.35)):
             show(axes, shown)
             axes.plot(*drawn.movedim(-1, 0).numpy(), alpha=alpha, **LINE)
@@ -148,7 +148,7 @@ def draw_family(name: str, folder: Path) -> Path:
 
 
 def draw_samplers(folder: Path) -> Path:
-    """Every sampler in a column: a small image turned and enlarged, and a large one shrunk by 4."""
+    """One column for each sampler: a small image rotated and enlarged, and a large one shrunk by 4."""
     names = plugin_registry().names("sampler")
     family, theta = stnkit.build("transform", "similarity"), torch.tensor([[0.3, -0.9, -0.05, -0.3]])
     enlarged, shrunk = family.grid(theta, (PIXELS, PIXELS)), family.grid(torch.zeros(1, 4), (32, 32))
@@ -169,15 +169,15 @@ def draw_samplers(folder: Path) -> Path:
 
 
 def show(axes: Any, image: Tensor) -> None:
-    """An image in normalized coordinates, on the gray of what is outside of it."""
+    """Show an image in normalized coordinates, on the gray of the outside."""
     axes.set(xticks=[], yticks=[], facecolor=str(OUTSIDE))
-    # Few pixels are shown as squares.
+    # Pixels of small images are shown as squares.
     interpolation = "nearest" if image.shape[-1] < PIXELS // 2 else None
     axes.imshow(image[0].clamp(0, 1).movedim(0, -1).numpy(), extent=(-1, 1, 1, -1), interpolation=interpolation)
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """A PNG of few colors, which is a third of the size."""
+    """Write a PNG with a palette, a third of the size of one without."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.set_dpi(80)
     canvas = FigureCanvasAgg(figure)
@@ -188,15 +188,15 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Draw what the command line names."""
+    """Draw the pictures that the command line names."""
     families = [name for name in plugin_registry().names("transform") if stnkit.build("transform", name).ndim == 2]
     parser = argparse.ArgumentParser(description="Draw the pictures of docs/families.md.")
-    parser.add_argument("names", nargs="*", help=f"families, or {SAMPLERS}; all of them by default")
+    parser.add_argument("names", nargs="*", help=f"families, or {SAMPLERS}; all by default")
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder to draw into, by default %(default)s")
     given = parser.parse_args(arguments)
     unknown = sorted({*given.names} - {*families, SAMPLERS})
     if unknown:
-        parser.error(f"there is no {', '.join(unknown)} to draw; there are {', '.join([*families, SAMPLERS])}")
+        parser.error(f"expected names of {', '.join([*families, SAMPLERS])}, got {', '.join(unknown)}")
     with torch.no_grad():
         for name in given.names or [*families, SAMPLERS]:
             print(draw_samplers(given.out) if name == SAMPLERS else draw_family(name, given.out))
