@@ -33,13 +33,6 @@ def run_pytest(folder, *arguments):
     reports, path, modules = Reports(), list(sys.path), set(sys.modules)
     blocked = [option for name in ("cacheprovider", "faulthandler", "xdist") for option in ("-p", f"no:{name}")]
     options = ["--rootdir", folder, "-c", os.devnull, "-q", *blocked]
-        "--rootdir",
-        folder,
-        "-c",
-        os.devnull,
-        "-q",
-        *["-p", "no:cacheprovider", "-p", "no:faulthandler", "-p", "no:xdist"],
-    ]
     try:
         code = pytest.main([*map(str, (*options, *arguments))], plugins=[reports])
     finally:
