@@ -77,6 +77,19 @@ class WarpDistortion(Distortion):
         family: whose θ is drawn.
         sampler: reads the original images.
         out_size: size of the distorted image.
+
+    Example:
+        >>> import torch, stnkit
+        >>> class Shear(stnkit.WarpDistortion):
+        ...     def __init__(self, image_shape: tuple[int, ...]):
+        ...         family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+        ...         super().__init__(family, sampler, image_shape[1:])
+        ...     def sample(self, n, generator):
+        ...         theta = self.family.identity().float().repeat(n, 1)
+        ...         theta[:, 1] = stnkit.distortions.uniform(n, -0.5, 0.5, generator)
+        ...         return theta
+        >>> Shear((1, 28, 28)).sample(3, torch.Generator().manual_seed(0)).shape
+        torch.Size([3, 6])
     """
 
     def __init__(self, family: TransformFamily, sampler: Sampler, out_size: Sequence[int]) -> None:

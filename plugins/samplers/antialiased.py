@@ -27,6 +27,13 @@ class Antialiased(stnkit.KernelSampler):
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or a max_footprint below 1.
 
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "antialiased")
+        >>> grid = stnkit.coordinates.lattice((2, 2))[None]
+        >>> sampler(torch.ones(1, 1, 8, 8), grid).shape
+        torch.Size([1, 1, 2, 2])
+
     Source: Heckbert, Fundamentals of texture mapping and image warping, UCB/CSD 89/516, 1989, chapter 3.
     """
 

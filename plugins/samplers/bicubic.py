@@ -29,6 +29,13 @@ class Bicubic(stnkit.PaddedSampler):
     Raises:
         InputError: for an unknown padding, or a fill value or an `a` that is not finite.
 
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "bicubic", a=-0.5)
+        >>> row = torch.tensor([0.0, 1, 4, 9, 16]).view(1, 1, 1, 5)
+        >>> sampler(row, torch.tensor([[[[0.2, 0.0]]]])).item()
+        6.25
+
     Source: Keys, Cubic convolution interpolation for digital image processing, IEEE ASSP 29(6), 1981.
     """
 

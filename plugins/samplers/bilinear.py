@@ -22,6 +22,13 @@ class Bilinear(stnkit.PaddedSampler):
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
 
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "bilinear")
+        >>> row = torch.tensor([0.0, 1, 2, 3]).view(1, 1, 1, 4)
+        >>> sampler(row, torch.tensor([[[[0.0, 0.0]]]])).item()
+        1.5
+
     Source: Jaderberg et al. 2015, equations 5 to 7.
     """
 

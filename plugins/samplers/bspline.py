@@ -29,6 +29,12 @@ class BSpline(stnkit.KernelSampler):
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or an order out of its range.
 
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "bspline", order=3, padding="reflection")
+        >>> sampler(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 1, 2)).shape
+        torch.Size([1, 1, 1, 1])
+
     Source: Unser, Splines: a perfect fit for signal and image processing, IEEE Signal Processing Magazine,
         16(6), 1999.
     """

@@ -23,6 +23,12 @@ class Gaussian(stnkit.KernelSampler):
 
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or a sigma out of its range.
+
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "gaussian", sigma=1.0, padding="border")
+        >>> sampler(torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 1, 2)).shape
+        torch.Size([1, 1, 1, 1])
     """
 
     normalized = True

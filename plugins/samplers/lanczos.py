@@ -24,6 +24,12 @@ class Lanczos(stnkit.KernelSampler):
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or lobes below 1.
 
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "lanczos", lobes=2)
+        >>> sampler(torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 1, 2)).shape
+        torch.Size([1, 1, 1, 1])
+
     Source: Duchon, Lanczos filtering in one and two dimensions, J. Appl. Meteorology 18, 1979.
     """
 

@@ -34,6 +34,12 @@ class Multisample(stnkit.PaddedSampler):
         InputError: for an unknown padding, a fill value that is not finite, fewer than 4 samples, or a radius
             that is not positive.
 
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "multisample", radius=4.0)
+        >>> sampler(torch.ones(1, 1, 8, 8), torch.zeros(1, 1, 1, 2)).item()
+        1.0
+
     Source: Jiang et al., Linearized multi-sampling for differentiable image transformation, ICCV 2019.
     """
 

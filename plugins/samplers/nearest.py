@@ -19,6 +19,13 @@ class Nearest(stnkit.PaddedSampler):
 
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
+
+    Example:
+        >>> import torch, stnkit
+        >>> sampler = stnkit.build("sampler", "nearest")
+        >>> row = torch.tensor([0.0, 1, 2, 3]).view(1, 1, 1, 4)
+        >>> sampler(row, torch.tensor([[[[0.3, 0.0]]]])).item()
+        2.0
     """
 
     exact_gradient = False

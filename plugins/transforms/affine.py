@@ -21,6 +21,12 @@ class Affine(stnkit.MatrixFamily):
     Raises:
         InputError: when `ndim` is neither 2 nor 3.
 
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "affine")
+        >>> family(torch.tensor([[1.0, 0, 0.5, 0, 1, 0]]), torch.zeros(1, 1, 2))
+        tensor([[[0.5000, 0.0000]]])
+
     Source: Jaderberg et al. 2015, equation 1.
     """
 

@@ -15,6 +15,12 @@ class Attention(stnkit.MatrixFamily):
     θ is [s, tx, ty]: the log-scale, which acts between −40 and 40, and the center of the region shown, in
     normalized units. The paper's s is e^s here, so that no θ mirrors the image. The identity is 0.
 
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "attention")
+        >>> family(torch.tensor([[0.0, 0.5, 0.25]]), torch.zeros(1, 1, 2))
+        tensor([[[0.5000, 0.2500]]])
+
     Source: Jaderberg et al. 2015, equation 2.
     """
 

@@ -34,6 +34,12 @@ class BSpline(stnkit.TransformFamily):
     Raises:
         InputError: when `ndim` is neither 2 nor 3, or there are not `ndim` whole numbers of control points.
 
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "bspline", control_points=[5, 6])
+        >>> family.n_params
+        60
+
     Source: Rueckert et al. 1999, Nonrigid registration using free-form deformations, the local motion model;
     Choi and Lee 2000, Injectivity conditions of 2D and 3D uniform cubic B-spline functions.
     """

@@ -30,6 +30,12 @@ class Compose(stnkit.TransformFamily):
     Raises:
         InputError: when there is no stage, a stage cannot be built, or their numbers of dimensions differ.
 
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "compose", stages=["affine", "tps"])
+        >>> family.n_params
+        38
+
     Source: Lin and Lucey 2017, Inverse compositional spatial transformer networks: compose the warps and
     not the images.
     """

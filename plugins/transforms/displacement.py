@@ -30,6 +30,12 @@ class Displacement(stnkit.TransformFamily):
     Raises:
         InputError: when `ndim` is neither 2 nor 3, or the resolution is not `ndim` positive whole numbers.
 
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "displacement", resolution=[1, 1])
+        >>> family(torch.tensor([[0.5, -0.25]]), torch.zeros(1, 1, 2))
+        tensor([[[ 0.5000, -0.2500]]])
+
     Source: Balakrishnan et al. 2019, VoxelMorph: φ = Id + u, with u as predicted by a network.
     """
 

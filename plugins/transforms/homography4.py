@@ -33,6 +33,12 @@ class Homography4(stnkit.MatrixFamily):
     all four source corners lie on one line. A composition that takes a corner farther than 10⁴, or
     the center of the output behind the horizon, has no θ, and is NaN.
 
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "homography4")
+        >>> family(torch.full((1, 8), 0.5), torch.zeros(1, 1, 2))
+        tensor([[[0.5000, 0.5000]]])
+
     Source: DeTone, Malisiewicz, Rabinovich 2016, Deep Image Homography Estimation, section 2, for θ; the
     square-to-quadrilateral map of Heckbert 1989, Fundamentals of Texture Mapping and Image Warping,
     section 2.2.3, here symmetric in the corners and without its division.

@@ -56,6 +56,12 @@ class PiecewiseAffine(stnkit.LinearFamily):
         triangles: indices of the control points of each piece, cell by cell, x fastest; from the lowest
             corner of the cell along its axes to the highest.
 
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "piecewise_affine", control_points=[2, 2])
+        >>> family.identity().tolist()
+        [-1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0]
+
     Source: Kuhn, Some Combinatorial Lemmas in Topology, IBM Journal 1960.
     """
 

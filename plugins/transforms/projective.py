@@ -17,6 +17,12 @@ class Projective(stnkit.MatrixFamily):
     of the horizon g·x + h·y + 1 = 0; points on it or behind it have their source outside of the image. A
     composition that would put the center there has no θ, and is NaN.
 
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "projective")
+        >>> family.matrix(family.identity()[None])[0].tolist()
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+
     Source: Jaderberg et al. 2015, section 3.2.
     """
 

@@ -25,6 +25,12 @@ class Rotation(stnkit.MatrixFamily):
 
     Raises:
         InputError: when `aspect` is not between 0.001 and 1000.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "rotation")
+        >>> family.compose(torch.tensor([[0.5]]), torch.tensor([[0.25]]))
+        tensor([[0.7500]])
     """
 
     affine = True

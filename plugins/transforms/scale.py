@@ -21,6 +21,12 @@ class Scale(stnkit.MatrixFamily):
 
     Raises:
         InputError: when `ndim` is neither 2 nor 3.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "scale")
+        >>> family(torch.tensor([[0.0]]), torch.ones(1, 1, 2))
+        tensor([[[1., 1.]]])
     """
 
     affine = True

@@ -26,6 +26,12 @@ class Similarity(stnkit.MatrixFamily):
 
     Raises:
         InputError: when `aspect` is not between 0.001 and 1000.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "similarity")
+        >>> family(torch.tensor([[0.0, 0.0, 0.5, 0.25]]), torch.zeros(1, 1, 2))
+        tensor([[[0.5000, 0.2500]]])
     """
 
     affine = True

@@ -44,6 +44,12 @@ class ThinPlateSpline(stnkit.LinearFamily):
         InputError: when `ndim` is neither 2 nor 3, the control points are too few, coincide or lie on one
             line or plane, or λ is negative or not finite.
 
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "tps", control_points=[3, 3])
+        >>> family.grid(family.identity()[None].float(), (28, 28)).shape
+        torch.Size([1, 28, 28, 2])
+
     Source: Bookstein, Principal Warps, PAMI 1989; Jaderberg et al. 2015, section 3.2; λ as in Wahba, Spline
     Models for Observational Data, 1990, section 2.4.
     """

@@ -20,6 +20,12 @@ class Translation(stnkit.MatrixFamily):
 
     Raises:
         InputError: when `ndim` is neither 2 nor 3.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> family.inverse(torch.tensor([[0.5, 0.0]]), torch.zeros(1, 1, 2))
+        tensor([[[-0.5000,  0.0000]]])
     """
 
     affine = True

@@ -56,7 +56,7 @@ class MatrixFamily(TransformFamily):
         nearest = next(base for base in cls.__mro__ if {"matrix", "rows"} & vars(base).keys())
         rows = vars(nearest).get("rows", _rows_of_matrix)
         if rows is _rows_of_matrix:
-            cls.rows = _rows_of_matrix  # type: ignore[method-assign, assignment]
+            cls.rows = _rows_of_matrix  # type: ignore[method-assign]
         else:
             cls._author_rows = rows
 

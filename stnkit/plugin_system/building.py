@@ -28,8 +28,8 @@ def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any
         >>> import stnkit
         >>> stnkit.build("transform", "affine", ndim=3).n_params
         12
-        >>> stnkit.build("sampler", {"name": "bilinear", "padding": "border"})
-        Bilinear(padding='border')
+        >>> stnkit.build("sampler", {"name": "nearest", "padding": "border"})
+        Nearest(padding='border')
     """
     supplied_names = kind_named(kind).supplied
     name, chosen = _name_and_options(kind, name_or_mapping)
