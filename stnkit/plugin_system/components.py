@@ -1,5 +1,6 @@
 """Component and Command, which the hooks of a plugin yield."""
 
+import functools
 import inspect
 import re
 from collections.abc import Callable
@@ -47,7 +48,7 @@ class Component:
             raise InputError(f"component {self.name!r}: {self.cls.__qualname__} does not implement {missing}")
         kind_of(self.cls)
 
-    @property
+    @functools.cached_property
     def kind(self) -> Kind:
         """The kind whose base class the class derives from."""
         return kind_of(self.cls)

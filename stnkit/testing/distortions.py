@@ -115,10 +115,10 @@ def theta_reproduces_the_image(under_test: ComponentUnderTest) -> None:
 def batch_independence(under_test: ComponentUnderTest) -> None:
     """Image i is distorted by row i of θ as it would be alone, as far as θ describes it."""
     for shape, distortion in under_test.for_images():
-        brightness = torch.tensor([1.0, 0.4, 0.7, 0.5, 0.9, 0.6]).view(-1, *[1] * len(shape))
-        images, drawn = blobs(shape, 6) * brightness, distortion.sample(6, _generator(3))
+        brightness = torch.tensor([1.0, 0.4, 0.7]).view(-1, *[1] * len(shape))
+        images, drawn = blobs(shape, 3) * brightness, distortion.sample(3, _generator(3))
         median, spread = _described(distortion, images, drawn)
-        for i in range(6):
+        for i in range(3):
             alone, spread_alone = _described(distortion, images[i : i + 1], drawn[i : i + 1])
             error = float((median[i] - alone[0]).abs().max())
             allowed = 1e-4 + 2 * (spread + spread_alone)
