@@ -16,6 +16,9 @@ from pathlib import Path  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+
+# Before torch reads it: a compilation of one file needs no pool of processes that import torch.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 import torch  # noqa: E402
 from hydra.core.global_hydra import GlobalHydra  # noqa: E402
 
@@ -28,6 +31,17 @@ from tests.process_server import ProcessServer  # noqa: E402
 # How long an example takes says nothing about what it computes, and machines differ.
 hypothesis.settings.register_profile("stnkit", deadline=None)
 hypothesis.settings.load_profile("stnkit")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests whose fixtures start a process or train a network."""
+    for item in items:
+        names = set(getattr(item, "fixturenames", ()))
+        if names & {"process_server", "install"}:
+            item.add_marker("process")
+        if names & {"quick_run"}:
+            item.add_marker("training")
 
 
 @pytest.fixture(autouse=True)

@@ -30,13 +30,14 @@ BLOCKS = [
 ] + [pytest.param(blocks_of(page), id=page.name) for page in SESSIONS]
 # What a reader's command gets in addition, so that it ends in seconds, and instead, so that it downloads nothing.
 SHORT = ["training.epochs=1", "training.progress=false"]
-SMALL = ["network=paper_fcn", "localizer=fully_connected"]
+SMALL = ["network=paper_fcn", "localizer=fully_connected", "training.batch_size=256"]
 INSTEAD = {"dataset=mnist": "dataset=digits"}
+PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_code_blocks_run(blocks, stnkit_main, install, monkeypatch):
+def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypatch):
     for language, text in blocks:
         if language == "python":
             _execute(text, monkeypatch)
@@ -47,7 +48,7 @@ def test_code_blocks_run(blocks, stnkit_main, install, monkeypatch):
         else:
             assert language == "bash"
             for line in text.splitlines():
-                _run(line.split("#")[0].split(), stnkit_main, install)
+                _run(line.split("#")[0].split(), stnkit_main, stnkit_process, install)
 
 
 def _execute(text, monkeypatch):
@@ -61,7 +62,7 @@ def _execute(text, monkeypatch):
     exec(compile(text, "block", "exec"), vars(block))
 
 
-def _run(words, stnkit_main, install):
+def _run(words, stnkit_main, stnkit_process, install):
     if words[0] == "make":
         # Dry: it would run these very tests.
         subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
@@ -72,16 +73,15 @@ def _run(words, stnkit_main, install):
         install(Path.cwd(), editable=True)
     elif words[0] == "pytest":
         # A part of it: the checks of a new package run in full in test_scaffold.py.
-        result = subprocess.run(
-            [sys.executable, "-m", *words, "-k", "identity"], capture_output=True, text=True, check=False
-        )
-        assert result.returncode == 0, result.stdout
+        process = stnkit_process(*words[1:], "-k", "identity", code=PYTEST, cwd=Path.cwd())
+        assert process.wait(timeout=120) == 0, process.communicate()
     else:
         assert words[0] == "stnkit"
         arguments = [INSTEAD.get(word, word) for word in words[1:] if not _only_for_mnist(word, words)]
         if arguments[0] == "train" and "--help" not in arguments:
             arguments += SHORT
-            chosen = {re.split("[.=]", word)[0] for word in arguments}
+            chosen = {word.partition("=")[0] for word in arguments}
+            chosen |= {name.partition(".")[0] for name in chosen if not name.startswith("training")}
             arguments += [word for word in SMALL if word.partition("=")[0] not in chosen]
         code, _, err = stnkit_main(*arguments)
         assert code == 0, err

@@ -13,7 +13,20 @@ def test_all_is_sorted_exact_and_importable():
     assert set(stnkit.__all__) == set(stnkit._MODULES)
     for name in stnkit.__all__:
         assert getattr(stnkit, name) is not None
-    assert dir(stnkit) == stnkit.__all__
+    assert dir(stnkit) == sorted([*stnkit.__all__, "__version__"])
+
+
+def test_the_version_is_that_of_the_distribution():
+    from importlib.metadata import version
+
+    assert stnkit.__version__ == version("stnkit")
+
+
+def test_public_names_are_about_25_and_modules_name_theirs():
+    assert len(stnkit.__all__) <= 28
+    for module in (stnkit.families, stnkit.samplers):
+        assert sorted(module.__all__) == module.__all__
+        assert all(hasattr(module, name) for name in module.__all__)
 
 
 def test_the_names_for_type_checkers_are_the_lazy_ones():
@@ -36,16 +49,22 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_import_stnkit_imports_no_torch():
-    result = run("import sys, stnkit; assert 'torch' not in sys.modules; stnkit.Sampler; assert 'torch' in sys.modules")
+    result = run("import sys, stnkit; assert stnkit.errors; assert 'torch' not in sys.modules")
     assert result.returncode == 0, result.stderr
 
 
 def test_the_core_imports_neither_hydra_nor_lightning():
     names = ("families", "samplers", "localizers", "transformer", "plugin_system.registry", "plugin_system.building")
     core = ", ".join(f"stnkit.{name}" for name in names)
-    found = "stnkit.plugin_system.registry.plugin_registry().names('network')"
     result = run(
-        f"import sys, {core}; assert {found}; assert not {{'hydra', 'lightning', 'omegaconf'}} & set(sys.modules)"
+        "import sys, stnkit\n"
+        "assert stnkit.Sampler and 'torch' in sys.modules\n"
+        f"import torch, {core}\n"
+        "assert stnkit.plugin_system.registry.plugin_registry().names('network')\n"
+        "network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 3))\n"
+        "transformer = {'transform': 'affine', 'localizer': 'convolutional', 'sampler': 'bilinear'}\n"
+        "stnkit.insert_transformers(network, {'0': transformer}, torch.rand(1, 1, 9, 9))\n"
+        "assert not {'hydra', 'lightning', 'omegaconf'} & set(sys.modules)"
     )
     assert result.returncode == 0, result.stderr
 

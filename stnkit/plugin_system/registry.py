@@ -81,7 +81,7 @@ class Registry:
 
     def providers(self, kind: str, name: str) -> list[Registered]:
         """Every component of that kind and name: more than one is a clash."""
-        return [entry for entry in self.registered if (entry.kind, entry.name) == (kind, name)]
+        return [entry for entry in self.registered if entry.name == name and entry.kind == kind]
 
     def component(self, kind: str, name: str) -> Component:
         """The one component of that kind and name.

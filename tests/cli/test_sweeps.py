@@ -1,12 +1,15 @@
 """Sweeps that lose nothing: failures, kills and other orders leave what is finished alone."""
 
 import hashlib
+import shutil
 import signal
 
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from stnkit.cli.main import main
 from stnkit.experiments.loop import run
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import RUN_CONTROL, identity_of
@@ -15,6 +18,20 @@ from tests.cli.test_interruptions import SIGNALLING
 from tests.helpers import QUICK, metrics
 
 SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "hydra.sweep.dir=sweep"]
+
+
+@pytest.fixture(scope="module")
+def completed_sweep(tmp_path_factory):
+    """A completed sweep over two seeds."""
+    folder = tmp_path_factory.mktemp("completed") / "sweep"
+    GlobalHydra.instance().clear()
+    assert main([*SWEEP[:-1], f"hydra.sweep.dir={folder}", "seed=0,1", "placement=none"]) == 0
+    return folder
+
+
+@pytest.fixture
+def copy_of_sweep(completed_sweep, tmp_path):
+    return shutil.copytree(completed_sweep, tmp_path / "sweep")
 
 
 def jobs_of(sweep):
@@ -79,9 +96,8 @@ def test_a_failed_job_runs_again_in_a_continued_sweep(stnkit_main, monkeypatch, 
     assert "error" not in metrics("sweep/0")
 
 
-def test_a_continued_sweep_overwrites_no_finished_job(stnkit_main, tmp_path):
-    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
-    before = jobs_of(tmp_path / "sweep")
+def test_a_continued_sweep_overwrites_no_finished_job(copy_of_sweep, stnkit_main, tmp_path):
+    before = jobs_of(copy_of_sweep)
     # Another order, another job in front, and other ways to carry it out.
     code, out, _ = stnkit_main(
         *SWEEP, "seed=2,1,0", "placement=none", "training.checkpoint_every=7", "skip_completed=true"
@@ -94,9 +110,8 @@ def test_a_continued_sweep_overwrites_no_finished_job(stnkit_main, tmp_path):
     assert out.count("(already completed)") == 2
 
 
-def test_without_skip_completed_a_job_runs_again_in_place(stnkit_main, tmp_path):
-    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
-    before = jobs_of(tmp_path / "sweep")
+def test_without_skip_completed_a_job_runs_again_in_place(copy_of_sweep, stnkit_main, tmp_path):
+    before = jobs_of(copy_of_sweep)
     assert stnkit_main(*SWEEP, "seed=1", "placement=none")[0] == 0
     after = jobs_of(tmp_path / "sweep")
     assert after["0"] == before["0"]
@@ -181,8 +196,7 @@ def test_a_job_is_its_config_without_what_controls_the_run():
     assert len({identity_of(config), *(identity_of(config | other) for other in others)}) == 4
 
 
-def test_a_directory_in_use_is_refused_and_left_unchanged(stnkit_main, tmp_path):
-    assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
+def test_a_directory_in_use_is_refused_and_left_unchanged(copy_of_quick_run, stnkit_main, tmp_path):
     before = metrics("run")
     with run_lock(tmp_path / "run"):
         for arguments in (["resume=run"], ["seed=1", "hydra.run.dir=run"]):
@@ -196,15 +210,13 @@ def test_a_directory_in_use_is_refused_and_left_unchanged(stnkit_main, tmp_path)
         pass
 
 
-def test_resume_is_not_for_sweeps(stnkit_main, tmp_path):
-    assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
+def test_resume_is_not_for_sweeps(copy_of_quick_run, stnkit_main, tmp_path):
     code, _, err = stnkit_main("train", "-m", "resume=run", "seed=0,1")
     assert code == 2
     assert "continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true" in err
 
 
-def test_a_damaged_record_or_checkpoint_is_done_again(stnkit_main, tmp_path):
-    assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 0
+def test_a_damaged_record_or_checkpoint_is_done_again(copy_of_sweep, stnkit_main, tmp_path):
     (tmp_path / "sweep" / "0" / "metrics.json").write_text('{"status": "comp')
     told = (tmp_path / "sweep" / "1" / "metrics.json").read_text()
     (tmp_path / "sweep" / "1" / "metrics.json").write_text(told.replace('"completed"', '"running"'))

@@ -1,8 +1,10 @@
+import contextlib
 import json
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -17,15 +19,20 @@ from stnkit.plugin_system.registry import plugin_registry
 
 @pytest.fixture
 def composed(make_distribution):
-    def composed(*overrides):
-        register_schema()
-        register_component_groups()
-        register_resolvers()
-        with initialize_config_module("stnkit.conf", version_base="1.3"):
+    """Composes the config of `stnkit train`; what is to be found is installed before the first call."""
+    with contextlib.ExitStack() as stack:
+
+        def composed(*overrides):
+            if not GlobalHydra.instance().is_initialized():
+                register_schema()
+                register_component_groups()
+                register_resolvers()
+                stack.enter_context(initialize_config_module("stnkit.conf", version_base="1.3"))
             return compose("train", overrides=list(overrides))
 
-    composed.make_distribution = make_distribution
-    return composed
+        GlobalHydra.instance().clear()
+        composed.make_distribution = make_distribution
+        yield composed
 
 
 def test_the_default_experiment_is_the_affine_one(composed):
@@ -81,7 +88,7 @@ def test_an_enum_option_is_typed_and_takes_its_names(composed):
 def test_what_omegaconf_cannot_type_is_left_to_build(composed):
     config = composed("distortion=rts", "distortion.scale=[0.5,0.6,0.7]")
     node = OmegaConf.to_container(config.distortion, enum_to_str=True)
-    with pytest.raises(stnkit.errors.InputError, match=r"scale must be tuple\[float, float\]"):
+    with pytest.raises(stnkit.errors.InputError, match=r"scale: expected tuple\[float, float\]"):
         stnkit.build("distortion", node, image_shape=(1, 28, 28))
 
 
