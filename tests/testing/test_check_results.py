@@ -46,7 +46,7 @@ def test_a_component_may_be_given_in_any_form(component, label):
 
 def test_options_are_those_of_the_constructor():
     assert stnkit.testing.check("transform.affine", ndim=3).component == "transform.affine(ndim=3)"
-    # What is not built has one failure, and one line for all that could not be checked.
+    # A component that cannot be built has one failure, and one line for all other checks.
     with pytest.raises(stnkit.testing.ConformanceError, match=r"failed: construction \(it cannot be built"):
         stnkit.testing.check("transform.affine", ndim=5)
 
@@ -116,7 +116,7 @@ def test_an_expected_failure_passes_and_an_unexpected_pass_fails():
     assert "expected failure: identity (it moves by a hundredth)" in str(checked)
     with pytest.raises(stnkit.testing.ConformanceError, match=r"unexpected pass: identity .it was expected to fail"):
         stnkit.testing.check(transforms.Good, expected_failures=expected)
-    # What does not apply neither fails nor passes.
+    # A check that does not apply neither fails nor passes.
     assert stnkit.testing.check(transforms.Good, expected_failures={"linearity": "never"}).ok
 
 

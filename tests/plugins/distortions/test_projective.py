@@ -19,7 +19,7 @@ def drawn(n, **options):
 
 
 def moved_corners(matrix):
-    """Where the corners of the original are in the distorted image."""
+    """The corners of the original in the distorted image."""
     points = np.linalg.inv(matrix) @ np.concatenate([CORNERS, np.ones((4, 1))], axis=1).T
     return (points[:, :2] / points[:, 2:]).transpose(0, 2, 1)
 

@@ -6,7 +6,7 @@ import torch
 
 import stnkit
 
-# What rounding of the coordinates leaves beside the digit is less.
+# Rounding of the coordinates leaves less than this beside the digit.
 FAINT = 1e-3
 
 
@@ -18,7 +18,7 @@ def built(image_shape=(1, 28, 28), **options):
     return stnkit.build("distortion", "translated_cluttered", image_shape=image_shape, **options)
 
 
-def places(theta):
+def positions(theta):
     """(x, y) of the top left corner of the digit on the canvas, in pixels, from θ: p_in = (60/28) p_out + t."""
     return 16 - theta[:, [2, 5]].double() * 14
 
@@ -26,7 +26,7 @@ def places(theta):
 def on_canvas(images, theta):
     """The digits pasted pixel by pixel."""
     canvas = torch.zeros(*images.shape[:2], 60, 60)
-    for canvas_of_one, image, (x, y) in zip(canvas, images, places(theta).round().int().tolist(), strict=True):
+    for canvas_of_one, image, (x, y) in zip(canvas, images, positions(theta).round().int().tolist(), strict=True):
         canvas_of_one[:, y : y + 28, x : x + 28] = image
     return canvas
 
@@ -40,7 +40,7 @@ def test_without_clutter_the_digit_is_copied_to_its_place():
 
 
 def test_every_whole_place_is_as_likely_as_any_other():
-    at = places(built().sample(20_000, generator()))
+    at = positions(built().sample(20_000, generator()))
     torch.testing.assert_close(at, at.round(), atol=1e-4, rtol=0)
     for axis in at.round().long().T:
         counts = axis.bincount(minlength=33)

@@ -15,7 +15,7 @@ class Good(stnkit.Dataset):
 
     def split(self, name):
         if name not in SPLITS:
-            raise stnkit.errors.InputError(f"the splits are {SPLITS}, but {name!r} was asked for")
+            raise stnkit.errors.InputError(f"expected a split of {SPLITS}, got {name!r}")
         return self.drawn(torch.Generator().manual_seed(SPLITS.index(name)))
 
     def drawn(self, generator):

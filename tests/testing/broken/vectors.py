@@ -1,4 +1,4 @@
-"""What is broken in the same ways in a localizer and in a network: both make a vector of an image."""
+"""Defects that a localizer and a network can share: both map an image to a vector."""
 
 import math
 from typing import Any
