@@ -1,5 +1,6 @@
 """The wheel carries plugins/ and conf/, and works away from the checkout."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,18 @@ import pytest
 
 from tests.helpers import ROOT
 
+# One process for all commands: most of a process's time is the import of torch and Lightning.
+COMMANDS = """
+import json, sys, stnkit
+from stnkit.cli.main import main
+
+print(stnkit.__file__)
+for arguments in json.loads(sys.argv[1]):
+    print("$", *arguments)
+    if code := main(arguments):
+        sys.exit(code)
+"""
+
 
 def run(*command, **kwargs):
     result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False, **kwargs)
@@ -19,7 +32,9 @@ def run(*command, **kwargs):
 
 
 @pytest.mark.slow
-def test_a_built_wheel_works_in_a_clean_environment_from_another_directory(tmp_path):
+@pytest.mark.process
+@pytest.mark.training
+def test_a_wheel_works_in_a_clean_environment(tmp_path):
     source = tmp_path / "source"
     # A copy: a build leaves its folders beside the sources.
     tracked = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT).split("\0")
@@ -39,17 +54,19 @@ def test_a_built_wheel_works_in_a_clean_environment_from_another_directory(tmp_p
 
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    stnkit = [python, "-c", "from stnkit.cli.main import entry; entry()"]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    located = run(python, "-c", "import stnkit; print(stnkit.__file__)", cwd=elsewhere, env=environment)
-    assert Path(located.strip()).is_relative_to(tmp_path)
-    listed = run(*stnkit, "plugins", cwd=elsewhere, env=environment)
+    quick = ["network=paper_fcn", "localizer=fully_connected", "training.epochs=1", "training.progress=false"]
+    commands = [
+        ["plugins"],
+        ["plugins", "new", "transform", "swirl"],  # its templates are there too
+        ["train", *quick, "training=paper", *quick],
+        ["report", "runs", "--html", "page.html"],
+    ]
+    printed = run(python, "-c", COMMANDS, json.dumps(commands), cwd=elsewhere, env=environment)
+    located, listed, _, trained, _ = printed.split("\n$ ")
+    assert Path(located).is_relative_to(tmp_path)
     for path in (ROOT / "plugins").glob("*/*.py"):
         if path.name != "__init__.py":
             assert f"stnkit_plugins.{path.parent.name}.{path.stem}" in listed
-    # Its templates are there too.
-    run(*stnkit, "plugins", "new", "transform", "swirl", cwd=elsewhere, env=environment)
-    quick = ["network=paper_fcn", "localizer=fully_connected", "training.epochs=1", "training.progress=false"]
-    assert "test error" in run(*stnkit, "train", *quick, "training=paper", *quick, cwd=elsewhere, env=environment)
-    run(*stnkit, "report", "runs", "--html", "page.html", cwd=elsewhere, env=environment)
+    assert "test error" in trained
     assert (elsewhere / "page.html").read_text().count("data:image/png") > 5

@@ -53,7 +53,7 @@ def test_two_processes_end_where_one_does_also_in_a_sweep(stnkit_main, tmp_path)
 
 @pytest.mark.slow
 def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, stnkit_main, tmp_path):
-    long = [*RUN, "training.epochs=25"]
+    long = [*RUN, "training.epochs=12"]
     process = stnkit_process("train", *long, *TWO, "hydra.run.dir=run")
     while process.poll() is None:
         path = tmp_path / "run" / "metrics.json"
