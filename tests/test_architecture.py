@@ -172,6 +172,13 @@ def top_level_imports(path):
     return modules
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT / "stnkit")))
+def test_the_plugin_system_is_entered_by_its_facade(path):
+    if path.is_relative_to(ROOT / "stnkit" / "plugin_system"):
+        return
+    assert not [m for m in imports(path)[0] if m.startswith("stnkit.plugin_system.")]
+
+
 PRIVATE = {
     "torch": (r"torch\._(?!dynamo\b)\w+|from torch\._|torch\.utils\._|forward_ad\._", {"families/tracing.py"}),
     "hydra": (r"hydra\._internal", {"cli/hydra_internals.py"}),

@@ -8,9 +8,7 @@ import os
 
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins import SUBCOMMANDS
-from stnkit.plugin_system.commands import announced_commands
-from stnkit.plugin_system.discovery import installed_plugins
-from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system import KINDS, announced_commands, installed_plugins
 
 # Readline starts a new word at "=", so the answers must not repeat the text before it.
 _BASH = r"""

@@ -6,8 +6,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from stnkit.errors import StnkitError
-from stnkit.plugin_system.kinds import KINDS
-from stnkit.plugin_system.registry import plugin_registry, shadowed
+from stnkit.plugin_system import KINDS, plugin_registry, shadowed
 
 
 def sentence(error: BaseException) -> str:

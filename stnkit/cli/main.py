@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit.plugin_system.discovery import Source
+    from stnkit.plugin_system import Source
 
 # Command: its module, which has `main(arguments) -> exit code`, and one line of help.
 COMMANDS = {
@@ -87,13 +87,13 @@ def _program(command: str) -> Callable[[list[str]], int]:
     if command in COMMANDS:
         program: Callable[[list[str]], int] = importlib.import_module(COMMANDS[command][0]).main
         return program
-    from stnkit.plugin_system.commands import command_named
+    from stnkit.plugin_system import command_named
 
     return command_named(command).run
 
 
 def _announced() -> "dict[str, list[Source]]":
-    from stnkit.plugin_system.commands import announced_commands
+    from stnkit.plugin_system import announced_commands
 
     return {command: sources for command, sources in announced_commands().items() if command not in COMMANDS}
 

@@ -21,8 +21,7 @@ from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.schema import register_schema
-from stnkit.plugin_system.hydra_configs import check_not_shadowed, register_component_groups
-from stnkit.plugin_system.registry import PluginWarning
+from stnkit.plugin_system import PluginWarning, check_not_shadowed, register_component_groups
 
 # At import: a launcher's worker imports this module and resolves its config before it calls anything here.
 directories.register_resolvers()

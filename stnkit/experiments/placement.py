@@ -13,7 +13,7 @@ from stnkit.insertion.find import find_transformers
 from stnkit.insertion.insert import insert_transformers
 from stnkit.insertion.points import INPUT, submodule_name
 from stnkit.networks import Network
-from stnkit.plugin_system.building import build
+from stnkit.plugin_system import build
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 

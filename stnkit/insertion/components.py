@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stnkit.errors import InputError, StnkitError
-from stnkit.plugin_system.building import build
+from stnkit.plugin_system import build
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 COMPONENTS = ("transform", "localizer", "sampler")

@@ -1,38 +1,59 @@
 """The plugin system: kinds, components, the registry of installed plugins, and `build`.
 
-Its names are imported when they are first used, so that `stnkit --help` imports neither torch nor Hydra.
+The façade for the rest of stnkit. Its names are imported when they are first used, so that `stnkit --help` imports
+neither torch nor Hydra.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit.plugin_system.building import build
+    from stnkit.plugin_system.building import build, construct
+    from stnkit.plugin_system.commands import announced_commands, command_named
     from stnkit.plugin_system.components import Command, Component
+    from stnkit.plugin_system.discovery import Source, installed_plugins
+    from stnkit.plugin_system.docstrings import description, parameter_lines
     from stnkit.plugin_system.hookspecs import hookimpl
+    from stnkit.plugin_system.hydra_configs import check_not_shadowed, component_node, register_component_groups
     from stnkit.plugin_system.kinds import KINDS, Kind, kind_named, kind_of
-    from stnkit.plugin_system.options import Option, options_of
-    from stnkit.plugin_system.registry import PluginWarning, Registered, Registry, plugin_registry
+    from stnkit.plugin_system.options import REQUIRED, Option, options_of, validate_options
+    from stnkit.plugin_system.registry import Broken, PluginWarning, Registered, Registry, plugin_registry, shadowed
 
 _MODULES = {
+    "Broken": "registry",
     "Command": "components",
     "Component": "components",
     "KINDS": "kinds",
     "Kind": "kinds",
     "Option": "options",
     "PluginWarning": "registry",
+    "REQUIRED": "options",
     "Registered": "registry",
     "Registry": "registry",
+    "Source": "discovery",
+    "announced_commands": "commands",
     "build": "building",
+    "check_not_shadowed": "hydra_configs",
+    "command_named": "commands",
+    "component_node": "hydra_configs",
+    "construct": "building",
+    "description": "docstrings",
     "hookimpl": "hookspecs",
+    "installed_plugins": "discovery",
     "kind_named": "kinds",
     "kind_of": "kinds",
     "options_of": "options",
+    "parameter_lines": "docstrings",
     "plugin_registry": "registry",
+    "register_component_groups": "hydra_configs",
+    "shadowed": "registry",
+    "validate_options": "options",
 }
 
 __all__ = [
     "KINDS",
+    "REQUIRED",
+    "Broken",
     "Command",
     "Component",
     "Kind",
@@ -40,12 +61,24 @@ __all__ = [
     "PluginWarning",
     "Registered",
     "Registry",
+    "Source",
+    "announced_commands",
     "build",
+    "check_not_shadowed",
+    "command_named",
+    "component_node",
+    "construct",
+    "description",
     "hookimpl",
+    "installed_plugins",
     "kind_named",
     "kind_of",
     "options_of",
+    "parameter_lines",
     "plugin_registry",
+    "register_component_groups",
+    "shadowed",
+    "validate_options",
 ]
 
 

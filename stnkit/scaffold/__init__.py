@@ -8,8 +8,7 @@ from pathlib import Path
 from string import Template
 
 from stnkit.errors import InputError
-from stnkit.plugin_system.kinds import kind_named
-from stnkit.plugin_system.registry import plugin_registry
+from stnkit.plugin_system import kind_named, plugin_registry
 
 # YAML and Hydra read these as values other than strings: `transform=null` would select nothing.
 NOT_NAMES = ("null", "true", "false", "nan", "inf")

@@ -7,11 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stnkit.errors import DataError, InputError, one_line
-from stnkit.plugin_system.building import construct
-from stnkit.plugin_system.components import Component
-from stnkit.plugin_system.kinds import KINDS, Kind, kind_named, kind_of
-from stnkit.plugin_system.options import options_of
-from stnkit.plugin_system.registry import plugin_registry
+from stnkit.plugin_system import KINDS, Component, Kind, construct, kind_named, kind_of, options_of, plugin_registry
 from stnkit.testing.assertions import NotApplicable
 
 # Typical shapes of images: a component may refuse some of them, not all.

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stnkit.plugin_system.components import Component
-from stnkit.plugin_system.options import REQUIRED, options_of, validate_options
+from stnkit.plugin_system import REQUIRED, Component, options_of, validate_options
 from stnkit.testing.assertions import NotApplicable, close, require
 from stnkit.testing.component_under_test import ComponentUnderTest, NotBuilt
 
@@ -98,7 +97,7 @@ def _configured(component: Component, chosen: Mapping[str, Any]) -> dict[str, An
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf
 
-    from stnkit.plugin_system.hydra_configs import component_node
+    from stnkit.plugin_system import component_node
 
     kind = component.kind.name
     config = OmegaConf.create({kind: component_node(component)})

@@ -13,9 +13,7 @@ from stnkit import testing
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
-from stnkit.plugin_system.kinds import KINDS
-from stnkit.plugin_system.options import validate_options
-from stnkit.plugin_system.registry import plugin_registry
+from stnkit.plugin_system import KINDS, plugin_registry, validate_options
 from stnkit.testing import CheckResults
 
 FAILURE = 1

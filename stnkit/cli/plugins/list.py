@@ -8,8 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stnkit.cli.parser import Parser
-from stnkit.plugin_system.kinds import KINDS, kind_named
-from stnkit.plugin_system.registry import Broken, Registered, Registry, plugin_registry
+from stnkit.plugin_system import KINDS, Broken, Registered, Registry, kind_named, plugin_registry
 
 # Width of a terminal, in characters, from which the whole provenance fits beside the summary.
 WIDE = 160

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from stnkit.cli.parser import Parser
-from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system import KINDS
 from stnkit.scaffold import write_package
 
 

@@ -9,10 +9,17 @@ import typing
 from typing import Any
 
 from stnkit.cli.parser import Parser
-from stnkit.plugin_system.docstrings import description, parameter_lines
-from stnkit.plugin_system.kinds import KINDS, kind_named
-from stnkit.plugin_system.options import REQUIRED, Option, options_of
-from stnkit.plugin_system.registry import Registered, plugin_registry
+from stnkit.plugin_system import (
+    KINDS,
+    REQUIRED,
+    Option,
+    Registered,
+    description,
+    kind_named,
+    options_of,
+    parameter_lines,
+    plugin_registry,
+)
 
 FAILURE = 1
 

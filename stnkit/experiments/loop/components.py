@@ -11,7 +11,7 @@ from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.placement import TransformedNetwork, build_network
 from stnkit.experiments.schema import TrainingConfig
-from stnkit.plugin_system.building import build
+from stnkit.plugin_system import build
 
 
 @dataclass(frozen=True)

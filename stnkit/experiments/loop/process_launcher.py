@@ -147,7 +147,7 @@ def _run_as_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> 
 
 
 def _warn_once(rank: int) -> None:
-    from stnkit.plugin_system.registry import PluginWarning
+    from stnkit.plugin_system import PluginWarning
 
     warnings.formatwarning = _one_line
     # The parent has shown the warnings about plugins, and the first process shows all others.

@@ -19,7 +19,7 @@ from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.run_directory.checkpoints import last_checkpoint
 from stnkit.experiments.run_directory.record import RunRecord
 from stnkit.experiments.schema import Logger, TrainingConfig
-from stnkit.plugin_system.registry import plugin_registry
+from stnkit.plugin_system import plugin_registry
 
 
 def make_trainer(

@@ -6,7 +6,7 @@ from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.experiments.run_directory.job_identity import RUN_CONTROL
-from stnkit.plugin_system.kinds import KINDS
+from stnkit.plugin_system import KINDS
 
 # Keys that do not change the result of a run, and the seed, over which a cell takes its mean.
 CONTROL = frozenset((*RUN_CONTROL, "seed"))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from stnkit.plugin_system.options import options_of
+from stnkit.plugin_system import options_of
 from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 from stnkit.testing.assertions import FLOAT64, NotApplicable, close
