@@ -1,4 +1,4 @@
-"""The one coordinate convention, and the only place where a width or height stands next to a coordinate.
+"""The one coordinate convention, and the only module in which a width or height meets a coordinate.
 
 Normalized coordinates are x before y (before z), and [-1, 1] spans the outer edges of the image: pixel i of W
 has its center at (2i + 1)/W − 1, and its index is ((x + 1)·W − 1)/2. (PyTorch calls this `align_corners=False`.)

@@ -9,7 +9,7 @@ class StnkitError(Exception):
 
 
 class InputError(StnkitError, ValueError):
-    """An argument, an option or a configuration is not what it has to be."""
+    """An argument, an option or a configuration is not of the expected form."""
 
 
 class PluginError(StnkitError):

@@ -13,13 +13,13 @@ def description(cls: type) -> str:
     Args:
         cls: a class; one without a docstring of its own is described by nothing, not by its base.
     """
-    kept: list[str] = []
+    lines: list[str] = []
     section = ""
     for line in inspect.cleandoc(cls.__doc__ or "").splitlines():
         section = _section_at(line, section)
         if section != "Args":
-            kept.append(line)
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip()
+            lines.append(line)
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def parameter_lines(cls: type) -> dict[str, str]:

@@ -54,12 +54,12 @@ def check_not_shadowed(choices: Mapping[str, Any], search_paths: Iterable[tuple[
         choices: which config was chosen in each group.
         search_paths: each with whose it is.
     """
-    places = list(search_paths)
+    folders = list(search_paths)
     for kind in KINDS:
         name = choices.get(kind)
         if isinstance(name, str) and plugin_registry().providers(kind, name):
-            plugin_registry().component(kind, name)  # says it of the places that it knows
-            for path, whose in places:
+            plugin_registry().component(kind, name)  # raises for the folders that it knows
+            for path, whose in folders:
                 if file := file_in(path, kind, name):
                     raise PluginError(shadowed(kind, name, file, whose))
 
@@ -111,5 +111,5 @@ def _choices(annotation: Any) -> Any:
     """`Enum | str` is Enum: the string is for calls from Python."""
     members = members_of(annotation)
     if any(isinstance(m, type) and issubclass(m, enum.Enum) for m in members):
-        return typing.Union[tuple(m for m in members if m is not str)]  # noqa: UP007 made of parts
+        return typing.Union[tuple(m for m in members if m is not str)]  # noqa: UP007 built at run time
     return annotation

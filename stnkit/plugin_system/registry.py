@@ -158,10 +158,10 @@ class Registry:
 
     def add_conflicts(self) -> list[str]:
         """Find the names that two provide, or a YAML file has too; returns one sentence for each."""
-        places = [(APPLICATION, "stnkit"), *((path, str(source)) for path, source in self.search_paths)]
+        folders = [(APPLICATION, "stnkit"), *((path, str(source)) for path, source in self.search_paths)]
         for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in self.registered):
             providers = self.providers(kind, name)
-            files = [(file, whose) for path, whose in places if (file := file_in(path, kind, name))]
+            files = [(file, whose) for path, whose in folders if (file := file_in(path, kind, name))]
             if len(providers) > 1:
                 listed = " and ".join(str(entry.source) for entry in providers)
                 reason = f"{kind} {name!r} is provided twice, by {listed}: uninstall or block one of them"

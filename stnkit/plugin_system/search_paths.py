@@ -45,5 +45,5 @@ def file_in(path: str, group: str, name: str) -> str | None:
 
 
 def _folder(path: str) -> Traversable:
-    scheme, _, place = path.partition("://")
-    return Path(place) if scheme == "file" else importlib.resources.files(place.replace("/", "."))
+    scheme, _, location = path.partition("://")
+    return Path(location) if scheme == "file" else importlib.resources.files(location.replace("/", "."))
