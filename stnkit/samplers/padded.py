@@ -101,7 +101,7 @@ class PaddedSampler(Sampler):
         """
         padding = self.sample_padding.value
         if self.sample_padding is not Padding.zeros:
-            # With zeros torch masks points that are not finite; elsewhere its backward pass would write out of bounds.
+            # Only with zeros does torch mask points that are not finite.
             grid = coordinates.finite(grid)
         if self.sample_padding is Padding.circular:
             extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)
