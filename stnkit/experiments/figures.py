@@ -15,6 +15,8 @@ from stnkit.experiments.grid_lines import grid_lines
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.transformer import SpatialTransformer
 
+GAP = 3  # pixels between two images of a row
+
 
 def transformer_inputs(network: TransformedNetwork, images: Tensor) -> dict[str, tuple[SpatialTransformer, Tensor]]:
     """Every transformer of two dimensions by its insertion point, with its input in a forward pass of the images.
@@ -53,25 +55,31 @@ def draw_before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]],
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it reports its font cache
     mpl.use("agg")
     from matplotlib import pyplot as plt
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Rectangle
 
     columns = max(len(images) for _, images in seen.values())
     rows = 2 * len(seen)
-    figure, axes = plt.subplots(rows, columns, figsize=(1.1 * columns + 0.5, 1.2 * rows + 0.2), squeeze=False)
-    for pair, (point, (transformer, images)) in zip(axes.reshape(-1, 2, columns), seen.items(), strict=True):
+    # One axes for a row: an axes costs as much to make as ten images to draw.
+    figure, axes = plt.subplots(rows, figsize=(1.1 * columns + 0.5, 1.2 * rows + 0.2))
+    for pair, (point, (transformer, images)) in zip(axes.reshape(-1, 2), seen.items(), strict=True):
         with torch.no_grad():
             theta = transformer.localize(images)
             warped = transformer.warp(images, theta)
             lines = coordinates.to_pixels(grid_lines(transformer.family, theta).cpu(), images.shape[2:])
-        for row, shown in zip(pair, _drawn(images, warped), strict=True):
-            for axis, picture in zip(row, shown, strict=True):
-                axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
-                axis.set(xticks=[], yticks=[])
-        for axis, line in zip(pair[0], lines, strict=True):
-            axis.plot(*line.movedim(-1, 0).numpy(), color="tab:orange", linewidth=0.6)
-            axis.set(xlim=(-0.5, images.shape[3] - 0.5), ylim=(images.shape[2] - 0.5, -0.5))
+        for axis, shown in zip(pair, _drawn(images, warped), strict=True):
+            axis.imshow(_side_by_side(shown), cmap="gray", vmin=0, vmax=1)
+            axis.set(xticks=[], yticks=[])
+            axis.spines[:].set_visible(False)
+        height, width = images.shape[2:]
+        for i, line in enumerate(lines.numpy()):
+            left = i * (width + GAP) - 0.5
+            drawn = LineCollection(np.add(line.swapaxes(0, 1), (left + 0.5, 0)), colors="tab:orange", linewidths=0.6)
+            pair[0].add_collection(drawn, autolim=False)
+            drawn.set_clip_path(Rectangle((left, -0.5), width, height, transform=pair[0].transData))
         named = f"\n{point}" if len(seen) > 1 else ""
-        pair[0, 0].set_ylabel(f"before{named}")
-        pair[1, 0].set_ylabel(f"after{named}")
+        pair[0].set_ylabel(f"before{named}")
+        pair[1].set_ylabel(f"after{named}")
     figure.tight_layout(pad=0.3)
     figure.savefig(path, dpi=130)
     plt.close(figure)
@@ -88,6 +96,12 @@ def drawable(images: Tensor) -> np.ndarray:
     if shown.shape[1] not in (1, 3):
         shown = shown.mean(dim=1, keepdim=True)
     return shown.movedim(1, -1).squeeze(-1).numpy()
+
+
+def _side_by_side(images: np.ndarray) -> np.ndarray:
+    """Images (B, H, W) or (B, H, W, 3) as one of B columns, with white gaps of GAP pixels."""
+    gap = [(0, 0), (0, 0), (0, GAP), *[(0, 0)] * (images.ndim - 3)]
+    return np.concatenate(np.pad(images, gap, constant_values=1.0), axis=1)[:, :-GAP]
 
 
 def _drawn(before: Tensor, after: Tensor) -> tuple[np.ndarray, np.ndarray]:
