@@ -42,13 +42,17 @@ def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
     return contextlib.nullcontext()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # no operation, and cannot be traced
 def products_are_narrowed() -> bool:
     """True if a setting lets float32 products be rounded to TF32 or bfloat16: by ¼ pixel at 1024."""
     try:
         return torch.get_float32_matmul_precision() != "highest"
     except RuntimeError:
         return True  # the newer settings are per backend, and this query raises under them
+
+
+# No operation, and it cannot be traced. torch.compiler.assume_constant_result sets this mark too, but imports all of
+# torch._dynamo for it: two seconds of every process.
+products_are_narrowed._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
