@@ -265,17 +265,6 @@ def test_bad_options_are_refused_in_one_sentence(options, message):
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(("shape", "dtype"), [((3, 127), None), ((3, 129), None), ((128,), None), ((3, 128), int)])
-def test_a_theta_of_the_wrong_shape_or_type_is_refused(shape, dtype):
-    family = bspline()
-    theta = torch.zeros(shape, dtype=dtype)
-    with pytest.raises(stnkit.errors.InputError, match="BSpline: expected "):
-        family.grid(theta, (4, 4))
-    with pytest.raises(stnkit.errors.InputError, match="BSpline: expected "):
-        family(theta, torch.zeros(1, 1, 2))
-
-
-@pytest.mark.no_jaxtyping
 def test_it_does_not_compose():
     family = bspline()
     with pytest.raises(stnkit.errors.DoesNotComposeError, match="BSpline does not compose"):
