@@ -1,6 +1,8 @@
 """scikit-learn's embedded handwritten digits."""
 
+import functools
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,14 +35,19 @@ class Digits(stnkit.Dataset):
     def split(self, name: str) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
         if name not in _SPLITS:
             raise stnkit.errors.InputError(f"expected a split of {', '.join(_SPLITS)}, got {name!r}")
-        from sklearn.datasets import load_digits  # takes a second, and only this dataset needs it
-
-        loaded = load_digits()
+        loaded = _loaded()
         order = torch.randperm(len(loaded.target), generator=torch.Generator().manual_seed(0))[_SPLITS[name]]
         small = torch.from_numpy(loaded.images).float()[order, None] * (255 / 16)
         large = F.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False)
         images = F.pad(large.clamp(0, 255).round().to(torch.uint8), (4, 4, 4, 4))
         return images, torch.from_numpy(loaded.target).long()[order]
+
+
+@functools.cache
+def _loaded() -> Any:
+    from sklearn.datasets import load_digits  # takes a second, and only this dataset needs it
+
+    return load_digits()
 
 
 @stnkit.hookimpl
