@@ -58,7 +58,7 @@ def strings(path):
     ]
 
 
-def test_every_plugin_file_has_its_entry_point_and_every_entry_point_its_file():
+def test_plugin_files_and_entry_points_match_one_to_one():
     entry_points = PROJECT["project"]["entry-points"]["stnkit"]
     files = {f"{p.parent.name[:-1]}.{p.stem}": f"stnkit_plugins.{p.parent.name}.{p.stem}" for p in PLUGIN_FILES}
     assert entry_points == files
@@ -223,6 +223,16 @@ def test_helpers_are_in_helpers_and_fixtures_in_conftest():
         assert not taken & {"install", "stnkit_main", "stnkit_process", "make_distribution"}, path
 
 
+def test_names_of_tests_fit_into_60_characters():
+    names = [
+        (path.name, node.name)
+        for path in (ROOT / "tests").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+    assert not [name for name in names if len(name[1]) > 60]
+
+
 @pytest.mark.parametrize("path", [*CORE_FILES, *EXPERIMENT_FILES], ids=lambda p: str(p.relative_to(ROOT / "stnkit")))
 def test_no_string_outside_of_the_plugins_names_a_component(path):
     attributes = {*dir(stnkit.MatrixFamily), *stnkit.MatrixFamily.abstract_attributes}
@@ -230,7 +240,7 @@ def test_no_string_outside_of_the_plugins_names_a_component(path):
     assert not set(strings(path)) & names
 
 
-def test_the_packages_of_the_wheel_are_the_folders_of_the_repository():
+def test_the_packages_of_the_wheel_are_the_folders_with_code():
     def packages(folder, name):
         inside = [
             p.parent.relative_to(ROOT / folder)

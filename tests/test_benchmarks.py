@@ -54,7 +54,7 @@ def test_a_ratio_is_that_of_neighbors_and_not_of_medians_of_all():
     assert theirs.holds
 
 
-def test_a_contender_that_made_fewer_images_is_taken_to_make_all_in_proportion():
+def test_a_contender_of_fewer_images_is_scaled_to_all_images():
     fewer = DRIFTING | {"theirs": contender([[0.003], [0.003]], [[0.001], [0.001]], images=10)}
     theirs = only(case(fewer))
     assert theirs.ratio == pytest.approx(30)
@@ -86,7 +86,7 @@ def test_a_target_is_open_where_turns_are_on_both_sides_of_it(least, is_open):
     assert only(case(turns)).is_open is is_open
 
 
-def test_the_page_names_what_is_missing_what_differs_and_why_a_target_is_missed():
+def test_the_page_names_missing_peers_differences_and_causes():
     from results import page
 
     measured = DRIFTING | {
@@ -135,13 +135,13 @@ def test_works_of_one_group_share_a_table_without_their_bases():
     assert "| alone |" not in text
 
 
-def test_a_target_that_holds_leaves_no_section_about_what_is_short():
+def test_a_target_that_holds_is_not_listed_as_missed():
     from results import page
 
     assert "short of its target" not in page(run(case(DRIFTING)), [])
 
 
-def test_on_a_gpu_a_cell_tells_images_per_second_and_the_share_of_a_copy():
+def test_a_gpu_cell_shows_throughput_and_the_share_of_a_copy():
     on_gpu = case(DRIFTING, device="cuda", bytes_moved=10**6, copy_bandwidth=10**9)
     cell = only(on_gpu, "ours").cell()
     assert "50,000 images/s" in cell  # 100 in 2 ms

@@ -173,7 +173,7 @@ def test_a_result_of_the_author_is_bounded_and_its_shape_checked():
         wrong.grid(torch.zeros(3, 2), (4, 5))
 
 
-def test_forward_gets_checked_arguments_in_one_dtype_without_autocast():
+def test_forward_gets_valid_inputs_of_one_dtype_and_no_autocast():
     seen = []
 
     class Noting(Shift):

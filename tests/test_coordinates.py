@@ -11,7 +11,7 @@ from stnkit import coordinates
 sizes = st.lists(st.integers(1, 9), min_size=2, max_size=3)
 
 
-def test_pixel_centers_are_those_of_torch_without_aligned_corners():
+def test_pixel_centers_match_torch_without_aligned_corners():
     identity = torch.eye(2, 3, dtype=torch.float64)[None]
     expected = F.affine_grid(identity, [1, 1, 5, 8], align_corners=False)[0]
     torch.testing.assert_close(coordinates.lattice((5, 8), dtype=torch.float64), expected)
@@ -64,5 +64,5 @@ def test_a_size_that_is_none_is_refused_with_what_was_given(size):
 
 @pytest.mark.no_jaxtyping
 def test_points_and_size_of_different_dimensions_are_refused():
-    with pytest.raises(stnkit.errors.InputError, match="expected points of 2 coordinates.*got 3"):
+    with pytest.raises(stnkit.errors.InputError, match=r"expected points of 2 coordinates.*got 3"):
         coordinates.to_pixels(torch.zeros(2, 3), (4, 4))

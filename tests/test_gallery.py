@@ -60,7 +60,7 @@ def test_it_refuses_a_name_that_it_cannot_draw(gallery, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("name", built_in("transform"))
-def test_a_family_has_a_section_a_picture_and_an_example_that_can_be_built(name):
+def test_a_family_has_a_section_picture_and_buildable_example(name):
     assert f"![{name}](images/families/{name}.png)" in SECTIONS[name]
     assert_shows_something(DOCS / "images" / "families" / f"{name}.png")
     (example,) = re.findall(r"`(transform=[^`]+)`", SECTIONS[name])

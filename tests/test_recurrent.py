@@ -70,7 +70,7 @@ def test_theta_is_the_product_of_the_matrices_of_all_steps(transform):
     torch.testing.assert_close(model.family.matrix(theta)[0], product, atol=1e-12, rtol=0)
 
 
-def test_each_look_sees_the_image_as_warped_so_far_and_the_output_is_read_from_the_image_itself():
+def test_each_look_composes_theta_and_reads_the_original_image():
     localizer = Fixed()
     model = transformer("affine", localizer, recurrent=3, out_size=(7, 9))
     with torch.no_grad():

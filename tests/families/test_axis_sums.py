@@ -40,7 +40,7 @@ def test_it_is_the_product_with_every_pixel_center(either_way, size, n_rows):
 
 
 @pytest.mark.parametrize("size", SIZES, ids=str)
-def test_what_is_said_of_the_layout_of_the_gradient_changes_neither_sum_nor_gradient(either_way, size):
+def test_planar_gradient_changes_neither_sum_nor_gradient(either_way, size):
     rows = random_rows(size).requires_grad_()
     sums = [axis_sum(rows, size, planar_gradient=planar) for planar in (False, True)]
     assert torch.equal(*sums)
@@ -104,7 +104,7 @@ def test_an_empty_batch_has_an_empty_grid(either_way, size):
 
 # torch warns of itself when forward mode is first used.
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
-def test_what_is_first_made_without_real_tensors_or_under_a_transform_is_not_kept(either_way):
+def test_fake_and_transformed_tensors_are_not_cached(either_way):
     size, rows = (3, 11), random_rows((3, 11))
     with FakeTensorMode(allow_non_fake_inputs=True):
         assert summed(rows, size).shape == (3, 2, *size)

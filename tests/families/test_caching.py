@@ -43,7 +43,7 @@ def test_what_is_given_by_name_counts():
     assert calls == [3, 4]
 
 
-def test_it_stays_within_its_bound_and_what_is_too_large_is_made_each_time(monkeypatch):
+def test_it_stays_within_its_bound_and_caches_nothing_larger(monkeypatch):
     monkeypatch.setattr(caching, "FUNCTION_CACHE_BYTES", 3 * 4000)
     zeros, calls = counted()
     for n in (1000, 999, 998, 997, 10**6):
@@ -55,7 +55,7 @@ def test_it_stays_within_its_bound_and_what_is_too_large_is_made_each_time(monke
     assert calls[5:] == [1000, 10**6]
 
 
-def test_a_caller_without_gradient_or_in_inference_mode_leaves_what_a_later_one_can_train_with():
+def test_values_cached_in_inference_mode_allow_training():
     zeros, _ = counted()
     with torch.inference_mode():
         zeros(3)

@@ -53,7 +53,7 @@ def test_reflections_say_how_the_basis_is_seen_in_a_mirror(points):
             torch.testing.assert_close(functions(at * mirror), signs * functions(at)[:, order], atol=1e-12, rtol=0)
 
 
-def test_a_grid_whose_basis_fits_into_memory_on_one_corner_only_is_made_from_that():
+def test_a_basis_too_large_to_cache_is_cached_on_one_corner():
     family = stnkit.build("transform", "tps")
     theta, size = random_theta(family, batch=5), (8, 8)
     whole = 19 * 8 * 64
@@ -80,7 +80,7 @@ def test_vmap_over_theta_goes_through_the_mirrored_product(mirroring):
     torch.testing.assert_close(one_by_one, family.grid(theta, (6, 5)))
 
 
-def test_a_large_grid_for_one_image_keeps_the_corner_of_its_basis_only():
+def test_a_large_grid_for_one_image_caches_only_the_corner():
     family = stnkit.build("transform", "tps", control_points=[8, 8])
     size = (256, 256)
     family.grid(family.identity()[None].float(), size)

@@ -108,7 +108,7 @@ SPLINES = [([4, 4], 0.15), ([8, 8], 0.05)]
 
 @pytest.mark.parametrize(("shape", "spread"), SPLINES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-def test_round_trip_of_an_unfolded_spline_at_random_and_at_control_points(shape, spread, dtype, tolerance):
+def test_inverse_undoes_forward_of_an_unfolded_spline(shape, spread, dtype, tolerance):
     family = stnkit.build("transform", "tps", control_points=shape)
     theta = unfolded(family, spread).to(dtype)
     points = torch.cat([rand(200, 2), family.control_points])[None].to(dtype)
@@ -156,7 +156,7 @@ def test_points_that_are_done_are_not_evaluated_again():
     assert counter.points <= 900 + 8 * 100
 
 
-def test_a_folded_spline_loses_hardly_a_point_and_gives_no_wrong_one():
+def test_a_folded_spline_loses_few_points_and_gets_none_wrong():
     family = stnkit.build("transform", "tps")
     theta = family.identity() + 0.7 * rand(5, 32)
     assert (smallest_determinant(family, theta) < 0).all()
@@ -189,7 +189,7 @@ def test_nan_where_there_is_no_solution_and_no_wrong_answers():
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_points_and_theta_that_are_not_finite_give_nan_and_spoil_nothing_else(value):
+def test_nonfinite_points_and_theta_give_nan_and_harm_no_other(value):
     family = stnkit.build("transform", "tps")
     theta = unfolded(family, 0.1, n=2)
     points = rand(2, 20, 2)
@@ -236,7 +236,7 @@ def test_gradient_is_that_of_the_implicit_function():
     assert torch.autograd.gradcheck(spline.inverse, (theta, shared))
 
 
-def test_gradient_is_finite_where_nothing_was_found_and_where_the_map_folds():
+def test_gradient_is_finite_at_folds_and_without_a_solution():
     family = Power()
     theta = torch.tensor([[2.0]], dtype=torch.float64, requires_grad=True)
     source = torch.tensor([[[-0.5, 0.0], [0.0, 0.3], [0.5, 0.3]]], dtype=torch.float64, requires_grad=True)

@@ -22,7 +22,7 @@ def points_of(*pairs, dtype=torch.float64):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_on_and_behind_the_horizon_points_are_outside_of_the_image(dtype):
+def test_points_on_and_behind_the_horizon_are_outside(dtype):
     family, theta = projective(TILTED, dtype=dtype)
     source = family(theta, points_of((0.5, 0.0), (0.5, -0.2), (0.7, 0.3), (1.0, 1.0), dtype=dtype))
     assert (source.abs() == OUTSIDE).all()
@@ -47,7 +47,7 @@ def test_gradients_are_finite_all_the_way_to_the_horizon(dtype):
 
 
 @pytest.mark.parametrize("value", [1e10, 1e20, 1e30, 3e38])
-def test_gradients_of_enormous_numerators_at_the_horizon_are_finite(value):
+def test_gradients_of_huge_numerators_at_the_horizon_are_finite(value):
     family, theta = projective([value, value, value, -value, value, value, -1.0, 0.0], dtype=torch.float32)
     theta.requires_grad_()
     near = 1 - 2.0**-19  # w is 1.9e-6
@@ -70,7 +70,7 @@ def test_what_is_visible_is_right_for_large_theta():
     assert (family.grid(theta, (4, 8))[0][~front] == OUTSIDE).all()
 
 
-def test_the_visible_gradient_does_not_change_when_others_are_behind():
+def test_points_behind_the_horizon_do_not_change_the_gradient():
     family, theta = projective(TILTED)
     theta.requires_grad_()
     visible, hidden = points_of((-0.4, 0.3), (0.2, 0.1)), points_of((0.9, 0.3), (0.5, 0.0))
@@ -116,7 +116,7 @@ def test_inverse_of_points_on_the_image_of_infinity_is_nan():
         ("projective", [1e200, 0.0, 0.0, 0.0, 1e-200, 0.0, 0.0, 0.0]),
     ],
 )
-def test_inverse_of_a_singular_matrix_is_nan_or_unreachable_with_finite_gradients(name, row):
+def test_inverse_of_a_singular_matrix_has_finite_gradients(name, row):
     family = stnkit.build("transform", name)
     theta = torch.stack([torch.tensor(row, dtype=torch.float64), family.identity()]).requires_grad_()
     points = points_of((0.3, -0.2), (0.7, 0.9))
@@ -139,7 +139,7 @@ def test_composition_keeps_the_side_of_the_horizon():
     assert (family(composed, points) - family(theta, first))[both].abs().max() < 1e-9
 
 
-def test_a_composition_that_puts_the_center_behind_the_horizon_is_nan_with_finite_gradients():
+def test_a_composition_with_the_center_behind_the_horizon_is_nan():
     family, theta = projective(TILTED, TILTED, TILTED)
     # The center goes to x = 0.75, 0.5 and 0.25; the horizon is at 0.5.
     shift = family.identity().repeat(3, 1)
@@ -155,7 +155,7 @@ def test_a_composition_that_puts_the_center_behind_the_horizon_is_nan_with_finit
 
 @pytest.mark.parametrize("name", ["projective", "homography4"])
 @pytest.mark.parametrize("grad", [False, True])
-def test_a_grid_that_needs_no_guard_is_the_same_beside_one_that_does(name, grad):
+def test_a_guarded_grid_does_not_change_the_others_of_its_batch(name, grad):
     family = stnkit.build("transform", name)
     generator = torch.Generator().manual_seed(0)
     near = family.identity() + 0.1 * torch.randn(4, 8, generator=generator, dtype=torch.float64)
@@ -202,7 +202,7 @@ def test_the_gradient_of_mapped_grids_is_that_of_the_batch():
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("behind", [False, True])
-def test_forward_and_second_derivatives_of_grids_agree_with_finite_differences(behind):
+def test_forward_mode_and_second_derivatives_pass_gradcheck(behind):
     family, tilted = projective(TILTED)
     theta = family.identity()[None] + 0.05 if not behind else tilted
     theta = theta.clone().requires_grad_()
@@ -211,7 +211,7 @@ def test_forward_and_second_derivatives_of_grids_agree_with_finite_differences(b
 
 
 @pytest.mark.no_jaxtyping
-def test_what_is_traced_does_not_depend_on_the_values_that_it_was_traced_with():
+def test_a_trace_does_not_depend_on_its_example_values():
     family, far = projective(TILTED, dtype=torch.float32)
     near = family.identity()[None].float()
     graph = torch.fx.experimental.proxy_tensor.make_fx(lambda theta: family.grid(theta, (4, 8)))(near)

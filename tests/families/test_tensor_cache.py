@@ -61,7 +61,7 @@ def test_threads_that_share_it_get_what_they_asked_for():
 # torch warns of itself when forward mode is first used.
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 @pytest.mark.parametrize("name", ["tps", "bspline", "piecewise_affine", "displacement"])
-def test_a_family_that_was_first_used_under_a_transform_or_without_real_tensors_is_as_good_as_new(name):
+def test_fake_and_transformed_tensors_affect_no_later_call(name):
     family, fresh = stnkit.build("transform", name), stnkit.build("transform", name)
     theta = family.identity()[None] + 0.01
 

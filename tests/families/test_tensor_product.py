@@ -57,5 +57,5 @@ def test_an_empty_batch_gives_an_empty_grid(counts, size):
     )
 
 
-def test_coordinates_lie_together_so_that_a_gradient_comes_back_without_a_copy():
+def test_the_displaced_lattice_is_contiguous():
     assert stnkit.families.displaced_lattice(random_displacements((4, 5)), (7, 3), powers).is_contiguous()

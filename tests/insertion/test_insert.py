@@ -102,7 +102,7 @@ def test_modes_statistics_and_random_state_are_left_alone(network):
     assert all(parameter.grad is None for parameter in network.parameters())
 
 
-def test_a_dropout_that_is_always_on_takes_no_numbers_from_the_user():
+def test_the_probing_pass_leaves_the_random_state_alone():
     class Noisy(nn.Module):
         def __init__(self):
             super().__init__()
@@ -146,7 +146,7 @@ def test_under_autocast_the_weights_stay_wide(network):
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
-def test_transformers_that_were_inserted_in_inference_mode_can_be_trained(network):
+def test_transformers_inserted_in_inference_mode_can_be_trained(network):
     with torch.inference_mode():
         stnkit.insert_transformers(network, POINTS, torch.rand(IMAGE))
     network(torch.rand(IMAGE)).sum().backward()
@@ -202,7 +202,7 @@ def test_gradients_reach_every_localizer(moved):
         assert all(p.grad is not None and bool(p.grad.any()) for p in transformer.parameters())
 
 
-def test_a_few_steps_of_training_reduce_the_loss_and_move_every_theta(network):
+def test_training_reduces_the_loss_and_moves_every_theta(network):
     image, label = torch.rand(10, 3, 64, 64), torch.arange(10) % 5
     for i in range(10):  # a bright bar, whose point is the label
         image[i, :, :, 12 * label[i] : 12 * label[i] + 12] += 1
@@ -221,7 +221,7 @@ def test_a_few_steps_of_training_reduce_the_loss_and_move_every_theta(network):
         assert not torch.equal(transformer.head.bias.detach(), transformer.family.identity().float())
 
 
-def test_an_inner_transformer_is_made_for_what_an_outer_one_lets_through(network):
+def test_an_inner_transformer_fits_the_output_of_an_outer_one(network):
     points = {"layer2": INSIDE, "input": AFFINE | {"out_size": [96, 48]}}
     stnkit.insert_transformers(network, points, torch.rand(IMAGE))
     inner = network.layer2[0].spatial_transformer
@@ -229,7 +229,7 @@ def test_an_inner_transformer_is_made_for_what_an_outer_one_lets_through(network
     assert network(torch.rand(IMAGE)).shape == (2, 5)
 
 
-def test_a_feature_extractor_that_is_taken_out_keeps_its_transformer(moved):
+def test_an_extracted_submodule_keeps_its_transformer(moved):
     features = torch.rand(2, 8, 16, 16)
     warped = moved.layer2[0].spatial_transformer(features)
     block = moved.layer2[0]
@@ -239,7 +239,7 @@ def test_a_feature_extractor_that_is_taken_out_keeps_its_transformer(moved):
     torch.testing.assert_close(moved.layer2(features), plain)
 
 
-def test_the_network_may_be_a_sequential_or_call_a_list_and_pass_more_arguments():
+def test_sequentials_module_lists_and_extra_arguments_work():
     sequential = nn.Sequential(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU()), nn.Flatten())
     image = torch.rand(1, 1, 16, 16)
     expected = sequential(image)

@@ -90,12 +90,12 @@ class Several(nn.Module):
         ("fc", r"'fc': expected .*\(B, C, H, W\) .* got \(2, 1\), torch.float32"),
     ],
 )
-def test_a_place_that_is_not_called_once_with_an_image_is_refused(point, match):
+def test_a_point_not_called_once_with_an_image_is_refused(point, match):
     # The good point beside it is taken back, too.
     refused(Odd(), {"input": AFFINE, point: AFFINE}, torch.rand(2, 1, 9, 9), match)
 
 
-def test_an_unknown_name_lists_the_names_there_are_the_nearest_first():
+def test_an_unknown_name_lists_the_nearest_names_first():
     message = r"no insertion point 'layer22' in the network; .* are: layer2, .*input, .*conv1.* and \d+ more"
     refused(ResNet(), {"layer22": AFFINE}, torch.rand(1, 3, 64, 64), message)
     refused(Iterating(), {"x": AFFINE}, torch.rand(1, 1, 9, 9), r"the insertion points are: input, conv$")

@@ -69,7 +69,7 @@ def inserted(network, points, image):
         ("mobilenetv3_small_050", ["input", "blocks.2", "conv_head"]),
     ],
 )
-def test_a_network_of_timm_is_unchanged_at_construction_and_trains(timm, name, points):
+def test_a_timm_network_is_unchanged_at_construction_and_trains(timm, name, points):
     network = timm.create_model(name, num_classes=4).eval()
     image = torch.rand(2, 3, 128, 128)
     transformers, _ = inserted(network, points, image)
@@ -79,7 +79,7 @@ def test_a_network_of_timm_is_unchanged_at_construction_and_trains(timm, name, p
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # see test_inserting.py
-def test_a_network_of_timm_is_still_copied_pickled_compiled_and_exported(timm):
+def test_a_timm_network_copies_pickles_compiles_and_exports(timm):
     network = timm.create_model("resnet10t", num_classes=4).eval()
     image = torch.rand(2, 3, 64, 64)
     _, out = inserted(network, ["input", "layer2"], image)

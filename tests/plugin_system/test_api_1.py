@@ -126,7 +126,7 @@ def test_a_verb_is_a_command(old, stnkit_main):
 
 @pytest.mark.filterwarnings("ignore::stnkit.errors.RenamedWarning")
 @pytest.mark.parametrize("name", ["old", "zoom"])
-def test_a_component_of_api_1_fails_only_the_check_of_its_methods(old, name):
+def test_a_component_of_api_1_fails_only_the_final_methods(old, name):
     results = stnkit.testing.run(f"transform.{name}")
     assert [r.name for r in results.results if r.outcome == "failed"] == ["final_methods"]
 

@@ -36,7 +36,7 @@ class Example(stnkit.Sampler):
 EXAMPLE = Component("example", Example)
 
 
-def test_options_are_the_parameters_of_the_constructor_without_what_the_program_supplies():
+def test_options_are_the_parameters_that_are_not_supplied():
     localizer = plugin_registry().component("localizer", "convolutional")
     assert [o.name for o in options_of(localizer)] == [
         "channels",
@@ -47,7 +47,7 @@ def test_options_are_the_parameters_of_the_constructor_without_what_the_program_
     ]
 
 
-def test_a_list_becomes_the_tuple_that_is_asked_for_and_an_int_passes_for_a_float():
+def test_lists_become_tuples_and_ints_pass_for_floats():
     assert validate_options(EXAMPLE, {"pair": [3, 4], "number": 2}) == {"pair": (3, 4), "number": 2}
 
 
@@ -69,7 +69,7 @@ class Readings(stnkit.Sampler):
         return image
 
 
-def test_strings_become_the_enums_and_paths_that_are_asked_for_and_lists_the_tuples_however_deep():
+def test_enums_paths_and_nested_tuples_are_converted():
     given = {
         "flavor": "sour",
         "flavors": ["sour", "sweet"],
@@ -134,7 +134,7 @@ def test_an_unknown_kind_lists_the_kinds():
         stnkit.build("transfrom", "affine")
 
 
-def test_supplied_parameters_are_needed_by_those_that_take_them_and_dropped_for_the_others():
+def test_supplied_parameters_are_required_only_if_accepted():
     with pytest.raises(stnkit.errors.InputError, match="in_shape, which the program must supply"):
         stnkit.build("localizer", "convolutional")
     assert stnkit.build("network", "paper_fcn", in_shape=(1, 8, 8), n_classes=3)

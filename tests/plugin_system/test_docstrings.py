@@ -33,7 +33,7 @@ class Silent(Base):
     pass
 
 
-def test_a_parameter_is_described_by_the_class_and_else_by_its_base():
+def test_parameter_descriptions_fall_back_to_the_base_class():
     assert parameter_lines(Derived) == {
         "one": "said anew, on two lines: with a colon.",
         "two": "of the base.",
@@ -42,7 +42,7 @@ def test_a_parameter_is_described_by_the_class_and_else_by_its_base():
     assert parameter_lines(Silent)["one"] == "of the base."
 
 
-def test_the_description_leaves_out_the_parameters_and_nothing_else():
+def test_the_description_omits_only_the_parameters():
     assert description(Derived) == (
         "f(x) = x.\n\nAttributes:\n    four: is no parameter.\n\nRaises:\n    ValueError: never.\n\n"
         "Source: a paper\nof two lines."

@@ -144,7 +144,7 @@ CASES = {case: lambda make, case=case: one_module(case, make) for case in MODULE
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("case", CASES)
-def test_a_broken_plugin_breaks_nothing_else_and_everybody_is_told_why(case, make_distribution, stnkit_main):
+def test_a_broken_plugin_is_reported_and_breaks_nothing_else(case, make_distribution, stnkit_main):
     told = CASES[case](make_distribution)
     kind, name = told.asked
 
@@ -193,7 +193,7 @@ def test_strict_mode_raises_instead(case, make_distribution, monkeypatch):
         plugin_registry()
 
 
-def test_the_reason_of_the_plugin_that_was_asked_for_stands_first_and_others_are_only_named(make_distribution):
+def test_the_reason_of_the_requested_plugin_comes_first(make_distribution):
     modules = {f"several_{n}": f"raise RuntimeError('reason {n}')" for n in (1, 2, 3)}
     make_distribution("several", modules, {f"transform.bad{n}": f"several_{n}" for n in (1, 2, 3)})
     with pytest.warns(PluginWarning):
@@ -207,7 +207,7 @@ def test_the_reason_of_the_plugin_that_was_asked_for_stands_first_and_others_are
         stnkit.build("transform", "other")
 
 
-def test_entry_points_that_cannot_be_read_are_a_row_and_the_others_are_found(make_distribution, stnkit_main):
+def test_unreadable_entry_points_are_listed_and_others_load(make_distribution, stnkit_main):
     make_distribution("readable", {"readable": transform("read")}, {"transform.read": "readable"})
     folder = make_distribution("unreadable", {}, {"transform.x": "x"})
     (folder / "unreadable-1.0.dist-info" / "entry_points.txt").write_text("[console_scripts]\nno equals sign\n")
@@ -239,7 +239,7 @@ def test_a_distribution_that_is_on_the_path_twice_is_found_once(make_distributio
     assert stnkit.build("transform", "only").n_params == 2
 
 
-def test_a_module_with_two_components_may_have_an_entry_point_for_each(make_distribution, monkeypatch):
+def test_a_module_may_have_an_entry_point_for_each_component(make_distribution, monkeypatch):
     both = transform("one").replace("stnkit.Component('one', Shift)", "stnkit.Component(n, Shift) for n in ('p', 'q')")
     make_distribution("pair", {"pair": both}, {"transform.p": "pair", "transform.q": "pair"})
     assert [entry.source.entry_point for n in "pq" for entry in plugin_registry().providers("transform", n)] == [
@@ -251,7 +251,7 @@ def test_a_module_with_two_components_may_have_an_entry_point_for_each(make_dist
     assert {"q"} == {entry.name for entry in plugin_registry().registered if entry.source.distribution == "pair"}
 
 
-def test_what_a_plugin_prints_or_warns_when_imported_breaks_nothing(make_distribution, stnkit_main):
+def test_output_and_warnings_of_a_plugin_import_break_nothing(make_distribution, stnkit_main):
     noise = "import warnings\nprint('hello')\nwarnings.warn('mind\\nthe gap')\n"
     make_distribution("noisy", {"noisy": noise + transform("noise")}, {"transform.noise": "noisy"})
     with warnings.catch_warnings():
@@ -263,7 +263,7 @@ def test_what_a_plugin_prints_or_warns_when_imported_breaks_nothing(make_distrib
     assert err.splitlines() == ["hello", "warning: mind the gap"]
 
 
-def test_a_parameter_of_a_type_that_python_alone_can_give_is_no_option_to_worry_about(make_distribution):
+def test_a_tensor_parameter_with_a_default_is_allowed(make_distribution):
     text = configurable("kernel: torch.Tensor | None = None, radius: 'float' = 1")("optional")
     make_distribution("optional", {"optional_plugin": text}, {"transform.optional": "optional_plugin"})
     assert stnkit.build("transform", "optional", radius=2)
@@ -276,7 +276,7 @@ def test_the_version_of_the_hooks_that_there_is_now_may_be_named(make_distributi
     assert stnkit.build("transform", "now").n_params == 2
 
 
-def test_a_file_of_the_users_own_that_hides_a_component_is_refused(stnkit_main, tmp_path):
+def test_a_user_file_that_hides_a_component_is_refused(stnkit_main, tmp_path):
     (tmp_path / "mine" / "transform").mkdir(parents=True)
     (tmp_path / "mine" / "transform" / "fine.yaml").write_text("defaults: [tps]\ncontrol_points: [5, 5]\n")
     for text, place in (
@@ -296,7 +296,7 @@ def test_a_file_of_the_users_own_that_hides_a_component_is_refused(stnkit_main, 
     assert "- 5" in out
 
 
-def test_a_file_of_conf_that_hides_a_component_is_one_warning_a_row_and_an_error(stnkit_process, tmp_path):
+def test_a_conf_file_that_hides_a_component_is_reported(stnkit_process, tmp_path):
     # stnkit itself as an installed distribution, beside the one in use, with one file more in its conf.
     site = tmp_path / "site"
     for source, target in (("stnkit", "stnkit"), ("plugins", "stnkit_plugins"), ("conf", "stnkit/conf")):
@@ -335,7 +335,7 @@ def test_a_file_of_conf_that_hides_a_component_is_one_warning_a_row_and_an_error
     assert told["broken"][0]["reason"].startswith(reason)
 
 
-def test_many_broken_plugins_at_once_are_a_line_each_and_the_rest_trains(make_distribution, stnkit_process):
+def test_training_warns_in_one_line_about_each_broken_plugin(make_distribution, stnkit_process):
     chosen = ["import_error", "exit_on_import", "misspelt_hook", "newer_api", "tensor"]
     folder = make_distribution(
         "worst",

@@ -36,7 +36,7 @@ def test_a_strangers_plugin_is_found_and_built(make_distribution):
     assert entry.component.summary == "T(p) = p · exp(theta)."
 
 
-def test_an_entry_point_whose_module_yields_another_name_says_so_and_the_other_works(make_distribution):
+def test_a_misnamed_entry_point_leaves_its_component_usable(make_distribution):
     make_distribution("stranger", {"stranger_typo": GOOD}, {"transform.half": "stranger_typo"})
     reason = "does not yield what its entry point announces, transform.half: it yields transform.halve"
     with pytest.warns(PluginWarning, match=reason):
@@ -45,7 +45,7 @@ def test_an_entry_point_whose_module_yields_another_name_says_so_and_the_other_w
         stnkit.build("transform", "half")
 
 
-def test_a_name_that_two_distributions_provide_is_an_error_only_for_who_asks(make_distribution):
+def test_a_name_provided_twice_fails_only_if_requested(make_distribution):
     for name in ("first", "second"):
         make_distribution(name, {f"{name}_plugin": GOOD}, {"transform.halve": f"{name}_plugin"})
     with pytest.warns(PluginWarning, match=r"'halve' is provided twice, by first 1.0 .* and second 1.0"):

@@ -64,7 +64,7 @@ def test_an_index_outside_is_that_of_a_walk(padding, n):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("n", [6, 7, 41, 100])
-def test_the_sub_gradient_at_rounded_pixel_centers_is_that_of_one_side(dtype, n):
+def test_the_subgradient_at_rounded_centers_is_one_sided(dtype, n):
     # Centers of 6 pixels are no floating point numbers: they lie a rounding error to the left or right.
     row = torch.linspace(0, 1, n, dtype=dtype).square().expand(1, 1, n, n)
     grid = stnkit.coordinates.lattice((n, n), dtype=dtype)[None].requires_grad_()
@@ -76,7 +76,7 @@ def test_the_sub_gradient_at_rounded_pixel_centers_is_that_of_one_side(dtype, n)
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
-def test_points_that_are_not_finite_lie_outside_and_have_no_gradient(padding):
+def test_nonfinite_points_are_outside_with_finite_gradients(padding):
     values = [float("nan"), float("inf"), -float("inf"), 1e30, -1e30]
     grid = torch.tensor([[[[v, 0.1] for v in values], [[0.2, v] for v in values]]], dtype=torch.float64)
     grid.requires_grad_()

@@ -37,7 +37,7 @@ def test_fill_is_zeros_of_the_difference(name, fill_value):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_images_are_read_with_the_precision_of_the_grid(name, padding, dtype):
+def test_half_precision_images_use_the_precision_of_the_grid(name, padding, dtype):
     image, grid = random_image((5, 8), dtype=dtype), random_grid(2, dtype=torch.float32)
     sampler = stnkit.build("sampler", name, **padding_options(padding))
     out = sampler(image, grid)

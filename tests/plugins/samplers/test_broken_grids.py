@@ -7,7 +7,7 @@ from tests.samplers.test_padding import NAMES
 
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection", "circular", "fill"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_grid_that_is_not_finite_crashes_nothing_forward_or_backward(name, padding):
+def test_a_nonfinite_grid_does_not_crash_forward_or_backward(name, padding):
     sampler = stnkit.build("sampler", name, padding=padding)
     image = torch.rand(1, 1, 6, 6, requires_grad=True)
     grid = stnkit.coordinates.lattice((6, 6))[None].clone()

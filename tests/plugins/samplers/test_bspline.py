@@ -66,7 +66,7 @@ def test_gradients_to_image_and_grid_flow_through_the_prefilter(padding, order):
     assert torch.autograd.gradgradcheck(sampler, (image, grid))
 
 
-def test_the_second_derivative_at_a_pixel_center_is_that_of_the_spline():
+def test_the_second_derivative_at_a_pixel_is_that_of_the_spline():
     x = torch.arange(40, dtype=torch.float64)
     image = (x**2).expand(1, 1, 3, 40)
     sampler = stnkit.build("sampler", "bspline", padding="border")

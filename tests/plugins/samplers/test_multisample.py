@@ -20,7 +20,7 @@ def gradient(sampler, image, grid, loss=torch.sum):
 
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("size", [(6, 9), (1, 7), (3, 4, 5)])
-def test_the_value_and_the_gradient_to_the_image_are_those_of_bilinear(size, padding):
+def test_values_and_image_gradients_are_those_of_bilinear(size, padding):
     options, grid = padding_options(padding), random_grid(len(size))
     expected = scipy_sample(random_image(size), grid, 1, padding)
     results = []
@@ -66,7 +66,7 @@ def blob(size, center, width=0.7):
 
 
 @pytest.mark.parametrize("angle", [0, 45, 90, 200])
-def test_the_gradient_points_to_a_blob_that_bilinear_does_not_see(angle):
+def test_the_gradient_points_to_a_blob_that_bilinear_misses(angle):
     size, distance = (25, 25), 3.0
     direction = torch.tensor([math.cos(math.radians(angle)), math.sin(math.radians(angle))]).double()
     image = blob(size, (12.0 + distance * direction).tolist())
@@ -77,7 +77,7 @@ def test_the_gradient_points_to_a_blob_that_bilinear_does_not_see(angle):
     assert torch.dot(slope / slope.norm(), direction) > 0.9
 
 
-def test_a_translation_of_three_pixels_is_found_where_bilinear_stays():
+def test_optimization_finds_a_translation_that_bilinear_misses():
     # The blob and its target do not overlap, so that bilinear has nothing to follow.
     size, move = (32, 32), 3.0
     image, target = (blob(size, (20.0 - shift, 14.0), width=1.0) for shift in (0.0, move))
@@ -96,7 +96,7 @@ def test_a_translation_of_three_pixels_is_found_where_bilinear_stays():
     assert left["bilinear"] > 2.0
 
 
-def test_the_noise_is_that_of_the_seed_and_disturbs_no_other_random_numbers():
+def test_noise_follows_the_seed_and_leaves_the_global_rng_alone():
     image, grid = random_image((6, 9)), random_grid(2)
     torch.manual_seed(5)
     before = torch.get_rng_state()

@@ -89,7 +89,7 @@ def test_moving_the_image_by_whole_pixels_is_moving_the_grid(name, size, shift, 
     shift=st.tuples(st.integers(-3, 3), st.integers(-3, 3)),
     part=st.tuples(st.floats(0.05, 0.4), st.floats(-0.4, -0.05)),
 )
-def test_a_whole_move_shows_the_same_pixels_inside_whatever_the_padding(name, padding, shift, part):
+def test_whole_pixel_shifts_show_the_same_pixels_inside(name, padding, shift, part):
     # The coefficients of a spline depend on all pixels, those at a distance d by 0.36^d.
     margin = 26 if name == "bspline" else 6
     size, sampler = (2 * margin + 6, 2 * margin + 7), sampler_of(name, padding)

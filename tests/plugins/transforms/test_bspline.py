@@ -92,7 +92,7 @@ def test_grid_is_forward_on_the_lattice(control_points, dtype):
 
 
 @pytest.mark.parametrize("control_points", LATTICES, ids=str)
-def test_equal_displacements_are_a_translation_on_the_whole_image(control_points):
+def test_equal_displacements_translate_the_whole_image(control_points):
     family = bspline(control_points)
     shift = torch.tensor([0.3, -0.2, 0.1], dtype=torch.float64)[: family.ndim]
     theta = shift.repeat_interleave(family.n_params // family.ndim)[None]
@@ -129,7 +129,7 @@ def test_a_control_point_reaches_two_spacings_and_no_farther():
 
 
 @pytest.mark.parametrize("control_points", [[4, 5], [4, 4, 4]], ids=str)
-def test_gradients_are_right_also_on_knots_and_beyond_the_lattice(control_points):
+def test_gradients_are_right_on_knots_and_beyond_the_lattice(control_points):
     family = bspline(control_points)
     theta = random_theta(family, batch=1).requires_grad_()
     spacing = torch.tensor([2 / (n - 3) for n in reversed(control_points)], dtype=torch.float64)
@@ -191,7 +191,7 @@ def test_the_displacement_is_linear_in_theta(lattice, scale, seed):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
 @pytest.mark.parametrize("control_points", [[8, 8], [4, 5, 6]], ids=str)
-def test_a_theta_that_is_not_finite_gives_a_finite_grid_and_finite_gradients(control_points, bad):
+def test_a_nonfinite_theta_gives_finite_grids_and_gradients(control_points, bad):
     family = bspline(control_points)
     theta = random_theta(family, dtype=torch.float32)
     theta[1, 3] = bad

@@ -47,7 +47,7 @@ def affine_theta(*rows):
     return torch.tensor([rows], dtype=torch.float64)
 
 
-def test_theta_is_that_of_the_stages_in_their_order_and_the_last_acts_on_points_first():
+def test_theta_is_in_stage_order_and_the_last_stage_acts_first():
     affine, bspline = stnkit.build("transform", "affine"), stnkit.build("transform", SMALL)
     family = compose(["affine", SMALL])
     theta, points = random_theta(family), random_points(family)
@@ -89,7 +89,7 @@ def test_the_default_is_affine_then_tps():
     ]
 
 
-def test_a_point_without_a_solution_has_no_inverse_and_the_others_keep_theirs():
+def test_a_point_without_an_inverse_leaves_the_others_unchanged():
     family = compose(["affine", SMALL])
     theta, points = random_theta(family), random_points(family)
     expected = family.inverse(theta, points)
@@ -132,7 +132,7 @@ def test_composition_is_associative(seed):
 
 @pytest.mark.parametrize("lost", [math.nan, math.inf, -math.inf, 1e6, -1e30])
 @pytest.mark.parametrize("inner", ["affine", "bspline", "displacement"])
-def test_what_a_stage_sends_outside_stays_there_whatever_comes_after(inner, lost):
+def test_points_sent_outside_by_a_stage_stay_outside(inner, lost):
     family = compose(["affine", inner])
     theta = random_theta(family, dtype=torch.float32)
     theta[0, :6] = 0  # takes every point of the plane to the center
@@ -148,7 +148,7 @@ def test_what_a_stage_sends_outside_stays_there_whatever_comes_after(inner, lost
     assert (family(theta, lattice)[0].abs() > 1).any(dim=-1).all()
 
 
-def test_points_that_are_lost_leave_the_gradients_of_later_stages_finite():
+def test_lost_points_leave_gradients_of_later_stages_finite():
     family = compose(["affine", "affine"])
     theta, points = random_theta(family).requires_grad_(), random_points(family)
     points[0, 3], points[1, 4], points[2, 5] = math.nan, math.inf, -1e30
@@ -158,7 +158,7 @@ def test_points_that_are_lost_leave_the_gradients_of_later_stages_finite():
     assert theta.grad[:, :6].isfinite().all()
 
 
-def test_points_without_a_solution_leave_the_gradient_of_the_inverse_finite():
+def test_points_without_an_inverse_leave_its_gradient_finite():
     family = compose(["affine", SMALL])
     theta, points = random_theta(family).requires_grad_(), random_points(family)
     points[0, 3] = torch.nan

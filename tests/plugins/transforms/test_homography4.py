@@ -106,7 +106,7 @@ def test_two_neighbors_at_one_point_show_that_point_alone(family):
     assert (grid == -1).all()
 
 
-def test_what_is_not_convex_is_right_in_front_of_the_horizon_and_outside_behind(family):
+def test_a_concave_quadrilateral_is_right_up_to_the_horizon(family):
     corners = DEGENERATE["not convex"]
     source = family(theta_of(corners), CORNERS[None])[0]
     # The corner across from the concave one is on the other side of the horizon than the center.

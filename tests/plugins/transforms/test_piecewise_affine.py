@@ -105,7 +105,7 @@ def test_takes_control_points_to_theta(shape):
     assert (source.transpose(1, 2).flatten(start_dim=1) - theta).abs().max() <= 1e-12
 
 
-def test_cells_are_cut_along_the_diagonal_where_both_coordinates_are_equal():
+def test_cells_are_cut_along_the_diagonal_of_equal_coordinates():
     family = mesh([2, 2])
     assert family.triangles.tolist() == [[0, 1, 3], [0, 2, 3]]
     assert family.identity().tolist() == [-1, 1, -1, 1, -1, -1, 1, 1]
@@ -155,7 +155,7 @@ def test_outside_the_nearest_piece_extends(shape):
 
 
 @pytest.mark.parametrize("shape", [[3, 5], [8, 9], [4, 4, 5]], ids=str)
-def test_the_extension_is_continuous_beyond_corners_and_at_the_border(shape):
+def test_the_extension_is_continuous_beyond_and_at_the_border(shape):
     family = mesh(shape)
     theta = family.identity() + 0.3 * rand(1, family.n_params)
     beyond = rand(50, family.ndim)
@@ -171,7 +171,7 @@ def test_the_extension_is_continuous_beyond_corners_and_at_the_border(shape):
 
 
 @pytest.mark.parametrize("shape", [[4, 4], [2, 3, 2]], ids=str)
-def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(shape, monkeypatch):
+def test_a_chunked_grid_and_its_gradient_equal_the_cached_ones(shape, monkeypatch):
     monkeypatch.setattr(lattice_basis, "BASIS_CHUNK_BYTES", 8 * 40 * 16)
     size = (13, 17) if len(shape) == 2 else (5, 6, 7)
     weight = rand(2, *size, len(shape))
@@ -207,7 +207,7 @@ def test_large_meshes_keep_no_basis(shape):
 
 
 @pytest.mark.parametrize("shape", [[3, 3], [2, 2, 3]], ids=str)
-def test_gradients_on_edges_and_corners_are_those_of_a_neighboring_piece(shape):
+def test_gradients_on_edges_are_those_of_a_neighboring_piece(shape):
     family = mesh(shape)
     theta = moved(family, n=1).requires_grad_()
     points = torch.cat([positions(family), torch.zeros(1, family.ndim), torch.full((1, family.ndim), 0.5)])[None]
@@ -237,7 +237,7 @@ def test_weights_are_barycentric(shape):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("shape", [[4, 4], [8, 9], [4, 4, 5]], ids=str)
-def test_a_theta_that_is_not_finite_gives_a_finite_grid_and_spoils_no_other(shape, value):
+def test_a_nonfinite_theta_leaves_grids_finite_and_others_right(shape, value):
     family = mesh(shape)
     theta = moved(family)
     size = (5,) * family.ndim
@@ -268,7 +268,7 @@ def test_inverse_undoes_forward_where_nothing_folds(shape, dtype, tolerance):
 
 
 @pytest.mark.parametrize("shape", [[4, 5], [8, 9], [5, 4, 6]], ids=str)
-def test_inverse_at_border_points_survives_the_rounding_of_float32(shape):
+def test_inverse_at_the_border_survives_float32_rounding(shape):
     # The rounding moves their sources out of the image of the mesh, to where extensions may leave gaps.
     family = mesh(shape)
     theta = moved(family, n=60).float()
@@ -322,7 +322,7 @@ def test_inverse_is_nan_where_nothing_leads():
 
 
 @pytest.mark.parametrize("shape", [[4, 4], [8, 9], [3, 3, 3]], ids=str)
-def test_inverse_of_a_folded_mesh_gives_one_right_answer_for_each_point_of_its_image(shape):
+def test_inverse_of_a_folded_mesh_gives_one_right_answer(shape):
     family = mesh(shape)
     theta = family.identity() + 0.8 * rand(3, family.n_params)
     assert family.folds(theta).any(dim=1).all()

@@ -108,7 +108,7 @@ def test_identity(control_points):
 
 
 @pytest.mark.parametrize("control_points", [[4, 4], [2, 3, 2]], ids=str)
-def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(control_points, monkeypatch):
+def test_a_chunked_grid_and_its_gradient_equal_the_cached_ones(control_points, monkeypatch):
     monkeypatch.setattr(lattice_basis, "BASIS_CHUNK_BYTES", 8 * 40 * 16)
     size = (13, 17) if len(control_points) == 2 else (5, 6, 7)
     weight = rand(2, *size, len(control_points))
@@ -130,7 +130,7 @@ def test_a_grid_in_chunks_is_the_cached_one_in_value_and_gradient(control_points
 @pytest.mark.parametrize(
     "control_points", [[4, 4], [9, 9], [16, 16], [32, 32], [4, 4, 4], [6, 6, 6], SCATTERED, CLOSE], ids=str
 )
-def test_float32_is_forward_in_float64_up_to_the_rounding_of_its_result(control_points, regularization):
+def test_float32_agrees_with_float64_up_to_rounding(control_points, regularization):
     family = tps(control_points, regularization=regularization)
     theta = bent(family, spread=0.3).float()
     size = (21, 16) if family.ndim == 2 else (5, 6, 7)
@@ -145,7 +145,7 @@ def test_float32_is_forward_in_float64_up_to_the_rounding_of_its_result(control_
 
 
 @pytest.mark.no_jaxtyping
-def test_what_is_compiled_reads_the_basis_that_an_eager_call_has_kept():
+def test_compiled_code_reads_the_basis_cached_by_eager_code():
     family = tps([10, 10])
     theta = bent(family).float()
     compiled = torch.compile(family.grid, backend="eager", fullgraph=True)
@@ -158,7 +158,7 @@ def test_what_is_compiled_reads_the_basis_that_an_eager_call_has_kept():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda family: pickle.loads(pickle.dumps(family))])
-def test_copies_and_pickles_leave_the_basis_behind_and_state_is_empty(copied):
+def test_copies_pickles_and_state_omit_the_cached_basis(copied):
     family = tps()
     theta = bent(family)
     grid = family.grid(theta, (8, 8))
@@ -179,14 +179,14 @@ def test_second_gradients_agree_with_finite_differences(control_points):
     assert torch.autograd.gradgradcheck(family, (theta, points))
 
 
-def test_gradients_at_control_points_agree_with_finite_differences():
+def test_gradients_at_control_points_pass_gradcheck():
     family = tps([3, 3])
     points = family.control_points[None].clone().requires_grad_()
     assert torch.autograd.gradcheck(family, (bent(family, n=1).requires_grad_(), points))
 
 
 @pytest.mark.parametrize("control_points", [[3, 3], [2, 2, 2]], ids=str)
-def test_first_and_second_derivatives_at_and_next_to_control_points_are_finite(control_points):
+def test_derivatives_at_and_near_control_points_are_finite(control_points):
     family = tps(control_points)
     theta = bent(family, n=1).requires_grad_()
     for offset in (0.0, 1e-155, 1e-20):
@@ -273,7 +273,7 @@ def test_it_does_not_compose():
         tps().compose(torch.zeros(2, 32), torch.zeros(2, 32))
 
 
-def test_large_weights_of_close_points_are_neither_clamped_nor_rounded():
+def test_large_weights_are_neither_clamped_nor_rounded():
     positions = [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [0.0, 0.0], [0.001, 0.0]]
     family = stnkit.build("transform", "tps", control_points=positions)
     theta = family.identity()[None].clone()
