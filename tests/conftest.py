@@ -19,6 +19,8 @@ import pytest  # noqa: E402
 
 # Before torch reads it: a compilation of one file needs no pool of processes that import torch.
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+# The workers share the cores, and what they start shares them too.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch  # noqa: E402
 from hydra.core.global_hydra import GlobalHydra  # noqa: E402
 
@@ -40,7 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = set(getattr(item, "fixturenames", ()))
         if names & {"process_server", "install"}:
             item.add_marker("process")
-        if names & {"quick_run"}:
+        if names & {"quick_run", "completed_sweep", "uninterrupted", "sweep"}:
             item.add_marker("training")
 
 

@@ -44,7 +44,6 @@ class ProcessServer:
         self._control, other_end = socket.socketpair()
         self._process = subprocess.Popen(
             [sys.executable, "-c", SERVER, str(other_end.fileno())],
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
             pass_fds=[other_end.fileno()],
             stdin=subprocess.DEVNULL,
             start_new_session=True,  # a terminal's Ctrl-C is for pytest

@@ -40,6 +40,7 @@ def test_what_entry_points_tell(line, expected):
     assert answers(line) == expected
 
 
+@pytest.mark.process
 def test_what_entry_points_tell_is_told_without_torch():
     code = (
         "import sys; from stnkit.cli.main import main; main(['completion', 'query']); "
@@ -118,6 +119,7 @@ def ask(shell, script, environment, *arguments):
         (["stnkit nonsense x"], [""]),
     ],
 )
+@pytest.mark.process
 def test_bash_completes(arguments, expected, on_path):
     assert ask("bash", BASH, on_path, *arguments) == expected
 

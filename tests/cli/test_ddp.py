@@ -1,5 +1,6 @@
 """One run in two processes is the run in one, up to rounding."""
 
+import multiprocessing
 import signal
 import time
 
@@ -31,8 +32,18 @@ def assert_same_run(expected, got):
         torch.testing.assert_close(b[name], a[name], rtol=1e-4, atol=1e-6)
 
 
+@pytest.fixture
+def warm_ranks(monkeypatch):
+    """Forks ranks from a server that has imported what Lightning imports, but not Lightning, which reads the rank."""
+    server = multiprocessing.get_context("forkserver")
+    server.set_forkserver_preload(["torch._dynamo", "torchmetrics", "sklearn.datasets", "stnkit.families"])
+    monkeypatch.setattr(multiprocessing, "get_context", lambda method: server)
+
+
 @pytest.mark.slow
-def test_two_processes_end_where_one_does_also_in_a_sweep(stnkit_main, tmp_path):
+@pytest.mark.process
+@pytest.mark.training
+def test_two_processes_end_where_one_does_also_in_a_sweep(warm_ranks, stnkit_main, tmp_path):
     code, _, err = stnkit_main("train", *RUN, "hydra.run.dir=one", "training.accelerator=cpu")
     assert code == 0, err
     code, out, err = stnkit_main("train", "-m", *RUN, *TWO, "training.learning_rate=1e9,0.05", "hydra.sweep.dir=two")
@@ -52,6 +63,7 @@ def test_two_processes_end_where_one_does_also_in_a_sweep(stnkit_main, tmp_path)
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, stnkit_main, tmp_path):
     long = [*RUN, "training.epochs=12"]
     process = stnkit_process("train", *long, *TWO, "hydra.run.dir=run")

@@ -94,6 +94,7 @@ def test_groups_and_options_take_precedence_over_a_preset():
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_an_experiment_is_one_command(stnkit_main, tmp_path):
     code, out, err = stnkit_main(
         *("train", "-m", "+experiment=rotation_ablation", "training.epochs=1", "training.progress=false"),

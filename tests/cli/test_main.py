@@ -42,6 +42,7 @@ def test_the_version_is_the_distributions(stnkit_main):
     assert stnkit_main("--version")[:2] == (0, version("stnkit") + "\n")
 
 
+@pytest.mark.process
 def test_python_dash_m_is_the_same_program():
     ran = subprocess.run([sys.executable, "-m", "stnkit", "--version"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, version("stnkit") + "\n"), ran.stderr

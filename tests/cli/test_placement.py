@@ -12,6 +12,7 @@ from tests.helpers import QUICK, metrics
 SEVERAL = [*QUICK, "placement=layers", "placement.at=[input,layers.1]", "+placement.parts.input.parallel=2"]
 
 
+@pytest.mark.training
 def test_several_transformers_train_and_are_drawn_in_one_picture(stnkit_main, tmp_path):
     code, out, err = stnkit_main(
         "train", *SEVERAL, "placement.recurrent=2", "+placement.parts.layers.1.transform=rotation", "hydra.run.dir=run"

@@ -15,6 +15,7 @@ FIGURES = (
 )
 
 
+@pytest.mark.training
 def test_a_record_compares_the_pose_with_that_of_the_identity(stnkit_main):
     for name, options in (("placed", ["out_size=[20,24]"]), ("plain", ["placement=none"])):
         assert stnkit_main("train", *QUICK, "training.epochs=1", f"hydra.run.dir={name}", *options)[0] == 0
@@ -33,6 +34,7 @@ def test_a_record_compares_the_pose_with_that_of_the_identity(stnkit_main):
     assert placed["pose"]["undefined"] == 0
 
 
+@pytest.mark.training
 def test_a_supervised_transformer_learns_to_undo_the_distortion(stnkit_main):
     options = ["distortion=rotation", "training.batch_size=64", "training.epochs=10", "training.localizer_scale=1.0"]
     assert stnkit_main("train", *QUICK, *options, "training.supervision=1.0", "hydra.run.dir=run")[0] == 0

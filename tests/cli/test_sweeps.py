@@ -50,6 +50,7 @@ def jobs_of(sweep):
     }
 
 
+@pytest.mark.training
 def test_every_job_says_its_number_what_varies_and_its_error(stnkit_main):
     code, out, _ = stnkit_main(*SWEEP, "seed=0,1", "placement=none")
     assert code == 0
@@ -61,6 +62,7 @@ def test_every_job_says_its_number_what_varies_and_its_error(stnkit_main):
 
 
 @pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("by nought"), 1), (RuntimeError(), 1)])
+@pytest.mark.training
 def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stnkit_main, monkeypatch, tmp_path):
     build_components = run.build_components
 
@@ -83,6 +85,7 @@ def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stn
     assert "in breaking" in (tmp_path / "sweep" / "0" / "traceback.txt").read_text()
 
 
+@pytest.mark.training
 def test_a_failed_job_runs_again_in_a_continued_sweep(stnkit_main, monkeypatch, tmp_path):
     build_components = run.build_components
     monkeypatch.setattr(run, "build_components", lambda *args: 1 / 0)
@@ -96,6 +99,7 @@ def test_a_failed_job_runs_again_in_a_continued_sweep(stnkit_main, monkeypatch, 
     assert "error" not in metrics("sweep/0")
 
 
+@pytest.mark.training
 def test_a_continued_sweep_overwrites_no_finished_job(copy_of_sweep, stnkit_main, tmp_path):
     before = jobs_of(copy_of_sweep)
     # Another order, another job in front, and other ways to carry it out.
@@ -110,6 +114,7 @@ def test_a_continued_sweep_overwrites_no_finished_job(copy_of_sweep, stnkit_main
     assert out.count("(already completed)") == 2
 
 
+@pytest.mark.training
 def test_without_skip_completed_a_job_runs_again_in_place(copy_of_sweep, stnkit_main, tmp_path):
     before = jobs_of(copy_of_sweep)
     assert stnkit_main(*SWEEP, "seed=1", "placement=none")[0] == 0
@@ -119,6 +124,7 @@ def test_without_skip_completed_a_job_runs_again_in_place(copy_of_sweep, stnkit_
     assert after["1"][2] != before["1"][2]
 
 
+@pytest.mark.training
 def test_one_run_is_skipped_too_when_it_is_completed(stnkit_main):
     arguments = ["train", *QUICK, "placement=none", "hydra.run.dir=run", "skip_completed=true"]
     assert stnkit_main(*arguments)[0] == 0
@@ -216,6 +222,7 @@ def test_resume_is_not_for_sweeps(copy_of_quick_run, stnkit_main, tmp_path):
     assert "continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true" in err
 
 
+@pytest.mark.training
 def test_a_damaged_record_or_checkpoint_is_done_again(copy_of_sweep, stnkit_main, tmp_path):
     (tmp_path / "sweep" / "0" / "metrics.json").write_text('{"status": "comp')
     told = (tmp_path / "sweep" / "1" / "metrics.json").read_text()

@@ -46,6 +46,7 @@ def test_hook_stnkit_components_selects_by_name(make_distribution):
     assert stnkit.build("transform", "halve", rate=2.0).rate == 2.0
 
 
+@pytest.mark.training
 def test_hook_stnkit_callbacks_belong_to_every_run(make_distribution, stnkit_main):
     make_distribution("my-package", {"hook_steps": block("stnkit_callbacks")}, {"callbacks.steps": "hook_steps"})
     assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
@@ -117,6 +118,7 @@ def test_hook_stnkit_callbacks_are_checked_before_the_data(
     assert metrics("run")["status"] == "failed"
 
 
+@pytest.mark.training
 def test_hook_stnkit_callbacks_get_a_copy_of_the_config(make_distribution, stnkit_main):
     text = yielding("stnkit_callbacks(config)", "config['training'].clear() or []")
     make_distribution("my-package", {"meddling": text}, {"callbacks.meddling": "meddling"})
@@ -138,6 +140,7 @@ def test_hook_stnkit_commands_are_listed_unimported_and_run(make_distribution, s
     assert [command.help for command, _ in plugin_registry().commands] == ["print the identity of the affine transform"]
 
 
+@pytest.mark.process
 def test_hook_stnkit_commands_import_their_own_plugin_alone(make_distribution):
     text = yielding(
         "stnkit_commands()", "[stnkit.Command('quick', lambda a: 'torch' in sys.modules, 'x')]", "import sys"
@@ -248,6 +251,7 @@ def test_an_entry_point_of_a_hook_needs_the_hook(key, make_distribution):
         assert plugin_registry().names("transform")
 
 
+@pytest.mark.training
 def test_one_module_may_implement_several_hooks(make_distribution, stnkit_main):
     blocks = [block(hook) for hook in ("stnkit_components", "stnkit_callbacks", "stnkit_commands")]
     make_distribution(

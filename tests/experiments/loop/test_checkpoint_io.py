@@ -1,5 +1,6 @@
 import multiprocessing
 
+import pytest
 import torch
 
 from stnkit.experiments.loop.checkpoint_io import AtomicCheckpointIO
@@ -19,6 +20,7 @@ def _save_and_die(path):
     AtomicCheckpointIO().save_checkpoint({"weight": torch.ones(1000)}, path)
 
 
+@pytest.mark.process
 def test_a_process_killed_while_saving_leaves_the_old_checkpoint(tmp_path):
     path = tmp_path / "last.ckpt"
     AtomicCheckpointIO().save_checkpoint({"weight": torch.zeros(3)}, path)

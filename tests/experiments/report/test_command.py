@@ -13,6 +13,7 @@ def made(make_run):
     return make_run.root
 
 
+@pytest.mark.training
 def test_a_table_of_a_real_sweep(stnkit_main, sweep):
     code, out, _ = stnkit_main("report", sweep / "ok", sweep / "bad")
     assert code == 0
