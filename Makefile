@@ -14,15 +14,20 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 # Stamps: one for users (`make train`), one that adds the tools of developers to the same environment. Both are renewed
-# when the dependencies change; `touch` comes last, so that a failed install is repeated.
+# when the dependencies change; `touch` comes last, so that a failed install is repeated. Compiling bytecode is half of the
+# work, so it is done on all cores after pip, which uses one; files that are no valid Python are skipped, as by pip.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) --editable .
+	$(BIN)/python $(PIP) --no-compile --editable .
+	$(COMPILE)
 	touch $@
 
 $(VENV)/developing: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python $(PIP) --editable '.[dev]'
+	$(BIN)/python $(PIP) --no-compile --editable '.[dev]'
+	$(COMPILE)
 	touch $(VENV)/installed $@
 
 # timm needs torchvision, which cannot be imported beside a CPU build of torch, and Lightning imports torchvision wherever
