@@ -8,11 +8,13 @@ import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `
 _hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
 
 import functools  # noqa: E402
+import logging  # noqa: E402
 import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Callable, Iterator  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
@@ -35,6 +37,40 @@ hypothesis.settings.register_profile("stnkit", deadline=None)
 hypothesis.settings.load_profile("stnkit")
 
 
+_RUNNING: list[pytest.Item] = []
+_GUARDED = {
+    "subprocess": ("Popen", "__init__", "process"),
+    "multiprocessing.process": ("BaseProcess", "start", "process"),
+    "lightning.pytorch.trainer.trainer": ("Trainer", "fit", "training"),
+}
+
+
+def _needs_marker(function: Callable[..., Any], marker: str) -> Callable[..., Any]:
+    """The function, refused to a test that has neither of the markers `process` and `training`."""
+
+    @functools.wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        for item in _RUNNING:
+            pytest.fail(f"{item.nodeid} needs the marker `{marker}`: `make quick` runs every other test")
+        return function(*args, **kwargs)
+
+    return guarded
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Hold the tests of `make quick` to starting no process and training nothing."""
+    for module in [name for name in _GUARDED if name in sys.modules]:
+        cls, method, marker = _GUARDED.pop(module)
+        owner = getattr(sys.modules[module], cls)
+        setattr(owner, method, _needs_marker(getattr(owner, method), marker))
+    _RUNNING[:] = [] if {"process", "training"} & {mark.name for mark in item.iter_markers()} else [item]
+    try:
+        return (yield)
+    finally:
+        _RUNNING.clear()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests whose fixtures start a process or train a network."""
@@ -54,6 +90,11 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("no_jaxtyping") is not None)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+    # Hydra's handlers write to the streams of the test, which are closed after it.
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if type(handler) is logging.StreamHandler]:
+        root.removeHandler(handler)
+    root.setLevel(logging.WARNING)
 
 
 @pytest.fixture

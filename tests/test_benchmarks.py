@@ -181,6 +181,7 @@ def test_the_committed_page_is_that_of_the_committed_run():
 
 @pytest.mark.slow
 @pytest.mark.no_jaxtyping
+@pytest.mark.process
 def test_a_part_of_the_suite_runs_where_peers_are_not_installed(tmp_path, monkeypatch, capsys):
     # Without the other plugins of this environment, whose workers and options would be put into that run, and without
     # the name of the worker that runs this: pytest-benchmark measures nothing where it finds one.

@@ -122,7 +122,14 @@ def test_the_table_has_a_cell_for_every_family_and_capability():
     assert set(TABLE) == {(family, check) for family in families for check in CHECKS}
 
 
-@pytest.mark.parametrize("cell", TABLE, ids=lambda cell: "-".join(cell))
+def cases():
+    """Every cell of the table; those that compile or export are slow."""
+    for cell in TABLE:
+        slow = [pytest.mark.slow] if cell[1] in ("torch.compile", "torch.export", "ONNX") else []
+        yield pytest.param(cell, id="-".join(cell), marks=slow)
+
+
+@pytest.mark.parametrize("cell", cases())
 def test_what_the_table_says_is_so(cell, tmp_path):
     family, check = cell
     arguments = (tmp_path,) if check == "ONNX" else ()
@@ -136,6 +143,7 @@ def test_what_the_table_says_is_so(cell, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["affine", "projective", "tps", "piecewise_affine", "bspline"])
+@pytest.mark.process
 def test_the_default_backend_compiles_it_too(family):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # inductor's own use of torch.jit

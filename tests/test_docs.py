@@ -37,6 +37,8 @@ PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("blocks", BLOCKS)
+@pytest.mark.process
+@pytest.mark.training
 def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypatch):
     for language, text in blocks:
         if language == "python":

@@ -14,6 +14,8 @@ EXAMPLES = sorted((ROOT / "examples").iterdir())
 @pytest.mark.slow
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.process
+@pytest.mark.training
 def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, install):
     install(example)
     code, reports = run_pytest(example, "-W", "error", example)
@@ -29,6 +31,7 @@ def test_an_example_installs_passes_its_tests_and_trains(example, stnkit_main, i
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.process
 def test_an_example_is_short(example):
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", example],

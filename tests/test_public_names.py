@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import stnkit
 
 
@@ -48,11 +50,13 @@ def test_an_unknown_name_is_an_attribute_error():
     assert not hasattr(stnkit, "no_such_name")
 
 
+@pytest.mark.process
 def test_import_stnkit_imports_no_torch():
     result = run("import sys, stnkit; assert stnkit.errors; assert 'torch' not in sys.modules")
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.process
 def test_the_core_imports_neither_hydra_nor_lightning():
     names = ("families", "samplers", "localizers", "transformer", "plugin_system.registry", "plugin_system.building")
     core = ", ".join(f"stnkit.{name}" for name in names)
@@ -69,7 +73,8 @@ def test_the_core_imports_neither_hydra_nor_lightning():
     assert result.returncode == 0, result.stderr
 
 
-def test_help_and_an_unknown_verb_import_neither_torch_nor_hydra():
+@pytest.mark.process
+def test_help_and_unknown_commands_import_no_torch_or_hydra():
     for arguments, code in ((["--help"], 0), (["nonsense"], 2), ([], 2)):
         result = run(
             "import sys; from stnkit.cli.main import main; "

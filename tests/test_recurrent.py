@@ -163,6 +163,7 @@ def test_recurrent_training_brings_a_shifted_blob_back():
 
 
 @pytest.mark.no_jaxtyping
+@pytest.mark.slow
 def test_it_compiles_and_exports():
     model = stnkit.SpatialTransformer(
         stnkit.build("localizer", "fully_connected", in_shape=(1, 12, 12)),

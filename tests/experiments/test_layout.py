@@ -63,6 +63,7 @@ def test_only_the_overrides_use_private_names_of_lightning():
         assert not names & private or path.name == "lightning_overrides.py", path
 
 
+@pytest.mark.process
 def test_launcher_and_directories_import_no_torch_or_lightning():
     modules = ("stnkit.experiments", PACKAGE + "loop.process_launcher", PACKAGE + "run_directory.directories")
     code = f"import {', '.join(modules)}, sys; sys.exit(bool({{'lightning', 'torch'}} & set(sys.modules)))"

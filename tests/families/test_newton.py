@@ -227,6 +227,7 @@ def test_chunks_give_what_all_points_together_give(monkeypatch):
 
 
 @pytest.mark.no_jaxtyping  # many evaluations of one shape
+@pytest.mark.slow
 def test_gradient_is_that_of_the_implicit_function():
     family = Swirl()
     theta = torch.tensor([[0.8], [-0.5]], dtype=torch.float64, requires_grad=True)

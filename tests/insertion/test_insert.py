@@ -168,6 +168,7 @@ def test_copies_and_pickles_have_transformers_of_their_own(moved, copied):
 # The hooks of the whole network run in front of the compiled network, which then warns of an input with a gradient.
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("point", ["input", "layer2"])
+@pytest.mark.slow
 def test_the_network_still_compiles(point):
     network, image = ResNet(n_blocks=1), torch.rand(IMAGE)
     stnkit.insert_transformers(network, {point: POINTS[point]}, image)
@@ -182,6 +183,7 @@ def test_the_network_still_compiles(point):
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.slow
 def test_the_network_still_exports_for_any_batch(strict):
     network = ResNet(n_blocks=1).eval()
     stnkit.insert_transformers(network, {"input": AFFINE, "layer2": INSIDE}, torch.rand(IMAGE))

@@ -79,6 +79,7 @@ def test_a_timm_network_is_unchanged_at_construction_and_trains(timm, name, poin
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # see test_inserting.py
+@pytest.mark.slow
 def test_a_timm_network_copies_pickles_compiles_and_exports(timm):
     network = timm.create_model("resnet10t", num_classes=4).eval()
     image = torch.rand(2, 3, 64, 64)

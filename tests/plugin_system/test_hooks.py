@@ -226,8 +226,8 @@ def test_hook_stnkit_search_paths_bring_experiments(make_distribution, stnkit_ma
         ("package", "['pkg://no_such_package.conf']", "pkg://no_such_package.conf does not exist: No module named"),
         ("folder", "['file:///no/such/folder']", "file:///no/such/folder does not exist"),
         ("module", "['pkg://json.decoder']", "pkg://json.decoder does not exist"),
-        ("scheme", "['conf']", "must start with pkg:// or file://, but 'conf' was given"),
-        ("type", "[7]", "must start with pkg:// or file://, but 7 was given"),
+        ("scheme", "['conf']", "expected pkg://PACKAGE or file:///FOLDER, got 'conf'"),
+        ("type", "[7]", "expected pkg://PACKAGE or file:///FOLDER, got 7"),
         ("plain_folder", "['pkg://plain_folder']", "pkg://plain_folder is no package: it has no __init__.py"),
     ],
 )

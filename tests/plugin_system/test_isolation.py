@@ -61,25 +61,31 @@ MODULES = {
     ),
     "no_hook": (lambda name: "import stnkit", "implements no hook of stnkit"),
     "no_component": (lambda name: hook("return [7]"), "expected a stnkit.Component, got 7"),
-    "no_class": (lambda name: hook("return [stnkit.Component('x', 7)]"), "needs a class, but 7 was given"),
+    "no_class": (lambda name: hook("return [stnkit.Component('x', 7)]"), "expected a class, got 7"),
     "no_base_class": (
         lambda name: hook("return [stnkit.Component('x', int)]"),
         "derives from no base class of stnkit",
     ),
-    "bad_name": (lambda name: hook("return [stnkit.Component('a b', int)]"), "the name of a component must be"),
+    "bad_name": (
+        lambda name: hook("return [stnkit.Component('a b', int)]"),
+        "expected the name of a component to be a letter",
+    ),
     "open_abstract_method": (
         lambda name: hook("return [stnkit.Component('x', Half)]", before="class Half(stnkit.Sampler): pass"),
-        "Half leaves open: forward",
+        "Half does not implement forward",
     ),
     "newer_api": (lambda name: "stnkit_api = 99\n" + transform(name), "plugin API 99.*install a newer stnkit"),
     "older_api": (lambda name: "stnkit_api = 0\n" + transform(name), "plugin API 0.*install a newer plugin"),
     "no_api": (lambda name: "stnkit_api = '1.0'\n" + transform(name), "stnkit_api: expected a whole number, got '1.0'"),
-    "tensor": (configurable("kernel: torch.Tensor"), f"parameter kernel .* has the type Tensor, which {ALLOWED}"),
-    "list_of_tensors": (configurable("x: list[torch.Tensor]"), f"parameter x .* list.torch.Tensor., which {ALLOWED}"),
-    "module": (configurable("inner: stnkit.Sampler"), f"parameter inner .* has the type Sampler, which {ALLOWED}"),
+    "tensor": (configurable("kernel: torch.Tensor"), f"parameter kernel .*: {ALLOWED}.*, got the type Tensor"),
+    "list_of_tensors": (
+        configurable("x: list[torch.Tensor]"),
+        f"parameter x .*: {ALLOWED}.*, got the type list.torch.Tensor.",
+    ),
+    "module": (configurable("inner: stnkit.Sampler"), f"parameter inner .*: {ALLOWED}.*, got the type Sampler"),
     "function": (
         configurable("f: Callable[[int], int]", "from collections.abc import Callable"),
-        f"parameter f .* Callable.*, which {ALLOWED}",
+        f"parameter f .*: {ALLOWED}.*, got the type Callable",
     ),
     "args": (configurable("*shapes"), r"parameter \*shapes of its constructor cannot be set by a config"),
     "kwargs": (configurable("a: int = 1, **more"), r"parameter \*\*more of its constructor cannot be set by a config"),
@@ -88,13 +94,13 @@ MODULES = {
         configurable("radius: float = 1.0, shape: 'Shape' = 1"),
         "annotation 'Shape' of the parameter shape .* cannot be resolved: name 'Shape' is not defined",
     ),
-    "default_of_no_yaml": (configurable("x=torch.zeros(2)"), f"parameter x .* the default tensor.*, which {ALLOWED}"),
+    "default_of_no_yaml": (configurable("x=torch.zeros(2)"), f"parameter x .*: {ALLOWED}.*, got the default tensor"),
     "default_of_another_type": (
         configurable("radius: float = None"),
-        "parameter radius .* must be float, but its default is None",
+        "parameter radius .*: expected float, got the default None",
     ),
     "parameter_called_name": (configurable("name: str = 'x'"), "parameter name .* needs another name"),
-    "no_type_at_all": (configurable("radius: 3.0 = 3.0"), "parameter radius .* must be 3.0"),
+    "no_type_at_all": (configurable("radius: 3.0 = 3.0"), "parameter radius .*: expected 3.0, got the default 3.0"),
 }
 
 

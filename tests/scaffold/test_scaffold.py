@@ -26,6 +26,8 @@ def quick_without(*kinds):
 
 @pytest.mark.slow
 @pytest.mark.no_jaxtyping
+@pytest.mark.process
+@pytest.mark.training
 def test_every_kind_installs_passes_its_tests_and_trains(stnkit_main, install, tmp_path):
     packages = []
     for kind in KINDS:
@@ -54,6 +56,8 @@ def test_every_kind_installs_passes_its_tests_and_trains(stnkit_main, install, t
 
 
 @pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.training
 def test_the_printed_commands_lead_to_a_trained_run(tmp_path):
     """In a new environment, in a shell, word by word; only the training is made shorter."""
     venv.create(tmp_path / "env", with_pip=False)
@@ -101,6 +105,7 @@ def test_the_swirl_takes_at_most_15_lines_of_code(stnkit_main, tmp_path):
 
 @pytest.mark.skipif(RUFF is None, reason="ruff is not installed")
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.process
 def test_ruff_accepts_the_package(kind, stnkit_main, tmp_path):
     stnkit_main("plugins", "new", kind, "my_component")
     for command in (["check", "--select", "E,F,I,B,W"], ["format", "--check"]):

@@ -220,6 +220,7 @@ def test_an_interruption_passes_through():
         stnkit.testing.run(Interrupted)
 
 
+@pytest.mark.process
 def test_the_kit_imports_no_pytest_lightning_or_command_line():
     code = (
         "import sys; sys.modules['pytest'] = None; import stnkit; "

@@ -59,6 +59,7 @@ def test_an_expected_failure_of_no_check_is_refused(expected):
         stnkit.testing.parametrize_with_checks([transforms.Good], expected_failures=expected)
 
 
+@pytest.mark.process
 def test_failures_skips_and_expected_failures_are_pytests(tmp_path):
     (tmp_path / "test_it.py").write_text(TEST_FILE)
     code, reports = run_pytest(tmp_path, tmp_path)

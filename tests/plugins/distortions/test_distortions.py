@@ -116,7 +116,7 @@ def test_no_distortion_leaves_the_images_unchanged():
         ("projective", {"scale": (1e-200, 1.0)}, "rising numbers between 0.1 and 10"),
         ("elastic", {"std": -1.0}, "std: expected 0 or more, got -1.0"),
         ("elastic", {"scale": (0.0, 0.5)}, "rising numbers above 0"),
-        ("elastic", {"control_points": [1, 4]}, "each at least 2"),
+        ("elastic", {"control_points": [1, 4]}, "expected 2 whole numbers of at least 2"),
         (
             "translated_cluttered",
             {"canvas": (27, 60)},

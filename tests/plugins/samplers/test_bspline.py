@@ -58,6 +58,7 @@ def test_reflection_equals_the_spline_through_the_reflected_row(n, order):
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.no_jaxtyping  # many evaluations of one shape
+@pytest.mark.slow
 def test_gradients_to_image_and_grid_flow_through_the_prefilter(padding, order):
     sampler = stnkit.build("sampler", "bspline", order=order, **padding_options(padding))
     image = random_image((4, 5), batch=1, channels=1).requires_grad_()

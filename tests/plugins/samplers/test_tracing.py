@@ -13,6 +13,7 @@ pytestmark = pytest.mark.no_jaxtyping
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.slow
 def test_a_compiled_sampler_has_the_same_values_and_gradients(name, padding):
     sampler = stnkit.build("sampler", name, **padding_options(padding))
     torch.compiler.reset()
@@ -31,6 +32,7 @@ def test_a_compiled_sampler_has_the_same_values_and_gradients(name, padding):
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("padding", ["zeros", "circular"])
+@pytest.mark.slow
 def test_an_exported_sampler_takes_any_batch(name, padding):
     sampler = stnkit.build("sampler", name, padding=padding)
     batch = torch.export.Dim("batch", min=1, max=64)
