@@ -129,7 +129,7 @@ def cases():
         yield pytest.param(cell, id="-".join(cell), marks=slow)
 
 
-@pytest.mark.parametrize("cell", cases())
+@pytest.mark.parametrize("cell", [*cases()])
 def test_what_the_table_says_is_so(cell, tmp_path):
     family, check = cell
     arguments = (tmp_path,) if check == "ONNX" else ()
