@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 
 from tests.helpers import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "findings/README.md")]
+PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 # Its blocks are one session: each goes on where the one above it ended.
 SESSIONS = [ROOT / "docs" / "write-a-plugin.md"]
 
