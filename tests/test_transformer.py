@@ -29,6 +29,7 @@ def test_a_fresh_transformer_is_the_identity(transform, localizer, size):
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.slow
 def test_a_fresh_transformer_is_the_identity_on_a_large_image(transform):
     image = torch.rand(1, 1, 1024, 1024)
     model = transformer(transform, "convolutional", (1024, 1024))

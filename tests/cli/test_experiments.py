@@ -43,6 +43,7 @@ def jobs_of(experiment):
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
+@pytest.mark.slow
 def test_every_job_of_an_experiment_can_be_built(experiment):
     jobs = jobs_of(experiment)
     assert len(jobs) == RUNS[experiment]

@@ -91,6 +91,8 @@ def test_nonfinite_points_are_outside_with_finite_gradients(padding):
 
 @pytest.mark.parametrize("size", [(4, 5), (2, 3, 4)])
 @pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.no_jaxtyping  # many evaluations of one shape
+@pytest.mark.slow
 def test_first_and_second_derivatives_are_right(size, padding):
     sampler = Cosine(1.5, normalized=True, **padding_options(padding))
     image = random_image(size, batch=1, channels=1).requires_grad_()

@@ -79,6 +79,7 @@ def test_every_option_of_ours_has_help(entry):
     assert entry.component.summary[:40] in text
 
 
+@pytest.mark.slow
 def test_every_example_composes():
     register_component_groups()
     with initialize(config_path=None, version_base="1.3"):

@@ -99,6 +99,7 @@ def test_fine_stripes_become_gray_and_not_wide_stripes():
 
 
 @pytest.mark.no_jaxtyping  # many evaluations of one shape
+@pytest.mark.slow
 def test_gradients_flow_through_the_footprint():
     sampler = stnkit.build("sampler", "antialiased", max_footprint=3.0)
     image = random_image((9, 9), batch=1, channels=1).requires_grad_()

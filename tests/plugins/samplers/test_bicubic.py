@@ -64,6 +64,7 @@ def test_both_ways_have_the_same_gradients(padding):
 
 @pytest.mark.parametrize("size", [(4, 5), (2, 3, 4)])
 @pytest.mark.no_jaxtyping  # many evaluations of one shape
+@pytest.mark.slow
 def test_the_second_derivative_is_right_by_option(size):
     sampler = stnkit.build("sampler", "bicubic", double_backward=True)
     image = random_image(size, batch=1, channels=1).requires_grad_()

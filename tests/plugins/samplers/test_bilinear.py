@@ -45,6 +45,7 @@ def test_both_ways_have_the_same_sub_gradient_at_pixel_centers(size, padding):
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("size", [(4, 5), (2, 3, 4)])
 @pytest.mark.no_jaxtyping  # many evaluations of one shape
+@pytest.mark.slow
 def test_the_second_derivative_is_right_by_option(size, padding):
     sampler = stnkit.build("sampler", "bilinear", double_backward=True, **padding_options(padding))
     image = random_image(size, batch=1, channels=1).requires_grad_()

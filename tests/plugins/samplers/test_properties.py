@@ -127,6 +127,7 @@ def test_what_is_read_from_an_image_does_not_depend_on_the_batch(name, padding, 
 @settings(max_examples=5, deadline=None, derandomize=True)
 @given(size=st.lists(st.integers(2, 5), min_size=2, max_size=2), padding=paddings, seed=seeds)
 @pytest.mark.no_jaxtyping  # many evaluations of one shape
+@pytest.mark.slow
 def test_gradients_to_image_and_grid_are_right_away_from_kinks(name, size, padding, seed):
     pixels = stnkit.coordinates.to_pixels(random_grid(2, batch=1, n=2, seed=seed), size)
     # Between a tenth and four tenths off the center, also off the middle, where other pixels come into reach.

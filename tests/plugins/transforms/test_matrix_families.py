@@ -245,6 +245,7 @@ def test_a_theta_of_the_wrong_width_is_refused(name):
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("case", [case for case in CASES if not case.options], ids=str)
+@pytest.mark.slow
 def test_the_grid_compiles_exports_and_maps_over_theta(case):
     torch.compiler.reset()
     family, theta = case.build(), case.theta(batch=3, dtype=torch.float32)

@@ -377,6 +377,7 @@ def test_folds_are_the_pieces_that_turn_over(shape):
 
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("shape", [[8, 9], [4, 4, 5]], ids=str)
+@pytest.mark.slow
 def test_compiles_exports_and_maps_over_theta(shape):
     family = mesh(shape)
     theta = moved(family).float()
