@@ -81,6 +81,12 @@ class SpatialTransformer(nn.Module):
         warnings.warn("SpatialTransformer.theta is now theta_probe", RenamedWarning, stacklevel=2)
         return self.theta_probe
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name == "theta":
+            warnings.warn("SpatialTransformer.theta is now theta_probe", RenamedWarning, stacklevel=2)
+            name = "theta_probe"
+        super().__setattr__(name, value)  # type: ignore[arg-type]
+
     def localize(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B P"]:
         """θ for each image, in float32 or wider: recurrent, the composition of all steps."""
         theta = self.head(self.localizer(image))

@@ -2,6 +2,7 @@
 
 import abc
 import inspect
+import threading
 
 import pytest
 import torch
@@ -193,6 +194,48 @@ def test_forward_gets_valid_inputs_of_one_dtype_and_no_autocast():
             family(theta, points)
     with pytest.raises(stnkit.errors.InputError, match=r"Noting: expected floating-point points, got torch\.int64"):
         family(torch.zeros(1, 2), torch.zeros(1, 3, 2, dtype=torch.int64))
+
+
+def test_a_mark_of_a_bounded_grid_is_read_when_the_grid_is_made():
+    class Bounded(Shift):
+        n_params = 2
+
+        @stnkit.families.bounded
+        def _grid(self, theta, size):
+            return torch.zeros(len(theta), *size, 2)
+
+    class Unmarked(Bounded):
+        def _grid(self, theta, size):
+            return torch.full((len(theta), *size, 2), torch.inf)
+
+    theta = torch.zeros(1, 2)
+    assert Unmarked().grid(theta, (2, 3)).isfinite().all()
+    family = Bounded()
+    family._grid = lambda theta, size: torch.full((1, *size, 2), torch.nan)
+    assert family.grid(theta, (2, 3)).isfinite().all()
+    with pytest.raises(stnkit.errors.InputError, match=r"expected shape \[3, 2, 2, 2\], got \[1, 2, 2, 2\]"):
+        type("One", (Shift,), {"n_params": 2, "_grid": lambda *_: torch.zeros(1, 2, 2, 2)})().grid(
+            torch.zeros(3, 2), (2, 2)
+        )
+
+
+def test_caches_are_cleared_while_other_threads_make_families():
+    stop = threading.Event()
+
+    def make():
+        while not stop.is_set():
+            stnkit.families.LatticeBasis()
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(300):
+            stnkit.clear_caches()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_a_contract_cannot_be_made_itself():

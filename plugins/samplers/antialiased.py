@@ -39,7 +39,7 @@ class Antialiased(stnkit.KernelSampler):
 
     normalized = True
 
-    def __init__(self, max_footprint: float = 4.0, **padding: Any) -> None:
+    def __init__(self, *, max_footprint: float = 4.0, **padding: Any) -> None:
         super().__init__(**padding)
         if not 1 <= max_footprint < float("inf"):
             raise stnkit.errors.InputError(f"max_footprint: expected at least 1 pixel, got {max_footprint}")

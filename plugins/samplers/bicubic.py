@@ -39,7 +39,7 @@ class Bicubic(stnkit.PaddedSampler):
     Source: Keys, Cubic convolution interpolation for digital image processing, IEEE ASSP 29(6), 1981.
     """
 
-    def __init__(self, a: float = _TORCH_A, double_backward: bool = False, **padding: Any) -> None:
+    def __init__(self, *, a: float = _TORCH_A, double_backward: bool = False, **padding: Any) -> None:
         super().__init__(**padding)
         if not -10 <= a <= 10:
             raise stnkit.errors.InputError(f"a: expected a number between -10 and 10, such as -0.75 or -0.5, got {a}")

@@ -32,7 +32,7 @@ class Bilinear(stnkit.PaddedSampler):
     Source: Jaderberg et al. 2015, equations 5 to 7.
     """
 
-    def __init__(self, double_backward: bool = False, **padding: Any) -> None:
+    def __init__(self, *, double_backward: bool = False, **padding: Any) -> None:
         super().__init__(**padding)
         self.double_backward = double_backward
         self._triangle = _Triangle(self.sample_padding)

@@ -39,7 +39,7 @@ class BSpline(stnkit.KernelSampler):
         16(6), 1999.
     """
 
-    def __init__(self, order: int = 3, **padding: Any) -> None:
+    def __init__(self, *, order: int = 3, **padding: Any) -> None:
         super().__init__(**padding)
         if order not in (2, 3, 4, 5):
             raise stnkit.errors.InputError(f"order: expected 2, 3, 4 or 5, got {order}")

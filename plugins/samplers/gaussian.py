@@ -33,7 +33,7 @@ class Gaussian(stnkit.KernelSampler):
 
     normalized = True
 
-    def __init__(self, sigma: float = 0.5, **padding: Any) -> None:
+    def __init__(self, *, sigma: float = 0.5, **padding: Any) -> None:
         super().__init__(**padding)
         # Much narrower, all weights would round to zero halfway between two pixels.
         if not (math.isfinite(sigma) and sigma >= 0.1):

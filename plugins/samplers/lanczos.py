@@ -35,7 +35,7 @@ class Lanczos(stnkit.KernelSampler):
 
     normalized = True
 
-    def __init__(self, lobes: int = 3, **padding: Any) -> None:
+    def __init__(self, *, lobes: int = 3, **padding: Any) -> None:
         super().__init__(**padding)
         if lobes < 1:
             raise stnkit.errors.InputError(f"lobes: expected a whole number of at least 1, got {lobes}")

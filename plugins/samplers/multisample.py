@@ -45,7 +45,7 @@ class Multisample(stnkit.PaddedSampler):
 
     exact_gradient = False
 
-    def __init__(self, samples: int = 8, radius: float = 2.0, seed: int = 0, **padding: Any) -> None:
+    def __init__(self, *, samples: int = 8, radius: float = 2.0, seed: int = 0, **padding: Any) -> None:
         super().__init__(**padding)
         if samples < 4:
             raise stnkit.errors.InputError(f"samples: expected a whole number of at least 4, got {samples}")

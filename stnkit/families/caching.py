@@ -16,8 +16,9 @@ from stnkit.families.tracing import is_traced, plain_tensors
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made", Tensor, tuple[Tensor, ...])
 
-# Every cache of this process, for `clear_caches`.
+# Every cache of this process, for `clear_caches`; the lock, since other threads may make families.
 _caches: "weakref.WeakSet[TensorCache[Any]]" = weakref.WeakSet()
+_caches_lock = threading.Lock()
 
 
 def clear_caches() -> None:
@@ -29,7 +30,9 @@ def clear_caches() -> None:
         >>> import stnkit
         >>> stnkit.clear_caches()
     """
-    for cache in list(_caches):
+    with _caches_lock:
+        caches = list(_caches)
+    for cache in caches:
         cache.clear()
 
 
@@ -46,7 +49,8 @@ class TensorCache(Generic[Made]):
         self.max_bytes = max_bytes
         self._entries: OrderedDict[Hashable, Made] = OrderedDict()
         self._lock = threading.Lock()
-        _caches.add(self)
+        with _caches_lock:
+            _caches.add(self)
 
     def admits(self, n_bytes: int) -> bool:
         """True if an entry of that many bytes can be stored."""

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, TypeVar, final
+from typing import ClassVar, TypeVar, final
 
 import torch
 from jaxtyping import Float
@@ -56,12 +56,6 @@ class TransformFamily(nn.Module, Contract):
     ndim: int = 2
     n_params: int
 
-    _grid_is_bounded: ClassVar[bool] = False
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        cls._grid_is_bounded = getattr(cls._grid, "is_bounded", False)
-
     @abc.abstractmethod
     def identity(self) -> Float[Tensor, "P"]:
         """The θ for which T_θ is the identity, in float64."""
@@ -81,9 +75,14 @@ class TransformFamily(nn.Module, Contract):
     def __call__(self, theta: Tensor, points: Tensor) -> Tensor:
         """T_θ(p), by the author's `forward`, in the wider dtype of θ and points and at least float32.
 
+        Arguments are checked before forward pre-hooks run.
+
         Raises:
             InputError: when θ or the points have the wrong shape or are not real.
         """
+        if isinstance(theta, torch.fx.Proxy):  # a tracer with families as leaves: nothing to check yet
+            traced: Tensor = super().__call__(theta, points)
+            return traced
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
@@ -106,10 +105,10 @@ class TransformFamily(nn.Module, Contract):
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
             grid = self._grid(theta, size)
-        if grid.shape[1:] != (*size, self.ndim):
+        if grid.shape != (theta.shape[0], *size, self.ndim):
             expected = [len(theta), *size, self.ndim]
             raise InputError(f"{type(self).__name__}._grid: expected shape {expected}, got {list(grid.shape)}")
-        return grid if self._grid_is_bounded else coordinates.finite(grid)
+        return grid if getattr(self._grid, "is_bounded", False) else coordinates.finite(grid)
 
     @final
     def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
@@ -127,7 +126,7 @@ class TransformFamily(nn.Module, Contract):
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
-            found = self._inverse(theta, points)
+            found = self._inverse(theta.to(points.dtype), points).to(points.dtype)
         return torch.where(found.isfinite().all(dim=-1, keepdim=True), found, torch.nan)
 
     @final

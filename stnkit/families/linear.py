@@ -1,7 +1,7 @@
 """LinearFamily: T_θ is linear in θ, so a grid is one product with a basis that never changes."""
 
 import abc
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from jaxtyping import Float
@@ -42,13 +42,6 @@ class LinearFamily(TransformFamily):
     wide: bool | None = None
     reflections: tuple[Reflection, ...] = ()
 
-    # False where the coefficients are θ itself.
-    _coefficients_are_solved: ClassVar[bool] = False
-
-    def __init_subclass__(cls, **options: object) -> None:
-        super().__init_subclass__(**options)
-        cls._coefficients_are_solved = cls.coefficients is not LinearFamily.coefficients
-
     def __init__(self) -> None:
         super().__init__()
         self._lattice_basis = LatticeBasis()
@@ -77,7 +70,8 @@ class LinearFamily(TransformFamily):
     @final  # type: ignore[misc]  # torch declares it an attribute
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """coefficients(θ) · basis(p): the source points of target points."""
-        coefficients = self._checked_coefficients(theta)
+        # A no-op as `__call__` calls it; an author of API 1 may hand on wider points.
+        coefficients = self._checked_coefficients(theta.to(points.dtype))
         batch, n_points = points.shape[:2]
         basis = self.basis(points.reshape(-1, self.ndim).double()).to(coefficients.dtype)
         if batch == 1:
@@ -105,8 +99,9 @@ class LinearFamily(TransformFamily):
 
     def _checked_coefficients(self, theta: Tensor) -> Tensor:
         """The coefficients, in the dtype in which sums over the functions are formed."""
-        # Solved in float64: in float32 the identity of 32 × 32 points is off by 1e-2.
-        coefficients = self.coefficients(theta.double() if self._coefficients_are_solved else theta)
+        # Solved in float64: in float32 the identity of 32 × 32 points is off by 1e-2. The default, θ, is not solved.
+        solved = type(self).coefficients is not LinearFamily.coefficients
+        coefficients = self.coefficients(theta.double() if solved else theta)
         if coefficients.ndim != 3 or coefficients.shape[1] != self.ndim:
             raise InputError(
                 f"{type(self).__name__}.coefficients: expected shape (B, {self.ndim}, K) for K basis functions, "

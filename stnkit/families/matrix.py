@@ -47,18 +47,15 @@ class MatrixFamily(TransformFamily):
 
     affine: ClassVar[bool]
 
-    # The nearest `rows` that an author wrote: what `matrix` stands on where a class of plugin API 1 overrides it.
-    _author_rows: Any
+    # Plugin API 1: True if `matrix` is overridden nearer than `rows`, so that the rows follow from it.
+    _rows_follow_matrix: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        # Plugin API 1: `matrix` was the author's. Where it is the nearest of the two, the rows follow from it.
         nearest = next(base for base in cls.__mro__ if {"matrix", "rows"} & vars(base).keys())
-        rows = vars(nearest).get("rows", _rows_of_matrix)
-        if rows is _rows_of_matrix:
-            cls.rows = _rows_of_matrix  # type: ignore[method-assign]
-        else:
-            cls._author_rows = rows
+        cls._rows_follow_matrix = "rows" not in vars(nearest) or vars(nearest)["rows"] is _rows_of_matrix
+        if cls._rows_follow_matrix and getattr(cls.rows, "__isabstractmethod__", False):
+            type.__setattr__(cls, "rows", _rows_of_matrix)
 
     @abc.abstractmethod
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
@@ -95,13 +92,14 @@ class MatrixFamily(TransformFamily):
         """
         theta = self.check_theta(theta)
         with coordinates.full_precision(theta):
-            rows = self._author_rows(theta)
+            rows = self.rows(theta)
             return coordinates.with_last_row(rows) if self.affine else rows
 
     @final  # type: ignore[misc]  # torch declares it an attribute
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """(M p̃)[:ndim] / (M p̃)[ndim]: the source points of target points."""
-        rows = self.rows(theta)
+        # A no-op as `__call__` calls it; an author of API 1 may hand on wider points.
+        rows = self._rows(theta.to(points.dtype))
         # Planar, (B, rows, N), one column at a time: 20 times faster than a sum over a short last axis.
         image = rows[:, :, -1:]
         for column in range(self.ndim):
@@ -120,7 +118,7 @@ class MatrixFamily(TransformFamily):
         so that the only pass over all pixels is their sum.
         A row with an entry that is NaN or beyond `OUTSIDE` / (ndim + 1), a zoom by thousands, is outside everywhere.
         """
-        rows = self.rows(theta)
+        rows = self._rows(theta)
         if self.affine:
             return axis_sum(bounded_rows(rows, OUTSIDE, beyond=OUTSIDE), size).movedim(1, -1)
         numerator, w = rows[:, :-1], rows[:, -1:]
@@ -155,6 +153,9 @@ class MatrixFamily(TransformFamily):
             agreement = (self.matrix(theta) * product).sum(dim=(1, 2))
             theta = torch.where(agreement[:, None] > 0, theta, torch.nan)
         return theta
+
+    def _rows(self, theta: Tensor) -> Tensor:
+        return _rows_of_matrix(self, theta) if self._rows_follow_matrix else self.rows(theta)
 
 
 def _rows_of_matrix(family: MatrixFamily, theta: Tensor) -> Tensor:

@@ -64,8 +64,12 @@ class PaddedSampler(Sampler):
         """The image at the grid, computed in the wider of their dtypes, returned in the image's.
 
         Raises:
-            InputError: when there is not one fill value for each channel.
+            InputError: when batch sizes differ, the image is not real, or there is not one fill value for each channel.
         """
+        if image.shape[0] != grid.shape[0]:
+            raise InputError(f"expected one batch size for image and grid, got {image.shape[0]} and {grid.shape[0]}")
+        if not image.is_floating_point():
+            raise InputError(f"image: expected a floating-point tensor, got {image.dtype}")
         # Skip no-op conversions: each costs as much as a small kernel.
         if image.dtype == grid.dtype:
             sampled = self._sampled(image, grid)
@@ -75,10 +79,11 @@ class PaddedSampler(Sampler):
         return sampled if sampled.dtype == image.dtype else sampled.to(image.dtype)
 
     def _sampled(self, image: Tensor, grid: Tensor) -> Tensor:
-        if self.padding is not Padding.fill:
-            return self.sample(image, grid)
-        fill = self._fill(image)
-        return self.sample(image - fill, grid) + fill
+        with coordinates.full_precision(image):
+            if self.padding is not Padding.fill:
+                return self.sample(image, grid)
+            fill = self._fill(image)
+            return self.sample(image - fill, grid) + fill
 
     @final
     def grid_sample(

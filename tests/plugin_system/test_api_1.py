@@ -159,3 +159,50 @@ def test_the_old_names_of_parameters_and_attributes_work():
     transformer = network[0].spatial_transformer
     with pytest.warns(RenamedWarning, match="SpatialTransformer.theta is now theta_probe"):
         assert transformer.theta is transformer.theta_probe
+    clamp = torch.nn.Hardtanh(-0.5, 0.5)
+    with pytest.warns(RenamedWarning, match="SpatialTransformer.theta is now theta_probe"):
+        transformer.theta = clamp
+    assert transformer.theta_probe is clamp
+    assert transformer.localize(torch.rand(1, 1, 9, 9))[0, 0] == 0.5
+
+
+# What authors of API 1 wrote, and the grid of its identity: (y, x) of a mirror and of a shift are negated or moved.
+SHIFT = """
+    affine, n_params = True, 2
+    def identity(self):
+        return torch.zeros(2, dtype=torch.float64)
+    def rows(self, theta):
+        return torch.cat([torch.eye(2).expand(len(theta), -1, -1), theta[..., None]], -1)
+    def matrix(self, theta):
+        return stnkit.coordinates.with_last_row(self.rows(theta))
+"""
+
+
+@pytest.mark.filterwarnings("ignore::stnkit.errors.RenamedWarning")
+def test_matrix_and_rows_of_api_1_may_call_each_other_and_super():
+    namespace = {"stnkit": stnkit, "torch": torch}
+    exec("class Shift(stnkit.MatrixFamily):" + SHIFT, namespace)
+    shift = namespace["Shift"]
+    mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
+
+    class Mirror(shift):
+        def matrix(self, theta):
+            return super().matrix(theta) @ mirror.to(theta)
+
+    class Twice(Mirror):
+        def matrix(self, theta):
+            return super().matrix(theta) @ mirror.to(theta)
+
+    affine = type(stnkit.build("transform", "affine"))
+
+    class Turned(affine):
+        def matrix(self, theta):
+            return stnkit.coordinates.with_last_row(self.rows(theta)) @ mirror.to(theta)
+
+    theta, points = torch.tensor([[0.25, 0.5]]), torch.tensor([[[0.5, 0.0]]])
+    assert Mirror()(theta, points).tolist() == [[[-0.25, 0.5]]]
+    assert Mirror().grid(theta, (1, 2)).tolist() == [[[[0.75, 0.5], [-0.25, 0.5]]]]
+    assert Twice()(theta, points).tolist() == [[[0.75, 0.5]]]
+    identity = affine().identity()[None].float()
+    assert Turned()(identity, points).tolist() == [[[-0.5, 0.0]]]
+    assert Turned().inverse(identity, points).tolist() == [[[-0.5, 0.0]]]
