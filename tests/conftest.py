@@ -1,36 +1,40 @@
 """Every shape in an annotation is checked while the tests run, also where no assertion looks."""
 
+import os
+
 import jaxtyping
 
 import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `tests`
 
-# Before the first import of what it checks.
-_hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
+# Before the first import of what it checks. `make quick` leaves this to `make test`.
+if os.environ.get("STNKIT_SHAPE_CHECKS") != "off":
+    _hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
 
-import functools  # noqa: E402
-import logging  # noqa: E402
-import os  # noqa: E402
-import shutil  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Callable, Iterator  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Any  # noqa: E402
+import functools
+import gc
+import logging
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
-import hypothesis  # noqa: E402
-import pytest  # noqa: E402
+import hypothesis
+import pytest
 
 # Before torch reads it: a compilation of one file needs no pool of processes that import torch.
 os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 # The workers share the cores, and what they start shares them too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-import torch  # noqa: E402
-from hydra.core.global_hydra import GlobalHydra  # noqa: E402
+import torch
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 
-from stnkit.cli import train  # noqa: E402
-from stnkit.cli.main import main  # noqa: E402
-from stnkit.plugin_system.registry import plugin_registry  # noqa: E402
-from tests.helpers import QUICK, pip_install  # noqa: E402
-from tests.process_server import ProcessServer  # noqa: E402
+from stnkit.cli import train
+from stnkit.cli.main import main
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import QUICK, pip_install
+from tests.process_server import ProcessServer
 
 # How long an example takes says nothing about what it computes, and machines differ.
 hypothesis.settings.register_profile("stnkit", deadline=None)
@@ -80,6 +84,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("process")
         if names & {"quick_run", "completed_sweep", "uninterrupted", "sweep"}:
             item.add_marker("training")
+
+
+# Hydra copies the store for each composition, and then copies what it loads from the copy.
+vars(ConfigStore.instance())["__deepcopy__"] = lambda memo: ConfigStore.instance()
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector the thousands of tests and modules that live until the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)

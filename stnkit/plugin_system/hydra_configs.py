@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+import functools
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -69,6 +70,7 @@ def node_of(entry: Registered) -> type[Any]:
     return component_node(entry.component)
 
 
+@functools.lru_cache(maxsize=1024)  # every command stores all nodes
 def component_node(component: Component) -> type[Any]:
     """The same for a component that need not be registered."""
     # An enum of one member: another name is refused when the config is composed.
