@@ -2,6 +2,7 @@
 
 import abc
 import inspect
+import re
 import threading
 
 import pytest
@@ -135,6 +136,41 @@ def test_a_missing_attribute_is_one_sentence_everywhere(cls, supplied, sentence,
     (failed, *_) = [r for r in stnkit.testing.run(component).results if r.outcome == "failed"]
     assert failed.name == "construction"
     assert sentence in failed.reason
+
+
+def test_the_signature_of_a_class_is_that_of_its_constructor():
+    affine = type(stnkit.build("transform", "affine"))
+    assert [str(p) for p in inspect.signature(affine).parameters.values()] == ["ndim: int = 2"]
+    assert "args" in inspect.signature(Shift).parameters  # nn.Module's own
+
+
+def test_an_option_may_be_called_cls():
+    class Named(Shift):
+        n_params = 2
+
+        def __init__(self, cls: int = 1):
+            super().__init__()
+            self.cls = cls
+
+    assert Named(cls=3).cls == 3
+
+
+@pytest.mark.parametrize(
+    ("affine", "shape"), [(True, "(B, 2, 3), without"), (False, "(B, 3, 3), as `affine` is False")]
+)
+def test_rows_of_the_wrong_shape_are_refused_by_name(affine, shape):
+    class Wrong(Rows):
+        def rows(self, theta):
+            matrix = stnkit.coordinates.with_last_row(theta.view(-1, 2, 3))
+            return matrix if affine else matrix[:, :2]
+
+    Wrong.affine = affine
+    family, theta = Wrong(), Wrong().identity()[None]
+    points = torch.zeros(1, 1, 2)
+    calls = [lambda: family(theta, points), lambda: family.grid(theta, (2, 2)), lambda: family.inverse(theta, points)]
+    for call in [*calls, lambda: family.matrix(theta), lambda: family.compose(theta, theta)]:
+        with pytest.raises(stnkit.errors.InputError, match=re.escape(f"Wrong.rows: expected shape {shape}")):
+            call()
 
 
 def test_an_attribute_may_be_set_by_the_class_or_the_constructor():

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.coordinates import OUTSIDE
-from stnkit.errors import DoesNotComposeError
+from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.axis_sums import axis_sum, bounded_rows
 from stnkit.families.family import TransformFamily, bounded
 from stnkit.families.perspective_divide import HORIZON, LARGE, divide, known_in_front, plain_quotient
@@ -92,7 +92,7 @@ class MatrixFamily(TransformFamily):
         """
         theta = self.check_theta(theta)
         with coordinates.full_precision(theta):
-            rows = self.rows(theta)
+            rows = self._of_right_shape(self.rows(theta))
             return coordinates.with_last_row(rows) if self.affine else rows
 
     @final  # type: ignore[misc]  # torch declares it an attribute
@@ -155,7 +155,17 @@ class MatrixFamily(TransformFamily):
         return theta
 
     def _rows(self, theta: Tensor) -> Tensor:
-        return _rows_of_matrix(self, theta) if self._rows_follow_matrix else self.rows(theta)
+        return self._of_right_shape(_rows_of_matrix(self, theta) if self._rows_follow_matrix else self.rows(theta))
+
+    def _of_right_shape(self, rows: Tensor) -> Tensor:
+        expected = (self.ndim if self.affine else self.ndim + 1, self.ndim + 1)
+        if rows.shape[1:] != expected:
+            last = "without the last row, as `affine` is True" if self.affine else "as `affine` is False"
+            raise InputError(
+                f"{type(self).__name__}.rows: expected shape (B, {expected[0]}, {expected[1]}), {last}, "
+                f"got {tuple(rows.shape)}"
+            )
+        return rows
 
 
 def _rows_of_matrix(family: MatrixFamily, theta: Tensor) -> Tensor:

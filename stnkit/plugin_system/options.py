@@ -135,8 +135,6 @@ def _signature(component: Component) -> list[tuple[inspect.Parameter, Any]]:
         _, *parameters = inspect.signature(constructor).parameters.values()
         known = {parameter.name for parameter, _ in found}
         own = [(p, constructor) for p in parameters if p.kind is not _OPEN_ENDED and p.name not in known]
-        if found and not own:
-            break
         found = [*own, *found]
         open_ended = [(p, constructor) for p in parameters if p.kind is _OPEN_ENDED]
         if not open_ended:

@@ -5,7 +5,7 @@ import pytest
 
 import stnkit
 from stnkit.plugin_system.components import Component
-from stnkit.plugin_system.options import options_of, validate_options
+from stnkit.plugin_system.options import check_configurable, options_of, validate_options
 from stnkit.plugin_system.registry import plugin_registry
 
 
@@ -45,6 +45,16 @@ def test_options_are_the_parameters_that_are_not_supplied():
         "features",
         "batch_norm",
     ]
+
+
+def test_a_double_star_may_be_all_that_follows_a_changed_default():
+    class Affine3(plugin_registry().component("transform", "affine").cls):
+        def __init__(self, ndim: int = 3, **rest):
+            super().__init__(ndim=ndim, **rest)
+
+    component = Component("affine3", Affine3)
+    check_configurable(component)
+    assert [(o.name, o.default) for o in options_of(component)] == [("ndim", 3)]
 
 
 def test_lists_become_tuples_and_ints_pass_for_floats():
