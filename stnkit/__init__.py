@@ -4,7 +4,6 @@ The public names are imported when they are first used: `import stnkit` alone im
 """
 
 import importlib
-import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -133,10 +132,10 @@ def __dir__() -> list[str]:
 
 
 def _renamed(name: str) -> Any:
-    from stnkit.errors import RenamedWarning
+    from stnkit.renaming import tell_renamed
 
     new = _RENAMED[name]
-    warnings.warn(f"stnkit.{name} is now stnkit.{new}", RenamedWarning, stacklevel=3)
+    tell_renamed(f"stnkit.{name} is now stnkit.{new}")
     module, _, attribute = new.rpartition(".")
     return getattr(
         importlib.import_module(f"stnkit.{module}") if module else importlib.import_module(__name__), attribute

@@ -5,16 +5,17 @@ default and says so in its docstring. `grid` is final and calls `_grid`, the aut
 """
 
 import abc
-import warnings
+import inspect
 from typing import Any, ClassVar
 
-from stnkit.errors import InputError, RenamedWarning
+from stnkit.errors import InputError
+from stnkit.renaming import tell_renamed
 
 
 class ContractMeta(abc.ABCMeta):
     """The metaclass of contracts: an object is checked for abstract attributes when its constructor returns."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
         made = super().__call__(*args, **kwargs)
         for contract in cls.__mro__:
             for name in vars(contract).get("abstract_attributes", ()):
@@ -22,6 +23,12 @@ class ContractMeta(abc.ABCMeta):
                     article = "an" if contract.__name__[0] in "AEIOU" else "a"
                     raise InputError(f"{cls.__qualname__} sets no {name}, which {article} {contract.__name__} must set")
         return made
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the constructor, which `__call__` would hide."""
+        constructor = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return constructor.replace(parameters=list(constructor.parameters.values())[1:])
 
 
 class Contract(metaclass=ContractMeta):
@@ -41,11 +48,7 @@ class Contract(metaclass=ContractMeta):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name in overridden_finals(cls):
-            warnings.warn(
-                f"{cls.__qualname__} overrides {name}, which is final since plugin API 2: {advice(cls, name)}",
-                RenamedWarning,
-                stacklevel=2,
-            )
+            tell_renamed(f"{cls.__qualname__} overrides {name}, which is final since plugin API 2: {advice(cls, name)}")
 
 
 def overridden_finals(cls: type) -> list[str]:

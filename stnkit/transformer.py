@@ -1,6 +1,5 @@
 """SpatialTransformer = localizer ∘ family ∘ sampler, and several of them in parallel."""
 
-import warnings
 from collections.abc import Sequence
 from typing import final
 
@@ -9,9 +8,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.errors import DoesNotComposeError, InputError, RenamedWarning
+from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
 from stnkit.localizers import Localizer, RegressionHead
+from stnkit.renaming import tell_renamed
 from stnkit.samplers.sampler import Sampler
 
 
@@ -78,12 +78,12 @@ class SpatialTransformer(nn.Module):
     @property
     def theta(self) -> nn.Module:
         """The name of `theta_probe` in plugin API 1."""
-        warnings.warn("SpatialTransformer.theta is now theta_probe", RenamedWarning, stacklevel=2)
+        tell_renamed("SpatialTransformer.theta is now theta_probe")
         return self.theta_probe
 
     def __setattr__(self, name: str, value: object) -> None:
         if name == "theta":
-            warnings.warn("SpatialTransformer.theta is now theta_probe", RenamedWarning, stacklevel=2)
+            tell_renamed("SpatialTransformer.theta is now theta_probe")
             name = "theta_probe"
         super().__setattr__(name, value)  # type: ignore[arg-type]
 

@@ -30,6 +30,7 @@ import torch
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 
+from stnkit import renaming
 from stnkit.cli import train
 from stnkit.cli.main import main
 from stnkit.plugin_system.registry import plugin_registry
@@ -102,6 +103,7 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     """One thread for each of the workers, fixed draws, and shape checks unless the marker switches them off."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    renaming._told.clear()
     jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("no_jaxtyping") is not None)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.cli import hydra_internals, sweeps
 from stnkit.cli.hydra_errors import sentence
-from stnkit.errors import InputError, StnkitError
+from stnkit.errors import InputError, RenamedWarning, StnkitError
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.record import read_record
@@ -91,8 +91,9 @@ def _job(config: DictConfig) -> float | None:
         from stnkit.cli.main import show_warnings_in_one_line
 
         show_warnings_in_one_line()
-        # The parent process has already printed it.
-        warnings.simplefilter("ignore", PluginWarning)
+        # The parent process has already printed them.
+        for category in (PluginWarning, RenamedWarning):
+            warnings.simplefilter("ignore", category)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     in_sweep = HydraConfig.get().mode is RunMode.MULTIRUN
     # A user's mistake is printed here: if it were raised, Hydra would print a line of its own first.

@@ -1,10 +1,9 @@
 """Commands that plugins add to the command line: found by their entry points, imported when they are used."""
 
-import warnings
-
-from stnkit.errors import PluginError, RenamedWarning, one_line
+from stnkit.errors import PluginError, one_line
 from stnkit.plugin_system.components import Command
-from stnkit.plugin_system.discovery import Plugin, Source, installed_plugins
+from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins
+from stnkit.renaming import renames_collected, tell_plugin, tell_renamed
 
 # stnkit's own commands, whose names a plugin cannot take.
 RESERVED = ("train", "report", "plugins", "completion")
@@ -16,10 +15,8 @@ def announced_commands() -> dict[str, list[Source]]:
     """The commands that entry points `command.NAME` announce, each with its sources; no plugin is imported."""
     found: dict[str, list[Source]] = {}
     for installed in installed_plugins():
-        for source in installed.sources:
-            prefix, _, name = source.entry_point.partition(".")
-            if prefix in PREFIXES:
-                found.setdefault(name, []).append(source)
+        for name in _announced_by(installed):
+            found.setdefault(name, []).append(installed.source_of(*keys_of(name)))
     return found
 
 
@@ -37,15 +34,18 @@ def command_named(name: str) -> Command:
     if len(announcing) > 1:
         raise PluginError(announced_twice(name, [installed.source_of(*keys) for installed in announcing]))
     try:
-        return next(command for command in commands_of(Plugin(announcing[0])) if command.name == name)
+        with renames_collected() as renamed:
+            command = next(command for command in commands_of(Plugin(announcing[0])) if command.name == name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise PluginError(f"{announcing[0]} is broken: {one_line(error)}") from error
+    tell_plugin(str(announcing[0]), renamed)
+    return command
 
 
 def commands_of(plugin: Plugin) -> list[Command]:
-    """The commands that a plugin yields.
+    """The commands that a plugin yields; the hook of API 1 is called where that of API 2 is missing.
 
     Args:
         plugin: imported.
@@ -53,16 +53,15 @@ def commands_of(plugin: Plugin) -> list[Command]:
     Raises:
         PluginError: when it yields anything but commands, one of stnkit's own names, or one without an entry point.
     """
-    if plugin.implements("stnkit_verbs"):
-        warnings.warn(
+    if plugin.implements("stnkit_verbs") and not plugin.implements("stnkit_commands"):
+        tell_renamed(
             "rename the hook stnkit_verbs to stnkit_commands, and its entry points verb.NAME to command.NAME",
-            RenamedWarning,
-            stacklevel=2,
+            plugin.installed.sources[0].module,
         )
-    commands = [*plugin.call("stnkit_commands"), *plugin.call("stnkit_verbs")]
-    announced = {
-        name for prefix, _, name in (key.partition(".") for key in plugin.installed.keys) if prefix in PREFIXES
-    }
+        commands = plugin.call("stnkit_verbs")
+    else:
+        commands = plugin.call("stnkit_commands")
+    announced = _announced_by(plugin.installed)
     for command in commands:
         if not isinstance(command, Command):
             raise PluginError(f"stnkit_commands: expected a stnkit.Command, got {command!r}")
@@ -72,9 +71,15 @@ def commands_of(plugin: Plugin) -> list[Command]:
             raise PluginError(
                 f"the command {command.name!r} needs an entry point command.{command.name}, by which it is found"
             )
-    for name in sorted(announced - {command.name for command in commands}):
+    for name in sorted(set(announced) - {command.name for command in commands}):
         raise PluginError(f"its entry point command.{name} announces a command that stnkit_commands does not yield")
     return commands
+
+
+def _announced_by(installed: Installed) -> dict[str, None]:
+    """The names of its commands, in order; one may have a key of each prefix, for both versions of the API."""
+    parts = (key.partition(".") for key in installed.keys)
+    return {name: None for prefix, _, name in parts if prefix in PREFIXES}
 
 
 def keys_of(name: str) -> list[str]:

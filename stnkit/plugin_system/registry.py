@@ -1,28 +1,27 @@
 """The registry: the components of all installed plugins, and the reasons why some cannot be used."""
 
-import contextlib
 import copy
 import functools
 import os
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from stnkit.errors import PluginError, RenamedWarning, UnknownNameError, one_line
+from stnkit.errors import PluginError, UnknownNameError, one_line
 from stnkit.plugin_system.commands import announced_twice, commands_of, keys_of
 from stnkit.plugin_system.components import Command, Component
 from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked
 from stnkit.plugin_system.kinds import KINDS, kind_named
 from stnkit.plugin_system.options import check_configurable
 from stnkit.plugin_system.search_paths import APPLICATION, check_search_path, file_in
+from stnkit.renaming import renames_collected, tell_plugin
 
-# Prefixes of entry points other than `kind.name`, and the hook that each announces.
+# Prefixes of entry points other than `kind.name`, and the hooks of which each announces one; the newest first.
 ANNOUNCES = {
-    "command": "stnkit_commands",
-    "verb": "stnkit_verbs",
-    "callbacks": "stnkit_callbacks",
-    "search_path": "stnkit_search_paths",
+    "command": ("stnkit_commands", "stnkit_verbs"),
+    "verb": ("stnkit_commands", "stnkit_verbs"),
+    "callbacks": ("stnkit_callbacks",),
+    "search_path": ("stnkit_search_paths",),
 }
 
 
@@ -128,9 +127,9 @@ class Registry:
         """
         plugin = Plugin(installed)
         for key in installed.keys:
-            hook = ANNOUNCES.get(key.split(".")[0])
-            if hook and not plugin.implements(hook):
-                raise PluginError(f"its entry point {key} announces the hook {hook}, which it does not implement")
+            hooks = ANNOUNCES.get(key.split(".")[0], ())
+            if hooks and not any(map(plugin.implements, hooks)):
+                raise PluginError(f"its entry point {key} announces the hook {hooks[0]}, which it does not implement")
         components = [_registered(component, installed) for component in plugin.call("stnkit_components")]
         commands = [(command, installed.source_of(*keys_of(command.name))) for command in commands_of(plugin)]
         search_paths = [(path, _announced(installed, "search_path")) for path in plugin.call("stnkit_search_paths")]
@@ -210,41 +209,29 @@ def plugin_registry() -> Registry:
     """The registry of this process, filled by the first call."""
     found = Registry()
     for installed in installed_plugins():
-        try:
-            with _renames_in_one_warning(installed):
-                found.add(installed)
-            unkept = found.unkept(installed)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # a module that calls sys.exit() on import must not end the program either
-            reason = one_line(error)
-            _complain(f"{installed}: {reason}", f"{installed} is left out: {reason}", error)
-            found.broken += [Broken(source, reason) for source in installed.sources]
-            continue
-        found.broken += unkept
-        for broken in unkept:
-            _complain(f"{broken.source}: {broken.reason}", f"{broken.source}: {broken.reason}")
+        with renames_collected() as renamed:
+            _add(installed, found)
+        tell_plugin(str(installed), renamed)
     found.registered.sort(key=lambda entry: (entry.kind, entry.name, entry.source.distribution))
     for reason in found.add_conflicts():
         _complain(reason, reason)
     return found
 
 
-@contextlib.contextmanager
-def _renames_in_one_warning(installed: Installed) -> Iterator[None]:
-    """One warning for all that a plugin calls by a name of plugin API 1."""
-    with warnings.catch_warnings(record=True) as recorded:
-        warnings.simplefilter("always", RenamedWarning)
-        yield
-    renamed = [str(w.message) for w in recorded if issubclass(w.category, RenamedWarning)]
-    for other in recorded:
-        if not issubclass(other.category, RenamedWarning):
-            warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
-    if renamed:
-        told = "; ".join(dict.fromkeys(renamed))
-        warnings.warn(
-            f"{installed} is written for plugin API 1 and works for now: {told}", RenamedWarning, stacklevel=4
-        )
+def _add(installed: Installed, found: Registry) -> None:
+    try:
+        found.add(installed)
+        unkept = found.unkept(installed)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module that calls sys.exit() on import must not end the program either
+        reason = one_line(error)
+        _complain(f"{installed}: {reason}", f"{installed} is left out: {reason}", error)
+        found.broken += [Broken(source, reason) for source in installed.sources]
+        return
+    found.broken += unkept
+    for broken in unkept:
+        _complain(f"{broken.source}: {broken.reason}", f"{broken.source}: {broken.reason}")
 
 
 def _registered(component: Any, installed: Installed) -> Registered:

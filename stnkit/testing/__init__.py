@@ -10,9 +10,7 @@ A component is a `stnkit.Component`, a class, an installed `"kind.name"`, a mapp
 `{"name": "transform.swirl", "radius": 0.5}`, or, for kinds that are not built for the images of a run, an object.
 """
 
-import warnings
-
-from stnkit.errors import RenamedWarning
+from stnkit.renaming import tell_renamed
 from stnkit.testing.assertions import CheckFailed
 from stnkit.testing.check_results import CheckResults, ConformanceError, Outcome, Result, check, run
 from stnkit.testing.checks import Check, checks_for
@@ -35,5 +33,5 @@ __all__ = [
 def __getattr__(name: str) -> type[CheckResults]:
     if name != "Report":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    warnings.warn("stnkit.testing.Report is stnkit.testing.CheckResults now", RenamedWarning, stacklevel=2)
+    tell_renamed("stnkit.testing.Report is now stnkit.testing.CheckResults")
     return CheckResults

@@ -1,12 +1,12 @@
 """CheckResults: the outcome of each check of a component."""
 
 import enum
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stnkit.errors import RenamedWarning, StnkitError
+from stnkit.errors import StnkitError
+from stnkit.renaming import tell_renamed
 from stnkit.testing.assertions import CheckFailed
 from stnkit.testing.checks import Check, check_names, checks_for
 from stnkit.testing.component_under_test import component_under_test
@@ -86,7 +86,7 @@ class ConformanceError(StnkitError, AssertionError):
     @property
     def report(self) -> CheckResults:
         """The name of `results` in plugin API 1."""
-        warnings.warn("ConformanceError.report is ConformanceError.results now", RenamedWarning, stacklevel=2)
+        tell_renamed("ConformanceError.report is now ConformanceError.results")
         return self.results
 
 

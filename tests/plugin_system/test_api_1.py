@@ -1,5 +1,6 @@
 """Plugins written for API 1 work, each with one warning that says what to rename."""
 
+import sys
 import warnings
 
 import pytest
@@ -74,8 +75,13 @@ KEYS = {"transform.old": "old_style", "transform.zoom": "old_style", "verb.censu
 
 
 @pytest.fixture
-def old(make_distribution):
+def old_plugin(make_distribution, monkeypatch):
+    monkeypatch.delitem(sys.modules, "old_style", raising=False)  # its import is told too
     make_distribution("old-style", {"old_style": OLD}, KEYS)
+
+
+@pytest.fixture
+def old(old_plugin):
     with pytest.warns(RenamedWarning) as told:
         plugin_registry()
     return [str(warning.message) for warning in told if warning.category is RenamedWarning]
@@ -160,8 +166,7 @@ def test_the_old_names_of_parameters_and_attributes_work():
     with pytest.warns(RenamedWarning, match="SpatialTransformer.theta is now theta_probe"):
         assert transformer.theta is transformer.theta_probe
     clamp = torch.nn.Hardtanh(-0.5, 0.5)
-    with pytest.warns(RenamedWarning, match="SpatialTransformer.theta is now theta_probe"):
-        transformer.theta = clamp
+    transformer.theta = clamp  # told once is enough
     assert transformer.theta_probe is clamp
     assert transformer.localize(torch.rand(1, 1, 9, 9))[0, 0] == 0.5
 
@@ -206,3 +211,71 @@ def test_matrix_and_rows_of_api_1_may_call_each_other_and_super():
     identity = affine().identity()[None].float()
     assert Turned()(identity, points).tolist() == [[[-0.5, 0.0]]]
     assert Turned().inverse(identity, points).tolist() == [[[-0.5, 0.0]]]
+
+
+def test_a_module_is_told_once_and_by_name(make_distribution):
+    make_distribution("sampling", {"sampling": "import stnkit\ndef draw(): return stnkit.uniform"}, {})
+    from sampling import draw
+
+    with pytest.warns(RenamedWarning) as told:
+        assert draw() is draw() is stnkit.distortions.uniform
+    assert [str(w.message) for w in told] == ["stnkit.uniform is now stnkit.distortions.uniform (in sampling)"]
+    assert told[0].filename.endswith("sampling.py")
+
+
+def test_both_names_of_a_parameter_are_refused():
+    named = pytest.raises(stnkit.errors.InputError, match="expected points, got both points and its old name places")
+    with pytest.warns(RenamedWarning), named:
+        stnkit.insert_transformers(torch.nn.Identity(), points={}, places={}, example_input=torch.rand(1, 1, 9, 9))
+
+
+# One module for both versions of the API.
+BOTH = """
+import warnings, stnkit
+
+{setting}
+def solo(arguments):
+    return 0
+
+@stnkit.hookimpl
+def stnkit_commands():
+    yield stnkit.Command("solo", solo, "alone")
+
+@stnkit.hookimpl
+def stnkit_verbs():
+    raise AssertionError
+"""
+
+
+def test_a_plugin_for_both_versions_has_its_command_once(make_distribution, stnkit_main):
+    keys = {"verb.solo": "both", "command.solo": "both"}
+    make_distribution("both", {"both": BOTH.format(setting="")}, keys)
+    assert not plugin_registry().broken
+    assert [command.name for command, _ in plugin_registry().commands] == ["solo"]
+    assert stnkit_main("solo") == (0, "", "")
+    assert stnkit_main("--help")[1].count("both 1.0") == 1
+
+
+def test_a_warning_as_an_error_leaves_no_plugin_out(old_plugin):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RenamedWarning)
+        with pytest.raises(RenamedWarning, match="is written for plugin API 1"):
+            plugin_registry()
+    assert "old" in plugin_registry().names("transform")
+    assert not plugin_registry().broken
+
+
+def test_the_filters_of_a_plugin_stay_as_its_import_sets_them(make_distribution):
+    setting = "warnings.filterwarnings('ignore', message='noise of both')"
+    with warnings.catch_warnings():
+        make_distribution("both", {"both_filtering": BOTH.format(setting=setting)}, {"command.solo": "both_filtering"})
+        plugin_registry()
+        assert any("noise of both" in str(rule[1]) for rule in warnings.filters)
+
+
+@pytest.mark.filterwarnings("default::stnkit.errors.RenamedWarning")
+def test_a_command_of_api_1_is_told_in_one_warning(old_plugin, stnkit_main):
+    code, out, err = stnkit_main("census", "a")
+    assert (code, out) == (0, "census a\n")
+    (line,) = err.splitlines()
+    assert line.startswith("warning: plugin transform.old, transform.zoom, verb.census of old-style 1.0")

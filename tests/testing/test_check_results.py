@@ -193,10 +193,10 @@ def test_the_config_check_merges_overrides_as_hydra_does():
 
 
 def test_the_names_of_plugin_api_1_work_with_a_warning():
-    with pytest.warns(stnkit.errors.RenamedWarning, match="Report is stnkit.testing.CheckResults now"):
+    with pytest.warns(stnkit.errors.RenamedWarning, match="Report is now stnkit.testing.CheckResults"):
         assert stnkit.testing.Report is stnkit.testing.CheckResults
     error = stnkit.testing.ConformanceError(stnkit.testing.CheckResults("transform.Good", []))
-    with pytest.warns(stnkit.errors.RenamedWarning, match=r"report is ConformanceError.results now"):
+    with pytest.warns(stnkit.errors.RenamedWarning, match=r"report is now ConformanceError.results"):
         assert error.report is error.results
 
 

@@ -151,7 +151,8 @@ def _warn_once(rank: int) -> None:
 
     warnings.formatwarning = _one_line
     # The parent has shown the warnings about plugins, and the first process shows all others.
-    warnings.simplefilter("ignore", PluginWarning if rank == 0 else Warning)
+    for category in (PluginWarning, errors.RenamedWarning) if rank == 0 else (Warning,):
+        warnings.simplefilter("ignore", category)
 
 
 def _one_line(message: Warning | str, *where: Any, **line: Any) -> str:
