@@ -6,10 +6,41 @@ default and says so in its docstring. `grid` is final and calls `_grid`, the aut
 
 import abc
 import inspect
-from typing import Any, ClassVar
+import math
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from stnkit.errors import InputError
 from stnkit.renaming import tell_renamed
+
+
+class Requirement(NamedTuple):
+    """The values that an abstract attribute may have.
+
+    Args:
+        words: for the sentence, behind "expected".
+        holds: True for such a value.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
+WHOLE_NUMBER = Requirement("a whole number of at least 0", lambda value: _is_whole(value) and value >= 0)
+POSITIVE_NUMBER = Requirement(
+    "a finite number above 0",
+    lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 < float(value) < math.inf,
+)
+TRUTH = Requirement("True or False", lambda value: isinstance(value, bool))
+SHAPE = Requirement(
+    "positive whole numbers",
+    lambda value: isinstance(value, Sequence) and len(value) > 0 and all(_is_whole(n) and n > 0 for n in value),
+)
 
 
 class ContractMeta(abc.ABCMeta):
@@ -18,10 +49,11 @@ class ContractMeta(abc.ABCMeta):
     def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
         made = super().__call__(*args, **kwargs)
         for contract in cls.__mro__:
-            for name in vars(contract).get("abstract_attributes", ()):
-                if not hasattr(made, name):
-                    article = "an" if contract.__name__[0] in "AEIOU" else "a"
-                    raise InputError(f"{cls.__qualname__} sets no {name}, which {article} {contract.__name__} must set")
+            for name, requirement in vars(contract).get("abstract_attributes", {}).items():
+                _check_attribute(made, name, requirement, contract.__name__)
+            for name in vars(contract).get("renamed_methods", {}).values():
+                if name in vars(contract) and not callable(getattr(made, name)):
+                    raise InputError(_not_a_hook(cls, contract, name, getattr(made, name)))
         return made
 
     @property
@@ -38,28 +70,38 @@ class Contract(metaclass=ContractMeta):
     defined, what to rename.
 
     Attributes:
-        abstract_attributes: names that a subclass or its constructor sets.
+        abstract_attributes: names that a subclass or its constructor sets, and what they may be set to.
         renamed_methods: methods that authors implemented in plugin API 1, and their successors.
     """
 
-    abstract_attributes: ClassVar[tuple[str, ...]] = ()
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {}
     renamed_methods: ClassVar[dict[str, str]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
+        for contract in cls.__mro__[1:]:
+            for name in vars(contract).get("renamed_methods", {}).values():
+                if name in vars(cls) and name in vars(contract) and not _takes_the_same(cls, contract, name):
+                    raise InputError(_not_a_hook(cls, contract, name, vars(cls)[name]))
         for name in overridden_finals(cls):
             tell_renamed(f"{cls.__qualname__} overrides {name}, which is final since plugin API 2: {advice(cls, name)}")
 
 
 def overridden_finals(cls: type) -> list[str]:
-    """The names that a class itself defines and that are final in one of its bases.
+    """The names that a class itself defines, or a mixin that it adds, and that are final in a contract behind it.
 
     Args:
         cls: any class.
     """
-    return [
-        name for name in vars(cls) if any(getattr(vars(base).get(name), "__final__", False) for base in cls.__mro__[1:])
-    ]
+    told = {base for parent in cls.__bases__ if issubclass(parent, Contract) for base in parent.__mro__}
+    order = cls.__mro__
+    found: dict[str, None] = {}
+    for index, definer in enumerate(order):
+        if definer not in told:
+            behind = [base for base in order[index + 1 :] if base.__module__.partition(".")[0] == "stnkit"]
+            finals = {name for base in behind for name, value in vars(base).items() if hasattr(value, "__final__")}
+            found |= {name: None for name in vars(definer) if name in finals}
+    return list(found)
 
 
 def advice(cls: type, name: str) -> str:
@@ -68,4 +110,41 @@ def advice(cls: type, name: str) -> str:
         renamed = vars(base).get("renamed_methods", {})
         if name in renamed:
             return f"rename it to {renamed[name]}"
+    for base in cls.__mro__[1:]:
+        if getattr(vars(base).get(name), "__isabstractmethod__", False):
+            return f"leave it out, or derive from {base.__name__}"
     return "leave it out"
+
+
+def _check_attribute(made: Any, name: str, requirement: Requirement, contract: str) -> None:
+    cls = type(made)
+    try:
+        value = getattr(made, name)
+    except AttributeError:
+        declared = inspect.getattr_static(made, name, None)
+        if isinstance(declared, property) and declared.fget:
+            # nn.Module replaces the error of a property by one that says there is no such attribute.
+            declared.fget(made)
+        article = "an" if contract[0] in "AEIOU" else "a"
+        raise InputError(f"{cls.__qualname__} sets no {name}, which {article} {contract} must set") from None
+    if not requirement.holds(value):
+        raise InputError(f"{cls.__qualname__}.{name}: expected {requirement.words}, got {value!r}")
+
+
+def _takes_the_same(cls: type, contract: type, name: str) -> bool:
+    """False for a name of an author's own that became a hook in plugin API 2."""
+    theirs = vars(cls)[name]
+    if not inspect.isfunction(theirs):
+        return callable(theirs) or isinstance(theirs, (staticmethod, classmethod))
+    try:
+        inspect.signature(theirs).bind(*inspect.signature(vars(contract)[name]).parameters)
+    except TypeError:
+        return False
+    return True
+
+
+def _not_a_hook(cls: type, contract: type, name: str, given: Any) -> str:
+    _, *parameters = inspect.signature(vars(contract)[name]).parameters
+    got = f"{name}{inspect.signature(given)}" if inspect.isfunction(given) else f"{type(given).__name__}"
+    hook = f"the hook {name}({', '.join(parameters)}) of {contract.__name__}"
+    return f"{cls.__qualname__}.{name}: expected {hook}, got {got}: give what is not this hook another name"

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from stnkit.contract import Contract
+from stnkit.contract import SHAPE, WHOLE_NUMBER, Contract, Requirement
 
 Split = Literal["train", "validation", "test"]
 
@@ -30,7 +30,7 @@ class Dataset(Contract):
         (10, 1, 8, 8)
     """
 
-    abstract_attributes: ClassVar[tuple[str, ...]] = ("n_classes", "image_shape")
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_classes": WHOLE_NUMBER, "image_shape": SHAPE}
 
     n_classes: int
     image_shape: tuple[int, ...]

@@ -9,10 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.contract import Contract
+from stnkit.contract import SHAPE, Contract, Requirement
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 from stnkit.samplers.sampler import Sampler
+
+FAMILY = Requirement("a TransformFamily", lambda value: isinstance(value, TransformFamily))
 
 
 class Distortion(Contract):
@@ -32,7 +34,7 @@ class Distortion(Contract):
         torch.Size([5, 6])
     """
 
-    abstract_attributes: ClassVar[tuple[str, ...]] = ("family", "out_size")
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {"family": FAMILY, "out_size": SHAPE}
 
     family: TransformFamily
     out_size: tuple[int, ...]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.contract import Contract
+from stnkit.contract import WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 
@@ -36,7 +36,8 @@ class Localizer(nn.Module, Contract):
         tensor([[1., 1., 1.]])
     """
 
-    abstract_attributes: ClassVar[tuple[str, ...]] = ("n_features",)
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_features": WHOLE_NUMBER}
+    renamed_methods: ClassVar[dict[str, str]] = {"forward": "features"}
 
     n_features: int
     in_shape: tuple[int, ...] | None = None

@@ -81,7 +81,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests whose fixtures start a process or train a network."""
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
-        if names & {"process_server", "install"}:
+        if names & {"process_server", "install", "browser"}:
             item.add_marker("process")
         if names & {"quick_run", "completed_sweep", "uninterrupted", "sweep"}:
             item.add_marker("training")

@@ -4,6 +4,7 @@ import abc
 import inspect
 import re
 import threading
+import typing
 
 import pytest
 import torch
@@ -136,6 +137,87 @@ def test_a_missing_attribute_is_one_sentence_everywhere(cls, supplied, sentence,
     (failed, *_) = [r for r in stnkit.testing.run(component).results if r.outcome == "failed"]
     assert failed.name == "construction"
     assert sentence in failed.reason
+
+
+VALUES = [
+    (Shift, {}, "n_params", "2", "Shift.n_params: expected a whole number of at least 0, got '2'"),
+    (Shift, {}, "n_params", 2.0, "Shift.n_params: expected a whole number of at least 0, got 2.0"),
+    (Rows, {}, "affine", None, "Rows.affine: expected True or False, got None"),
+    (Box, {}, "support", float("nan"), "Box.support: expected a finite number above 0, got nan"),
+    (Box, {}, "support", "1", "Box.support: expected a finite number above 0, got '1'"),
+    (Looks, {"in_shape": (1, 8, 8)}, "n_features", True, "Looks.n_features: expected a whole number of at least 0"),
+    (Pictures, {}, "image_shape", 7, "Pictures.image_shape: expected positive whole numbers, got 7"),
+    (Shake, {"image_shape": (1, 8, 8)}, "family", "affine", "Shake.family: expected a TransformFamily, got 'affine'"),
+]
+
+
+@pytest.mark.parametrize(("cls", "supplied", "name", "value", "sentence"), VALUES, ids=str)
+def test_an_attribute_of_another_type_is_refused(cls, supplied, name, value, sentence):
+    with pytest.raises(stnkit.errors.InputError, match=re.escape(sentence)):
+        type(cls.__name__, (cls,), {name: value})(**supplied)
+
+
+def test_a_property_that_fails_keeps_its_own_error():
+    class Late(Shift):
+        @property
+        def n_params(self):
+            return self.no_such_size
+
+    with pytest.raises(AttributeError, match="no_such_size"):
+        Late()
+
+
+class NotOfTheHook(Shift):
+    n_params = 2
+
+    def __init__(self):
+        super().__init__()
+        self._grid = torch.zeros(2)
+
+
+def helper(self, size):
+    return size
+
+
+@pytest.mark.parametrize(("value", "got"), [(None, "NoneType"), (helper, "_inverse(self, size)")])
+def test_a_name_that_became_a_hook_is_refused_by_name(value, got):
+    expected = f"Own._inverse: expected the hook _inverse(theta, points) of TransformFamily, got {got}: give"
+    with pytest.raises(stnkit.errors.InputError, match=re.escape(expected)):
+        type("Own", (Shift,), {"_inverse": value})
+    with pytest.raises(stnkit.errors.InputError, match=r"NotOfTheHook._grid: expected the hook .* got Tensor"):
+        NotOfTheHook()
+
+
+class GridMixin:
+    def grid(self, theta, size):
+        return super().grid(theta, size)
+
+
+class OwnFinal(Shift):
+    @typing.final
+    def steps(self):
+        return 2
+
+
+OVERRIDES = [
+    (lambda: type("X", (GridMixin, Shift), {}), "X overrides grid, .*: rename it to _grid"),
+    (
+        lambda: type("X", (stnkit.PaddedSampler,), {"forward": helper}),
+        "forward, .*: leave it out, or derive from Sampler",
+    ),
+    (lambda: type("X", (stnkit.Localizer,), {"forward": helper}), "X overrides forward, .*: rename it to features"),
+    (
+        lambda: type("X", (stnkit.WarpDistortion,), {"apply": helper}),
+        "apply, .*: leave it out, or derive from Distortion",
+    ),
+]
+
+
+@pytest.mark.parametrize(("define", "sentence"), OVERRIDES, ids=range(4))
+def test_an_overridden_final_is_told_with_what_to_do(define, sentence):
+    with pytest.warns(stnkit.errors.RenamedWarning, match=sentence):
+        define()
+    assert overridden_finals(type("Y", (OwnFinal,), {"steps": helper})) == []
 
 
 def test_the_signature_of_a_class_is_that_of_its_constructor():

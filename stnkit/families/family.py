@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.contract import Contract
+from stnkit.contract import WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.newton import invert
 
@@ -50,7 +50,7 @@ class TransformFamily(nn.Module, Contract):
                   [1.5000, 0.0000]]]])
     """
 
-    abstract_attributes: ClassVar[tuple[str, ...]] = ("n_params",)
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_params": WHOLE_NUMBER}
     renamed_methods: ClassVar[dict[str, str]] = {"grid": "_grid", "inverse": "_inverse", "compose": "_compose"}
 
     ndim: int = 2

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.contract import TRUTH, Requirement
 from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.axis_sums import axis_sum, bounded_rows
@@ -42,7 +43,7 @@ class MatrixFamily(TransformFamily):
         tensor([[[-0.5000,  0.2500]]])
     """
 
-    abstract_attributes: ClassVar[tuple[str, ...]] = ("affine",)
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {"affine": TRUTH}
     renamed_methods: ClassVar[dict[str, str]] = {"matrix": "rows, without the last row where that is 0 … 0 1"}
 
     affine: ClassVar[bool]

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from stnkit.plugin_system.components import Command, Component
     from stnkit.plugin_system.discovery import Source, installed_plugins
     from stnkit.plugin_system.docstrings import description, parameter_lines
-    from stnkit.plugin_system.hookspecs import hookimpl
+    from stnkit.plugin_system.hookspecs import API_VERSION, hookimpl
     from stnkit.plugin_system.hydra_configs import check_not_shadowed, component_node, register_component_groups
     from stnkit.plugin_system.kinds import KINDS, Kind, kind_named, kind_of
     from stnkit.plugin_system.options import REQUIRED, Option, options_of, validate_options
     from stnkit.plugin_system.registry import Broken, PluginWarning, Registered, Registry, plugin_registry, shadowed
 
 _MODULES = {
+    "API_VERSION": "hookspecs",
     "Broken": "registry",
     "Command": "components",
     "Component": "components",
@@ -51,6 +52,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "API_VERSION",
     "KINDS",
     "REQUIRED",
     "Broken",

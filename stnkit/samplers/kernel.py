@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.contract import POSITIVE_NUMBER, Requirement
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding, source_index
 
@@ -38,7 +39,7 @@ class KernelSampler(PaddedSampler):
     Source: Jaderberg et al. 2015, equation 3.
     """
 
-    abstract_attributes: ClassVar[tuple[str, ...]] = ("support",)
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {"support": POSITIVE_NUMBER}
 
     support: float
     normalized: bool = False

@@ -5,6 +5,7 @@ import importlib
 import pytest
 
 import stnkit
+from stnkit.errors import RenamedWarning
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.testing.checks import functions_of
 
@@ -58,7 +59,9 @@ def test_a_final_method_that_a_mixin_overrides_is_found():
         def inverse(self, theta, points):
             return points
 
-    class Mixed(Mixin, MODULES["transform"].Good): ...
+    with pytest.warns(RenamedWarning, match="Mixed overrides inverse"):
+
+        class Mixed(Mixin, MODULES["transform"].Good): ...
 
     failed = reasons(stnkit.testing.run(Mixed))
     assert failed["final_methods"].endswith("Mixin overrides inverse, which is final: rename it to _inverse")
