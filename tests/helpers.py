@@ -6,6 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
+from stnkit import coordinates
+
 ROOT = Path(__file__).parent.parent
 # The console script, as `python -c` takes it.
 CLI = "from stnkit.cli.main import entry; entry()"
@@ -39,6 +43,14 @@ RECORDED_COMPONENTS = {
     "tps": {"name": "tps", "control_points": None, "smoothing": 0.0},
     "rts": {"name": "rts", "degrees": 45.0, "scale": [0.7, 1.2], "canvas": [42, 42]},
 }
+# What `build_network` takes.
+COMPONENTS = {
+    "transform": {"name": "affine"},
+    "localizer": {"name": "fully_connected"},
+    "sampler": {"name": "bilinear"},
+    "network": {"name": "paper_fcn"},
+    "out_size": None,
+}
 
 
 def metrics(run_dir):
@@ -56,3 +68,21 @@ def pip_install(target, *packages):
     command = [sys.executable, "-m", "pip", "install", *options, "--target", target, *copies]
     result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def random_theta(family, batch=3, scale=0.1, dtype=torch.float64, seed=0):
+    """θ of normal draws, the same for every dtype."""
+    generator = torch.Generator().manual_seed(seed)
+    return scale * torch.randn(batch, family.n_params, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def random_points(family, batch=3, n=50, reach=1.0, dtype=torch.float64, seed=1):
+    """Points of uniform draws, up to `reach` half images from the center."""
+    generator = torch.Generator().manual_seed(seed)
+    uniform = torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64)
+    return (reach * (2 * uniform - 1)).to(dtype)
+
+
+def lattice_points(size, dtype=torch.float64):
+    """The pixel centers of an output, as points (1, N, ndim)."""
+    return coordinates.lattice(size, dtype=dtype).view(1, -1, len(size))

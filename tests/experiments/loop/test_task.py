@@ -10,14 +10,7 @@ from stnkit.experiments.loop.task import Classification, parameter_groups
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.placement import TransformedNetwork, build_network
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
-
-COMPONENTS = {
-    "transform": {"name": "affine"},
-    "localizer": {"name": "fully_connected"},
-    "sampler": {"name": "bilinear"},
-    "network": {"name": "paper_fcn"},
-    "out_size": None,
-}
+from tests.helpers import COMPONENTS
 
 
 def placed(at=("input",), **components):

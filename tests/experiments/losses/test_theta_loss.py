@@ -11,14 +11,8 @@ from stnkit.experiments.losses.supervision import supervision_error
 from stnkit.experiments.losses.theta_loss import ThetaLoss
 from stnkit.experiments.placement import build_network
 from stnkit.experiments.schema import EquivarianceConfig, TrainingConfig
+from tests.helpers import COMPONENTS
 
-COMPONENTS = {
-    "transform": {"name": "affine"},
-    "localizer": {"name": "fully_connected"},
-    "sampler": {"name": "bilinear"},
-    "network": {"name": "paper_fcn"},
-    "out_size": None,
-}
 EQUIVARIANCE = TrainingConfig(equivariance=EquivarianceConfig(weight=2.0))
 SUPERVISION = TrainingConfig(supervision=0.5)
 BOTH = TrainingConfig(supervision=0.5, equivariance=EquivarianceConfig(weight=2.0))

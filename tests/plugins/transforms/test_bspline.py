@@ -1,7 +1,5 @@
 """Free-form deformations by cubic B-splines, against SciPy's splines and their own properties."""
 
-import math
-
 import numpy as np
 import pytest
 import scipy.interpolate
@@ -11,7 +9,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import stnkit
-from stnkit import coordinates
+from tests.helpers import lattice_points, random_points, random_theta
 
 LATTICES = [[4, 4], [8, 8], [5, 9], [4, 6, 5]]
 SIZES = {2: [(7, 10), (1, 6), (6, 1), (1, 1)], 3: [(3, 5, 4), (1, 2, 1)]}
@@ -20,21 +18,6 @@ SIZES = {2: [(7, 10), (1, 6), (6, 1), (1, 1)], 3: [(3, 5, 4), (1, 2, 1)]}
 def bspline(control_points=None):
     ndim = 2 if control_points is None else len(control_points)
     return stnkit.build("transform", "bspline", control_points=control_points, ndim=ndim)
-
-
-def random_theta(family, batch=3, scale=0.1, dtype=torch.float64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return scale * torch.randn(batch, family.n_params, generator=generator, dtype=torch.float64).to(dtype)
-
-
-def random_points(family, batch=3, n=50, reach=1.0, dtype=torch.float64, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    uniform = torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64)
-    return (reach * (2 * uniform - 1)).to(dtype)
-
-
-def lattice_points(size, dtype=torch.float64):
-    return coordinates.lattice(size, dtype=dtype).view(1, -1, len(size))
 
 
 def centers(control_points):
@@ -76,19 +59,6 @@ def test_grid_is_scipys_spline(control_points):
     for row, found in zip(theta, grid, strict=True):
         expected = by_scipy(control_points, row, lattice_points(size)[0])
         torch.testing.assert_close(found, expected, atol=1e-10, rtol=0)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("control_points", [[64, 64]], ids=str)
-def test_grid_is_forward_on_the_lattice(control_points, dtype):
-    family = bspline(control_points)
-    theta = random_theta(family, dtype=dtype)
-    for size in SIZES[family.ndim]:
-        grid = family.grid(theta, size)
-        assert grid.shape == (3, *size, family.ndim)
-        assert grid.dtype == dtype
-        expected = family(theta, lattice_points(size, dtype)).view(grid.shape)
-        torch.testing.assert_close(grid, expected, atol=1e-5 if dtype == torch.float32 else 1e-13, rtol=0)
 
 
 @pytest.mark.parametrize("control_points", LATTICES, ids=str)
@@ -172,49 +142,6 @@ def test_displacements_under_the_documented_bound_never_fold(rows, columns, seed
     dx, dy = (torch.autograd.grad(source[..., d].sum(), points, retain_graph=True)[0] for d in range(2))
     determinant = dx[..., 0] * dy[..., 1] - dx[..., 1] * dy[..., 0]
     assert (determinant > 0).all()
-
-
-@settings(deadline=None, max_examples=25)
-@given(
-    lattice=st.lists(st.integers(4, 7), min_size=2, max_size=3),
-    scale=st.floats(-2, 2),
-    seed=st.integers(0, 2**31),
-)
-def test_the_displacement_is_linear_in_theta(lattice, scale, seed):
-    family = bspline(lattice)
-    first, second = random_theta(family, batch=2, seed=seed).split(1)
-    points = random_points(family, batch=1, reach=2, seed=seed)
-    together = family(first + scale * second, points) - points
-    apart = (family(first, points) - points) + scale * (family(second, points) - points)
-    torch.testing.assert_close(together, apart, atol=1e-12, rtol=0)
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
-@pytest.mark.parametrize("control_points", [[8, 8], [4, 5, 6]], ids=str)
-def test_a_nonfinite_theta_gives_finite_grids_and_gradients(control_points, bad):
-    family = bspline(control_points)
-    theta = random_theta(family, dtype=torch.float32)
-    theta[1, 3] = bad
-    theta[2, :] = bad
-    theta.requires_grad_()
-    grid = family.grid(theta, SIZES[family.ndim][0])
-    grid.square().sum().backward()
-    assert grid.isfinite().all()
-    assert (grid[2].abs() > 1).any(dim=-1).all()
-    assert theta.grad.isfinite().all()
-
-
-def test_a_point_that_is_not_a_number_does_not_spread():
-    family = bspline()
-    points = random_points(family, batch=1)
-    theta = random_theta(family, batch=1)
-    expected = family(theta, points)
-    points[0, 3] = torch.nan
-    points[0, 4, 0] = torch.inf
-    found = family(theta, points)
-    assert found[0, 3].isnan().all()
-    untouched = [i for i in range(50) if i not in (3, 4)]
-    torch.testing.assert_close(found[0, untouched], expected[0, untouched], atol=0, rtol=0)
 
 
 class LargestTensor(TorchDispatchMode):

@@ -1,7 +1,5 @@
 """Dense displacement fields, against SciPy's linear interpolation and their own properties."""
 
-import math
-
 import pytest
 import scipy.ndimage
 import torch
@@ -10,6 +8,7 @@ from hypothesis import strategies as st
 
 import stnkit
 from stnkit import coordinates
+from tests.helpers import lattice_points, random_points, random_theta
 
 RESOLUTIONS = [[8, 8], [3, 5], [1, 4], [1, 1], [2, 3, 4], [3, 1, 2]]
 SIZES = {2: [(7, 10), (1, 6), (6, 1), (1, 1), (2, 2)], 3: [(3, 5, 4), (1, 2, 1)]}
@@ -18,21 +17,6 @@ SIZES = {2: [(7, 10), (1, 6), (6, 1), (1, 1), (2, 2)], 3: [(3, 5, 4), (1, 2, 1)]
 def displacement(resolution=None):
     ndim = 2 if resolution is None else len(resolution)
     return stnkit.build("transform", "displacement", resolution=resolution, ndim=ndim)
-
-
-def random_theta(family, batch=3, scale=0.1, dtype=torch.float64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return scale * torch.randn(batch, family.n_params, generator=generator, dtype=torch.float64).to(dtype)
-
-
-def random_points(family, batch=3, n=50, reach=1.0, dtype=torch.float64, seed=1):
-    generator = torch.Generator().manual_seed(seed)
-    uniform = torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64)
-    return (reach * (2 * uniform - 1)).to(dtype)
-
-
-def lattice_points(size, dtype=torch.float64):
-    return coordinates.lattice(size, dtype=dtype).view(1, -1, len(size))
 
 
 def by_scipy(resolution, theta, points):
@@ -62,19 +46,6 @@ def test_grid_is_scipys_interpolation(resolution):
         for row, found in zip(theta, grid, strict=True):
             expected = by_scipy(resolution, row, lattice_points(size)[0])
             torch.testing.assert_close(found, expected, atol=1e-10, rtol=0)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("resolution", [[64, 64]], ids=str)
-def test_grid_is_forward_on_the_lattice(resolution, dtype):
-    family = displacement(resolution)
-    theta = random_theta(family, dtype=dtype)
-    for size in SIZES[family.ndim]:
-        grid = family.grid(theta, size)
-        assert grid.shape == (3, *size, family.ndim)
-        assert grid.dtype == dtype
-        expected = family(theta, lattice_points(size, dtype)).view(grid.shape)
-        torch.testing.assert_close(grid, expected, atol=1e-5 if dtype == torch.float32 else 1e-13, rtol=0)
 
 
 @pytest.mark.parametrize("resolution", RESOLUTIONS, ids=str)
@@ -107,21 +78,6 @@ def test_no_point_is_displaced_farther_than_the_field_goes(resolution, seed):
     assert (moved >= field.amin(dim=1) - 1e-12).all()
 
 
-@settings(deadline=None, max_examples=25)
-@given(
-    resolution=st.lists(st.integers(1, 6), min_size=2, max_size=3),
-    scale=st.floats(-2, 2),
-    seed=st.integers(0, 2**31),
-)
-def test_the_displacement_is_linear_in_theta(resolution, scale, seed):
-    family = displacement(resolution)
-    first, second = random_theta(family, batch=2, seed=seed).split(1)
-    points = random_points(family, batch=1, reach=2, seed=seed)
-    together = family(first + scale * second, points) - points
-    apart = (family(first, points) - points) + scale * (family(second, points) - points)
-    torch.testing.assert_close(together, apart, atol=1e-12, rtol=0)
-
-
 @pytest.mark.parametrize("resolution", [[3, 4], [1, 3], [2, 3, 2]], ids=str)
 def test_gradients_are_right_between_the_kinks(resolution):
     family = displacement(resolution)
@@ -148,34 +104,6 @@ def test_inverse_undoes_a_displacement_without_folds(resolution):
     points = random_points(family, reach=1.2, dtype=torch.float32)
     found = family.inverse(theta, family(theta, points))
     torch.testing.assert_close(found, points, atol=1e-4, rtol=0)
-
-
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 1e38])
-@pytest.mark.parametrize("resolution", [[8, 8], [2, 3, 4]], ids=str)
-def test_a_nonfinite_theta_gives_finite_grids_and_gradients(resolution, bad):
-    family = displacement(resolution)
-    theta = random_theta(family, dtype=torch.float32)
-    theta[1, 3] = bad
-    theta[2, :] = bad
-    theta.requires_grad_()
-    grid = family.grid(theta, SIZES[family.ndim][0])
-    grid.square().sum().backward()
-    assert grid.isfinite().all()
-    assert (grid[2].abs() > 1).any(dim=-1).all()
-    assert theta.grad.isfinite().all()
-
-
-def test_a_point_that_is_not_a_number_does_not_spread():
-    family = displacement()
-    points = random_points(family, batch=1)
-    theta = random_theta(family, batch=1)
-    expected = family(theta, points)
-    points[0, 3] = torch.nan
-    points[0, 4, 0] = torch.inf
-    found = family(theta, points)
-    assert found[0, 3].isnan().all()
-    untouched = [i for i in range(50) if i not in (3, 4)]
-    torch.testing.assert_close(found[0, untouched], expected[0, untouched], atol=0, rtol=0)
 
 
 @pytest.mark.no_jaxtyping

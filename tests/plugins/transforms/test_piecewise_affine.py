@@ -38,10 +38,6 @@ def positions(family):
     return family.identity().view(family.ndim, -1).T
 
 
-def lattice_points(size):
-    return stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, len(size))
-
-
 def searched(family, theta, points):
     """T_θ at points of the mesh by the weights of the first triangle that holds a point, each solved for."""
     nodes, values = positions(family).numpy(), theta.view(family.ndim, -1).T.numpy()

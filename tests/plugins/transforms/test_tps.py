@@ -12,6 +12,7 @@ from scipy.interpolate import RBFInterpolator
 
 import stnkit
 from stnkit.families import lattice_basis
+from tests.helpers import lattice_points
 
 SHAPES = [[2, 2], [4, 4], [3, 5], [7, 2], [2, 2, 2], [3, 2, 4]]
 KERNELS = {2: "thin_plate_spline", 3: "linear"}
@@ -31,10 +32,6 @@ def rand(*shape, seed=0):
 
 def bent(family, n=2, spread=0.1, seed=0):
     return family.identity() + spread * rand(n, family.n_params, seed=seed)
-
-
-def lattice_points(size):
-    return stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, len(size))
 
 
 @pytest.mark.parametrize("regularization", [0.0, 1e-3, 0.1, 10.0, 1e6])
