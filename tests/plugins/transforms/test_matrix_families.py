@@ -375,7 +375,8 @@ def _halved_matrix(self, theta):
 
 def test_api_1_a_subclass_that_overrides_matrix_gets_its_grid():
     affine = type(stnkit.build("transform", "affine"))
-    mixed = type("Mixed", (_Halving, affine), {})
+    with pytest.warns(stnkit.errors.RenamedWarning, match="Mixed overrides matrix, .*: rename it to rows"):
+        mixed = type("Mixed", (_Halving, affine), {})
     with pytest.warns(stnkit.errors.RenamedWarning, match="Overriding overrides matrix, .*: rename it to rows"):
         overriding = type("Overriding", (affine,), {"matrix": _halved_matrix})
     points = torch.rand(1, 5, 2, dtype=torch.float64)
