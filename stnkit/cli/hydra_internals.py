@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -52,6 +53,20 @@ def parse_override(word: str) -> tuple[str, Any]:
     """
     override = OverridesParser.create().parse_override(word)
     return override.key_or_group, override.value()
+
+
+def refused_group(error: BaseException) -> Any:
+    """The override whose value names no config of a group, as in `transform=null`, or None for any other error.
+
+    Hydra raises a plain ValueError that does not say which override it was.
+
+    Args:
+        error: as raised.
+    """
+    if not isinstance(error, ValueError) or "onfig group override" not in str(error):
+        return None
+    frame = list(traceback.walk_tb(error.__traceback__))[-1][0]
+    return frame.f_locals.get("override")
 
 
 def search_paths(runtime: Any) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """`stnkit COMMAND …`: run a command, and print a user's mistake as one sentence."""
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -18,6 +19,7 @@ COMMANDS = {
 }
 USAGE_ERROR = 2
 INTERRUPTED = 130
+READER_GONE = 141  # what a shell shows for SIGPIPE
 
 
 def usage() -> str:
@@ -62,6 +64,8 @@ def main(arguments: list[str]) -> int:
     show_warnings_in_one_line()
     try:
         return _program(command)(arguments[1:])
+    except BrokenPipeError:
+        raise
     except (StnkitError, OSError) as error:
         print(f"stnkit {command}: {error}", file=sys.stderr)
         return USAGE_ERROR
@@ -73,8 +77,18 @@ def main(arguments: list[str]) -> int:
 
 
 def entry() -> None:
-    """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    """The console script: `main`, and the answer where standard output cannot be written."""
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still in the buffer would fail again, with a traceback, when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = READER_GONE
+        if not isinstance(error, BrokenPipeError):
+            print(f"stnkit: standard output: {error.strerror}", file=sys.stderr)
+            code = USAGE_ERROR
+    sys.exit(code)
 
 
 def show_warnings_in_one_line() -> None:

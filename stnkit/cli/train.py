@@ -58,6 +58,10 @@ def main(arguments: list[str]) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(sentence(error)) from error
     except (Exception, KeyboardInterrupt) as error:
+        if refused := hydra_internals.refused_group(error):
+            raise InputError(
+                f"{refused.input_line}: expected the name of a config of the group {refused.key_or_group}"
+            ) from error
         if not sweeps.started:
             raise
         return sweeps.started[-1].print_early_end(error)

@@ -29,11 +29,11 @@ _TOWER = BeartypeConf(is_pep484_tower=True)
 
 
 def is_instance(value: Any, annotation: Any) -> bool:
-    """True if a value is of that type; False for an annotation that is no type."""
-    try:
-        return is_bearable(value, annotation, conf=_TOWER)
-    except BeartypeException:
-        return False
+    """True if a value and each of its items are of that type; False for an annotation that is no type."""
+    # Of a list, beartype checks one item, which it draws by chance.
+    return _is_bearable(value, annotation) and any(
+        _is_bearable(value, member) and _items_are_instances(value, member) for member in members_of(annotation)
+    )
 
 
 def coerce(value: Any, annotation: Any) -> Any:
@@ -86,6 +86,24 @@ def members_of(annotation: Any) -> tuple[Any, ...]:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return typing.get_args(annotation)
     return (annotation,)
+
+
+def _is_bearable(value: Any, annotation: Any) -> bool:
+    try:
+        return is_bearable(value, annotation, conf=_TOWER)
+    except BeartypeException:
+        return False
+
+
+def _items_are_instances(value: Any, annotation: Any) -> bool:
+    arguments = typing.get_args(annotation)
+    if isinstance(value, Mapping) and len(arguments) == 2:
+        return all(is_instance(key, arguments[0]) and is_instance(item, arguments[1]) for key, item in value.items())
+    if isinstance(value, list | tuple) and typing.get_origin(annotation) in _CONTAINERS:
+        fixed = isinstance(value, tuple) and arguments[1:] != (Ellipsis,) and len(arguments) == len(value)
+        each = arguments if fixed else arguments[:1] * len(value)
+        return all(map(is_instance, value, each))
+    return True
 
 
 def _readings(value: Any, annotation: Any) -> Iterator[Any]:

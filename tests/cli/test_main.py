@@ -43,6 +43,17 @@ def test_the_version_is_the_distributions(stnkit_main):
 
 
 @pytest.mark.process
+@pytest.mark.parametrize(
+    ("redirection", "code", "told"),
+    [("| true", 141, ""), ("> /dev/full", 2, "stnkit: standard output: No space left on device\n")],
+)
+def test_output_that_cannot_be_written_leaves_no_traceback(redirection, code, told):
+    script = f"exec 3>&1; (sleep 0.5; {sys.executable} -m stnkit --help; echo $? >&3) {redirection}"
+    ran = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == (f"{code}\n", told)
+
+
+@pytest.mark.process
 def test_python_dash_m_is_the_same_program():
     ran = subprocess.run([sys.executable, "-m", "stnkit", "--version"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, version("stnkit") + "\n"), ran.stderr

@@ -68,6 +68,8 @@ def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
     ("override", "message"),
     [
         ("transform=nonsense", "there is no transform 'nonsense'; the transforms are: affine"),
+        ("transform=null", "transform=null: expected the name of a config of the group transform"),
+        ("~distortion=1", "~distortion=1: expected the name of a config of the group distortion"),
         ("training=nonsense", "Could not find 'training/nonsense' Available options in 'training': default paper"),
         ("out_size=28", "out_size=28: Invalid value assigned: expected a list, such as [28,28]"),
         ("transform.no_such_option=1", "there is no transform.no_such_option; the keys of transform are name, ndim"),
