@@ -6,7 +6,8 @@ Sizes are in the order of the image's axes, (H, W) or (D, H, W), coordinates in 
 """
 
 import contextlib
-from collections.abc import Sequence
+import numbers
+from collections.abc import Iterable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -66,11 +67,7 @@ def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
     Raises:
         InputError: when it is anything else.
     """
-    given = tuple(size)
-    whole = all((isinstance(n, int) and not isinstance(n, bool)) or isinstance(n, torch.SymInt) for n in given)
-    if len(given) != ndim or not whole or any(n < 1 for n in given):
-        raise InputError(f"size: expected {ndim} whole numbers of at least 1, got {list(given)}")
-    return given
+    return check_counts("size", size, ndim, at_least=1)
 
 
 def check_ndim(ndim: int) -> int:
@@ -96,10 +93,29 @@ def check_counts(name: str, counts: Sequence[int], ndim: int, at_least: int) -> 
     Raises:
         InputError: when they are not `ndim` whole numbers of at least `at_least`.
     """
-    given = tuple(counts)
-    if len(given) != ndim or any(type(n) is not int or n < at_least for n in given):
-        raise InputError(f"{name}: expected {ndim} whole numbers of at least {at_least}, got {list(given)}")
-    return given
+    given = tuple(counts) if isinstance(counts, Iterable) else (counts,)
+    if len(given) != ndim or not all(_is_whole(n) and n >= at_least for n in given):
+        told = list(given) if isinstance(counts, Iterable) else counts
+        raise InputError(f"{name}: expected {ndim} whole numbers of at least {at_least}, got {told}")
+    return tuple(n if isinstance(n, int | torch.SymInt) else int(n) for n in given)
+
+
+def _is_whole(n: object) -> bool:
+    return isinstance(n, int | torch.SymInt | numbers.Integral) and not isinstance(n, bool)
+
+
+def check_is_tensor(name: str, value: object) -> None:
+    """Nothing for a tensor.
+
+    Args:
+        name: of the argument, for the message.
+        value: of the argument.
+
+    Raises:
+        InputError: when it is anything else.
+    """
+    if not isinstance(value, Tensor):
+        raise InputError(f"{name}: expected a tensor, got {type(value).__name__}")
 
 
 def check_aspect(aspect: float) -> float:

@@ -55,11 +55,19 @@ def test_normalized_matrix_is_the_same_map(in_size, out_size):
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize("size", [(0, 5), (3,), (2, 2, 2), (2.0, 3), (True, 3), (-1, 4)])
+@pytest.mark.parametrize("size", [[0, 5], [3], [2, 2, 2], [2.0, 3], [True, 3], [-1, 4], 28, None])
 def test_a_size_that_is_none_is_refused_with_what_was_given(size):
-    with pytest.raises(stnkit.errors.InputError, match="2 whole numbers of at least 1") as error:
+    with pytest.raises(stnkit.errors.InputError, match="size: expected 2 whole numbers of at least 1") as error:
         coordinates.check_size(size, 2)
-    assert str(list(size)) in str(error.value)
+    assert str(error.value).endswith(f"got {size}")
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("size", [[4, 5], torch.Size([4, 5]), np.array([4, 5]), (np.int64(4), 5)])
+def test_a_size_is_any_sequence_of_whole_numbers(size):
+    checked = coordinates.check_size(size, 2)
+    assert checked == (4, 5)
+    assert [type(n) for n in checked] == [int, int]
 
 
 @pytest.mark.no_jaxtyping

@@ -130,18 +130,26 @@ class TransformFamily(nn.Module, Contract):
         return torch.where(found.isfinite().all(dim=-1, keepdim=True), found, torch.nan)
 
     @final
-    def compose(self, outer: Float[Tensor, "B P"], inner: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
+    def compose(self, outer: Float[Tensor, "#B P"], inner: Float[Tensor, "#B P"]) -> Float[Tensor, "B P"]:
         """The θ of T_outer ∘ T_inner, for families that are closed under composition; NaN where there is none.
 
         Args:
-            outer: one row of parameters for each element of the batch.
+            outer: one row of parameters for each element of the batch, or (batch of 1) the same for all.
             inner: likewise.
 
         Raises:
             DoesNotComposeError: when the family is not closed.
-            InputError: when one of them has the wrong shape or is not real.
+            InputError: when one of them has the wrong shape or is not real, or their batch sizes differ.
         """
         outer, inner = self.check_theta(outer), self.check_theta(inner)
+        if outer.shape[0] != inner.shape[0]:
+            if 1 not in (outer.shape[0], inner.shape[0]):
+                raise InputError(
+                    f"{type(self).__name__}: expected one batch size for outer and inner, "
+                    f"got {outer.shape[0]} and {inner.shape[0]}"
+                )
+            batch = outer.shape[0] * inner.shape[0]  # one of them is 1
+            outer, inner = outer.expand(batch, -1), inner.expand(batch, -1)
         dtype = torch.promote_types(outer.dtype, inner.dtype)
         with coordinates.full_precision(outer):
             return self._compose(outer.to(dtype), inner.to(dtype)).to(dtype)
@@ -191,6 +199,7 @@ class TransformFamily(nn.Module, Contract):
         Raises:
             InputError: when its shape is not (B, n_params) or it is not real.
         """
+        coordinates.check_is_tensor(f"{type(self).__name__}: theta", theta)
         if theta.ndim != 2 or theta.shape[1] != self.n_params:
             raise InputError(
                 f"{type(self).__name__}: expected theta of shape (B, {self.n_params}), got {tuple(theta.shape)}"
@@ -206,10 +215,11 @@ class TransformFamily(nn.Module, Contract):
         Raises:
             InputError: when their shape is not (B or 1, N, ndim) or they are not real.
         """
+        coordinates.check_is_tensor(f"{type(self).__name__}: points", points)
         if points.ndim != 3 or points.shape[-1] != self.ndim or points.shape[0] not in (1, theta.shape[0]):
+            batch = "1" if theta.shape[0] == 1 else f"{theta.shape[0]} or 1"
             raise InputError(
-                f"{type(self).__name__}: expected points of shape ({theta.shape[0]} or 1, N, {self.ndim}), "
-                f"got {tuple(points.shape)}"
+                f"{type(self).__name__}: expected points of shape ({batch}, N, {self.ndim}), got {tuple(points.shape)}"
             )
         if not points.is_floating_point():
             raise InputError(f"{type(self).__name__}: expected floating-point points, got {points.dtype}")

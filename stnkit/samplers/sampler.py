@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from stnkit import coordinates
 from stnkit.contract import Contract
 from stnkit.errors import InputError
 
@@ -67,6 +68,8 @@ class Sampler(nn.Module, Contract):
 
 def check_image_and_grid(image: Tensor, grid: Tensor) -> None:
     """Raise an InputError of one sentence when an image and a grid do not belong together."""
+    coordinates.check_is_tensor("grid", grid)
+    coordinates.check_is_tensor("image", image)
     ndim = grid.shape[-1]
     if ndim not in (2, 3) or grid.ndim != ndim + 2:
         raise InputError(f"grid: expected shape (B, H, W, 2) or (B, D, H, W, 3), got {tuple(grid.shape)}")

@@ -1,5 +1,6 @@
 """What a family of one's own does wrong is said in a sentence, where it is first used."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,6 +19,31 @@ class Shift(stnkit.TransformFamily):
 
     def forward(self, theta, points):
         return points + theta[:, None]
+
+
+@pytest.mark.parametrize("given", [[0.0, 0.0], np.zeros((1, 2)), None], ids=["list", "ndarray", "NoneType"])
+def test_what_is_no_tensor_is_named(given):
+    family, theta, points = Shift(), torch.zeros(1, 2), torch.zeros(1, 3, 2)
+    sampler, image = stnkit.build("sampler", "bilinear"), torch.zeros(1, 1, 4, 4)
+    kind = type(given).__name__
+    for name, call in [
+        ("Shift: theta", lambda: family(given, points)),
+        ("Shift: theta", lambda: family.grid(given, (4, 5))),
+        ("Shift: points", lambda: family(theta, given)),
+        ("Shift: points", lambda: family.inverse(theta, given)),
+        ("image", lambda: sampler(given, family.grid(theta, (4, 5)))),
+        ("grid", lambda: sampler(image, given)),
+    ]:
+        with pytest.raises(stnkit.errors.InputError, match=f"^{name}: expected a tensor, got {kind}$"):
+            call()
+
+
+def test_batches_of_different_sizes_compose_only_with_one():
+    affine = stnkit.build("transform", "affine")
+    outer, inner = torch.rand(2, 6), torch.rand(3, 6)
+    with pytest.raises(stnkit.errors.InputError, match="one batch size for outer and inner, got 2 and 3"):
+        affine.compose(outer, inner)
+    torch.testing.assert_close(affine.compose(outer[:1], inner), affine.compose(outer[:1].expand(3, -1), inner))
 
 
 def test_a_forward_that_gives_something_else_than_points():
