@@ -1,45 +1,50 @@
-"""Every shape in an annotation is checked while the tests run, also where no assertion looks."""
+"""Every shape in an annotation is checked while the tests run, also where no assertion looks.
 
-import os
-
-import jaxtyping
-
-import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `tests`
-
-# Before the first import of what it checks. `make quick` leaves this to `make test`.
-if os.environ.get("STNKIT_SHAPE_CHECKS") != "off":
-    _hook = jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
+What is heavy is imported by the processes that run tests, not by the one that hands them out.
+"""
 
 import functools
 import gc
 import logging
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 
-# Before torch reads it: a compilation of one file needs no pool of processes that import torch.
-os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-# The workers share the cores, and what they start shares them too.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-import torch
-from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 
-from stnkit import renaming
-from stnkit.cli import train
-from stnkit.cli.main import main
-from stnkit.plugin_system.registry import plugin_registry
-from tests.helpers import QUICK, pip_install
-from tests.process_server import ProcessServer
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare a process that runs tests: before anything imports stnkit, or reads the environment."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        return
+    # A compilation of one file needs no pool of processes that import torch.
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+    # The workers share the cores, and what they start shares them too.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if os.environ.get("STNKIT_SHAPE_CHECKS") != "off":  # `make quick` leaves them to `make test`
+        _check_shapes()
+    import hypothesis
+    from hydra.core.config_store import ConfigStore
 
-# How long an example takes says nothing about what it computes, and machines differ.
-hypothesis.settings.register_profile("stnkit", deadline=None)
-hypothesis.settings.load_profile("stnkit")
+    # How long an example takes says nothing about what it computes, and machines differ.
+    hypothesis.settings.register_profile("stnkit", deadline=None)
+    hypothesis.settings.load_profile("stnkit")
+    # Hydra copies the store for each composition, and then copies what it loads from the copy.
+    vars(ConfigStore.instance())["__deepcopy__"] = lambda memo: ConfigStore.instance()
+
+
+def _check_shapes() -> None:
+    import jaxtyping
+
+    # Before the hook, which compiles from source whatever a checked module is the first to import: here 1,700 files.
+    import lightning  # noqa: F401
+
+    import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `tests`
+
+    jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
 
 
 _RUNNING: list[pytest.Item] = []
@@ -87,10 +92,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("training")
 
 
-# Hydra copies the store for each composition, and then copies what it loads from the copy.
-vars(ConfigStore.instance())["__deepcopy__"] = lambda memo: ConfigStore.instance()
-
-
 def pytest_collection_finish() -> None:
     """Spare the garbage collector the thousands of tests and modules that live until the end."""
     gc.collect()
@@ -101,6 +102,11 @@ def pytest_collection_finish() -> None:
 @pytest.fixture(autouse=True)
 def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     """One thread for each of the workers, fixed draws, and shape checks unless the marker switches them off."""
+    import jaxtyping
+    import torch
+
+    from stnkit import renaming
+
     torch.set_num_threads(1)
     torch.manual_seed(0)
     renaming._told.clear()
@@ -120,6 +126,7 @@ def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
     A module is given by its name, any other file by its path. Returns the folder that is on sys.path.
     """
+    from stnkit.plugin_system.registry import plugin_registry
 
     def make(name: str, modules: dict[str, str], entry_points: dict[str, str]) -> Path:
         plugin_registry.cache_clear()
@@ -143,6 +150,11 @@ def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 @pytest.fixture
 def stnkit_main(tmp_path, monkeypatch, capfd):
     """`stnkit …` in this process and in an empty directory: exit code, standard output, standard error."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from stnkit.cli import train
+    from stnkit.cli.main import main
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["stnkit"])
     GlobalHydra.instance().clear()
@@ -160,6 +172,8 @@ def stnkit_main(tmp_path, monkeypatch, capfd):
 @pytest.fixture(scope="session")
 def process_server(tmp_path_factory):
     """Forks a warm process for each that a test starts, as if it were a new one."""
+    from tests.process_server import ProcessServer
+
     server = ProcessServer(tmp_path_factory.mktemp("outputs"))
     yield server
     server.close()
@@ -174,6 +188,11 @@ def stnkit_process(process_server, tmp_path):
 @pytest.fixture(scope="session")
 def quick_run(tmp_path_factory):
     """The directory of a completed run of `QUICK`: to be read, or copied with `copy_of_quick_run`."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from stnkit.cli.main import main
+    from tests.helpers import QUICK
+
     folder = tmp_path_factory.mktemp("quick") / "run"
     GlobalHydra.instance().clear()
     assert main(["train", *QUICK, f"hydra.run.dir={folder}"]) == 0
@@ -192,6 +211,9 @@ def install(tmp_path, monkeypatch):
 
     With editable=True modules are read from the folder itself, as `pip install -e` has it.
     """
+    from stnkit.plugin_system.registry import plugin_registry
+    from tests.helpers import pip_install
+
     sites = []
 
     def run(*packages, editable=False):
