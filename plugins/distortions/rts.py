@@ -45,11 +45,11 @@ class RTS(stnkit.WarpDistortion):
         if not 0 < scale[0] <= scale[1]:
             raise stnkit.errors.InputError(f"scale: expected two rising numbers above 0, got {list(scale)}")
         self.in_size = stnkit.distortions.planar_size(image_shape)
-        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), canvas)
         if any(n * scale[1] > m for n, m in zip(self.in_size, canvas, strict=True)):
             raise stnkit.errors.InputError(
                 f"canvas: expected room for images of {list(self.in_size)} at scale {scale[1]}, got {list(canvas)}"
             )
+        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), canvas)
         self.degrees = degrees
         self.scale = scale
 

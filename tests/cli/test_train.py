@@ -85,7 +85,7 @@ def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
         ("training.precision=17", "training.precision: expected one of 32-true"),
         pytest.param("training.learning_rate=1e9", "the last finite checkpoint is", marks=pytest.mark.training),
         ("nonsense", "Error parsing override 'nonsense'"),
-        ("resume=nowhere", "resume=nowhere: expected a run directory"),
+        ("resume=nowhere", "resume=nowhere: expected a run directory, but it does not exist"),
         ("hydra.run.dir=/dev/null/x", "/dev/null"),
     ],
 )

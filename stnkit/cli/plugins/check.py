@@ -50,6 +50,8 @@ def _component(words: list[str]) -> tuple[str, str]:
     """Kind and name, from `KIND NAME`, from `KIND.NAME`, or from a name that only one kind has."""
     if len(words) == 1 and words[0].partition(".")[0] in KINDS:
         words = words[0].split(".", 1)
+    if len(words) == 2 and any(plugin_registry().providers(kind, words[0]) for kind in KINDS):
+        raise InputError(f"expected [KIND] NAME [OPTION=VALUE ...], got {' '.join(words)}")
     if len(words) == 2:
         plugin_registry().component(*words)  # raises, with the names that exist
         return words[0], words[1]

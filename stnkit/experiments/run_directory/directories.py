@@ -96,6 +96,8 @@ def check_run_dir(run_dir: Path) -> None:
         raise InputError(
             f"resume={run_dir}: expected a run directory, got a file; perhaps resume={run_dir.parent.parent}"
         )
+    if not run_dir.exists():
+        raise InputError(f"resume={run_dir}: expected a run directory, but it does not exist")
     if not (run_dir / CONFIG).is_file():
         raise InputError(f"resume={run_dir}: expected a run directory, got one without {CONFIG}")
 

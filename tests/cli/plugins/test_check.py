@@ -58,6 +58,7 @@ def test_options_are_written_as_in_train(stnkit_main, leaves):
         (["afine"], "there is no component 'afine'; the components are transform: affine"),
         (["transform", "afine"], "there is no transform 'afine'; the transforms are"),
         (["trnsform", "affine"], "there is no kind 'trnsform'"),
+        (["rts", "degrees"], "expected [KIND] NAME [OPTION=VALUE ...], got rts degrees"),
         (["rotation"], "'rotation' is a transform and a distortion: name the kind too"),
         (["affine", "dim=2"], "transform 'affine' has no option 'dim'"),
         (["affine", "ndim=two"], "option ndim: expected int"),
