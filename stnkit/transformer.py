@@ -62,7 +62,7 @@ class SpatialTransformer(nn.Module):
         super().__init__()
         self.localizer = localizer
         self.head = RegressionHead(localizer.n_features, family)
-        self.theta_probe = nn.Identity()
+        self.theta_probe = ThetaProbe()
         self.family = family
         self.sampler = sampler
         try:
@@ -112,6 +112,34 @@ class SpatialTransformer(nn.Module):
                 f"got shape {tuple(image.shape)}"
             )
         return self.warp(image, self.localize(image))
+
+
+@final
+class ThetaProbe(nn.Module):
+    """θ ↦ θ, a module whose forward hooks see θ.
+
+    torch.compile guards on what a forward reads, but not on hooks. This one reads its own, so that a hook that is
+    registered or removed after the first compiled call is respected.
+
+    Example:
+        >>> import torch
+        >>> from stnkit.transformer import ThetaProbe
+        >>> probe, seen = ThetaProbe(), []
+        >>> handle = probe.register_forward_hook(lambda module, args, theta: seen.append(theta))
+        >>> probe(torch.zeros(1, 6)) is seen[0]
+        True
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # By another name, since the compiler knows the names of hooks.
+        self._watched = [self._forward_hooks, self._forward_pre_hooks]
+
+    def forward(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
+        """θ itself."""
+        for hooks in self._watched:
+            len(hooks)
+        return theta
 
 
 @final

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from stnkit.errors import InputError
 from stnkit.insertion.components import make_transformers
 from stnkit.insertion.points import CHILD
+from stnkit.insertion.transformed import put_in_front
 
 
 class RandomStream:
@@ -61,11 +62,11 @@ class Probe:
         return (warped, *args[1:])
 
     def settle(self) -> None:
-        """Leave the transformer to the permanent hook."""
+        """Leave the call of the transformer to the host."""
         assert self.made is not None
         self._refusal.remove()
         self.made.train(self.host.training)
-        self.host.register_forward_pre_hook(transform_first)
+        put_in_front(self.host, self.made)
 
     def undo(self) -> None:
         """Leave the host as it was."""
@@ -94,11 +95,6 @@ class Probe:
                 f"(B, C, D, H, W), got {got}"
             )
         return image
-
-
-def transform_first(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The permanent pre-hook of a host: a module-level function, so that it is pickled by its name."""
-    return (getattr(module, CHILD)(args[0]), *args[1:])
 
 
 def _working_dtype(image: Tensor, host: nn.Module) -> torch.dtype:

@@ -159,7 +159,7 @@ def test_copies_and_pickles_have_transformers_of_their_own(moved, copied):
     other, expected = copied(moved), moved(image)
     torch.testing.assert_close(other(image), expected)
     with torch.no_grad():
-        transformers(other)[0].head.bias.add_(0.3)
+        transformers(other)[0].head.offset.add_(0.3)
     torch.testing.assert_close(moved(image), expected)
     assert not torch.allclose(other(image), expected)
 
@@ -174,7 +174,7 @@ def test_the_network_still_compiles(point):
     stnkit.insert_transformers(network, {point: POINTS[point]}, image)
     (transformer,) = transformers(network.eval())
     with torch.no_grad():
-        transformer.head.bias.add_(0.1)
+        transformer.head.offset.add_(0.1)
     expected = network(image)
     torch.compiler.reset()
     compiled = torch.compile(network, fullgraph=True, backend="aot_eager")
@@ -189,7 +189,7 @@ def test_the_network_still_exports_for_any_batch(strict):
     stnkit.insert_transformers(network, {"input": AFFINE, "layer2": INSIDE}, torch.rand(IMAGE))
     with torch.no_grad():
         for transformer in transformers(network):
-            transformer.head.bias.add_(0.1)
+            transformer.head.offset.add_(0.1)
     batch = torch.export.Dim("batch", min=1, max=64)
     program = torch.export.export(network, (torch.rand(IMAGE),), dynamic_shapes=({0: batch},), strict=strict)
     fresh = torch.rand(5, *IMAGE[1:])
@@ -220,7 +220,7 @@ def test_training_reduces_the_loss_and_moves_every_theta(network):
         losses.append(loss.item())
     assert losses[-1] < 0.5 * losses[0]
     for transformer in transformers(network):
-        assert not torch.equal(transformer.head.bias.detach(), transformer.family.identity().float())
+        assert bool(transformer.head.offset.any())
 
 
 def test_an_inner_transformer_fits_the_output_of_an_outer_one(network):
@@ -233,12 +233,11 @@ def test_an_inner_transformer_fits_the_output_of_an_outer_one(network):
 
 def test_an_extracted_submodule_keeps_its_transformer(moved):
     features = torch.rand(2, 8, 16, 16)
+    transformed = moved.layer2(features)
     warped = moved.layer2[0].spatial_transformer(features)
-    block = moved.layer2[0]
-    handle = block._forward_pre_hooks.popitem()
-    plain = moved.layer2(warped)
-    block._forward_pre_hooks[handle[0]] = handle[1]
-    torch.testing.assert_close(moved.layer2(features), plain)
+    moved.layer2[0].spatial_transformer = nn.Identity()
+    assert not torch.allclose(transformed, moved.layer2(features), atol=1e-3)
+    torch.testing.assert_close(transformed, moved.layer2(warped))
 
 
 def test_sequentials_module_lists_and_extra_arguments_work():

@@ -55,7 +55,7 @@ def inserted(network, points, image):
     assert len(transformers) == len(points)
     with torch.no_grad():
         for transformer in transformers:
-            transformer.head.bias.add_(0.05)
+            transformer.head.offset.add_(0.05)
     out = network(image)
     assert not torch.allclose(out, expected)
     return transformers, out
@@ -74,7 +74,7 @@ def test_a_timm_network_is_unchanged_at_construction_and_trains(timm, name, poin
     image = torch.rand(2, 3, 128, 128)
     transformers, _ = inserted(network, points, image)
     network.train()(image).square().sum().backward()
-    assert all(transformer.head.bias.grad.any() for transformer in transformers)
+    assert all(transformer.head.offset.grad.any() for transformer in transformers)
 
 
 @pytest.mark.no_jaxtyping

@@ -1,0 +1,185 @@
+"""A transformer is part of what a module is: no compiler, tracer or converter computes without it."""
+
+import copy
+import pickle
+import warnings
+
+import pytest
+import torch
+from torch import fx, nn
+
+import stnkit
+
+pytestmark = pytest.mark.no_jaxtyping
+COMPONENTS = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, image):
+        return self.fc(torch.relu(self.norm(self.conv(image))).mean(dim=(2, 3)))
+
+
+class Outer(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, image):
+        return self.inner(image)
+
+
+def image():
+    return torch.rand(2, 1, 12, 12)
+
+
+def moved(network, point, example=None):
+    """With a transformer at that point that is not the identity."""
+    stnkit.insert_transformers(network, {point: COMPONENTS}, image() if example is None else example)
+    with torch.no_grad():
+        transformer_of(network).head.offset += torch.tensor([-0.3, 0.2, 0.1, -0.2, -0.4, 0.2])
+    return network
+
+
+def transformer_of(network):
+    (found,) = [module for module in network.modules() if isinstance(module, stnkit.SpatialTransformer)]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("point", ["input", "conv", "norm"])
+@pytest.mark.parametrize("wrapped", [lambda n: n, Outer], ids=["itself", "in an outer module"])
+@pytest.mark.parametrize("in_place", [False, True], ids=["torch.compile", "Module.compile"])
+def test_what_was_compiled_before_does_not_hide_it(point, wrapped, in_place):
+    """In one process and one session of the compiler: the plain network first, then a copy with a transformer."""
+    torch.compiler.reset()
+    plain = Net()
+    other = moved(copy.deepcopy(plain), point)
+    eager = wrapped(copy.deepcopy(other))
+    networks = [wrapped(plain), wrapped(other)]
+    for network in networks:
+        network.compile(backend="eager")
+    compiled = networks if in_place else [torch.compile(network, backend="eager") for network in networks]
+    seen = image()
+    for training in (False, True):
+        for network in (*networks, eager):
+            network.train(training)
+        without, with_it, expected = compiled[0](seen), compiled[1](seen), eager(seen)
+        torch.testing.assert_close(with_it, expected)
+        assert not torch.allclose(without, with_it, atol=1e-4)
+    with_it.square().sum().backward()
+    expected.square().sum().backward()
+    torch.testing.assert_close(transformer_of(networks[1]).head.offset.grad, transformer_of(eager).head.offset.grad)
+    assert bool(transformer_of(eager).head.offset.grad.any())
+
+
+@pytest.mark.parametrize("copied", [lambda n: n, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
+def test_a_hook_on_theta_is_called_also_when_compiled_before(copied):
+    torch.compiler.reset()
+    network = copied(moved(Net(), "conv")).eval()
+    compiled, seen = torch.compile(network, backend="eager"), []
+    compiled(image())
+    handle = transformer_of(network).theta_probe.register_forward_hook(lambda *call: seen.append(call[2]))
+    compiled(image())
+    assert [theta.shape for theta in seen] == [(2, 6)]
+    handle.remove()
+    compiled(image())
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("point", ["input", "conv", "fc"])
+def test_a_symbolic_trace_calls_the_transformer(point):
+    network = moved(Flat() if point == "fc" else Net(), point).eval()
+    traced = fx.symbolic_trace(network)
+    assert [node.target for node in traced.graph.nodes if str(node.target).endswith("spatial_transformer")] == [
+        "spatial_transformer" if point == "input" else f"{point}.spatial_transformer"
+    ]
+    for graph in (traced, copy.deepcopy(traced), fused(network)):
+        torch.testing.assert_close(graph(seen := image()), network(seen))
+
+
+def fused(network):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit, from a module that this one imports
+        from torch.fx.experimental import optimization
+    return optimization.fuse(network)
+
+
+class Flat(nn.Module):
+    """A linear layer along the rows of an image."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(12, 3)
+
+    def forward(self, image):
+        return self.fc(image)
+
+
+def test_a_module_that_no_trace_can_follow_is_an_error():
+    with pytest.raises(fx.proxy.TraceError):
+        fx.symbolic_trace(moved(Net(), "norm"))
+
+
+@pytest.mark.parametrize("point", ["input", "conv", "norm"])
+def test_a_converted_batch_norm_keeps_its_transformer(point):
+    network = moved(Net(), point).eval()
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(network)).eval()
+    assert isinstance(converted.norm, nn.SyncBatchNorm)
+    torch.testing.assert_close(converted(seen := image()), network(seen))
+    torch.testing.assert_close(copy.deepcopy(converted)(seen), network(seen))
+
+
+def test_a_child_of_the_same_name_in_a_module_of_ones_own_is_left_alone():
+    class Own(nn.Module):
+        def __init__(self, transformer):
+            super().__init__()
+            self.spatial_transformer = transformer
+
+        def forward(self, image):
+            return self.spatial_transformer(image)
+
+    transformer = transformer_of(moved(Net(), "conv"))
+    own = Own(transformer)
+    assert type(own) is Own
+    torch.testing.assert_close(own(seen := image()), transformer(seen))
+
+
+def test_a_graph_gets_a_node_and_keeps_it_when_it_is_compiled_again():
+    graph = moved(fx.symbolic_trace(Net()), "input").eval()
+    assert graph.graph.find_nodes(op="call_module", target="spatial_transformer")
+    seen = image()
+    expected = graph(seen)
+    transformer = transformer_of(graph)
+    graph.recompile()
+    torch.testing.assert_close(graph(seen), expected)
+    torch.testing.assert_close(pickle.loads(pickle.dumps(graph))(seen), expected)
+    graph.spatial_transformer = nn.Identity()
+    torch.testing.assert_close(graph(transformer(seen)), expected)
+
+
+def test_a_forward_of_the_object_is_transformed_too():
+    network = Net().eval()
+    network.conv.forward = lambda seen: -nn.Conv2d.forward(network.conv, seen)
+    seen = image()
+    plain = network(seen)
+    moved(network, "conv")
+    transformed = network(seen)
+    assert not torch.allclose(transformed, plain, atol=1e-4)
+    transformer = transformer_of(network)
+    network.conv.spatial_transformer = nn.Identity()
+    torch.testing.assert_close(network(transformer(seen)), transformed)
+
+
+def test_a_host_is_what_it_was():
+    network = moved(Net(), "conv")
+    assert isinstance(network.conv, nn.Conv2d)
+    assert type(network.conv) is type(pickle.loads(pickle.dumps(network)).conv)
+    assert "Conv2d(\n    1, 4" in repr(network)
+    assert not network.conv._forward_pre_hooks
