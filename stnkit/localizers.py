@@ -1,7 +1,7 @@
 """Localizer and the regression head: from an image to θ."""
 
 import abc
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from stnkit import coordinates
 from stnkit.contract import WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
+from stnkit.renaming import tell_renamed
 
 
 class Localizer(nn.Module, Contract):
@@ -66,7 +67,9 @@ class Localizer(nn.Module, Contract):
 
 @final
 class RegressionHead(nn.Module):
-    """θ = W·features + b, with W = 0 and b = identity() at construction: training starts from the identity.
+    """θ = identity + W·features + offset, with W = 0 and offset = 0 at construction: training starts from the identity.
+
+    The identity is no parameter and no buffer: weight decay pulls θ towards it, and `.bfloat16()` does not round it.
 
     Args:
         n_features: number of features of the localizer.
@@ -84,17 +87,45 @@ class RegressionHead(nn.Module):
 
     def __init__(self, n_features: int, family: TransformFamily) -> None:
         super().__init__()
-        identity = family.identity()
+        with torch.device("cpu"):  # also where modules are built on another default device, such as meta
+            identity = family.identity()
         shape = list(identity.shape) if isinstance(identity, Tensor) else type(identity).__name__
         if shape != [family.n_params]:
             raise InputError(
                 f"{type(family).__name__}.identity: expected a tensor of shape [{family.n_params}], got {shape}"
             )
-        self.weight = nn.Parameter(torch.zeros(family.n_params, n_features))
-        self.bias = nn.Parameter(identity.to(self.weight.dtype))
+        self.weight = nn.Parameter(torch.empty(family.n_params, n_features))
+        self.offset = nn.Parameter(torch.empty(family.n_params))
+        self._identity = identity.double()
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Return to the identity, whatever the features are."""
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.offset)
+
+    @property
+    def bias(self) -> Float[Tensor, "P"]:
+        """θ where all features are 0: a parameter in plugin API 1."""
+        tell_renamed("RegressionHead.bias is now offset, a parameter that is 0 at the identity")
+        return self.offset + self._identity.to(self.offset)
 
     def forward(self, features: Float[Tensor, "B n_features"]) -> Float[Tensor, "B P"]:
         """θ in float32 or wider, also under autocast and for half-precision features."""
         dtype = coordinates.coordinate_dtype(torch.promote_types(features.dtype, self.weight.dtype))
         with coordinates.full_precision(features):
-            return F.linear(features.to(dtype), self.weight.to(dtype), self.bias.to(dtype))
+            theta = F.linear(features.to(dtype), self.weight.to(dtype), self.offset.to(dtype))
+            return theta + self._identity.to(theta)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "RegressionHead":
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.weight.device.type != "meta":
+            self._identity = self._identity.to(self.weight.device)
+        return self
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        old = f"{prefix}bias"
+        if old in state_dict:  # of a version in which the identity was a part of it
+            bias = state_dict.pop(old)
+            state_dict[f"{prefix}offset"] = (bias - self._identity.to(bias.device)).to(bias.dtype)
+        super()._load_from_state_dict(state_dict, prefix, *rest)

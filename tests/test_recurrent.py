@@ -65,7 +65,7 @@ def test_theta_is_the_product_of_the_matrices_of_all_steps(transform):
     # θ of step k is W·(1, k) + b, and the maps are applied to target points last step first.
     product = torch.eye(3, dtype=torch.float64)
     for k in (1.0, 2.0, 3.0):
-        step = model.head.weight @ torch.tensor([1.0, k], dtype=torch.float64) + model.head.bias
+        step = model.head.weight @ torch.tensor([1.0, k], dtype=torch.float64) + model.family.identity()
         product = product @ model.family.matrix(step[None])[0]
     torch.testing.assert_close(model.family.matrix(theta)[0], product, atol=1e-12, rtol=0)
 
@@ -131,11 +131,11 @@ def test_gradients_flow_through_all_steps():
 
     def of_bias(bias):
         changed = copy.deepcopy(model)
-        del changed.head.bias
-        changed.head.bias = bias
+        del changed.head.offset
+        changed.head.offset = bias
         return changed.localize(image)
 
-    assert torch.autograd.gradcheck(of_bias, model.head.bias.detach().clone().add_(0.013).requires_grad_())
+    assert torch.autograd.gradcheck(of_bias, model.head.offset.detach().clone().add_(0.013).requires_grad_())
 
 
 def test_recurrent_training_brings_a_shifted_blob_back():

@@ -67,8 +67,8 @@ def test_the_head_gets_a_gradient_and_theta_moves(transform):
     before = model.localize(image).detach()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     (model(image) * torch.linspace(0, 1, 28)).mean().backward()
-    assert model.head.bias.grad is not None
-    assert bool(torch.isfinite(model.head.bias.grad).all())
+    assert model.head.offset.grad is not None
+    assert bool(torch.isfinite(model.head.offset.grad).all())
     optimizer.step()
     assert not torch.equal(model.localize(image), before)
 

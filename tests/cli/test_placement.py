@@ -31,13 +31,13 @@ def test_several_transformers_train_and_are_drawn_in_one_picture(stnkit_main, tm
     assert told["history"][1]["validation_theta_distance"] > 0
     assert str(tmp_path / "run" / "transformer.png") in out
     names = torch.load("run/checkpoints/last.ckpt", weights_only=True)["state_dict"]
-    heads = sorted(name.removeprefix("network.") for name in names if name.endswith("head.bias"))
+    heads = sorted(name.removeprefix("network.") for name in names if name.endswith("head.offset"))
     assert heads == [
-        "network.layers.1.spatial_transformer.head.bias",
-        "transformer.transformers.0.head.bias",
-        "transformer.transformers.1.head.bias",
+        "network.layers.1.spatial_transformer.head.offset",
+        "transformer.transformers.0.head.offset",
+        "transformer.transformers.1.head.offset",
     ]
-    assert names["network.network.layers.1.spatial_transformer.head.bias"].shape == (1,)
+    assert names["network.network.layers.1.spatial_transformer.head.offset"].shape == (1,)
 
 
 @pytest.mark.slow

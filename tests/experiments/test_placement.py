@@ -37,7 +37,7 @@ def test_new_transformers_do_not_change_the_output(at):
 def test_the_input_transformer_is_outside_of_the_network():
     model = placed(["input", "conv2"])
     with torch.no_grad():
-        model.transformer.head.bias.add_(0.1)
+        model.transformer.head.offset.add_(0.1)
     image = torch.rand(IMAGE)
     torch.testing.assert_close(model.network(model.transformer(image)), model(image))
     assert not torch.allclose(model.network(image), model(image))
@@ -73,7 +73,7 @@ def test_all_transformers_have_the_scaled_learning_rate():
     groups = parameter_groups(model, TrainingConfig(learning_rate=0.5, localizer_scale=0.1, weight_decay=0.3))
     assert [(group["lr"], group["weight_decay"]) for group in groups] == [(0.5, 0.3), (0.05, 0.3), (0.05, 0.0)]
     transformers = model.transformers().values()
-    assert {id(p) for p in groups[2]["params"]} == {id(t.head.bias) for t in transformers}
+    assert {id(p) for p in groups[2]["params"]} == {id(t.head.offset) for t in transformers}
     slow = {id(p) for group in groups[1:] for p in group["params"]}
     assert slow == {id(p) for t in transformers for p in t.parameters()}
     assert len([p for group in groups for p in group["params"]]) == len(list(model.parameters()))
@@ -84,14 +84,14 @@ def test_the_recorder_has_the_composed_theta_of_all():
     recorder = ThetaRecorder(model)
     outer, inner = model.transformers().values()
     with torch.no_grad():
-        outer.head.bias[2] += 0.1  # three steps to the right of 0.1 each
+        outer.head.offset[2] += 0.1  # three steps to the right of 0.1 each
     model(torch.rand(IMAGE))
     by_transformer = {id(t): recorder.thetas[i] for i, t in enumerate(recorder.transformers)}
     torch.testing.assert_close(by_transformer[id(outer)][:, 2], torch.full((3,), 0.3))
     torch.testing.assert_close(by_transformer[id(inner)], inner.family.identity().float().expand(3, 6))
     assert float(recorder.distance()) == pytest.approx(0.15, abs=1e-5)
     with torch.no_grad():
-        inner.head.bias[0] = torch.nan
+        inner.head.offset[0] = torch.nan
     model(torch.rand(IMAGE))
     assert not bool(recorder.all_finite())
     copy.deepcopy(model)(torch.rand(2, *IMAGE[1:]))

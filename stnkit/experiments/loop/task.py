@@ -166,21 +166,19 @@ class Classification(FastHooksModule):
 
 
 def parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
-    """The optimizer's groups: the network, its transformers, and the biases of their heads without weight decay.
-
-    A bias that decays goes to θ = 0, which is the identity of some families and a collapse to a point of others.
+    """The optimizer's groups: the network, its transformers, and the offsets of their heads without weight decay.
 
     Args:
         network: with any number of transformers.
         config: learning rates and weight decay.
     """
     transformers = find_transformers(network).values()
-    biases = {id(t.head.bias) for t in transformers}
-    slow = {id(p) for t in transformers for p in t.parameters()} - biases
+    offsets = {id(t.head.offset) for t in transformers}
+    slow = {id(p) for t in transformers for p in t.parameters()} - offsets
     rate = config.learning_rate
     chosen: list[tuple[list[nn.Parameter], float, float]] = [
-        ([p for p in network.parameters() if id(p) not in slow | biases], rate, config.weight_decay),
+        ([p for p in network.parameters() if id(p) not in slow | offsets], rate, config.weight_decay),
         ([p for p in network.parameters() if id(p) in slow], rate * config.localizer_scale, config.weight_decay),
-        ([p for p in network.parameters() if id(p) in biases], rate * config.localizer_scale, 0.0),
+        ([p for p in network.parameters() if id(p) in offsets], rate * config.localizer_scale, 0.0),
     ]
     return [{"params": p, "lr": lr, "weight_decay": decay} for p, lr, decay in chosen if p]

@@ -53,7 +53,7 @@ def test_transformers_have_a_learning_rate_of_their_own():
     model = placed()
     groups = parameter_groups(model, TrainingConfig(learning_rate=0.5, localizer_scale=0.1, weight_decay=0.3))
     assert [(group["lr"], group["weight_decay"]) for group in groups] == [(0.5, 0.3), (0.05, 0.3), (0.05, 0.0)]
-    assert [id(p) for p in groups[2]["params"]] == [id(model.transformer.head.bias)]
+    assert [id(p) for p in groups[2]["params"]] == [id(model.transformer.head.offset)]
     parameters = [id(p) for group in groups for p in group["params"]]
     assert sorted(parameters) == sorted(id(p) for p in model.parameters())
     slow = {id(p) for group in groups[1:] for p in group["params"]}
@@ -68,7 +68,7 @@ def test_without_gradients_theta_stays_where_it_is():
         parameter.grad = torch.zeros_like(parameter)
     for _ in range(20):
         optimizer.step()
-    torch.testing.assert_close(model.transformer.head.bias.detach(), model.transformer.family.identity().float())
+    assert not model.transformer.head.offset.any()
 
 
 def test_a_recorded_network_can_be_pickled_and_copied():
@@ -138,7 +138,7 @@ def test_a_loss_or_theta_that_is_not_finite_stops_the_step(poison):
     model = placed()
     task = Classification(model, TrainingConfig(), 0)
     with torch.no_grad():
-        (model.network.layers[-1].bias if poison == "loss" else model.transformer.head.bias).fill_(torch.nan)
+        (model.network.layers[-1].bias if poison == "loss" else model.transformer.head.offset).fill_(torch.nan)
     with pytest.raises(stnkit.errors.NotFiniteError, match=f"the {poison} is not finite in step 0"):
         task.training_step(batch(), 0)
 
@@ -151,7 +151,7 @@ def test_the_recorder_measures_distance_and_share_outside():
     assert float(recorder.outside_share()) == 0
     with torch.no_grad():
         # Half the output looks to the right of the image.
-        model.transformer.head.bias[2] += 1
+        model.transformer.head.offset[2] += 1
     model(torch.rand(2, 1, 12, 12))
     assert float(recorder.distance()) == pytest.approx(1)
     assert float(recorder.outside_share()) == pytest.approx(0.5)

@@ -52,7 +52,7 @@ def test_the_loss_is_cross_entropy_plus_weighted_theta_losses(training):
     total.backward()
     head = given.network.transformer.head
     assert head.weight.grad.norm() > 0
-    assert head.bias.grad.norm() > 0
+    assert head.offset.grad.norm() > 0
 
 
 def test_warped_images_follow_the_batch_with_the_same_labels():

@@ -256,5 +256,5 @@ def test_contrast_does_not_change_the_rectified_variance():
     assert rectified_variance(originals, stnkit.build("distortion", "none", image_shape=(1, 24, 24)), None) == 0
     away = centering()
     with torch.no_grad():
-        away.head.bias += 5
+        away.head.offset += 5
     assert math.isnan(rectified_variance(originals, distortion, away))
