@@ -101,6 +101,9 @@ def check_counts(name: str, counts: Sequence[int], ndim: int, at_least: int) -> 
 
 
 def _is_whole(n: object) -> bool:
+    if isinstance(n, Tensor):  # a size of an image under torch.jit.trace, which warns that it becomes a constant
+        traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        return traced and n.ndim == 0 and not n.is_floating_point()
     return isinstance(n, int | torch.SymInt | numbers.Integral) and not isinstance(n, bool)
 
 

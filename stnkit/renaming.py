@@ -29,7 +29,8 @@ def tell_renamed(sentence: str, module: str = "") -> None:
     """
     caller = _caller_outside_stnkit()
     module = module or caller.f_globals.get("__name__", "?")
-    if (module, sentence) in _told:
+    # torch.jit and `inspect` read every attribute there is.
+    if (module, sentence) in _told or module.partition(".")[0] in ("torch", "inspect"):
         return
     _told.add((module, sentence))
     collector = _collector.get()

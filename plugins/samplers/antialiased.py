@@ -18,7 +18,9 @@ class Antialiased(stnkit.KernelSampler):
 
     The width w_d is the footprint of an output pixel along input axis d, √Σ_e (∂p_d / ∂e)² over the output
     axes e, by differences of neighboring grid points, in pixels. Where it is at most 1 this is bilinear; a
-    transformer that shrinks the image s times averages over s pixels to each side and does not alias.
+    transformer that shrinks the image s times averages over s pixels to each side and does not alias. An output axis
+    of one pixel has no neighbors: its pixel is taken to be as wide as the image. At the edges padding is averaged too,
+    where an antialiased `interpolate` takes the mean of the pixels that are there.
 
     Args:
         max_footprint: the largest width in pixels, at least 1; stronger shrinking aliases. The time of every pixel
@@ -51,19 +53,24 @@ class Antialiased(stnkit.KernelSampler):
         weight = torch.where(distance >= 0, 1 - distance, 1 + distance)
         return torch.where((distance >= -1) & (distance < 1), weight, 0.0)
 
-    def widening(self, pixels: Float[Tensor, "B *out_size ndim"]) -> Float[Tensor, "B *out_size ndim"]:
+    def widening(
+        self, pixels: Float[Tensor, "B *out_size ndim"], size: tuple[int, ...]
+    ) -> Float[Tensor, "B *out_size ndim"]:
         square = torch.zeros_like(pixels)
-        for dim in range(1, pixels.ndim - 1):
-            square = square + _slope(pixels, dim).square()
+        for d, n in enumerate(size):
+            square = square + _slope(pixels, d, n).square()
         # Mask before the root, or unused zeros would have infinite gradients.
         wider = square > (1 + _SLACK) ** 2
         return torch.where(wider, square, 1.0).sqrt().clamp(max=self.max_footprint)
 
 
-def _slope(pixels: Float[Tensor, "B *out_size ndim"], dim: int) -> Float[Tensor, "B *out_size ndim"]:
-    """∂p/∂e by central differences, one-sided at the ends; zero where there is one pixel only."""
-    if pixels.shape[dim] == 1:
-        return torch.zeros_like(pixels)
+def _slope(pixels: Float[Tensor, "B *out_size ndim"], axis: int, n: int) -> Float[Tensor, "B *out_size ndim"]:
+    """∂p/∂e by central differences along an output axis, one-sided at the ends; for one pixel that of the identity."""
+    dim = 1 + axis
+    if pixels.shape[dim] < 2:
+        slope = torch.zeros_like(pixels)
+        slope[..., -1 - axis] = n
+        return slope
     steps = pixels.diff(dim=dim)
     first, last = steps.narrow(dim, 0, 1), steps.narrow(dim, steps.shape[dim] - 1, 1)
     return (torch.cat([first, steps], dim) + torch.cat([steps, last], dim)) / 2

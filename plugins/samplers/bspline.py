@@ -53,8 +53,9 @@ class BSpline(stnkit.KernelSampler):
         t = torch.where(distance >= 0, distance, -distance)
         total = torch.zeros_like(t)
         for j in range((self.order + 2) // 2):
-            sign = (-1) ** j * math.comb(self.order + 1, j) / math.factorial(self.order)
-            total = total + sign * (self.support - j - t).clamp(min=0).pow(self.order)
+            # Not by a power of −1, which TorchDynamo takes for −(1 to that power).
+            signed = (-1 if j % 2 else 1) * math.comb(self.order + 1, j) / math.factorial(self.order)
+            total = total + signed * (self.support - j - t).clamp(min=0).pow(self.order)
         return total
 
     def prefilter(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B C *wider"]:

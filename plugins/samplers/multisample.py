@@ -59,13 +59,11 @@ class Multisample(stnkit.PaddedSampler):
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
-        far = stnkit.coordinates.OUTSIDE
         value = self._bilinear(image, grid.detach())
         if not (torch.is_grad_enabled() and grid.requires_grad):
             return value
-        # Mask the grid first: 0 · NaN would enter the value too.
-        grid = torch.where(torch.isfinite(grid), grid, 0.0).clamp(-far, far)
-        pixels = stnkit.coordinates.to_pixels(grid, image.shape[2:])
+        # First, or 0 · NaN would enter the value too.
+        pixels = stnkit.coordinates.to_pixels(stnkit.coordinates.finite(grid), image.shape[2:])
         slope = self._slope(image.detach(), pixels.detach(), value.detach())
         # Add a zero whose derivative is the slope.
         return value + (slope * (pixels - pixels.detach())[:, None]).sum(dim=-1)

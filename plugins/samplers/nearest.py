@@ -10,12 +10,15 @@ from torch import Tensor
 
 import stnkit
 
+# Moves points that lie halfway, up to rounding errors of float32, to one side. torch rounds to even, irregularly.
+_NUDGE = 1e-6
+
 
 class Nearest(stnkit.PaddedSampler):
     """V(p) = U_i with i the pixel center nearest to p, for label maps and masks.
 
     Its gradient to the grid is zero: nothing upstream learns through it, and a warning says so once.
-    Halfway between two centers the pixel of the even index is taken, in floating point.
+    Halfway between two centers the pixel of the larger index is taken, as by torch's `nearest-exact`.
 
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
@@ -40,7 +43,7 @@ class Nearest(stnkit.PaddedSampler):
         # A warning is a side effect, which a traced program must not have.
         if not torch.compiler.is_compiling():
             self._warn_once(wanted=torch.is_grad_enabled() and grid.requires_grad)
-        return self.grid_sample(image, grid, "nearest", margin=0)
+        return self.grid_sample(image, grid + _NUDGE, "nearest", margin=0)
 
     def _warn_once(self, wanted: bool) -> None:
         if wanted and not self._warned:

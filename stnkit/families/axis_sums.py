@@ -10,7 +10,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.caching import cached
 from stnkit.families.thresholds import SEPARABLE_GRADIENT_COORDINATES
-from stnkit.families.tracing import values_are_readable
+from stnkit.families.tracing import known_within
 
 
 def bounded_rows(rows: Float[Tensor, "B rows columns"], bound: float, beyond: float) -> Float[Tensor, "B rows columns"]:
@@ -47,17 +47,6 @@ def axis_sum(
         return _sum(rows, size)
     total: Tensor = _AxisSum.apply(rows, size)  # type: ignore[no-untyped-call]
     return total
-
-
-def known_within(entries: Tensor, limit: float) -> bool:
-    """True if all entries are read and within ± limit; False where they may not be read."""
-    if not values_are_readable(entries):
-        return False
-    try:
-        read = entries.detach() if entries.requires_grad else entries
-        return torch.linalg.vector_norm(read, math.inf).item() <= limit
-    except RuntimeError:
-        return False  # under vmap or with fake tensors, and for no entries at all
 
 
 @cached

@@ -5,6 +5,7 @@ step out of functorch's interpreters. Each name below is used in one function, w
 """
 
 import contextlib
+import math
 from collections.abc import Iterator
 
 import torch
@@ -35,6 +36,17 @@ def values_are_readable(entries: Tensor) -> bool:
         except RuntimeError:
             return False  # fake tensors; a FLOP counter is such a mode too, over real values
     return not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+
+
+def known_within(entries: Tensor, limit: float) -> bool:
+    """True if all entries are read and within ± limit; False where they may not be read."""
+    if not values_are_readable(entries):
+        return False
+    try:
+        read = entries.detach() if entries.requires_grad else entries
+        return torch.linalg.vector_norm(read, math.inf).item() <= limit
+    except RuntimeError:
+        return False  # under vmap or with fake tensors, and for no entries at all
 
 
 def needs_gradient(*tensors: Tensor) -> bool:

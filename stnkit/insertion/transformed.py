@@ -5,6 +5,7 @@ A hook, which belongs to the object, is lost by each of them.
 """
 
 import functools
+import types
 from typing import Any
 
 from torch import fx, nn
@@ -45,20 +46,21 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
 
     def __reduce_ex__(self: nn.Module, protocol: Any) -> Any:  # noqa: N807
         # By the host's own class, which pickle finds by its name.
-        return _remade, (cls,), self.__getstate__()
+        return _remade, (cls,), self.__getstate__()  # type: ignore[no-untyped-call]
 
     members = {"forward": forward, "__reduce_ex__": __reduce_ex__, "__module__": __name__, "__doc__": cls.__doc__}
     with renames_collected():  # a host may be a contract, whose `forward` is final
-        return type(cls)(f"Transformed{cls.__name__}", (cls,), members)
+        return types.new_class(f"Transformed{cls.__name__}", (cls,), exec_body=lambda body: body.update(members))
 
 
-def _remade(cls: type[nn.Module]) -> nn.Module:
+def _remade(cls: Any) -> nn.Module:
     made: nn.Module = object.__new__(transformed(cls))
     return made
 
 
 def _transform(host: nn.Module) -> None:
-    host.__class__ = transformed(type(host))
+    cls: Any = type(host)
+    host.__class__ = transformed(cls)
     own = vars(host).get("forward")
     if own is not None:  # of the object, where it hides that of the class
         host.forward = functools.partial(_transformed_call, host, own)

@@ -1,9 +1,10 @@
 """KernelSampler: the paper's sum over all pixels, for a separable kernel of finite support."""
 
 import abc
+import inspect
 import itertools
 import math
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.contract import POSITIVE_NUMBER, Requirement
+from stnkit.renaming import tell_renamed
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding, source_index
 
@@ -44,6 +46,13 @@ class KernelSampler(PaddedSampler):
     support: float
     normalized: bool = False
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls).get("widening")
+        if inspect.isfunction(own) and len(inspect.signature(own).parameters) == 2:
+            tell_renamed(f"{cls.__qualname__}.widening takes the parameters pixels and size now")
+            cls.widening = lambda self, pixels, size: own(self, pixels)  # type: ignore[method-assign]
+
     @abc.abstractmethod
     def kernel(self, distance: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         """k(d): the weight of a pixel, differentiable in d.
@@ -65,13 +74,16 @@ class KernelSampler(PaddedSampler):
         """
         return image
 
-    def widening(self, pixels: Float[Tensor, "B *out_size ndim"]) -> Float[Tensor, "B *out_size ndim"] | None:
+    def widening(
+        self, pixels: Float[Tensor, "B *out_size ndim"], size: tuple[int, ...]
+    ) -> Float[Tensor, "B *out_size ndim"] | None:
         """Optional hook: the factor w of k(d/w) at each point and axis; by default None, for 1.
 
         `support` is then that of the widest kernel.
 
         Args:
             pixels: source points as pixel indices, x first.
+            size: of the image, (H, W) or (D, H, W).
         """
         return None
 
@@ -81,20 +93,27 @@ class KernelSampler(PaddedSampler):
     ) -> Float[Tensor, "B C *out_size"]:
         """Σ_i U_i Π_d k(p_d − i_d), one row of taps after the other."""
         pixels = coordinates.to_pixels(coordinates.finite(grid), image.shape[2:])
-        widths = self.widening(pixels)
+        widths = self.widening(pixels, tuple(image.shape[2:]))
         source = self.prefilter(image)
         batch, channels, *size = source.shape
         axes = []
         for d, n in enumerate(size):
             x = pixels[..., -1 - d].flatten(1)[:, None]
             width = None if widths is None else widths[..., -1 - d].flatten(1)[:, None]
-            axes.append(self._taps(x, width, n, margin=(n - image.shape[2 + d]) // 2))
+            axes.append(self._taps(x, width, n, (n - image.shape[2 + d]) // 2, outside=math.prod(size)))
         *outer, (columns, column_weights) = axes
         flat = source.flatten(2)
+        n_pixels = flat.shape[2]
+        if self.sample_padding is Padding.zeros:
+            # The pixel that all taps outside read. A weight of 0 would not do: 0 · NaN is NaN.
+            flat = torch.cat([flat, flat.new_zeros(batch, channels, 1)], dim=2)
         total = flat.new_zeros(())
         for taps in itertools.product(range(self._n_taps), repeat=len(outer)):
             start, row_weight = _row(outer, size, taps)
-            index = (start + columns).flatten(1)[:, None].expand(-1, channels, -1)
+            index = start + columns
+            if self.sample_padding is Padding.zeros:
+                index = index.clamp(max=n_pixels)
+            index = index.flatten(1)[:, None].expand(-1, channels, -1)
             values = flat.gather(2, index).view(batch, channels, *columns.shape[1:])
             total = total + (values * column_weights[:, None]).sum(dim=2) * row_weight
         return total.view(batch, channels, *grid.shape[1:-1])
@@ -104,7 +123,7 @@ class KernelSampler(PaddedSampler):
         return math.ceil(2 * self.support)
 
     def _taps(
-        self, x: Float[Tensor, "B 1 P"], width: Float[Tensor, "B 1 P"] | None, n: int, margin: int
+        self, x: Float[Tensor, "B 1 P"], width: Float[Tensor, "B 1 P"] | None, n: int, margin: int, outside: int
     ) -> tuple[Int64[Tensor, "B taps P"], Float[Tensor, "B taps P"]]:
         """The pixels of one axis under the kernel, and their weights."""
         n_taps = self._n_taps
@@ -123,7 +142,7 @@ class KernelSampler(PaddedSampler):
         if self.normalized:
             weight = weight / weight.sum(dim=1, keepdim=True)
         if self.sample_padding is Padding.zeros:
-            weight = torch.where((index >= 0) & (index < n), weight, 0.0)
+            return torch.where((index >= 0) & (index < n), index, outside), weight
         return source_index(index, n, self.sample_padding), weight
 
 

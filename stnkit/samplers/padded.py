@@ -11,8 +11,12 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
+from stnkit.families.tracing import known_within
 from stnkit.samplers.padding import Padding, wrapped
 from stnkit.samplers.sampler import Sampler
+
+# In units of the dtype's resolution: the largest error of a sum of weights.
+_ROUNDING = 64
 
 
 class PaddedSampler(Sampler):
@@ -27,8 +31,8 @@ class PaddedSampler(Sampler):
         fill_value: the constant of fill, a number or one for each channel.
 
     Attributes:
-        sample_padding: the padding that `sample` applies: zeros in place of fill, for which `forward` samples
-            image − fill and adds fill again: exact, up to rounding, for every kernel whose weights sum to one.
+        sample_padding: the padding that `sample` applies: zeros in place of fill, for which `forward` adds fill times
+            the share of the weights that lie outside of the image.
 
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
@@ -80,10 +84,16 @@ class PaddedSampler(Sampler):
 
     def _sampled(self, image: Tensor, grid: Tensor) -> Tensor:
         with coordinates.full_precision(image):
+            sampled = self.sample(image, grid)
             if self.padding is not Padding.fill:
-                return self.sample(image, grid)
-            fill = self._fill(image)
-            return self.sample(image - fill, grid) + fill
+                return sampled
+            return sampled + self._fill(image) * self._share_outside(image, grid)
+
+    def _share_outside(self, image: Tensor, grid: Tensor) -> Tensor:
+        """The sum of the weights that lie outside of the image: 0 inside, and not only up to rounding."""
+        ones = image.new_ones(()).expand(image.shape[0], 1, *image.shape[2:])
+        share = 1 - self.sample(ones, grid)
+        return torch.where(share.abs() < _ROUNDING * torch.finfo(share.dtype).eps, 0.0, share)
 
     @final
     def grid_sample(
@@ -105,8 +115,8 @@ class PaddedSampler(Sampler):
             margin: number of pixels beyond the image that this mode reads for a point on it.
         """
         padding = self.sample_padding.value
-        if self.sample_padding is not Padding.zeros:
-            # Only with zeros does torch mask points that are not finite.
+        if not known_within(grid, coordinates.OUTSIDE):
+            # Torch reads NaN there, or whatever its integers make of it.
             grid = coordinates.finite(grid)
         if self.sample_padding is Padding.circular:
             extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)

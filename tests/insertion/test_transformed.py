@@ -136,7 +136,7 @@ def test_a_converted_batch_norm_keeps_its_transformer(point):
     torch.testing.assert_close(copy.deepcopy(converted)(seen), network(seen))
 
 
-def test_a_child_of_the_same_name_in_a_module_of_ones_own_is_left_alone():
+def test_a_child_of_that_name_in_ones_own_module_is_left_alone():
     class Own(nn.Module):
         def __init__(self, transformer):
             super().__init__()
@@ -151,7 +151,7 @@ def test_a_child_of_the_same_name_in_a_module_of_ones_own_is_left_alone():
     torch.testing.assert_close(own(seen := image()), transformer(seen))
 
 
-def test_a_graph_gets_a_node_and_keeps_it_when_it_is_compiled_again():
+def test_a_graph_gets_a_node_and_keeps_it_when_recompiled():
     graph = moved(fx.symbolic_trace(Net()), "input").eval()
     assert graph.graph.find_nodes(op="call_module", target="spatial_transformer")
     seen = image()
@@ -183,3 +183,12 @@ def test_a_host_is_what_it_was():
     assert type(network.conv) is type(pickle.loads(pickle.dumps(network)).conv)
     assert "Conv2d(\n    1, 4" in repr(network)
     assert not network.conv._forward_pre_hooks
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.parametrize("point", ["input", "norm"])
+def test_a_trace_warns_that_the_size_becomes_a_constant(point):
+    network, seen = moved(Net(), point).eval(), image()
+    with pytest.warns(torch.jit.TracerWarning):
+        traced = torch.jit.trace(network, seen)
+    torch.testing.assert_close(traced(other := image()), network(other))

@@ -135,7 +135,8 @@ def test_a_widening_stretches_the_kernel_at_each_point():
         def kernel(self, distance):
             return (1 - distance.abs()).clamp(min=0)
 
-        def widening(self, pixels):
+        def widening(self, pixels, size):
+            assert size == (8, 8)
             return torch.where(pixels[..., :1] < 3, 1.0, 2.0).expand_as(pixels)
 
     image, grid = random_image((8, 8)), 0.9 * random_grid(2)
@@ -144,6 +145,13 @@ def test_a_widening_stretches_the_kernel_at_each_point():
     wide = loop_sample(image, grid, lambda d: max(0.0, 1 - abs(d)), 2, "zeros", True, widths)
     out = Wide()(image, grid).numpy()
     assert np.abs(out - wide).max() < 1e-10
+    with pytest.warns(stnkit.errors.RenamedWarning, match="Old.widening takes the parameters pixels and size now"):
+
+        class Old(Wide):
+            def widening(self, pixels):
+                return super().widening(pixels, (8, 8))
+
+    np.testing.assert_array_equal(Old()(image, grid).numpy(), out)
     left = widths[..., 0] == 1
     assert 0 < left.sum() < left.size
     assert np.abs(np.moveaxis(out - narrow.numpy(), 1, -1)[left]).max() < 1e-10

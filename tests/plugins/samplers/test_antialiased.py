@@ -88,6 +88,24 @@ def test_shrinking_equals_the_antialiased_interpolation_of_torch(out_size):
     assert (ours[inside] - expected[inside]).abs().max() < 1e-10
 
 
+@pytest.mark.parametrize("out_size", [(1, 1), (8, 1)])
+def test_an_axis_of_one_output_pixel_is_averaged_over(out_size):
+    image = torch.rand(1, 1, 16, 16, dtype=torch.float64)
+    grid = stnkit.coordinates.lattice(out_size, dtype=torch.float64)[None]
+    sampler = stnkit.build("sampler", "antialiased", max_footprint=16.0)
+    # torch takes the mean of the pixels that are there, without the zeros around them.
+    out = sampler(image, grid) / sampler(torch.ones_like(image), grid)
+    # Transposed, since torch repeats the first row where it makes one column (findings/).
+    expected = functional.interpolate(image.mT, out_size[::-1], mode="bilinear", antialias=True).mT
+    torch.testing.assert_close(out, expected)
+
+
+@pytest.mark.parametrize("shape", [(1, 0, 3, 2), (1, 3, 0, 2), (1, 0, 0, 2), (0, 3, 4, 2)])
+def test_a_grid_of_no_points_gives_no_pixels(shape):
+    out = stnkit.build("sampler", "antialiased")(torch.rand(shape[0], 2, 5, 5), torch.zeros(shape))
+    assert out.shape == (shape[0], 2, *shape[1:3])
+
+
 def test_fine_stripes_become_gray_and_not_wide_stripes():
     image = (torch.arange(64, dtype=torch.float64) % 2).expand(1, 1, 64, 64)
     grid = scaled_lattice((21, 21), 1.0, batch=1)

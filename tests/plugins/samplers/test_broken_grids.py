@@ -1,3 +1,5 @@
+"""What is not finite, in a grid or in an image, spreads no farther than it must."""
+
 import pytest
 import torch
 
@@ -22,3 +24,55 @@ def test_a_nonfinite_grid_does_not_crash_forward_or_backward(name, padding):
         torch.testing.assert_close(out[0, 0][finite], sampler(image, clean)[0, 0][finite])
     if padding in ("border", "reflection", "circular"):
         assert bool(torch.isfinite(out).all())
+
+
+FAR = [torch.inf, -torch.inf, torch.nan, 1e5, -1e12, 3e38, -3e38]
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("padding", ["zeros", "fill"])
+@pytest.mark.parametrize("name", NAMES)
+def test_points_that_lie_nowhere_read_the_padding(name, padding, ndim):
+    """As in SciPy, whose `constant` mode gives cval for such coordinates; without a gradient."""
+    image = torch.rand(1, 2, *[5] * ndim)
+    # One point at a time: the antialiased footprint looks at the neighbors.
+    for axis in range(ndim):
+        for coordinate in FAR:
+            grid = torch.zeros(1, *[1] * ndim, ndim)
+            grid[..., axis] = coordinate
+            grid.requires_grad_(name != "nearest")
+            out = stnkit.build("sampler", name, padding=padding, fill_value=3.0)(image, grid)
+            assert out.flatten().tolist() == [3.0 if padding == "fill" else 0.0] * 2
+            if name != "nearest":
+                (gradient,) = torch.autograd.grad(out.sum(), grid)
+                assert not gradient.any()
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+@pytest.mark.parametrize("size", [(6, 6), (4, 4, 4)])
+@pytest.mark.parametrize("padding", ["zeros", "fill"])
+@pytest.mark.parametrize("name", [*NAMES, "double backward"])
+def test_a_bad_pixel_at_an_edge_is_not_read_from_outside(name, padding, size, value):
+    """Images.jl 995: the weight of a clamped pixel is 0, and 0 · NaN is NaN. SciPy reads 0 there."""
+    options = {"double_backward": True} if name == "double backward" else {}
+    name = "bilinear" if options else name
+    sampler = stnkit.build("sampler", name, padding=padding, fill_value=3.0, **options)
+    image = torch.rand(1, 1, *size)
+    image[(0, 0, *[0] * len(size))] = value
+    image.requires_grad_()
+    grid = torch.full((1, *[1] * len(size), len(size)), -9.0, requires_grad=name != "nearest")
+    out = sampler(image, grid)
+    assert out.item() == (3.0 if padding == "fill" else 0.0)
+    out.sum().backward()
+    assert image.grad is None or not image.grad.any()
+    assert grid.grad is None or not grid.grad.any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_large_fill_value_changes_nothing_inside(name):
+    # So far from the edges that no kernel reaches them, and the spline's only by less than a rounding error.
+    image, grid = torch.rand(2, 3, 64, 70), 0.2 * (2 * torch.rand(2, 5, 6, 2) - 1)
+    plain = stnkit.build("sampler", name)(image, grid)
+    assert torch.equal(stnkit.build("sampler", name, padding="fill", fill_value=1e6)(image, grid), plain)
+    outside = stnkit.build("sampler", name, padding="fill", fill_value=1e6)(image, grid + 9)
+    assert torch.equal(outside, torch.full_like(outside, 1e6))

@@ -4,6 +4,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 import stnkit
 from tests.samplers.oracles import PADDINGS, SIZES, indices, padding_options, random_grid, random_image, read
@@ -20,6 +21,28 @@ def test_equals_the_pixel_at_the_rounded_index(size, padding):
             pixel = read(image[b, c].numpy(), [axis[place] for axis in axes], padding)
             # Fill is subtracted and added again, which rounds.
             assert abs(out[(b, c, *place)].item() - pixel) < 1e-15
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("moved", [0.0, 0.5])
+@pytest.mark.parametrize("size", [(224, 40), (1000, 6), (16, 10, 12), (7, 30)])
+def test_halfway_between_two_pixels_it_is_regular(size, moved, dtype):
+    """pytorch 97000, onnx 4089: torch rounds to even, up to rounding errors; `nearest-exact` takes a step of 2."""
+    out_size = [n // 2 for n in size] if moved == 0 else size
+    family = stnkit.build("transform", "affine", ndim=len(size))
+    shift = torch.zeros(len(size), len(size) + 1, dtype=dtype)
+    # In normalized coordinates of the image, x first: half a pixel is 1 / n.
+    shift[:, -1] = 2 * moved / torch.tensor(size[::-1], dtype=dtype)
+    grid = family.grid((family.identity().to(dtype) + shift.flatten())[None], out_size)
+    for axis, n in enumerate(size):
+        indices = torch.arange(n, dtype=dtype).view([-1 if a == axis else 1 for a in range(len(size))])
+        image = indices.expand(1, 1, *size).contiguous()
+        out = stnkit.build("sampler", "nearest", padding="border")(image, grid)
+        if moved:
+            expected = (indices + 1).clamp(max=n - 1).expand(1, 1, *size)
+        else:
+            expected = F.interpolate(image, out_size, mode="nearest-exact")
+        assert torch.equal(out, expected), out.flatten()[:20]
 
 
 def test_labels_stay_labels():
