@@ -114,8 +114,9 @@ class RegressionHead(nn.Module):
         """θ in float32 or wider, also under autocast and for half-precision features."""
         dtype = coordinates.coordinate_dtype(torch.promote_types(features.dtype, self.weight.dtype))
         with coordinates.full_precision(features):
-            theta = F.linear(features.to(dtype), self.weight.to(dtype), self.offset.to(dtype))
-            return theta + self._identity.to(theta)
+            # Added first: θ then takes fewer values near the identity, where grids meet the kinks of a sampler.
+            bias = self.offset.to(dtype) + self._identity.to(dtype)
+            return F.linear(features.to(dtype), self.weight.to(dtype), bias)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "RegressionHead":
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]

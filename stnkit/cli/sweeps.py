@@ -1,6 +1,7 @@
 """The lines that `stnkit train -m` prints about its jobs and about the end of the sweep."""
 
 import dataclasses
+import shlex
 import sys
 import tempfile
 import traceback
@@ -13,9 +14,12 @@ from omegaconf import DictConfig
 
 from stnkit import errors
 from stnkit.cli.hydra_internals import job_overrides
+from stnkit.cli.quoting import quoted_override
 from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
 
 TRACEBACK = "traceback.txt"
+# In the directory of a job that was refused because an earlier run has left results there.
+REFUSED = ".refused"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Sweep:
         """Run directory and error of every job that has failed since the sweep started."""
         failed = {}
         for path in sorted(self.directory.rglob(FILE)):
-            if path.stat().st_mtime_ns >= self.started_ns:
+            if self._is_new(path):
                 try:
                     record = read_record(path.parent) or {}
                 except ValueError:
@@ -46,12 +50,17 @@ class Sweep:
     def print_end(self) -> int:
         """Name the jobs that failed and return the exit code: 2 if all errors are the user's, 1 for any other."""
         failures = self.failures()
+        if refused := sorted(path.parent for path in self.directory.rglob(REFUSED) if self._is_new(path)):
+            _print_error(
+                f"{len(refused)} of the jobs did not run, since their directories hold earlier runs: "
+                f"{', '.join(map(str, refused))}; {self._hint()}, and overwrite=true runs all of them again"
+            )
         if failures:
             directories = ", ".join(map(str, failures))
             _print_error(f"{len(failures)} of the jobs failed: {directories}; {self._hint()}")
-        print(f"table       stnkit report {self.directory}")
+        print(f"table       stnkit report {shlex.quote(str(self.directory))}")
         if not failures:
-            return 0
+            return 2 if refused else 0
         names = tuple(f"{name}:" for name, kind in vars(errors).items() if isinstance(kind, type))
         return 2 if all(error.startswith(names) for error in failures.values()) else 1
 
@@ -68,8 +77,12 @@ class Sweep:
             return 128 + error.signal_number
         return 130 if interrupted else 1
 
+    def _is_new(self, path: Path) -> bool:
+        return path.stat().st_mtime_ns >= self.started_ns
+
     def _hint(self) -> str:
-        return f"the same command with hydra.sweep.dir={self.directory} skip_completed=true runs the unfinished jobs"
+        directory = quoted_override("hydra.sweep.dir", self.directory)
+        return f"the same command with {directory} skip_completed=true runs the unfinished jobs"
 
 
 # Sweeps of this process; empty in the workers of a launcher.

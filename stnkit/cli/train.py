@@ -16,10 +16,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.cli import hydra_internals, sweeps
 from stnkit.cli.hydra_errors import sentence
+from stnkit.cli.hydra_internals import parse_override
+from stnkit.cli.quoting import quoted_override
 from stnkit.errors import InputError, RenamedWarning, StnkitError
 from stnkit.experiments.run_directory import directories
+from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
-from stnkit.experiments.run_directory.record import read_record
+from stnkit.experiments.run_directory.record import objective, read_record
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import PluginWarning, check_not_shadowed, register_component_groups
 
@@ -37,14 +40,6 @@ def main(arguments: list[str]) -> int:
     register_component_groups()
     # Without it Hydra prints its errors itself and exits.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    for argument in arguments:
-        # Checked here, since Hydra creates the run directory before the job starts.
-        if argument.startswith("resume=") and argument not in ("resume=", "resume=null"):
-            directories.check_run_dir(Path(argument.removeprefix("resume=")))
-            if {"-m", "--multirun"} & set(arguments):
-                raise InputError(
-                    "resume continues a single run; continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true"
-                )
     # Hydra refuses + for a group in the defaults list of train.yaml; both spellings are accepted here.
     arguments = [a[1:] if a.startswith(("+model=", "+experiment=")) else a for a in arguments]
     sys.argv = [sys.argv[0], *arguments]
@@ -52,6 +47,7 @@ def main(arguments: list[str]) -> int:
     _outcome.exit_code = 0
     sweeps.started.clear()
     try:
+        _check_arguments(arguments)
         with warnings.catch_warnings():
             hydra_internals.ignore_schema_advice()  # check_not_shadowed refuses such a file
             _program()
@@ -66,6 +62,20 @@ def main(arguments: list[str]) -> int:
             raise
         return sweeps.started[-1].print_early_end(error)
     return sweeps.started[-1].print_end() if sweeps.started else _outcome.exit_code
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Refuse here what Hydra refuses with a traceback, or after it has created a run directory."""
+    in_sweep = bool({"-m", "--multirun"} & set(arguments))
+    if in_sweep and {"-c", "--cfg", "-i", "--info"} & set(arguments):
+        raise InputError("--cfg and --info show the config of one run: expected no -m, and one value for each option")
+    for argument in arguments:
+        if argument.startswith("resume=") and (resumed := parse_override(argument)[1]):
+            directories.check_run_dir(Path(str(resumed)))
+            if in_sweep:
+                raise InputError(
+                    "resume continues a single run; continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true"
+                )
 
 
 @dataclasses.dataclass
@@ -105,12 +115,17 @@ def _job(config: DictConfig) -> float | None:
         with run_lock(run_dir):
             try:
                 return _run(config, run_dir, in_sweep=in_sweep)
+            except directories.OccupiedError as error:
+                if in_sweep:
+                    (run_dir / sweeps.REFUSED).write_text(f"{error}\n")
+                raise
             except Exception as error:
                 if in_sweep:
                     sweeps.record_failure(run_dir, error)
                 raise
     except BusyError as error:
-        print(f"stnkit train: {error}", file=sys.stderr, flush=True)
+        # In a sweep the other process runs the same job: each has claimed its directory.
+        print(f"stnkit train: {error}{', so this job is left to it' * in_sweep}", file=sys.stderr, flush=True)
         _outcome.exit_code = 2
     except StnkitError as error:
         print(f"stnkit train: {f'{run_dir}: ' if in_sweep else ''}{error}", file=sys.stderr, flush=True)
@@ -139,14 +154,17 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
         if earlier == "completed":
             error: float = (read_record(run_dir) or {})["test_error"]
             print(f"test error  {error:.2f} %  {run_dir} (already completed)", flush=True)
-            return error
+            return objective(read_record(run_dir) or {}, plain["sweep_objective"])
         plain["resume"] = str(run_dir)
     else:
+        same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)
+        directories.make_free(run_dir, overwrite=plain["overwrite"] or same_job_again)
         directories.save_config(plain, run_dir)
     try:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir)
     except Interrupted as interruption:
-        print(f"\n{interruption}: `stnkit train resume={run_dir}` continues it", file=sys.stderr)
+        command = f"stnkit train {quoted_override('resume', run_dir)}"
+        print(f"\n{interruption}: `{command}` continues it", file=sys.stderr)
         if in_sweep:
             raise sweeps.SweepInterrupted(interruption.signal_number) from interruption
         _outcome.exit_code = 128 + interruption.signal_number
@@ -154,10 +172,10 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     error = metrics["test_error"]
     if in_sweep:
         print(f"test error  {error:.2f} %  {run_dir}", flush=True)
-        return error
+        return objective(metrics, plain["sweep_objective"])
     print(f"test error  {error:.2f} %")
     print(f"metrics     {run_dir / 'metrics.json'}")
     print(f"checkpoint  {metrics['checkpoint']}")
     if "picture" in metrics:
         print(f"picture     {metrics['picture']}  (test images before and after the transformer)")
-    return error
+    return None

@@ -31,6 +31,15 @@ class Schedule(enum.StrEnum):
     step = "step"  # times `step_factor` every `step_every` steps
 
 
+class SweepObjective(enum.StrEnum):
+    """The figure of the last epoch that a sweeper minimizes. The test error is for reporting, not for choosing."""
+
+    validation_error = "validation_error"
+    validation_loss = "validation_loss"
+    test_error = "test_error"
+    test_loss = "test_loss"
+
+
 class Logger(enum.StrEnum):
     """Destinations of the metrics of every epoch, besides metrics.json."""
 
@@ -132,6 +141,8 @@ class TrainConfig:
     seed: int = 0
     resume: str | None = None  # run directory of an interrupted run
     skip_completed: bool = False  # skip completed runs, resume interrupted ones
+    overwrite: bool = False  # delete what an earlier run left in the run directory
+    sweep_objective: SweepObjective = SweepObjective.validation_error
 
 
 def register_schema() -> None:

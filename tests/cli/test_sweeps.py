@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -115,9 +116,22 @@ def test_a_continued_sweep_overwrites_no_finished_job(copy_of_sweep, stnkit_main
 
 
 @pytest.mark.training
-def test_without_skip_completed_a_job_runs_again_in_place(copy_of_sweep, stnkit_main, tmp_path):
+def test_a_job_that_has_run_is_refused_and_overwritten_on_demand(copy_of_sweep, stnkit_main, tmp_path):
     before = jobs_of(copy_of_sweep)
-    assert stnkit_main(*SWEEP, "seed=1", "placement=none")[0] == 0
+    (tmp_path / "sweep" / "1" / "csv-resumed-1").mkdir()
+    code, _, err = stnkit_main(*SWEEP, "seed=1", "placement=none")
+    assert code == 2
+    assert "sweep/1 holds a run that is completed: skip_completed=true keeps what is completed" in err
+    assert (
+        "1 of the jobs did not run, since their directories hold earlier runs: sweep/1; the same command with " in err
+    )
+    told = jobs_of(tmp_path / "sweep")
+    for written in (".refused", ".lock", "train.log"):
+        for _, _, files in (told["1"], before["1"]):
+            files.pop(Path(written), None)
+    assert told == before
+    assert stnkit_main(*SWEEP, "seed=1", "placement=none", "overwrite=true")[0] == 0
+    assert not (tmp_path / "sweep" / "1" / "csv-resumed-1").exists()
     after = jobs_of(tmp_path / "sweep")
     assert after["0"] == before["0"]
     assert after.keys() == before.keys()
@@ -134,7 +148,11 @@ def test_one_run_is_skipped_too_when_it_is_completed(stnkit_main):
     assert "(already completed)" in out
     assert metrics("run") == before
     # Another config in the same directory is another run.
-    assert stnkit_main(*arguments, "seed=3")[0] == 0
+    code, _, err = stnkit_main(*arguments, "seed=3")
+    assert code == 2
+    assert "run holds a run that is completed: " in err
+    assert metrics("run") == before
+    assert stnkit_main(*arguments, "seed=3", "overwrite=true")[0] == 0
     assert metrics("run")["seed"] == 3
 
 

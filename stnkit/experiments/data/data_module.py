@@ -9,6 +9,7 @@ from torch import Tensor
 from stnkit.datasets import Dataset, Split
 from stnkit.distortions import Distortion, WarpDistortion
 from stnkit.errors import InputError
+from stnkit.experiments.data.checks import checked_split
 from stnkit.experiments.data.loaders import Distorted, Drawn, FixedLoader, Shard, TrainLoader, as_float
 from stnkit.experiments.data.seeds import generator
 
@@ -42,7 +43,7 @@ class DistortedData(lightning.LightningDataModule):
     def split(self, name: Split) -> tuple[Tensor, Tensor]:
         """The undistorted images and the labels of a split, read once."""
         if name not in self._splits:
-            self._splits[name] = self.dataset.split(name)
+            self._splits[name] = checked_split(self.dataset, name)
         return self._splits[name]
 
     @property

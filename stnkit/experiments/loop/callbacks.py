@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 
 from stnkit.errors import NotFiniteError
-from stnkit.experiments.loop.interruption import Interrupted
+from stnkit.experiments.loop.interruption import SIGNALS, Interrupted
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.run_directory.record import RunRecord
 
@@ -78,8 +78,6 @@ class SaveCheckpoint(Checkpoint):
         every: number of steps from one checkpoint to the next.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self, path: Path, every: int) -> None:
         self.path = path
         self.every = every
@@ -89,7 +87,7 @@ class SaveCheckpoint(Checkpoint):
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         # Only the main thread may set handlers.
         if threading.current_thread() is threading.main_thread():
-            for number in self.SIGNALS:
+            for number in SIGNALS:
                 self._previous[number] = signal.signal(number, self._ask)
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:

@@ -1,11 +1,20 @@
 """Atomic checkpoints: a process that dies while saving leaves the previous checkpoint."""
 
 import os
+from collections import Counter, OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
+
+from stnkit.errors import PluginError
+
+# What `torch.load` reads without executing code.
+_LOADED = (bool, int, float, complex, str, bytes, type(None), torch.Tensor, torch.Size, torch.dtype, torch.device)
+_MAPPINGS = (dict, OrderedDict, Counter)
+_SEQUENCES = (list, tuple, set)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -16,6 +25,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        states = checkpoint.get("callbacks", {})
+        checkpoint = checkpoint | {"callbacks": {key: _plain(states[key], key) for key in states}}
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.part")
@@ -24,3 +35,25 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)
+
+
+def _plain(state: Any, callback: str, where: str = "") -> Any:
+    """The state of a callback with NumPy's scalars as Python's.
+
+    Raises:
+        PluginError: for anything else that could be saved and never loaded.
+    """
+    if isinstance(state, np.generic):
+        state = state.item()
+    if type(state) in _LOADED:
+        return state
+    if type(state) in _MAPPINGS:
+        return type(state)(
+            {_plain(k, callback, where): _plain(v, callback, f"{where}[{k!r}]") for k, v in state.items()}
+        )
+    if type(state) in _SEQUENCES:
+        return type(state)(_plain(item, callback, f"{where}[{i}]") for i, item in enumerate(state))
+    raise PluginError(
+        f"the state of the callback {callback} cannot be resumed: expected tensors and plain values, "
+        f"got {type(state).__module__}.{type(state).__qualname__} in state_dict(){where}"
+    )

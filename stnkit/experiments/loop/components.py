@@ -6,6 +6,7 @@ from typing import Any
 
 import lightning
 
+from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.task import Classification
@@ -40,6 +41,8 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
         StnkitError: when an option is out of its range, or a component cannot be built or does not fit another.
     """
     training.validate()
+    if not 0 <= config["seed"] < 2**32:  # NumPy's limit
+        raise InputError(f"seed: expected a whole number from 0 to {2**32 - 1}, got {config['seed']}")
     lightning.seed_everything(config["seed"], verbose=False)
     dataset = build("dataset", config["dataset"])
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)

@@ -10,7 +10,7 @@ import torch
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import build_components
-from stnkit.experiments.loop.interruption import Interrupted
+from stnkit.experiments.loop.interruption import Interrupted, interruptible
 from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
@@ -77,12 +77,14 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
 
 
 def recorded_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config in the record: without `skip_completed` and `resume`, which a resumed run does not share.
+    """The config in the record: without `skip_completed`, `overwrite` and `resume`, which a resumed run does not share.
 
     Args:
         config: of the run, as plain values.
     """
-    return {key: value for key, value in config.items() if key != "skip_completed"} | {"resume": None}
+    return {key: value for key, value in config.items() if key not in ("skip_completed", "overwrite")} | {
+        "resume": None
+    }
 
 
 def _train_in_process(
@@ -121,8 +123,9 @@ def _train(
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
-    record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
-    record.update(**pose_metrics(network, data))
-    images = data.fixed("test").images[:FIGURE_IMAGES].to(task.device)
-    if seen := transformer_inputs(network.eval(), images):
-        record.update(picture=str(draw_before_and_after(seen, run_dir / PICTURE)))
+    with interruptible():
+        record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
+        record.update(**pose_metrics(network, data))
+        images = data.fixed("test").images[:FIGURE_IMAGES].to(task.device)
+        if seen := transformer_inputs(network.eval(), images):
+            record.update(picture=str(draw_before_and_after(seen, run_dir / PICTURE)))

@@ -1,8 +1,10 @@
 """The Lightning task: classification through spatial transformers."""
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -64,6 +66,9 @@ class Classification(FastHooksModule):
         # Random draws of a step, as in dropout, depend on its number alone, so that a run can be resumed.
         rank = (self.global_rank,) if self.global_rank else ()
         seed = derived_seed(self.seed, "step", self.global_step, *rank)
+        # For plugins that draw from them.
+        random.seed(seed)
+        np.random.seed(seed % 2**32)  # noqa: NPY002 the global generator is the point
         # Not torch.manual_seed: it records the call stack for devices that are not initialized.
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":

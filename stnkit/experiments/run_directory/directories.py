@@ -1,17 +1,46 @@
 """Names of run directories, and the config that a run directory holds."""
 
 import copy
+import itertools
 import secrets
+import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from stnkit.errors import CheckpointError, InputError
-from stnkit.experiments.run_directory.job_identity import CONFIG, RUN_CONTROL, identity_in, identity_of, job_directory
-from stnkit.experiments.run_directory.record import read_record, write_atomically
+from stnkit.errors import CheckpointError, InputError, StnkitError
+from stnkit.experiments.run_directory.job_identity import (
+    CLAIM,
+    CONFIG,
+    RUN_CONTROL,
+    identity_in,
+    identity_of,
+    job_directory,
+)
+from stnkit.experiments.run_directory.record import FILE, read_record, write_atomically
 from stnkit.experiments.schema import TrainingConfig
+
+# What a run leaves in its directory, besides Hydra's own files.
+_OF_A_RUN = (
+    CONFIG,
+    FILE,
+    "checkpoints",
+    "csv*",
+    "tensorboard*",
+    ".hydra-resumed",
+    "*.png",
+    "traceback.txt",
+    ".refused",
+)
+
+# The states of a run that nothing else is running, and that has results to lose.
+_RESULTS = {"completed": "is completed", "interrupted": "was interrupted", "running": "died"}
+
+
+class OccupiedError(StnkitError):
+    """A run directory holds the results of an earlier run."""
 
 
 def register_resolvers() -> None:
@@ -34,11 +63,13 @@ def _job_dir(number: int, sweep_dir: str, *, _root_: DictConfig) -> str:
 
 
 def _output_subdir(*, _root_: DictConfig) -> str | None:
-    """Hydra's folder in a run directory: another one for a resumed run, and none for a completed one."""
+    """Hydra's folder in a run directory: another one for a resumed run, and none where nothing is going to run."""
     if _root_.resume:
         return ".hydra-resumed"
-    run_dir = _root_.hydra.runtime.output_dir
-    earlier = earlier_status(_plain(_root_), Path(run_dir)) if _root_.skip_completed else None
+    run_dir = Path(_root_.hydra.runtime.output_dir)
+    if not (_root_.skip_completed or _root_.overwrite) and _status(run_dir) in _RESULTS:
+        return None
+    earlier = earlier_status(_plain(_root_), run_dir) if _root_.skip_completed else None
     return {"completed": None, "resumable": ".hydra-resumed"}.get(earlier or "", ".hydra")
 
 
@@ -75,6 +106,34 @@ def earlier_status(config: dict[str, Any], run_dir: Path) -> str | None:
     return "completed" if status == "completed" else None
 
 
+def _status(run_dir: Path) -> Any:
+    try:
+        return (read_record(run_dir) or {}).get("status")
+    except ValueError:
+        return None
+
+
+def make_free(run_dir: Path, *, overwrite: bool) -> None:
+    """Refuse the directory of an earlier run that has results, or delete what it left.
+
+    Args:
+        run_dir: of the run that begins; nothing else is running in it.
+        overwrite: True to delete.
+
+    Raises:
+        OccupiedError: when the earlier run is completed, or has begun and not failed.
+    """
+    status = _status(run_dir)
+    if status in _RESULTS and not overwrite:
+        raise OccupiedError(
+            f"{run_dir} holds a run that {_RESULTS[status]}: skip_completed=true keeps what is completed and continues "
+            f"the rest, overwrite=true deletes it"
+        )
+    if status is not None:  # else there was no run, and what is there is not ours
+        for path in itertools.chain.from_iterable(map(run_dir.glob, _OF_A_RUN)):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def save_config(config: dict[str, Any], run_dir: Path) -> None:
     """Write the composed config beside metrics.json.
 
@@ -84,6 +143,7 @@ def save_config(config: dict[str, Any], run_dir: Path) -> None:
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     write_atomically(run_dir / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+    (run_dir / CLAIM).unlink(missing_ok=True)  # the config identifies the job from now on
 
 
 def check_run_dir(run_dir: Path) -> None:

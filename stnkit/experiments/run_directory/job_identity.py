@@ -1,7 +1,10 @@
 """Jobs of a sweep: the identity of a job is a digest of its config, by which it finds its run directory again."""
 
+import contextlib
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +15,13 @@ from yaml import YAMLError
 from stnkit.experiments.run_directory.record import read_record
 
 CONFIG = "config.yaml"
+CLAIM = ".job"  # the identity of the job that a directory is reserved for
 # Options that control how a run is carried out, and do not change its results.
 RUN_CONTROL = (
     "resume",
     "skip_completed",
+    "overwrite",
+    "sweep_objective",
     "training.progress",
     "training.checkpoint_every",
     "training.loggers",
@@ -73,11 +79,33 @@ def job_directory(identity: str, number: int, sweep_dir: Path) -> str:
         sweep_dir: of the sweep; it may not exist yet.
     """
     if sweep_dir.is_dir():
-        own = [path for path in sorted(sweep_dir.iterdir()) if identity_in(path) == identity]
+        own = [path for path in sorted(sweep_dir.iterdir()) if _owner(path) == identity]
         if own:
             # A job may have run twice: prefer the completed run.
             return max(own, key=lambda path: (_status(path) == "completed", path.name == str(number))).name
-    return str(number) if identity_in(sweep_dir / str(number)) is None else f"{number}-{identity[:8]}"
+    # Another sweep may choose at the same time.
+    unique = f"{number}-{identity[:8]}"
+    return next((name for name in (str(number), unique) if _claim(sweep_dir / name, identity)), unique)
+
+
+def _owner(run_dir: Path) -> str | None:
+    """The identity of the job that ran, runs or is about to run in a directory."""
+    try:
+        return identity_in(run_dir) or (run_dir / CLAIM).read_text()
+    except OSError:
+        return None
+
+
+def _claim(run_dir: Path, identity: str) -> bool:
+    """Reserve a directory for a job; False where another one has it."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    if identity_in(run_dir) is None:
+        with tempfile.NamedTemporaryFile("w", dir=run_dir, prefix=CLAIM) as file:
+            file.write(identity)
+            file.flush()
+            with contextlib.suppress(FileExistsError):
+                os.link(file.name, run_dir / CLAIM)  # with its content, and only where there is none
+    return _owner(run_dir) == identity
 
 
 def _status(run_dir: Path) -> Any:

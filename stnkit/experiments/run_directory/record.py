@@ -57,6 +57,16 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     return values
 
 
+def objective(values: dict[str, Any], key: str) -> float:
+    """The figure of a completed run that a sweeper minimizes.
+
+    Args:
+        values: of the record.
+        key: name of a `SweepObjective`.
+    """
+    return float((values | values["history"][-1])[key])
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write under a temporary name in the same folder, then rename: a reader sees the old or the new file.
 

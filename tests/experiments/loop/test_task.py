@@ -1,6 +1,8 @@
 import copy
 import pickle
+import random
 
+import numpy as np
 import pytest
 import torch
 
@@ -155,3 +157,16 @@ def test_the_recorder_measures_distance_and_share_outside():
     model(torch.rand(2, 1, 12, 12))
     assert float(recorder.distance()) == pytest.approx(1)
     assert float(recorder.outside_share()) == pytest.approx(0.5)
+
+
+def test_every_global_generator_is_seeded_by_the_step(monkeypatch):
+    task = Classification(placed(), TrainingConfig(), 0)
+
+    def drawn(step):
+        monkeypatch.setattr(Classification, "global_step", step)
+        task.on_train_batch_start(batch(), 0)
+        of_numpy = np.random.random_sample()  # noqa: NPY002 the global one is the point
+        return random.random(), of_numpy, torch.rand(()).item()
+
+    assert drawn(0) == drawn(0)
+    assert not set(drawn(0)) & set(drawn(1))

@@ -1,0 +1,41 @@
+"""Two sweeps in one directory never give it to two jobs."""
+
+import multiprocessing
+
+import pytest
+
+from stnkit.experiments.run_directory.job_identity import identity_of, job_directory
+
+
+def test_a_number_that_another_job_has_claimed_is_not_given_away(tmp_path):
+    first, second = identity_of({"seed": 0}), identity_of({"seed": 1})
+    assert job_directory(first, 0, tmp_path) == "0"
+    assert job_directory(second, 0, tmp_path) == f"0-{second[:8]}"
+    # Each finds its own again, whatever its number is now.
+    assert job_directory(second, 1, tmp_path) == f"0-{second[:8]}"
+    assert job_directory(first, 5, tmp_path) == "0"
+
+
+def _choose(sweep_dir, seed, barrier, answers):
+    barrier.wait()
+    answers.put((seed, job_directory(identity_of({"seed": seed}), 0, sweep_dir)))
+
+
+@pytest.mark.process
+def test_sweeps_that_start_together_take_different_directories(tmp_path):
+    """hydra 2925: the number alone is no name."""
+    context = multiprocessing.get_context("fork")
+    for attempt in range(5):
+        barrier, answers = context.Barrier(4), context.Queue()
+        seeds = [0, 1, 2, 2]
+        processes = [
+            context.Process(target=_choose, args=(tmp_path / str(attempt), seed, barrier, answers)) for seed in seeds
+        ]
+        for process in processes:
+            process.start()
+        chosen = [answers.get(timeout=30) for _ in processes]
+        for process in processes:
+            process.join()
+        names = dict(chosen)
+        assert set(chosen) == set(names.items())  # both of seed 2 chose one directory
+        assert len(set(names.values())) == 3
