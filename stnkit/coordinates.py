@@ -6,14 +6,18 @@ Sizes are in the order of the image's axes, (H, W) or (D, H, W), coordinates in 
 """
 
 import contextlib
+import functools
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from stnkit.errors import InputError
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
 # A coordinate outside of every image: far beyond the support of any kernel, and small enough that pixel indices stay
 # exact in the samplers' integers for images of 400,000 pixels a side.
@@ -59,6 +63,23 @@ products_are_narrowed._dynamo_marked_constant = True  # type: ignore[attr-define
 def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
     """Coordinates clamped to ±`bound`, with NaN moved to it: by default outside of every image."""
     return torch.nan_to_num(source, nan=bound, posinf=bound, neginf=-bound).clamp(-bound, bound)
+
+
+def built_on_cpu(constructor: FunctionT) -> FunctionT:
+    """A constructor that makes its constants on the CPU, also within `torch.device("meta")` or another default device.
+
+    For constants that are plain attributes: nothing moves or initializes them afterwards.
+
+    Args:
+        constructor: an `__init__`.
+    """
+
+    @functools.wraps(constructor)
+    def construct(*args: Any, **options: Any) -> None:
+        with torch.device("cpu"):
+            constructor(*args, **options)
+
+    return construct  # type: ignore[return-value]
 
 
 def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
@@ -217,7 +238,14 @@ def normalized_matrix(
         matrix: homogeneous, takes pixel indices of the output (x, y, 1) to pixel indices of the input.
         in_size: size of the input image, (H, W) or (D, H, W).
         out_size: size of the output image.
+
+    Raises:
+        InputError: when the matrix is not square, or a size is not one number for each dimension of the matrix.
     """
+    ndim = matrix.shape[-1] - 1
+    if matrix.ndim < 2 or ndim not in (2, 3) or matrix.shape[-2] != ndim + 1:
+        raise InputError(f"matrix: expected shape (…, 3, 3) or (…, 4, 4), got {tuple(matrix.shape)}")
+    in_size, out_size = check_size(in_size, ndim), check_size(out_size, ndim)
     dtype = coordinate_dtype(matrix.dtype)
     # In float64, which no setting narrows.
     matrix = matrix.double()

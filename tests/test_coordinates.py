@@ -74,3 +74,19 @@ def test_a_size_is_any_sequence_of_whole_numbers(size):
 def test_points_and_size_of_different_dimensions_are_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"expected points of 2 coordinates.*got 3"):
         coordinates.to_pixels(torch.zeros(2, 3), (4, 4))
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("shape", "sizes", "message"),
+    [
+        ((3, 4), ((4, 4), (4, 4)), r"matrix: expected shape \(…, 3, 3\) or \(…, 4, 4\), got \(3, 4\)"),
+        ((3,), ((4, 4), (4, 4)), r"matrix: expected shape"),
+        ((3, 3), ((4, 4, 4), (4, 4)), r"size: expected 2 whole numbers of at least 1, got \[4, 4, 4\]"),
+        ((3, 3), ((4, 4), (0, 4)), r"size: expected 2 whole numbers of at least 1, got \[0, 4\]"),
+        ((4, 4), ((4, 4, 4), (4, 4)), r"size: expected 3 whole numbers of at least 1, got \[4, 4\]"),
+    ],
+)
+def test_a_matrix_that_fits_no_image_is_refused(shape, sizes, message):
+    with pytest.raises(stnkit.errors.InputError, match=f"^{message}"):
+        coordinates.normalized_matrix(torch.ones(shape), *sizes)

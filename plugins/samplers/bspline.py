@@ -39,6 +39,7 @@ class BSpline(stnkit.KernelSampler):
         16(6), 1999.
     """
 
+    @stnkit.coordinates.built_on_cpu
     def __init__(self, *, order: int = 3, **padding: Any) -> None:
         super().__init__(**padding)
         if order not in (2, 3, 4, 5):

@@ -45,6 +45,7 @@ class Multisample(stnkit.PaddedSampler):
 
     exact_gradient = False
 
+    @stnkit.coordinates.built_on_cpu
     def __init__(self, *, samples: int = 8, radius: float = 2.0, seed: int = 0, **padding: Any) -> None:
         super().__init__(**padding)
         if samples < 4:

@@ -65,6 +65,7 @@ class PiecewiseAffine(stnkit.LinearFamily):
     Source: Kuhn, Some Combinatorial Lemmas in Topology, IBM Journal 1960.
     """
 
+    @stnkit.coordinates.built_on_cpu
     def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
         super().__init__()
         self.ndim = stnkit.coordinates.check_ndim(ndim)

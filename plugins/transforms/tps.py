@@ -54,6 +54,7 @@ class ThinPlateSpline(stnkit.LinearFamily):
     Models for Observational Data, 1990, section 2.4.
     """
 
+    @stnkit.coordinates.built_on_cpu
     def __init__(
         self,
         control_points: list[int] | list[list[float]] | None = None,

@@ -1,0 +1,39 @@
+"""Components that are built where another default device is set, such as meta, compute as any others."""
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.plugin_system.registry import plugin_registry
+
+
+@pytest.mark.parametrize("name", plugin_registry().names("transform"))
+def test_a_family_built_on_meta_has_the_grid_of_any_other(name):
+    """optuna 6418, transformers 30703: constants on meta have no values, and nothing gives them any."""
+    with torch.device("meta"):
+        family = stnkit.build("transform", name)
+    theta = stnkit.build("transform", name).identity()[None] + 0.01
+    grid = stnkit.build("transform", name).grid(theta, (5, 6))
+    torch.testing.assert_close(family.grid(theta, (5, 6)), grid, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore:the nearest sampler has zero gradient")
+@pytest.mark.parametrize("name", plugin_registry().names("sampler"))
+def test_a_sampler_built_on_meta_reads_what_any_other_does(name):
+    with torch.device("meta"):
+        sampler = stnkit.build("sampler", name)
+    image, grid = torch.rand(2, 1, 7, 8), (2 * torch.rand(2, 3, 4, 2) - 1).requires_grad_()
+    gradients = []
+    for each in (sampler, stnkit.build("sampler", name)):
+        out = each(image, grid)
+        gradients.append((out, *torch.autograd.grad(out.sum(), grid, allow_unused=True)))
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("name", plugin_registry().names("distortion"))
+def test_a_distortion_built_on_meta_draws_what_any_other_does(name):
+    with torch.device("meta"):
+        distortion = stnkit.build("distortion", name, image_shape=(1, 28, 28))
+    other = stnkit.build("distortion", name, image_shape=(1, 28, 28))
+    theta = [each.sample(3, torch.Generator().manual_seed(0)) for each in (distortion, other)]
+    torch.testing.assert_close(*theta)
