@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 import stnkit
@@ -14,13 +14,17 @@ import stnkit
 # Where the padding is no symmetry of the spline, coefficients are solved for this many pixels beyond the image:
 # those of scipy.ndimage, to agree with it.
 _MARGIN = 12
+_SYMMETRIC = (stnkit.samplers.Padding.circular, stnkit.samplers.Padding.reflection)
+# Pixels of a row that are filtered by one product, and the weight of a pixel that is left out.
+_BLOCK = 64
+_NEGLIGIBLE = 1e-18
 
 
 class BSpline(stnkit.KernelSampler):
     """V(p) = Σ_i c_i Π_d β(p_d − i_d), β the B-spline of `order` and c such that V(i) = U_i at pixel centers.
 
-    V has order − 1 continuous derivatives. The coefficients c are the image times the inverse of the matrix
-    of β(i − j) along each axis, which has a closed form; the gradient to the image flows through it.
+    V has order − 1 continuous derivatives. The coefficients c are the image filtered along each axis by the inverse of
+    β(i − j), which has a closed form; the gradient to the image flows through it.
     With zeros, fill and border the spline is solved for 12 pixels beyond the image and cut off there.
 
     Args:
@@ -54,50 +58,63 @@ class BSpline(stnkit.KernelSampler):
         t = torch.where(distance >= 0, distance, -distance)
         total = torch.zeros_like(t)
         for j in range((self.order + 2) // 2):
-            # Not by a power of −1, which TorchDynamo takes for −(1 to that power).
-            signed = (-1 if j % 2 else 1) * math.comb(self.order + 1, j) / math.factorial(self.order)
+            signed = (-1) ** j * math.comb(self.order + 1, j) / math.factorial(self.order)
             total = total + signed * (self.support - j - t).clamp(min=0).pow(self.order)
         return total
 
     def prefilter(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B C *wider"]:
         for d in range(2, image.ndim):
-            matrix = self._inverse(image.shape[d], image.device).to(image.dtype)
-            image = (image.movedim(d, -1) @ matrix.T).movedim(-1, d)
+            image = self._filtered(image.movedim(d, -1)).movedim(-1, d)
         return image
 
-    def _inverse(self, n: int, device: torch.device) -> Float[Tensor, "wider n"]:
-        """The matrix that takes a row of n pixels to its coefficients, in float64.
+    def _filtered(self, rows: Float[Tensor, "*any n"]) -> Float[Tensor, "*any wider"]:
+        """The coefficients Σ_k h(k) U_{i+k} of rows, h(k) = Σ r z^|k| over the poles z, block by block.
 
-        The inverse filter is h(k) = Σ r z^|k| over the poles z. Padding makes the row periodic, so that h is
-        summed over all periods: geometric series.
+        h vanishes soon: a block depends on the pixels under it and a few to each side. Time and memory grow with n.
         """
-        if self.sample_padding is stnkit.samplers.Padding.circular:
-            h = self._response(n, device)
-            i = torch.arange(n, device=device)
-            return h[(i[:, None] - i).remainder(n)]
-        if self.sample_padding is stnkit.samplers.Padding.reflection:
-            return self._mirrored(n, device)
-        wide = n + 2 * _MARGIN
-        i = torch.arange(wide, device=device)
+        n = rows.shape[-1]
+        wide = n if self.sample_padding in _SYMMETRIC else n + 2 * _MARGIN
+        weights = _weights(tuple(self._terms), rows.dtype, rows.device)
+        reach = (len(weights) - _BLOCK) // 2
+        position = torch.arange(-reach, -(-wide // _BLOCK) * _BLOCK + reach, device=rows.device)
+        pixel = self._pixel_at(position, n)
+        extended = rows[..., pixel]
         if self.sample_padding is stnkit.samplers.Padding.zeros:
-            h = self._response(2 * wide - 2, device)
-            j = i[_MARGIN : wide - _MARGIN]
-            return h[(i[:, None] - j).abs()] + h[i[:, None] + j]
-        # All pixels beyond an edge are the one at the edge.
-        matrix = self._mirrored(wide, device)
-        return matrix.new_zeros(wide, n).index_add(1, (i - _MARGIN).clamp(0, n - 1), matrix)
+            extended = torch.where(pixel >= 0, extended, 0.0)
+        return (extended.unfold(-1, len(weights), _BLOCK) @ weights).flatten(-2)[..., :wide]
 
-    def _mirrored(self, n: int, device: torch.device) -> Float[Tensor, "n n"]:
-        h = self._response(2 * n, device)
-        i = torch.arange(n, device=device)
-        return h[(i[:, None] - i).abs()] + h[i[:, None] + i + 1]
+    def _pixel_at(self, position: Int64[Tensor, "N"], n: int) -> Int64[Tensor, "N"]:
+        """The pixel at each position of the endless row that is filtered, −1 where it is 0."""
+        if self.sample_padding is stnkit.samplers.Padding.circular:
+            return position.remainder(n)
+        if self.sample_padding is stnkit.samplers.Padding.reflection:
+            return _reflected(position, n)
+        wide = n + 2 * _MARGIN
+        if self.sample_padding is stnkit.samplers.Padding.border:
+            return (_reflected(position, wide) - _MARGIN).clamp(0, n - 1)
+        folded = position.remainder(2 * wide - 2)  # about the last pixel, not the edge behind it
+        pixel = torch.minimum(folded, 2 * wide - 2 - folded) - _MARGIN
+        return torch.where((pixel >= 0) & (pixel < n), pixel, -1)
 
-    def _response(self, period: int, device: torch.device) -> Float[Tensor, "period"]:
-        k = torch.arange(period, dtype=torch.float64, device=device)
-        total = torch.zeros_like(k)
-        for r, z in self._terms:
-            total = total + r / (1 - z**period) * (z**k + z ** (period - k))
-        return total
+
+@stnkit.families.cached
+def _weights(
+    terms: tuple[tuple[float, float], ...], dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "pixels block"]:
+    """h(i − j) for the pixels i of a block and `reach` more on each side, and the coefficients j of the block."""
+    reach = math.ceil(math.log(_NEGLIGIBLE) / math.log(max(abs(z) for _, z in terms)))
+    i = torch.arange(-reach, _BLOCK + reach, dtype=torch.float64, device=device)
+    distance = (i[:, None] - torch.arange(_BLOCK, device=device)).abs()
+    weights = torch.zeros_like(distance)
+    for r, z in terms:
+        # Not z**distance: TorchDynamo takes a power of a negative constant for −(|z|**distance).
+        weights = weights + r * torch.full_like(distance, z).pow(distance)
+    return torch.where(distance <= reach, weights, 0.0).to(dtype)
+
+
+def _reflected(position: Int64[Tensor, "N"], n: int) -> Int64[Tensor, "N"]:
+    folded = position.remainder(2 * n)
+    return torch.minimum(folded, 2 * n - 1 - folded)
 
 
 def _inverse_filter(taps: list[float]) -> list[tuple[float, float]]:

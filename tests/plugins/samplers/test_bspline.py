@@ -8,7 +8,7 @@ from tests.samplers.oracles import MODES, PADDINGS, SIZES, padding_options, rand
 
 ORDERS = [2, 3, 4, 5]
 # SciPy's prefilter with mode "reflect" does not interpolate rows of less than some 20 pixels, by up to 1e-2.
-LARGE = [(20, 31), (1, 24), (24, 1)]
+LARGE = [(20, 31), (1, 24), (24, 1), (70, 150)]
 
 
 CASES = [(size, padding) for padding in PADDINGS for size in (LARGE if padding == "reflection" else [*SIZES, *LARGE])]
@@ -89,3 +89,15 @@ def test_other_orders_are_refused(order):
 
 def test_every_padding_has_its_mode_in_scipy():
     assert set(MODES) == {str(padding) for padding in stnkit.samplers.Padding}
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_compiled_spline_is_the_same(order, backend):
+    """pytorch 197894: TorchDynamo computes a negative constant to a power as −(its absolute value to it)."""
+    torch.compiler.reset()
+    sampler = stnkit.build("sampler", "bspline", order=order)
+    image, grid = random_image((6, 9)), random_grid(2)
+    compiled = torch.compile(sampler, backend=backend, fullgraph=True)
+    torch.testing.assert_close(compiled(image, grid), sampler(image, grid))
