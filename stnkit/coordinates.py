@@ -161,7 +161,10 @@ def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | s
         dtype: of the result; computed in float64 and rounded once.
         device: of the result.
     """
-    # In float64, so that a float32 center is the float32 nearest to the true one; one call, since every grid makes it.
+    # In float64, so that a float32 center is the float32 nearest to the true one.
+    if torch.compiler.is_compiling():  # n may be symbolic, and `linspace` makes a constant of it
+        return ((2 * torch.arange(n, dtype=torch.float64, device=device) - (n - 1)) / n).to(dtype)
+    # One call, since every grid makes it.
     return torch.linspace(1 / n - 1, 1 - 1 / n, n, dtype=torch.float64, device=device).to(dtype)
 
 

@@ -59,8 +59,11 @@ class TensorCache(Generic[Made]):
     def get(self, key: Hashable) -> Made | None:
         """The entry of a key, or None."""
         if torch.compiler.is_compiling():
-            # A traced program must not change what it was traced from.
-            return self._entries.get(key)
+            # A traced program must not change what it was traced from. A symbolic size has no hash.
+            try:
+                return self._entries.get(key)
+            except TypeError:
+                return None
         if is_traced():
             return None
         with self._lock:

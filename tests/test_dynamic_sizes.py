@@ -1,0 +1,57 @@
+"""One compiled or exported warp for images of any height and width."""
+
+import pytest
+import torch
+from torch import nn
+
+import stnkit
+from stnkit.plugin_system.registry import plugin_registry
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.no_jaxtyping,
+    pytest.mark.filterwarnings("ignore:the nearest sampler has zero gradient"),
+]
+WARPS = [(name, "bilinear") for name in plugin_registry().names("transform")] + [
+    ("affine", name) for name in plugin_registry().names("sampler") if name != "bilinear"
+]
+SIZES = [(12, 14), (20, 9), (33, 70), (12, 14)]
+
+
+class Warp(nn.Module):
+    def __init__(self, transform, sampler):
+        super().__init__()
+        self.family = stnkit.build("transform", transform)
+        self.sampler = stnkit.build("sampler", sampler)
+
+    def forward(self, image, theta):
+        return self.sampler(image, self.family.grid(theta, image.shape[2:]))
+
+
+def theta_of(warp):
+    return warp.family.identity()[None].float().expand(2, -1) + 0.01
+
+
+@pytest.mark.parametrize(("transform", "sampler"), WARPS)
+def test_a_warp_compiles_for_alternating_sizes(transform, sampler):
+    torch.compiler.reset()
+    warp = Warp(transform, sampler)
+    compiled, theta = torch.compile(warp, backend="eager", dynamic=True, fullgraph=True), theta_of(warp)
+    for size in SIZES:
+        image = torch.rand(2, 1, *size)
+        torch.testing.assert_close(compiled(image, theta), warp(image, theta), atol=2e-5, rtol=0)
+
+
+# The blocks in which the spline is filtered have a number, which an exporter wants to know.
+@pytest.mark.parametrize(("transform", "sampler"), [warp for warp in WARPS if warp[1] != "bspline"])
+def test_a_warp_is_exported_for_any_height_and_width(transform, sampler):
+    """pytorch 124507, 8978."""
+    warp = Warp(transform, sampler)
+    theta = theta_of(warp)
+    height, width = (torch.export.Dim(name, min=4, max=512) for name in ("height", "width"))
+    shapes = ({2: height, 3: width}, None)
+    program = torch.export.export(warp, (torch.rand(2, 1, 12, 14), theta), dynamic_shapes=shapes, strict=False)
+    exported = program.module()
+    for size in SIZES:
+        image = torch.rand(2, 1, *size)
+        torch.testing.assert_close(exported(image, theta), warp(image, theta), atol=2e-5, rtol=0)
