@@ -107,7 +107,7 @@ class RegressionHead(nn.Module):
     @property
     def bias(self) -> Float[Tensor, "P"]:
         """θ where all features are 0: a parameter in plugin API 1."""
-        tell_renamed("RegressionHead.bias is now offset, a parameter that is 0 at the identity")
+        tell_renamed("RegressionHead.bias is a copy now; the parameter is offset, which is 0 at the identity")
         return self.offset + self._identity.to(self.offset)
 
     def forward(self, features: Float[Tensor, "B n_features"]) -> Float[Tensor, "B P"]:
@@ -115,7 +115,7 @@ class RegressionHead(nn.Module):
         dtype = coordinates.coordinate_dtype(torch.promote_types(features.dtype, self.weight.dtype))
         with coordinates.full_precision(features):
             # Added first: θ then takes fewer values near the identity, where grids meet the kinks of a sampler.
-            bias = self.offset.to(dtype) + self._identity.to(dtype)
+            bias = self.offset.to(dtype) + self._identity.to(self.offset.device, dtype)
             return F.linear(features.to(dtype), self.weight.to(dtype), bias)
 
     def _apply(self, fn: Any, recurse: bool = True) -> "RegressionHead":
@@ -128,5 +128,7 @@ class RegressionHead(nn.Module):
         old = f"{prefix}bias"
         if old in state_dict:  # of a version in which the identity was a part of it
             bias = state_dict.pop(old)
-            state_dict[f"{prefix}offset"] = (bias - self._identity.to(bias.device)).to(bias.dtype)
+            if isinstance(bias, Tensor) and bias.shape == self._identity.shape:
+                bias = (bias - self._identity.to(bias.device)).to(bias.dtype)
+            state_dict[f"{prefix}offset"] = bias  # of another shape: refused like any other parameter
         super()._load_from_state_dict(state_dict, prefix, *rest)

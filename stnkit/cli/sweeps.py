@@ -87,6 +87,8 @@ class Sweep:
 
 # Sweeps of this process; empty in the workers of a launcher.
 started: list[Sweep] = []
+# When the sweep began that this process runs jobs of, also in the workers; by the clock of the file system.
+began_ns: int | None = None
 
 
 class SweepInterrupted(KeyboardInterrupt):
@@ -111,18 +113,21 @@ class JobAnnouncer(Callback):
 
     Attributes:
         n: number of jobs, or None for a sweeper that decides on them as it goes.
+        began_ns: time at which the sweep began, None for a single run.
         varying: keys of the overrides that differ between jobs.
     """
 
     def __init__(self) -> None:
         self.n: int | None = None
+        self.began_ns: int | None = None
         self.varying: set[str] = set()
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory) as file:
-            started.append(Sweep(directory, Path(file.name).stat().st_mtime_ns))
+            self.began_ns = Path(file.name).stat().st_mtime_ns
+        started.append(Sweep(directory, self.began_ns))
         jobs = job_overrides(config)
         if jobs is not None:
             self.n = len(jobs)
@@ -132,6 +137,8 @@ class JobAnnouncer(Callback):
         print(f"sweep       {count} in {directory}", flush=True)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
+        global began_ns
+        began_ns = self.began_ns
         if config.hydra.mode is not RunMode.MULTIRUN:
             return
         overrides = [o for o in config.hydra.overrides.task if o.split("=", 1)[0] in self.varying]
@@ -150,7 +157,7 @@ def record_failure(run_dir: Path, error: Exception) -> None:
         record = read_record(run_dir) or {}
     except ValueError:
         record = {}
-    if record.get("status") != "failed":
+    if record.get("status") not in ("failed", "completed"):  # the results of an earlier run stay
         RunRecord(run_dir, record).update(status="failed", error=f"{type(error).__name__}: {error}")
 
 

@@ -22,7 +22,8 @@ from stnkit.errors import InputError, RenamedWarning, StnkitError
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
-from stnkit.experiments.run_directory.record import objective, read_record
+from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run
+from stnkit.experiments.run_directory.record import FILE, objective, read_record
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import PluginWarning, check_not_shadowed, register_component_groups
 
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
         if not sweeps.started:
             raise
         return sweeps.started[-1].print_early_end(error)
-    return sweeps.started[-1].print_end() if sweeps.started else _outcome.exit_code
+    return (sweeps.started[-1].print_end() if sweeps.started else 0) or _outcome.exit_code
 
 
 def _check_arguments(arguments: list[str]) -> None:
@@ -115,7 +116,7 @@ def _job(config: DictConfig) -> float | None:
         with run_lock(run_dir):
             try:
                 return _run(config, run_dir, in_sweep=in_sweep)
-            except directories.OccupiedError as error:
+            except OccupiedError as error:
                 if in_sweep:
                     (run_dir / sweeps.REFUSED).write_text(f"{error}\n")
                 raise
@@ -126,7 +127,7 @@ def _job(config: DictConfig) -> float | None:
     except BusyError as error:
         # In a sweep the other process runs the same job: each has claimed its directory.
         print(f"stnkit train: {error}{', so this job is left to it' * in_sweep}", file=sys.stderr, flush=True)
-        _outcome.exit_code = 2
+        _outcome.exit_code = 0 if in_sweep else 2
     except StnkitError as error:
         print(f"stnkit train: {f'{run_dir}: ' if in_sweep else ''}{error}", file=sys.stderr, flush=True)
         _outcome.exit_code = 2
@@ -135,6 +136,12 @@ def _job(config: DictConfig) -> float | None:
             raise
         sweeps.print_unexpected(run_dir, error)  # the other jobs continue
     return None
+
+
+def _of_this_sweep(run_dir: Path) -> bool:
+    """True where the same sweep has run an equal job before: a sweeper may propose a point again."""
+    path = run_dir / FILE
+    return sweeps.began_ns is not None and path.is_file() and path.stat().st_mtime_ns >= sweeps.began_ns
 
 
 def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
@@ -150,7 +157,9 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
         plain["training"]["progress"] = False  # bars of several processes would overwrite each other
     if plain["resume"] is not None:
         plain = directories.config_to_resume(plain, list(HydraConfig.get().overrides.task))
-    elif plain["skip_completed"] and (earlier := directories.earlier_status(plain, run_dir)):
+    elif (plain["skip_completed"] or _of_this_sweep(run_dir)) and (
+        earlier := directories.earlier_status(plain, run_dir)
+    ):
         if earlier == "completed":
             error: float = (read_record(run_dir) or {})["test_error"]
             print(f"test error  {error:.2f} %  {run_dir} (already completed)", flush=True)
@@ -158,7 +167,13 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
         plain["resume"] = str(run_dir)
     else:
         same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)
-        directories.make_free(run_dir, overwrite=plain["overwrite"] or same_job_again)
+        if plain["overwrite"]:
+            from stnkit.experiments.loop.components import build_components
+
+            build_components(plain, directories.typed_training(plain["training"]))  # a mistake must delete nothing
+            delete_run(run_dir)
+        elif not same_job_again:
+            check_free(run_dir)
         directories.save_config(plain, run_dir)
     try:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir)

@@ -11,6 +11,7 @@ from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.insertion.components import check_components
 from stnkit.insertion.points import CHILD, host_of
 from stnkit.insertion.probe import Probe, RandomStream
+from stnkit.insertion.transformed import check_host
 from stnkit.renaming import renamed_parameter
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -24,6 +25,8 @@ def insert_transformers(
 
     The network is changed in place. Each transformer becomes a child `spatial_transformer` of the module that it
     stands in front of, on the device and in the dtype of the image there; all other names stay what they were.
+    The class of that module becomes a subclass that calls the transformer; whatever replaces its `forward` later
+    replaces that too.
     The network is run once on the example, in evaluation mode and without gradients, and each transformer is built
     for the image that arrives at its insertion point. After an error the network is as it was.
 
@@ -64,6 +67,7 @@ def insert_transformers(
                 raise InputError(f"insertion points {other.point!r} and {point!r} are the same: in front of one module")
         if hasattr(host, CHILD):
             raise InputError(f"there is a {CHILD} at insertion point {point!r} already")
+        check_host(host)
         probes.append(Probe(point, components, host, stream))
     if not probes:
         return network

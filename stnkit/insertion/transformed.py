@@ -10,11 +10,13 @@ from typing import Any
 
 from torch import fx, nn
 from torch.nn.modules.module import register_module_module_registration_hook
+from torch.nn.utils import parametrize
 
+from stnkit.errors import InputError, one_line
 from stnkit.insertion.points import CHILD
 from stnkit.renaming import renames_collected
 
-# On transformers that were inserted: a module of a user's own may have a child of the same name.
+# On classes of hosts, and on transformers that were inserted: a module of a user's own may have a child of that name.
 _MARK = "_is_inserted"
 
 
@@ -41,16 +43,38 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
     """
 
     @functools.wraps(cls.forward)
-    def forward(self: nn.Module, image: Any, *args: Any, **kwargs: Any) -> Any:
+    def forward(self: nn.Module, image: Any, /, *args: Any, **kwargs: Any) -> Any:
         return cls.forward(self, _warped(self, image), *args, **kwargs)
 
     def __reduce_ex__(self: nn.Module, protocol: Any) -> Any:  # noqa: N807
         # By the host's own class, which pickle finds by its name.
         return _remade, (cls,), self.__getstate__()  # type: ignore[no-untyped-call]
 
-    members = {"forward": forward, "__reduce_ex__": __reduce_ex__, "__module__": __name__, "__doc__": cls.__doc__}
+    members = {
+        _MARK: True,
+        "forward": forward,
+        "__reduce_ex__": __reduce_ex__,
+        "__module__": __name__,
+        "__doc__": cls.__doc__,
+    }
     with renames_collected():  # a host may be a contract, whose `forward` is final
         return types.new_class(f"Transformed{cls.__name__}", (cls,), exec_body=lambda body: body.update(members))
+
+
+def check_host(host: nn.Module) -> None:
+    """Nothing for a module whose class can be derived from.
+
+    Args:
+        host: the module behind a transformer.
+
+    Raises:
+        InputError: when its class refuses a subclass.
+    """
+    cls: Any = type(host)
+    try:
+        transformed(cls)
+    except Exception as error:
+        raise InputError(f"a {cls.__name__} cannot have a transformer in front of it: {one_line(error)}") from error
 
 
 def _remade(cls: Any) -> nn.Module:
@@ -60,13 +84,17 @@ def _remade(cls: Any) -> nn.Module:
 
 def _transform(host: nn.Module) -> None:
     cls: Any = type(host)
-    host.__class__ = transformed(cls)
+    if parametrize.is_parametrized(host):
+        # Below the class that torch has made for this module alone, and removes with its parametrizations.
+        cls.__bases__ = (transformed(cls.__bases__[0]),)
+    else:
+        host.__class__ = transformed(cls)
     own = vars(host).get("forward")
     if own is not None:  # of the object, where it hides that of the class
         host.forward = functools.partial(_transformed_call, host, own)
 
 
-def _transformed_call(host: nn.Module, forward: Any, image: Any, *args: Any, **kwargs: Any) -> Any:
+def _transformed_call(host: nn.Module, forward: Any, image: Any, /, *args: Any, **kwargs: Any) -> Any:
     return forward(_warped(host, image), *args, **kwargs)
 
 
@@ -88,8 +116,10 @@ def _put_into_graph(host: fx.GraphModule) -> None:
 
 def _follow_conversion(module: nn.Module, name: str, child: nn.Module | None) -> None:
     """Transform a module of torch to which a tool such as `convert_sync_batchnorm` gives the children of a host."""
-    layer = type(module).__module__.startswith("torch.nn.") and type(module) is not nn.Module
-    if layer and name == CHILD and getattr(child, _MARK, False):
+    if name != CHILD or not getattr(child, _MARK, False) or getattr(type(module), _MARK, False):
+        return
+    of_torch = type(module).__module__.startswith("torch.nn.") and type(module) is not nn.Module
+    if of_torch or isinstance(module, nn.SyncBatchNorm):
         _transform(module)
 
 

@@ -252,3 +252,11 @@ def test_a_damaged_record_or_checkpoint_is_done_again(copy_of_sweep, stnkit_main
         "1": (1, "completed"),
     }
     torch.load(tmp_path / "sweep" / "1" / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+@pytest.mark.training
+def test_equal_jobs_of_a_sweep_run_once(stnkit_main, tmp_path):
+    code, out, err = stnkit_main(*SWEEP, "seed=3,3", "placement=none", "training.epochs=1")
+    assert code == 0, err
+    assert out.count("(already completed)") == 1
+    assert len(jobs_of(tmp_path / "sweep")) == 1

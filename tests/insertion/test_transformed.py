@@ -7,6 +7,7 @@ import warnings
 import pytest
 import torch
 from torch import fx, nn
+from torch.nn.utils import parametrizations, parametrize
 
 import stnkit
 
@@ -192,3 +193,43 @@ def test_a_trace_warns_that_the_size_becomes_a_constant(point):
     with pytest.warns(torch.jit.TracerWarning):
         traced = torch.jit.trace(network, seen)
     torch.testing.assert_close(traced(other := image()), network(other))
+
+
+def test_a_parametrized_host_is_transformed_once():
+    seen = image()
+    for before in (True, False):
+        network = Net().eval()
+        if before:
+            parametrizations.weight_norm(network.conv)
+        moved(network, "conv")
+        if not before:
+            parametrizations.weight_norm(network.conv)
+        expected = network(seen)
+        torch.testing.assert_close(nn.SyncBatchNorm.convert_sync_batchnorm(network)(seen), expected)
+        parametrize.remove_parametrizations(network.conv, "weight")
+        torch.testing.assert_close(network(seen), expected)
+        network.conv.spatial_transformer = nn.Identity()
+        assert not torch.allclose(network(seen), expected, atol=1e-4)
+
+
+def test_keywords_of_any_name_reach_the_host():
+    class Keywords(nn.Module):
+        def forward(self, x, image=None, host=None, forward=None):
+            return x + image + host + forward
+
+    network, seen = moved(Keywords(), "input", example=(image(), 1.0, 1.0, 1.0)), image()
+    expected = transformer_of(network)(seen) + 6
+    torch.testing.assert_close(network(seen, image=1, host=2, forward=3), expected)
+
+
+def test_a_class_that_refuses_subclasses_is_one_sentence():
+    class Closed(nn.Conv2d):
+        def __init_subclass__(cls, *, name, **options):
+            super().__init_subclass__(**options)
+
+    network = Net()
+    network.conv = Closed(1, 4, 3, padding=1)
+    with pytest.raises(stnkit.errors.InputError, match="a Closed cannot have a transformer in front of it: TypeError"):
+        stnkit.insert_transformers(network, {"input": COMPONENTS, "conv": COMPONENTS}, image())
+    assert type(network) is Net
+    assert not hasattr(network, "spatial_transformer")

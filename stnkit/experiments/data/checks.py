@@ -35,7 +35,8 @@ def checked_split(dataset: Dataset, name: Split) -> tuple[Tensor, Tensor]:
         raise DataError(f"{label}: expected {len(images)} labels, one for each image, got shape {tuple(labels.shape)}")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise DataError(f"{label}: expected labels of whole numbers, such as int64, got {labels.dtype}")
+    labels = labels.long()
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= dataset.n_classes:
         raise DataError(f"{label}: expected labels from 0 to {dataset.n_classes - 1}, got {low} to {high}")
-    return images, labels.long()
+    return images, labels

@@ -48,9 +48,9 @@ def _plain(state: Any, callback: str, where: str = "") -> Any:
     if type(state) in _LOADED:
         return state
     if type(state) in _MAPPINGS:
-        return type(state)(
-            {_plain(k, callback, where): _plain(v, callback, f"{where}[{k!r}]") for k, v in state.items()}
-        )
+        items = {_plain(key, callback, where): _plain(state[key], callback, f"{where}[{key!r}]") for key in state}
+        # What needs no change stays, with the metadata that a state dict has as an attribute.
+        return state if all(items.get(key) is state[key] for key in state) else type(state)(items)
     if type(state) in _SEQUENCES:
         return type(state)(_plain(item, callback, f"{where}[{i}]") for i, item in enumerate(state))
     raise PluginError(

@@ -1,16 +1,14 @@
 """Names of run directories, and the config that a run directory holds."""
 
 import copy
-import itertools
 import secrets
-import shutil
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from stnkit.errors import CheckpointError, InputError, StnkitError
+from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.run_directory.job_identity import (
     CLAIM,
     CONFIG,
@@ -19,28 +17,9 @@ from stnkit.experiments.run_directory.job_identity import (
     identity_of,
     job_directory,
 )
-from stnkit.experiments.run_directory.record import FILE, read_record, write_atomically
+from stnkit.experiments.run_directory.occupancy import results_in
+from stnkit.experiments.run_directory.record import read_record, write_atomically
 from stnkit.experiments.schema import TrainingConfig
-
-# What a run leaves in its directory, besides Hydra's own files.
-_OF_A_RUN = (
-    CONFIG,
-    FILE,
-    "checkpoints",
-    "csv*",
-    "tensorboard*",
-    ".hydra-resumed",
-    "*.png",
-    "traceback.txt",
-    ".refused",
-)
-
-# The states of a run that nothing else is running, and that has results to lose.
-_RESULTS = {"completed": "is completed", "interrupted": "was interrupted", "running": "died"}
-
-
-class OccupiedError(StnkitError):
-    """A run directory holds the results of an earlier run."""
 
 
 def register_resolvers() -> None:
@@ -67,7 +46,7 @@ def _output_subdir(*, _root_: DictConfig) -> str | None:
     if _root_.resume:
         return ".hydra-resumed"
     run_dir = Path(_root_.hydra.runtime.output_dir)
-    if not (_root_.skip_completed or _root_.overwrite) and _status(run_dir) in _RESULTS:
+    if not (_root_.skip_completed or _root_.overwrite) and results_in(run_dir):
         return None
     earlier = earlier_status(_plain(_root_), run_dir) if _root_.skip_completed else None
     return {"completed": None, "resumable": ".hydra-resumed"}.get(earlier or "", ".hydra")
@@ -104,34 +83,6 @@ def earlier_status(config: dict[str, Any], run_dir: Path) -> str | None:
     except (ValueError, CheckpointError):
         return None
     return "completed" if status == "completed" else None
-
-
-def _status(run_dir: Path) -> Any:
-    try:
-        return (read_record(run_dir) or {}).get("status")
-    except ValueError:
-        return None
-
-
-def make_free(run_dir: Path, *, overwrite: bool) -> None:
-    """Refuse the directory of an earlier run that has results, or delete what it left.
-
-    Args:
-        run_dir: of the run that begins; nothing else is running in it.
-        overwrite: True to delete.
-
-    Raises:
-        OccupiedError: when the earlier run is completed, or has begun and not failed.
-    """
-    status = _status(run_dir)
-    if status in _RESULTS and not overwrite:
-        raise OccupiedError(
-            f"{run_dir} holds a run that {_RESULTS[status]}: skip_completed=true keeps what is completed and continues "
-            f"the rest, overwrite=true deletes it"
-        )
-    if status is not None:  # else there was no run, and what is there is not ours
-        for path in itertools.chain.from_iterable(map(run_dir.glob, _OF_A_RUN)):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def save_config(config: dict[str, Any], run_dir: Path) -> None:

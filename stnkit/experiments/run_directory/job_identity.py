@@ -68,6 +68,19 @@ def identity_in(run_dir: Path) -> str | None:
     return _cached[path][1]
 
 
+def is_config_of_a_run(path: Path) -> bool:
+    """True for the config that a run has written.
+
+    Args:
+        path: of a file.
+    """
+    try:
+        config: Any = OmegaConf.to_container(OmegaConf.load(path))
+        return {"transform", "training", "seed"} <= set(config)
+    except (OSError, YAMLError, ValueError, TypeError):
+        return False
+
+
 def job_directory(identity: str, number: int, sweep_dir: Path) -> str:
     """The name of a job's directory: that of its earlier run, else its number, unless another job is there.
 

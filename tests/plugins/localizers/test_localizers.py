@@ -146,7 +146,7 @@ def test_a_head_of_the_first_version_is_loaded():
     head.load_state_dict(dict(old))
     features = torch.rand(3, 5)
     torch.testing.assert_close(head(features), features @ old["weight"].T + bias)
-    with pytest.warns(stnkit.errors.RenamedWarning, match="RegressionHead.bias is now offset"):
+    with pytest.warns(stnkit.errors.RenamedWarning, match="RegressionHead.bias is a copy now"):
         torch.testing.assert_close(head.bias, bias)
 
 

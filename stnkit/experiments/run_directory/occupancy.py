@@ -1,0 +1,77 @@
+"""The results of an earlier run in a run directory: refused, or deleted on demand."""
+
+import contextlib
+import re
+import shutil
+from pathlib import Path
+
+from stnkit.errors import StnkitError
+from stnkit.experiments.run_directory.job_identity import CONFIG, is_config_of_a_run
+from stnkit.experiments.run_directory.record import FILE, read_record
+
+# The states of a run that nothing else is running, and that has results to lose.
+_RESULTS = {"completed": "that is completed", "interrupted": "that was interrupted", "running": "that died"}
+_CHECKPOINTS = ("checkpoints/last.ckpt", "checkpoints/.last.ckpt.part")
+# What a run writes besides, whatever else lies there.
+_WRITTEN = re.compile(r"(csv|tensorboard)(-resumed-\d+)?|\.hydra-resumed|transformer\.png|traceback\.txt|\.refused")
+
+
+class OccupiedError(StnkitError):
+    """A run directory holds what a run would overwrite."""
+
+
+def results_in(run_dir: Path) -> str | None:
+    """Words for the results that a new run in a directory would destroy, or None. A failed run has none.
+
+    Args:
+        run_dir: perhaps of an earlier run; nothing else is running in it.
+    """
+    try:
+        record = read_record(run_dir)
+    except ValueError:
+        return f"a damaged {FILE}"
+    if record is not None:
+        status = record.get("status")
+        if status in _RESULTS:
+            return f"a run {_RESULTS[status]}"
+        return None if status == "failed" else f"a {FILE} that is not of a run"
+    if any((run_dir / name).exists() for name in _CHECKPOINTS):
+        return f"a checkpoint without its {FILE}"
+    if (run_dir / CONFIG).exists() and not is_config_of_a_run(run_dir / CONFIG):
+        return f"a {CONFIG} that is not of a run"
+    return None
+
+
+def check_free(run_dir: Path) -> None:
+    """Nothing for a directory in which a new run destroys no results.
+
+    Args:
+        run_dir: of the run that begins.
+
+    Raises:
+        OccupiedError: for any other.
+    """
+    if results := results_in(run_dir):
+        raise OccupiedError(
+            f"{run_dir} holds {results}: skip_completed=true keeps what is completed and continues the rest, "
+            f"overwrite=true deletes it"
+        )
+
+
+def delete_run(run_dir: Path) -> None:
+    """Delete the files that an earlier run has written into its directory, and nothing else; the record last.
+
+    Args:
+        run_dir: of the run that begins.
+    """
+    for name in _CHECKPOINTS:
+        (run_dir / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a link, or holds something else
+        (run_dir / "checkpoints").rmdir()
+    for path in [path for path in run_dir.iterdir() if _WRITTEN.fullmatch(path.name)]:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    for name in (FILE, CONFIG):
+        (run_dir / name).unlink(missing_ok=True)
