@@ -12,6 +12,7 @@ from stnkit import coordinates
 from stnkit.contract import WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.newton import invert
+from stnkit.families.tracing import note_bounded
 
 GridHook = TypeVar("GridHook", bound=Callable[..., Tensor])
 
@@ -108,7 +109,7 @@ class TransformFamily(nn.Module, Contract):
         if grid.shape != (theta.shape[0], *size, self.ndim):
             expected = [len(theta), *size, self.ndim]
             raise InputError(f"{type(self).__name__}._grid: expected shape {expected}, got {list(grid.shape)}")
-        return grid if getattr(self._grid, "is_bounded", False) else coordinates.finite(grid)
+        return note_bounded(grid if getattr(self._grid, "is_bounded", False) else coordinates.finite(grid))
 
     @final
     def inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:

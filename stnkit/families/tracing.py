@@ -6,6 +6,7 @@ step out of functorch's interpreters. Each name below is used in one function, w
 
 import contextlib
 import math
+import weakref
 from collections.abc import Iterator
 
 import torch
@@ -47,6 +48,30 @@ def known_within(entries: Tensor, limit: float) -> bool:
         return torch.linalg.vector_norm(read, math.inf).item() <= limit
     except RuntimeError:
         return False  # under vmap or with fake tensors, and for no entries at all
+
+
+# The last grid of a family, weakly, and its version: to look at all points would double the time of a small warp.
+_noted: tuple["weakref.ref[Tensor]", int] | None = None
+
+
+def note_bounded(grid: Tensor) -> Tensor:
+    """The grid, of which `is_noted` tells from now on that all coordinates are finite and bounded."""
+    global _noted
+    if not torch.compiler.is_compiling():
+        _noted = weakref.ref(grid), _version(grid)
+    return grid
+
+
+def is_noted(grid: Tensor) -> bool:
+    """True for the tensor that was noted last, unchanged; another grid in between costs no more than a check."""
+    if torch.compiler.is_compiling():
+        return False
+    noted = _noted
+    return noted is not None and noted[0]() is grid and noted[1] == _version(grid)
+
+
+def _version(tensor: Tensor) -> int:
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def needs_gradient(*tensors: Tensor) -> bool:

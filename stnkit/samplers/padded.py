@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families.tracing import known_within
+from stnkit.families.tracing import is_noted, known_within
 from stnkit.samplers.padding import Padding, wrapped
 from stnkit.samplers.sampler import Sampler
 
@@ -115,7 +115,7 @@ class PaddedSampler(Sampler):
             margin: number of pixels beyond the image that this mode reads for a point on it.
         """
         padding = self.sample_padding.value
-        if not known_within(grid, coordinates.OUTSIDE):
+        if not is_noted(grid) and not known_within(grid, coordinates.OUTSIDE):
             # Torch reads NaN there, or whatever its integers make of it.
             grid = coordinates.finite(grid)
         if self.sample_padding is Padding.circular:

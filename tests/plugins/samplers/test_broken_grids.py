@@ -76,3 +76,17 @@ def test_a_large_fill_value_changes_nothing_inside(name):
     assert torch.equal(stnkit.build("sampler", name, padding="fill", fill_value=1e6)(image, grid), plain)
     outside = stnkit.build("sampler", name, padding="fill", fill_value=1e6)(image, grid + 9)
     assert torch.equal(outside, torch.full_like(outside, 1e6))
+
+
+@pytest.mark.parametrize("inference", [False, True])
+def test_a_grid_that_was_changed_in_place_is_looked_at_again(inference):
+    family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+    image = torch.rand(1, 1, 6, 6)
+    with torch.inference_mode(inference):
+        grid = family.grid(family.identity().float()[None], (6, 6))
+        torch.testing.assert_close(sampler(image, grid), image)
+        changed = grid.clone() if inference else grid
+        changed[0, 0, 0] = torch.nan
+        out = sampler(image, changed)
+    assert out[0, 0, 0, 0] == 0
+    torch.testing.assert_close(out[0, 0, 1:], image[0, 0, 1:])
