@@ -127,7 +127,8 @@ def _job(config: DictConfig) -> float | None:
     except BusyError as error:
         # In a sweep the other process runs the same job: each has claimed its directory.
         print(f"stnkit train: {error}{', so this job is left to it' * in_sweep}", file=sys.stderr, flush=True)
-        _outcome.exit_code = 0 if in_sweep else 2
+        if not in_sweep:
+            _outcome.exit_code = 2
     except StnkitError as error:
         print(f"stnkit train: {f'{run_dir}: ' if in_sweep else ''}{error}", file=sys.stderr, flush=True)
         _outcome.exit_code = 2
@@ -161,9 +162,9 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
         earlier := directories.earlier_status(plain, run_dir)
     ):
         if earlier == "completed":
-            error: float = (read_record(run_dir) or {})["test_error"]
-            print(f"test error  {error:.2f} %  {run_dir} (already completed)", flush=True)
-            return objective(read_record(run_dir) or {}, plain["sweep_objective"])
+            record = read_record(run_dir) or {}
+            print(f"test error  {record['test_error']:.2f} %  {run_dir} (already completed)", flush=True)
+            return objective(record, plain["sweep_objective"])
         plain["resume"] = str(run_dir)
     else:
         same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)

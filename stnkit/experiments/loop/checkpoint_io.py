@@ -12,7 +12,10 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from stnkit.errors import PluginError
 
 # What `torch.load` reads without executing code.
-_LOADED = (bool, int, float, complex, str, bytes, type(None), torch.Tensor, torch.Size, torch.dtype, torch.device)
+_LOADED = (
+    *(bool, int, float, complex, str, bytes, bytearray, type(None)),
+    *(torch.Tensor, torch.nn.Parameter, torch.Size, torch.dtype, torch.device, torch.layout),
+)
 _MAPPINGS = (dict, OrderedDict, Counter)
 _SEQUENCES = (list, tuple, set)
 

@@ -116,8 +116,13 @@ def _claim(run_dir: Path, identity: str) -> bool:
         with tempfile.NamedTemporaryFile("w", dir=run_dir, prefix=CLAIM) as file:
             file.write(identity)
             file.flush()
-            with contextlib.suppress(FileExistsError):
+            try:
                 os.link(file.name, run_dir / CLAIM)  # with its content, and only where there is none
+            except FileExistsError:
+                pass
+            except OSError:  # a file system without hard links
+                with contextlib.suppress(FileExistsError), (run_dir / CLAIM).open("x") as claim:
+                    claim.write(identity)
     return _owner(run_dir) == identity
 
 

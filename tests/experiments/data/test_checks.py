@@ -1,4 +1,4 @@
-"""What a dataset gives wrong is one sentence before training, not an error of a kernel in its midst."""
+"""A split that no run can use is one sentence before training, not an error of a kernel in its midst."""
 
 import pytest
 import torch

@@ -40,9 +40,18 @@ def test_a_process_killed_while_saving_leaves_the_old_checkpoint(tmp_path):
 def test_scalars_of_numpy_in_a_callbacks_state_can_be_loaded(tmp_path):
     """deepmd-kit 4147: they are saved as they are, and torch.load refuses them."""
     path = tmp_path / "last.ckpt"
-    states = {"Best": {"score": np.float64(0.5), "steps": [np.int64(3)], "at": OrderedDict(epoch=np.float32(2))}}
+    parameter = torch.nn.Parameter(torch.ones(2))
+    states = {
+        "Best": {
+            "score": np.float64(0.5),
+            "weight": parameter,
+            "steps": [np.int64(3)],
+            "at": OrderedDict(epoch=np.float32(2)),
+        }
+    }
     AtomicCheckpointIO().save_checkpoint({"callbacks": states}, path)
     loaded = torch.load(path, weights_only=True)["callbacks"]
+    assert torch.equal(loaded["Best"].pop("weight"), parameter)
     assert loaded == {"Best": {"score": 0.5, "steps": [3], "at": OrderedDict(epoch=2.0)}}
     assert type(loaded["Best"]["steps"][0]) is int
 

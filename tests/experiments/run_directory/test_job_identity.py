@@ -1,6 +1,7 @@
 """Two sweeps in one directory never give it to two jobs."""
 
 import multiprocessing
+import os
 
 import pytest
 
@@ -14,6 +15,15 @@ def test_a_number_that_another_job_has_claimed_is_not_given_away(tmp_path):
     # Each finds its own again, whatever its number is now.
     assert job_directory(second, 1, tmp_path) == f"0-{second[:8]}"
     assert job_directory(first, 5, tmp_path) == "0"
+
+
+def test_a_file_system_without_hard_links_has_claims_too(tmp_path, monkeypatch):
+    def refuse(*names):
+        raise PermissionError("Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    first, second = identity_of({"seed": 0}), identity_of({"seed": 1})
+    assert [job_directory(job, 0, tmp_path) for job in (first, second, first)] == ["0", f"0-{second[:8]}", "0"]
 
 
 def _choose(sweep_dir, seed, barrier, answers):

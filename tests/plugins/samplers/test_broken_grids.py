@@ -1,4 +1,4 @@
-"""What is not finite, in a grid or in an image, spreads no farther than it must."""
+"""Points and pixels that are not finite spread no farther than they must."""
 
 import pytest
 import torch
