@@ -22,6 +22,9 @@ from stnkit.plugin_system.options import REQUIRED, Option, options_of
 from stnkit.plugin_system.registry import Registered, plugin_registry, shadowed
 from stnkit.plugin_system.search_paths import file_in
 
+# Groups and names of the nodes in Hydra's store, which outlives the registry: `transform=glob(*)` would list them.
+_STORED: set[tuple[str, str]] = set()
+
 
 class PluginSearchPaths(SearchPathPlugin):
     """Adds the search paths of plugins to those of every Hydra program of this process."""
@@ -37,14 +40,18 @@ class PluginSearchPaths(SearchPathPlugin):
 
 
 def register_component_groups() -> None:
-    """Store a typed node for every component, and add the plugins' search paths.
+    """Store a typed node for every component, drop those of components that are gone, and add the search paths.
 
     A name that two distributions provide has no node.
     """
     store = ConfigStore.instance()
+    while _STORED:
+        kind, name = _STORED.pop()
+        store.repo[kind].pop(f"{name}.yaml", None)
     for entry in plugin_registry().registered:
         if len(plugin_registry().providers(entry.kind, entry.name)) == 1:
             store.store(group=entry.kind, name=entry.name, node=node_of(entry), provider=str(entry.source))
+            _STORED.add((entry.kind, entry.name))
     Plugins.instance().register(PluginSearchPaths)
 
 

@@ -1,9 +1,11 @@
 import contextlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
@@ -111,6 +113,25 @@ def test_a_strangers_transform_needs_no_yaml(composed):
     assert (family.rate, family.steps) == (3.0, [1, 2])
     with pytest.raises(HydraException):
         composed("transform=zoom", "transform.rate=fast")
+
+
+def test_a_package_that_is_gone_leaves_no_config(make_distribution, monkeypatch):
+    plugin = (
+        "import stnkit\n"
+        "class Fading(stnkit.Network):\n"
+        "    def __init__(self, in_shape, n_classes): super().__init__()\n"
+        "    def forward(self, images): return images\n"
+        "@stnkit.hookimpl\n"
+        "def stnkit_components(): yield stnkit.Component('fading', Fading)\n"
+    )
+    make_distribution("fading", {"fading": plugin}, {"network.fading": "fading"})
+    register_component_groups()
+    assert "fading.yaml" in ConfigStore.instance().list("network")
+    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if not folder.endswith("site-fading")])
+    plugin_registry.cache_clear()
+    register_component_groups()
+    assert "fading.yaml" not in ConfigStore.instance().list("network")
+    assert "paper_cnn.yaml" in ConfigStore.instance().list("network")
 
 
 def test_every_type_of_option_survives_a_config(composed):
