@@ -72,10 +72,13 @@ class Contract(metaclass=ContractMeta):
     Attributes:
         abstract_attributes: names that a subclass or its constructor sets, and what they may be set to.
         renamed_methods: methods that authors implemented in plugin API 1, and their successors.
+        run_control_options: options that control a run and do not change its results, such as the place of the data:
+            two runs that differ in them alone are the same job.
     """
 
     abstract_attributes: ClassVar[dict[str, Requirement]] = {}
     renamed_methods: ClassVar[dict[str, str]] = {}
+    run_control_options: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

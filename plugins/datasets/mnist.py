@@ -46,6 +46,7 @@ class MNIST(stnkit.Dataset):
 
     n_classes = 10
     image_shape = (1, 28, 28)
+    run_control_options = ("root", "download")
 
     def __init__(self, root: str = "data/mnist", download: bool = False, n_validation: int = 5000) -> None:
         if not 1 <= n_validation < 60_000:

@@ -46,9 +46,14 @@ def main(arguments: list[str]) -> int:
     sys.argv = [sys.argv[0], *arguments]
     _outcome.process = os.getpid()
     _outcome.exit_code = 0
+    _outcome.of_saved_config = []
     sweeps.started.clear()
     try:
-        _check_arguments(arguments)
+        if resumed := _check_arguments(arguments):
+            given = {argument.partition("=")[0] for argument in arguments}
+            selected = directories.components_to_resume(resumed)
+            _outcome.of_saved_config = [word for word in selected if word.partition("=")[0] not in given]
+            sys.argv += _outcome.of_saved_config
         with warnings.catch_warnings():
             hydra_internals.ignore_schema_advice()  # check_not_shadowed refuses such a file
             _program()
@@ -65,8 +70,12 @@ def main(arguments: list[str]) -> int:
     return (sweeps.started[-1].print_end() if sweeps.started else 0) or _outcome.exit_code
 
 
-def _check_arguments(arguments: list[str]) -> None:
-    """Refuse here what Hydra refuses with a traceback, or after it has created a run directory."""
+def _check_arguments(arguments: list[str]) -> Path | None:
+    """Refuse here what Hydra refuses with a traceback, or after it has created a run directory.
+
+    Returns:
+        The run directory to resume, if there is one.
+    """
     in_sweep = bool({"-m", "--multirun"} & set(arguments))
     if in_sweep and {"-c", "--cfg", "-i", "--info"} & set(arguments):
         raise InputError("--cfg and --info show the config of one run: expected no -m, and one value for each option")
@@ -77,6 +86,8 @@ def _check_arguments(arguments: list[str]) -> None:
                 raise InputError(
                     "resume continues a single run; continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true"
                 )
+            return Path(str(resumed))
+    return None
 
 
 @dataclasses.dataclass
@@ -86,10 +97,12 @@ class _Outcome:
     Args:
         exit_code: of the run.
         process: id of the process in which `main` was called; a launcher's workers have other ids.
+        of_saved_config: overrides that select the components of the run to resume, where the command line does not.
     """
 
     exit_code: int = 0
     process: int = 0
+    of_saved_config: list[str] = dataclasses.field(default_factory=list)
 
 
 _outcome = _Outcome()
@@ -157,7 +170,8 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     if in_sweep and not sweeps.in_this_process():
         plain["training"]["progress"] = False  # bars of several processes would overwrite each other
     if plain["resume"] is not None:
-        plain = directories.config_to_resume(plain, list(HydraConfig.get().overrides.task))
+        given = [word for word in HydraConfig.get().overrides.task if word not in _outcome.of_saved_config]
+        plain = directories.config_to_resume(plain, given)
     elif (plain["skip_completed"] or _of_this_sweep(run_dir)) and (
         earlier := directories.earlier_status(plain, run_dir)
     ):

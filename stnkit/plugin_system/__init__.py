@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from stnkit.plugin_system.building import build, construct
     from stnkit.plugin_system.commands import announced_commands, command_named
     from stnkit.plugin_system.components import Command, Component
+    from stnkit.plugin_system.declarations import check_declarations, run_control_options
     from stnkit.plugin_system.discovery import Source, installed_plugins
     from stnkit.plugin_system.docstrings import description, parameter_lines
     from stnkit.plugin_system.hookspecs import API_VERSION, hookimpl
@@ -34,6 +35,7 @@ _MODULES = {
     "Source": "discovery",
     "announced_commands": "commands",
     "build": "building",
+    "check_declarations": "declarations",
     "check_not_shadowed": "hydra_configs",
     "command_named": "commands",
     "component_node": "hydra_configs",
@@ -47,6 +49,7 @@ _MODULES = {
     "parameter_lines": "docstrings",
     "plugin_registry": "registry",
     "register_component_groups": "hydra_configs",
+    "run_control_options": "declarations",
     "shadowed": "registry",
     "validate_options": "options",
 }
@@ -66,6 +69,7 @@ __all__ = [
     "Source",
     "announced_commands",
     "build",
+    "check_declarations",
     "check_not_shadowed",
     "command_named",
     "component_node",
@@ -79,6 +83,7 @@ __all__ = [
     "parameter_lines",
     "plugin_registry",
     "register_component_groups",
+    "run_control_options",
     "shadowed",
     "validate_options",
 ]

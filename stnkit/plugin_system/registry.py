@@ -10,6 +10,7 @@ from typing import Any
 from stnkit.errors import PluginError, UnknownNameError, one_line
 from stnkit.plugin_system.commands import announced_twice, commands_of, keys_of
 from stnkit.plugin_system.components import Command, Component
+from stnkit.plugin_system.declarations import check_declarations
 from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked
 from stnkit.plugin_system.kinds import KINDS, kind_named
 from stnkit.plugin_system.options import check_configurable
@@ -238,6 +239,7 @@ def _registered(component: Any, installed: Installed) -> Registered:
     if not isinstance(component, Component):
         raise PluginError(f"stnkit_components: expected a stnkit.Component, got {component!r}")
     check_configurable(component)
+    check_declarations(component)
     return Registered(component, installed.source_of(f"{component.kind.name}.{component.name}"))
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stnkit.plugin_system import REQUIRED, Component, options_of, validate_options
-from stnkit.testing.assertions import NotApplicable, close, require
+from stnkit.errors import InputError
+from stnkit.plugin_system import REQUIRED, Component, check_declarations, options_of, validate_options
+from stnkit.testing.assertions import CheckFailed, NotApplicable, close, require
 from stnkit.testing.component_under_test import ComponentUnderTest, NotBuilt
 
 Response = Callable[[Any], Tensor]
@@ -67,10 +68,17 @@ def _gradients(value: Tensor, wanted: list[Tensor]) -> tuple[Tensor, ...]:
 
 
 def through_config(under_test: ComponentUnderTest) -> None:
-    """Options that are set by overrides in the schema of a Hydra config arrive at the constructor unchanged."""
+    """Options that are set by overrides in the schema of a Hydra config arrive at the constructor unchanged.
+
+    Options that the class declares, in `run_control_options`, are options of the constructor.
+    """
     component = under_test.component
     if component is None:
         raise NotApplicable("an object does not list its options")
+    try:
+        check_declarations(component)
+    except InputError as error:
+        raise CheckFailed(str(error)) from error
     supplied = component.kind.supplied
     chosen = {key: value for key, value in under_test.options.items() if key not in supplied}
     options = options_of(component)

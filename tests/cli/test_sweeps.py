@@ -13,8 +13,9 @@ from omegaconf import OmegaConf
 from stnkit.cli.main import main
 from stnkit.experiments.loop import run
 from stnkit.experiments.run_directory import directories
-from stnkit.experiments.run_directory.job_identity import RUN_CONTROL, identity_of
+from stnkit.experiments.run_directory.job_identity import identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
+from stnkit.experiments.run_directory.run_control import RUN_CONTROL
 from tests.cli.test_interruptions import SIGNALLING
 from tests.helpers import QUICK, metrics
 

@@ -77,6 +77,14 @@ def test_a_missing_attribute_fails_the_construction():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_a_declared_option_that_is_none_fails_config(kind):
+    declares = type("Declares", (MODULES[kind].Good,), {"run_control_options": ("place",)})
+    failed = reasons(stnkit.testing.run(declares))
+    assert "Declares.run_control_options: expected options of the constructor" in failed["config"]
+    assert failed["config"].endswith("got 'place'")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_component_without_defects_fails_none(kind):
     checked = stnkit.testing.run(MODULES[kind].Good, compile=True)
     assert checked.ok, str(checked)

@@ -17,6 +17,7 @@ from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.checkpoints import last_checkpoint, verify_checkpoint
 from stnkit.experiments.run_directory.record import RunRecord, read_record
+from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import TrainingConfig
 
 FIGURE_IMAGES = 10
@@ -47,7 +48,9 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
     record = RunRecord(run_dir, earlier)
     # `seconds` of a resumed run includes the time of its earlier parts.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
-    record.update(status="running", seed=config["seed"], config=recorded_config(config))
+    record.update(
+        status="running", seed=config["seed"], config=recorded_config(config), run_control=component_paths(config)
+    )
     try:
         if training.devices == 1:
             _train(config, training, run_dir, record, resume_from)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stnkit.errors import InputError
-from stnkit.experiments.run_directory.job_identity import RUN_CONTROL
+from stnkit.experiments.run_directory.run_control import RUN_CONTROL
 from stnkit.plugin_system import KINDS
 
 # Keys that do not change the result of a run, and the seed, over which a cell takes its mean.

@@ -106,7 +106,7 @@ def compare(table: Table, published: PublishedResults) -> Comparison:
     unmatched: dict[str, list[str]] = {}
     for i, line in enumerate(table.cells):
         for j, cell in enumerate(line):
-            flats = [flatten(run.config) for run in cell.runs] or [_missing(table, i, j)]
+            flats = [flatten(run.job_config) for run in cell.runs] or [_missing(table, i, j)]
             row = _common_match(flats, published.rows, published.required)
             column = _common_match(flats, published.columns, published.required)
             result = published.results[row].get(column) if row and column else None
@@ -123,8 +123,8 @@ def compare(table: Table, published: PublishedResults) -> Comparison:
 
 def _missing(table: Table, row: int, column: int) -> dict[str, Any]:
     """The flat config of an empty cell: that of a run in its row, with the groups of the columns from its column."""
-    of_row = next(flatten(run.config) for cell in table.cells[row] for run in cell.runs)
-    of_column = next(flatten(run.config) for line in table.cells for run in line[column].runs)
+    of_row = next(flatten(run.job_config) for cell in table.cells[row] for run in cell.runs)
+    of_column = next(flatten(run.job_config) for line in table.cells for run in line[column].runs)
     groups = {key.split(".")[0] for key in table.axes.columns}
     own = {key: value for key, value in of_row.items() if key.split(".")[0] not in groups}
     return own | {key: value for key, value in of_column.items() if key.split(".")[0] in groups}
@@ -159,7 +159,7 @@ def _reason(published: PublishedResults, row: str | None, column: str | None, fl
 
 
 def _unexpected(cells: Sequence[Sequence[Run]], published: PublishedResults) -> list[str]:
-    flats = [flatten(run.config) for runs in cells for run in runs]
+    flats = [flatten(run.job_config) for runs in cells for run in runs]
     notes = []
     for key, value in published.expected.items():
         others = sorted({label(flat, key) for flat in flats if flat.get(key, value) != value})

@@ -1,6 +1,7 @@
 """The runs below given directories, finished or not, with their records."""
 
 import enum
+import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.experiments.run_directory.run_control import component_paths, without
 
 # Wraps the list of directories while they are read, to show progress.
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
@@ -47,6 +49,15 @@ class Run:
         """The resolved config."""
         config: Mapping[str, Any] = self.record["config"]
         return config
+
+    @functools.cached_property
+    def job_config(self) -> Mapping[str, Any]:
+        """The config without the options of components that only control a run, such as the place of the data.
+
+        The record names them, so that no plugin is imported; a record of an earlier version does not.
+        """
+        paths = self.record.get("run_control")
+        return without(self.config, component_paths(self.config) if paths is None else paths)
 
     @property
     def seed(self) -> Any:

@@ -116,7 +116,7 @@ def make_table(
     """
     known = [run for run in runs if run.status is not Status.broken]
     _check_metrics(known, metrics)
-    flats = [flatten(run.config) for run in known]
+    flats = [flatten(run.job_config) for run in known]
     axes = choose_axes(flats, rows, columns)
     row_keys, row_labels = _values(flats, axes.rows)
     column_keys, column_labels = _values(flats, axes.columns)

@@ -12,14 +12,15 @@ from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.run_directory.job_identity import (
     CLAIM,
     CONFIG,
-    RUN_CONTROL,
     identity_in,
     identity_of,
     job_directory,
 )
 from stnkit.experiments.run_directory.occupancy import results_in
 from stnkit.experiments.run_directory.record import read_record, write_atomically
+from stnkit.experiments.run_directory.run_control import without_run_control
 from stnkit.experiments.schema import TrainingConfig
+from stnkit.plugin_system import KINDS, plugin_registry
 
 
 def register_resolvers() -> None:
@@ -113,8 +114,19 @@ def check_run_dir(run_dir: Path) -> None:
         raise InputError(f"resume={run_dir}: expected a run directory, got one without {CONFIG}")
 
 
+def components_to_resume(run_dir: Path) -> list[str]:
+    """The overrides `KIND=NAME` that select the components of a run, so that their options can be given by name.
+
+    Args:
+        run_dir: of a run.
+    """
+    saved: Any = OmegaConf.to_container(OmegaConf.load(run_dir / CONFIG))
+    names = {kind: (saved.get(kind) or {}).get("name") for kind in KINDS}
+    return [f"{kind}={name}" for kind, name in names.items() if name in plugin_registry().names(kind)]
+
+
 def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The saved config of the run to resume; overrides may repeat it, not change it.
+    """The saved config of the run to resume; overrides may repeat it, and change what only controls the run.
 
     Args:
         config: as composed now, with `resume` set.
@@ -131,17 +143,18 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
         raise InputError(f"resume={run_dir}: its metrics.json is damaged: {error}") from error
     if status == "completed":
         raise InputError(f"resume={run_dir}: expected an interrupted run, got a completed one")
-    saved = OmegaConf.load(run_dir / CONFIG)
-    now = OmegaConf.create(config)
-    keys = [override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides]
-    for key in keys:
-        if key not in RUN_CONTROL and OmegaConf.select(saved, key) != OmegaConf.select(now, key):
+    saved, now = OmegaConf.load(run_dir / CONFIG), OmegaConf.create(config)
+    plain: Any = OmegaConf.to_container(saved)
+    saved_job, job = (OmegaConf.create(without_run_control(each)) for each in (plain, config))
+    for key in (*(override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides), "resume"):
+        if OmegaConf.select(saved_job, key) != OmegaConf.select(job, key):
             raise InputError(
                 f"{key}: expected {OmegaConf.select(saved, key)} as in resume={run_dir}, "
                 f"got {OmegaConf.select(now, key)}"
             )
-    for key in (key for key in RUN_CONTROL if key in (*keys, "resume")):
-        OmegaConf.update(saved, key, OmegaConf.select(now, key))
+        value = OmegaConf.select(now, key)
+        if "." in key or not OmegaConf.is_dict(value):  # the options of a group have the defaults of now
+            OmegaConf.update(saved, key, value, merge=True)
     result = OmegaConf.to_container(saved)
     assert isinstance(result, dict)
     return {str(key): value for key, value in result.items()}

@@ -13,39 +13,21 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from stnkit.experiments.run_directory.record import read_record
+from stnkit.experiments.run_directory.run_control import without_run_control
 
 CONFIG = "config.yaml"
 CLAIM = ".job"  # the identity of the job that a directory is reserved for
-# Options that control how a run is carried out, and do not change its results.
-RUN_CONTROL = (
-    "resume",
-    "skip_completed",
-    "overwrite",
-    "sweep_objective",
-    "training.progress",
-    "training.checkpoint_every",
-    "training.loggers",
-    "training.accelerator",
-    "training.devices",
-    "training.strategy",
-)
 # Cached identities: path of a config -> (time of its last change, identity).
 _cached: dict[Path, tuple[int, str]] = {}
 
 
 def identity_of(config: Mapping[str, Any]) -> str:
-    """The digest of a config without RUN_CONTROL: equal for two runs with equal results.
+    """The digest of a config without the options that control the run: equal for two runs with equal results.
 
     Args:
         config: composed and resolved, as plain values.
     """
-    relevant = json.loads(json.dumps(config, default=str))
-    for key in RUN_CONTROL:
-        *sections, last = key.split(".")
-        section = relevant
-        for name in sections:
-            section = section.get(name, {})
-        section.pop(last, None)
+    relevant = without_run_control(json.loads(json.dumps(config, default=str)))
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 
