@@ -4,11 +4,16 @@ A shell runs `stnkit completion query` for the words that fit at the cursor. Wor
 determine are found without importing torch; overrides, which Hydra completes, need the options of every component.
 """
 
+import contextlib
 import os
+from typing import TYPE_CHECKING, Any
 
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins import SUBCOMMANDS
 from stnkit.plugin_system import KINDS, announced_commands, installed_plugins
+
+if TYPE_CHECKING:
+    from stnkit.plugin_system import Component
 
 # Readline starts a new word at "=", so the answers must not repeat the text before it.
 _BASH = r"""
@@ -80,10 +85,11 @@ def _possible(before: list[str], current: str) -> list[str]:
             return _overrides(overrides, current)
         case ["plugins"]:
             return list(SUBCOMMANDS)
-        case ["plugins", "list" | "show" | "new"]:
+        case ["plugins", "list" | "new"]:
             return list(KINDS)
-        case ["plugins", "check"]:
-            return [*KINDS, *(name for kind in KINDS for name in _names(kind))]
+        case ["plugins", "show" | "check" as subcommand]:
+            components = [*KINDS, *(name for kind in KINDS for name in _names(kind))]
+            return components + (_options(current) if subcommand == "show" else [])
         case ["plugins", "show" | "check", kind]:
             return _names(kind)
         case ["completion"]:
@@ -101,6 +107,43 @@ def _overrides(before: list[str], current: str) -> list[str]:
     group, equals, _ = current.partition("=")
     if equals and group in KINDS:
         return [f"{group}={name}" for name in _names(group)]
+    if equals and (values := _values(group, before)):
+        return [f"{group}={value}" for value in values]
     from stnkit.cli import hydra_internals, train
 
     return hydra_internals.completions(train.main, [*before, current])
+
+
+def _options(current: str) -> list[str]:
+    """The options and sections of `stnkit train`; those of a section where the word is one of them."""
+    from stnkit.cli.options import application_entries, sections
+
+    words = [*sections(), *application_entries()]
+    return [word for word in words if "." not in word or current.startswith(f"{word.partition('.')[0]}.")]
+
+
+def _values(key: str, before: list[str]) -> list[str]:
+    """The values of an enum or a bool, of the application or of the component that the line has chosen."""
+    from stnkit.cli.options import application_entries, choices, component_entries
+
+    kind = key.partition(".")[0]
+    component = _chosen(kind, before) if kind in KINDS else None
+    entries = component_entries(component) if component else application_entries()
+    return choices(entries[key].option.annotation) if key in entries else []
+
+
+def _chosen(kind: str, before: list[str]) -> "Component | None":
+    """The component that a line has chosen, or a preset in it, or the default; of a sweep the first."""
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    from stnkit.cli.options import component_in, composed
+
+    overrides = [word for word in before if "=" in word and not word.startswith("-")]
+    first_values = [word.partition(",")[0] for word in overrides if word.partition("=")[0] in (*KINDS, "model")]
+    for attempt in (overrides, first_values):
+        with contextlib.suppress(HydraException, OmegaConfBaseException):
+            config: Any = OmegaConf.to_container(composed(attempt), enum_to_str=True)
+            return component_in(config, kind)
+    return None

@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from stnkit.cli import hydra_internals, sweeps
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
+from stnkit.cli.options import register_help_resolver
 from stnkit.cli.quoting import quoted_override
 from stnkit.errors import InputError, RenamedWarning, StnkitError
 from stnkit.experiments.run_directory import directories
@@ -29,6 +30,7 @@ from stnkit.plugin_system import PluginWarning, check_not_shadowed, register_com
 
 # At import: a launcher's worker imports this module and resolves its config before it calls anything here.
 directories.register_resolvers()
+register_help_resolver()
 
 
 def main(arguments: list[str]) -> int:

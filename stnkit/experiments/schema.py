@@ -2,7 +2,7 @@
 
 import enum
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -10,6 +10,8 @@ from omegaconf import MISSING
 
 from stnkit.errors import InputError
 
+# Key of a field's metadata: the values that it may have, where its type is wider.
+CHOICES = "choices"
 # True half precisions cast θ and coordinates too; mixed ones keep both in float32.
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
 # The strategies that average gradients over processes; a run on one device needs none of them.
@@ -27,8 +29,8 @@ class Schedule(enum.StrEnum):
     """Schedule of the learning rate over the run."""
 
     constant = "constant"
-    one_cycle = "one_cycle"  # up and down once, ending near zero, over all steps of the run
-    step = "step"  # times `step_factor` every `step_every` steps
+    one_cycle = "one_cycle"
+    step = "step"
 
 
 class SweepObjective(enum.StrEnum):
@@ -49,12 +51,19 @@ class Logger(enum.StrEnum):
 
 @dataclass
 class EquivarianceConfig:
-    """A loss that asks for the same output when an image is warped by a small random similarity."""
+    """A loss that asks for the same output when an image is warped by a small random similarity.
 
-    weight: float = 0.0  # of this loss in the sum; 0 for none
-    degrees: float = 45.0  # rotation by U(−degrees, degrees)
-    scale: float = 1.2  # scaling by 1/scale to scale, uniform in its logarithm
-    shift: float = 0.0  # by U(−shift, shift) of the image's sides
+    Args:
+        weight: of this loss in the sum; 0 for none.
+        degrees: rotation by U(−degrees, degrees).
+        scale: scaling by 1/scale to scale, uniform in its logarithm.
+        shift: translation by U(−shift, shift) of the image's sides.
+    """
+
+    weight: float = 0.0
+    degrees: float = 45.0
+    scale: float = 1.2
+    shift: float = 0.0
 
     def validate(self) -> None:
         """Raise an InputError if an option is out of its range."""
@@ -66,13 +75,38 @@ class EquivarianceConfig:
 
 @dataclass
 class TrainingConfig:
-    """Options of training. Those passed on to Lightning have its names."""
+    """Options of training. Those passed on to Lightning have its names.
+
+    Args:
+        epochs: passes over the training images.
+        batch_size: images of a step, over all devices.
+        optimizer: of all parameters.
+        learning_rate: of the network; the largest one, where the schedule changes it.
+        localizer_scale: the learning rate of the transformers is this times the network's: a smaller one keeps θ from
+            running away.
+        weight_decay: of the optimizer, for all parameters but the offset of θ.
+        momentum: of SGD; AdamW has its own.
+        schedule: of the learning rate: constant; one_cycle, up and down once, ending near zero, over all steps of the
+            run; or step, times `step_factor` every `step_every` steps.
+        step_every: steps between two changes of the schedule `step`.
+        step_factor: of the learning rate at each change of the schedule `step`.
+        gradient_clip: largest norm of the gradient of all parameters; null for none.
+        supervision: weight of a loss that compares θ with the true distortion; 0 for none.
+        equivariance: a loss on images that are warped once more.
+        checkpoint_every: steps between two checkpoints.
+        loggers: of the figures of every epoch, besides metrics.json.
+        progress: show a progress bar.
+        accelerator: Lightning's name of the kind of device: auto, cpu, gpu, ….
+        devices: number of devices, each with a process of its own.
+        strategy: Lightning's, for several devices; auto is ddp.
+        precision: Lightning's; mixed ones keep θ and coordinates in float32.
+        channels_last: use this memory format for convolutions.
+    """
 
     epochs: int = 80
     batch_size: int = 64
     optimizer: Optimizer = Optimizer.adamw
     learning_rate: float = 3e-3
-    # The transformers' learning rate is this times the network's: a smaller one keeps θ from running away.
     localizer_scale: float = 0.3
     weight_decay: float = 0.01
     momentum: float = 0.0
@@ -80,17 +114,16 @@ class TrainingConfig:
     step_every: int = 50_000
     step_factor: float = 0.1
     gradient_clip: float | None = None
-    # Weight of a loss that compares θ with the true distortion; 0 for none.
     supervision: float = 0.0
     equivariance: EquivarianceConfig = field(default_factory=EquivarianceConfig)
-    checkpoint_every: int = 100  # steps
+    checkpoint_every: int = 100
     loggers: list[Logger] = field(default_factory=lambda: [Logger.csv])
     progress: bool = True
     accelerator: str = "auto"
     devices: int = 1
-    strategy: str = "auto"
-    precision: str = "32-true"
-    channels_last: bool = False  # the convolutions' memory format
+    strategy: str = field(default="auto", metadata={CHOICES: STRATEGIES})
+    precision: str = field(default="32-true", metadata={CHOICES: PRECISIONS})
+    channels_last: bool = False
 
     def validate(self) -> None:
         """Check every range of the section.
@@ -105,8 +138,9 @@ class TrainingConfig:
         self.equivariance.validate()
         if self.gradient_clip is not None and not 0 < self.gradient_clip < math.inf:
             raise InputError(f"training.gradient_clip: expected a number above 0 or null, got {self.gradient_clip}")
-        _check_choice("training.precision", self.precision, PRECISIONS)
-        _check_choice("training.strategy", self.strategy, STRATEGIES)
+        for option in fields(self):
+            if CHOICES in option.metadata:
+                _check_choice(f"training.{option.name}", getattr(self, option.name), option.metadata[CHOICES])
         if self.devices > 1 and self.batch_size < 2 * self.devices:
             raise InputError(
                 f"training.batch_size: expected at least 2 images for each of the {self.devices} devices, "
@@ -116,18 +150,42 @@ class TrainingConfig:
 
 @dataclass
 class PlacementConfig:
-    """Insertion points of spatial transformers."""
+    """Insertion points of spatial transformers.
 
-    at: list[str] = MISSING  # `input`, or submodules of the network: in front of them
-    parallel: int = 1  # number of parallel transformers; outputs are concatenated along the channels
-    recurrent: int = 1  # number of passes through each localizer, for transforms that compose
-    # By insertion point, the options that differ there: transform, localizer, sampler, out_size, parallel, recurrent.
+    Args:
+        at: `input`, or submodules of the network by name: transformers are inserted in front of them.
+        parallel: number of parallel transformers; outputs are concatenated along the channels.
+        recurrent: number of passes through each localizer, for transforms that compose.
+        parts: by insertion point, the options that differ there: transform, localizer, sampler, out_size, parallel,
+            recurrent.
+    """
+
+    at: list[str] = MISSING
+    parallel: int = 1
+    recurrent: int = 1
     parts: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
 class TrainConfig:
-    """A run: its components, the insertion points, training and seed."""
+    """A run: its components, the insertion points, training and seed.
+
+    Args:
+        transform: the family of maps.
+        localizer: computes the features from which θ is regressed.
+        sampler: reads the image at the grid.
+        network: classifies the transformed image.
+        dataset: labeled images.
+        distortion: of the images, drawn anew in every epoch.
+        training: options of training.
+        placement: insertion points of the transformers.
+        out_size: size of the output of the transformer at the input, as [H,W]; null for the size of the image.
+        seed: of weights, batches and distortions, a whole number from 0 to 4294967295.
+        resume: run directory of an interrupted run, which is continued.
+        skip_completed: skip completed runs, resume interrupted ones.
+        overwrite: delete what an earlier run left in the run directory.
+        sweep_objective: figure of the last epoch that a sweeper minimizes.
+    """
 
     transform: Any = MISSING
     localizer: Any = MISSING
@@ -137,11 +195,11 @@ class TrainConfig:
     distortion: Any = MISSING
     training: TrainingConfig = field(default_factory=TrainingConfig)
     placement: PlacementConfig = field(default_factory=PlacementConfig)
-    out_size: list[int] | None = None  # of the transformer at the input; by default the size of the image
+    out_size: list[int] | None = None
     seed: int = 0
-    resume: str | None = None  # run directory of an interrupted run
-    skip_completed: bool = False  # skip completed runs, resume interrupted ones
-    overwrite: bool = False  # delete what an earlier run left in the run directory
+    resume: str | None = None
+    skip_completed: bool = False
+    overwrite: bool = False
     sweep_objective: SweepObjective = SweepObjective.validation_error
 
 

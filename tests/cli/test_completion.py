@@ -27,6 +27,7 @@ def sorted_with_blanks(words):
         ("stnkit plugins list tr", ["transform "]),
         ("stnkit plugins show transform t", ["tps ", "translation "]),
         ("stnkit plugins check paper", ["paper_cnn ", "paper_fcn "]),
+        ("stnkit plugins show paper", ["paper_cnn ", "paper_fcn "]),
         ("stnkit plugins check localizer ", sorted_with_blanks(plugin_registry().names("localizer"))),
         ("stnkit train transform=", sorted_with_blanks(f"transform={n}" for n in plugin_registry().names("transform"))),
         ("stnkit train -m seed=1 sampler=bi", ["sampler=bicubic ", "sampler=bilinear "]),
@@ -65,6 +66,38 @@ def test_what_hydra_tells_of_the_overrides(line, expected, stnkit_main, monkeypa
     monkeypatch.setenv("COMP_LINE", line)
     code, out, _ = stnkit_main("completion", "query")
     assert code == 0 or not expected
+    assert [word for word in out.splitlines() if word] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("stnkit train training.optimizer=", ["training.optimizer=adamw ", "training.optimizer=sgd "]),
+        ("stnkit train training.precision=b", ["training.precision=bf16-mixed "]),
+        ("stnkit train training.loggers=", ["training.loggers=[csv] ", "training.loggers=[tensorboard] "]),
+        ("stnkit train -m skip_completed=", ["skip_completed=false ", "skip_completed=true "]),
+        # Of the sampler by default, of the one in the line, of the first in a sweep.
+        ("stnkit train sampler.padding=b", ["sampler.padding=border "]),
+        ("stnkit train sampler=nearest sampler.double_backward=", []),
+        ("stnkit train sampler=nearest,bicubic seed=0,1 sampler.padding=b", ["sampler.padding=border "]),
+        (
+            "stnkit train transform=scale transform.isotropic=",
+            ["transform.isotropic=false ", "transform.isotropic=true "],
+        ),
+        ("stnkit train model=st_fcn_tps localizer.batch_norm=", []),
+        ("stnkit train transform=no_such transform.isotropic=", []),
+        ("stnkit plugins show out", ["out_size "]),
+        ("stnkit plugins show trai", ["training "]),
+        (
+            "stnkit plugins show training.eq",
+            ["training.equivariance "]
+            + [f"training.equivariance.{name} " for name in ("degrees", "scale", "shift", "weight")],
+        ),
+    ],
+)
+def test_values_and_options_are_completed(line, expected, stnkit_main, monkeypatch):
+    monkeypatch.setenv("COMP_LINE", line)
+    _, out, _ = stnkit_main("completion", "query")
     assert [word for word in out.splitlines() if word] == expected
 
 

@@ -7,7 +7,10 @@ from stnkit.errors import InputError
 # Subcommand: its module, which has `main(arguments) -> exit code`, and one line of help.
 SUBCOMMANDS = {
     "list": ("stnkit.cli.plugins.list", "list every installed component, and broken plugins with the reason"),
-    "show": ("stnkit.cli.plugins.show", "show one component: docstring, options, an example and its distribution"),
+    "show": (
+        "stnkit.cli.plugins.show",
+        "show one component, or an option of stnkit train: docstring, options, an example",
+    ),
     "check": ("stnkit.cli.plugins.check", "run the conformance checks on a component"),
     "new": ("stnkit.cli.plugins.new", "write an installable package with a component of your own"),
 }

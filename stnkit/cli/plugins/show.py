@@ -1,25 +1,21 @@
-"""`stnkit plugins show`: docstring, options, an example and the distribution of a component."""
+"""`stnkit plugins show`: docstring, options, an example and the distribution of a component; or an option's help."""
 
-import enum
 import shlex
-import shutil
 import textwrap
-import types
-import typing
-from typing import Any
 
-from stnkit.cli.parser import Parser
-from stnkit.plugin_system import (
-    KINDS,
-    REQUIRED,
-    Option,
-    Registered,
-    description,
-    kind_named,
-    options_of,
-    parameter_lines,
-    plugin_registry,
+from stnkit.cli.options import (
+    application_entries,
+    component_entries,
+    composed,
+    sections,
+    value_in,
+    value_text,
+    width,
 )
+from stnkit.cli.parser import Parser
+from stnkit.cli.plugins.naming import component_named
+from stnkit.errors import InputError
+from stnkit.plugin_system import KINDS, REQUIRED, Registered, description, options_of, plugin_registry
 
 FAILURE = 1
 
@@ -31,13 +27,20 @@ def main(arguments: list[str]) -> int:
         arguments: those after the subcommand.
 
     Raises:
-        UnknownNameError: when there is no such component.
+        InputError: when there is no such component or option.
     """
-    parser = Parser(prog="stnkit plugins show", description=__doc__)
-    parser.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
-    parser.add_argument("name", metavar="NAME", help="of the component")
-    options = parser.parse_args(arguments)
-    kind, name = kind_named(options.kind).name, options.name
+    parser = Parser(prog="stnkit plugins show", usage="%(prog)s [-h] [KIND] NAME | OPTION", description=__doc__)
+    parser.add_argument(
+        "words",
+        nargs="+",
+        metavar="[KIND] NAME | OPTION",
+        help=f"a component ({', '.join(KINDS)}), or an option or section of stnkit train, such as training or out_size",
+    )
+    words = parser.parse_args(arguments).words
+    if len(words) == 1 and (text := described_option(words[0])):
+        print(text)
+        return 0
+    kind, name = component_named(words)
     found = plugin_registry()
     providers = found.providers(kind, name)
     broken = [b for b in found.broken if b.source.entry_point == f"{kind}.{name}"]
@@ -62,12 +65,40 @@ def described(entry: Registered) -> str:
         entry: the component.
     """
     component = entry.component
-    sections = [_wrapped(description(component.cls))]
-    if options := options_of(component):
-        help_lines = parameter_lines(component.cls)
-        sections.append("options\n" + "\n".join(_option(option, help_lines.get(option.name, "")) for option in options))
-    sections.append(f"example\n  {example(entry)}")
-    return "\n\n".join(section for section in sections if section)
+    paragraphs = [_wrapped(description(component.cls))]
+    if entries := component_entries(component):
+        lines = [entry.text(entry.option.default, name=entry.option.name) for entry in entries.values()]
+        paragraphs.append("\n".join(["options", *lines]))
+    paragraphs.append(f"example\n  {example(entry)}")
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def described_option(word: str) -> str:
+    """The same for an option of `stnkit train`, or a section of options; empty for any other word.
+
+    Args:
+        word: the key of an option or a section.
+
+    Raises:
+        InputError: when a section has no such option.
+    """
+    entries = {key: entry for key, entry in application_entries().items() if f"{key}.".startswith(f"{word}.")}
+    if not entries:
+        section = next((name for name in sections() if word.startswith(f"{name}.")), None)
+        if section is None:
+            return ""
+        names = [key.removeprefix(f"{section}.") for key in application_entries() if key.startswith(f"{section}.")]
+        raise InputError(f"there is no option {word!r}; those of {section} are {', '.join(names)}")
+    defaults = composed()
+    values = {key: value_in(defaults, key) for key in entries}
+    written = next((key for key, value in values.items() if value not in (None, REQUIRED)), word)
+    usage = f"example\n  {shlex.join(['stnkit', 'train', f'{written}={value_text(values.get(written))}'])}"
+    if word not in sections():
+        text = entries[word].text(values[word], indent="")
+        known = f"The {word}s: {', '.join(plugin_registry().names(word))}." if word in KINDS else ""
+        return "\n\n".join(filter(None, (text, _wrapped(known), usage)))
+    lines = [entry.text(values[key], name=key.removeprefix(f"{word}.")) for key, entry in entries.items()]
+    return "\n\n".join([_wrapped(description(sections()[word])), "\n".join(["options", *lines]), usage])
 
 
 def example(entry: Registered) -> str:
@@ -81,15 +112,8 @@ def example(entry: Registered) -> str:
         if option.default is REQUIRED:
             words.append(f"{entry.kind}.{option.name}=VALUE")
         elif option.default is not None and len(words) == 1:
-            words.append(f"{entry.kind}.{option.name}={_value(option.default)}")
+            words.append(f"{entry.kind}.{option.name}={value_text(option.default)}")
     return shlex.join(["stnkit", "train", *words])
-
-
-def _option(option: Option, help_line: str) -> str:
-    default = "  (required)" if option.default is REQUIRED else f" = {_value(option.default)}"
-    line = f"  {option.name}: {_type(option.annotation, option)}{default}"
-    wrapped = textwrap.wrap(help_line, _width(), initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join([line, *wrapped])
 
 
 def _wrapped(text: str) -> str:
@@ -97,37 +121,6 @@ def _wrapped(text: str) -> str:
     paragraphs = text.split("\n\n")
     prose = [not any(line.startswith(" ") for line in paragraph.splitlines()) for paragraph in paragraphs]
     return "\n\n".join(
-        textwrap.fill(" ".join(paragraph.split()), _width()) if is_prose else paragraph
+        textwrap.fill(" ".join(paragraph.split()), width()) if is_prose else paragraph
         for paragraph, is_prose in zip(paragraphs, prose, strict=True)
     )
-
-
-def _width() -> int:
-    return max(40, min(shutil.get_terminal_size((100, 24)).columns, 100))
-
-
-def _type(annotation: Any, option: Option) -> str:
-    """The type as a user reads it: an enum is the list of its members."""
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return " | ".join(annotation.__members__)
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        members = typing.get_args(annotation)
-        enums = [m for m in members if isinstance(m, type) and issubclass(m, enum.Enum)]
-        # `Enum | str` is Enum: the string is for calls from Python and takes the same names.
-        return " | ".join(_type(m, Option(option.name, m, None)) for m in members if not (enums and m is str))
-    if annotation is type(None):
-        return "null"
-    return Option(option.name, annotation, option.default).type_name
-
-
-def _value(value: Any) -> str:
-    """A default as it is written on the command line."""
-    if isinstance(value, enum.Enum):
-        return value.name
-    if isinstance(value, bool):
-        return str(value).lower()
-    if value is None:
-        return "null"
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(_value, value))}]"
-    return str(value)

@@ -2,8 +2,11 @@ import shlex
 
 import pytest
 from hydra import compose, initialize
+from omegaconf import OmegaConf
 
+from stnkit.cli.options import application_entries, composed, sections
 from stnkit.cli.plugins.show import described, example
+from stnkit.plugin_system.docstrings import description
 from stnkit.plugin_system.hydra_configs import register_component_groups
 from stnkit.plugin_system.options import options_of
 from stnkit.plugin_system.registry import plugin_registry
@@ -114,7 +117,11 @@ def test_a_clash_tells_both_origins_and_how_to_block_one(stnkit_main, make_distr
     [
         (["transform", "afine"], "there is no transform 'afine'; the transforms are: affine"),
         (["trnsform", "affine"], "there is no kind 'trnsform'; the kinds are transform"),
-        (["affine"], "the following arguments are required: NAME"),
+        (["afine"], "there is no component 'afine'; the components are transform: affine"),
+        (["rotation"], "'rotation' is a transform and a distortion: name the kind too, as in `transform rotation`"),
+        (["tps", "affine"], "expected [KIND] NAME, got tps affine"),
+        (["training.epoch"], "there is no option 'training.epoch'; those of training are epochs, batch_size"),
+        ([], "the following arguments are required: [KIND] NAME | OPTION"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, sentence, stnkit_main):
@@ -128,3 +135,87 @@ def test_the_help_of_train_says_where_options_are_explained(stnkit_main):
     code, out, _ = stnkit_main("train", "--help")
     assert code == 0
     assert "`stnkit plugins show KIND NAME`" in out
+
+
+def test_a_name_of_one_kind_needs_no_kind(stnkit_main):
+    whole = stnkit_main("plugins", "show", "transform", "tps")
+    assert whole[0] == 0
+    assert stnkit_main("plugins", "show", "tps") == stnkit_main("plugins", "show", "transform.tps") == whole
+
+
+@pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
+def test_a_broken_plugin_is_found_by_its_name_alone(stnkit_main, make_distribution):
+    make_distribution("breaks", {}, {"transform.bad": "no_such_module_at_all"})
+    code, out, _ = stnkit_main("plugins", "show", "bad")
+    assert code == 1
+    assert out.startswith("transform bad  from breaks 1.0 (no_such_module_at_all)\n")
+
+
+def test_a_section_of_options_is_shown(stnkit_main, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, _ = stnkit_main("plugins", "show", "placement")
+    assert code == 0
+    assert out == (
+        "Insertion points of spatial transformers.\n"
+        "\n"
+        "options\n"
+        "  at: list[str] = [input]\n"
+        "      `input`, or submodules of the network by name: transformers are inserted in front of them.\n"
+        "  parallel: int = 1\n"
+        "      number of parallel transformers; outputs are concatenated along the channels.\n"
+        "  recurrent: int = 1\n"
+        "      number of passes through each localizer, for transforms that compose.\n"
+        "  parts: dict[str, Any] = {}\n"
+        "      by insertion point, the options that differ there: transform, localizer, sampler, out_size,\n"
+        "      parallel, recurrent.\n"
+        "\n"
+        "example\n"
+        "  stnkit train 'placement.at=[input]'\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "first_line"),
+    [
+        ("training.optimizer", "training.optimizer: adamw | sgd = adamw"),
+        ("training.loggers", "training.loggers: list[csv | tensorboard] = [csv]"),
+        ("training.equivariance.weight", "training.equivariance.weight: float = 0.0"),
+        ("out_size", "out_size: list[int] | null = null"),
+        ("seed", "seed: int = 0"),
+        ("network", "network: NAME = paper_cnn"),
+    ],
+)
+def test_an_option_is_shown_by_itself(option, first_line, stnkit_main):
+    code, out, _ = stnkit_main("plugins", "show", option)
+    assert code == 0
+    assert out.startswith(f"{first_line}\n    ")
+    assert f"stnkit train {option}=" in out.replace("'", "").splitlines()[-1]
+
+
+def test_every_option_of_the_application_has_help():
+    entries = application_entries()
+    # Hydra composes nothing else: what is missing here could not be set.
+    config = OmegaConf.to_container(composed())
+    keys = [key for key, value in config.items() if key not in sections()]
+    assert {key for key in entries if "." not in key} == set(keys)
+    assert {key for key in entries if "." in key} == {
+        f"{section}.{key}"
+        for section in sections()
+        for key in OmegaConf.select(composed(), section)
+        if f"{section}.{key}" not in sections()
+    }
+    assert [key for key, entry in entries.items() if len(entry.help) < 10] == []
+    assert all(description(section) for section in sections().values())
+
+
+def test_the_help_of_train_explains_every_option(stnkit_main, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    code, out, _ = stnkit_main("train", "transform=tps", "training.epochs=7", "placement=layers", "--help")
+    assert code == 0
+    for key, entry in application_entries().items():
+        assert f"\n  {key}: " in out
+        assert entry.help[:30] in out
+    assert "\n  training.epochs: int = 7\n      passes over the training images.\n" in out
+    assert "\n  transform: NAME = tps\n" in out
+    assert "\n  transform.regularization: float = 0.0\n      λ, at least 0" in out
+    assert "\n  placement.at: list[str]  (required)\n" in out
