@@ -13,7 +13,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from stnkit import errors
-from stnkit.cli.hydra_internals import job_overrides
+from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
 from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
 
@@ -103,6 +103,30 @@ class SweepInterrupted(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
+class DryRunAsked(BaseException):  # no Exception: Hydra turns those of a callback into warnings
+    """The end of Hydra's work in a dry run, before it writes anything.
+
+    Args:
+        config: composed, with its node `hydra`.
+        jobs: the overrides of each job of a sweep; None for a sweeper that decides on them as it goes.
+    """
+
+    def __init__(self, config: DictConfig, jobs: list[list[str]] | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.jobs = jobs
+
+
+def is_dry_sweep(config: DictConfig) -> bool:
+    """True for a dry run of a sweep, whose config does not have the options of its jobs yet.
+
+    Args:
+        config: composed, with its node `hydra`.
+    """
+    words = [word for word in config.hydra.overrides.task if word.startswith("dry_run=")]
+    return bool(config.dry_run) or any(parse_override(word)[1] is True for word in words)
+
+
 def in_this_process() -> bool:
     """True where the jobs of a sweep run one after another, in the process that started it."""
     return bool(started)
@@ -122,7 +146,13 @@ class JobAnnouncer(Callback):
         self.began_ns: int | None = None
         self.varying: set[str] = set()
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.dry_run:
+            raise DryRunAsked(config)
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if is_dry_sweep(config):
+            raise DryRunAsked(config, job_overrides(config))
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory) as file:

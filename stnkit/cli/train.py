@@ -5,16 +5,16 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.cli import hydra_internals, sweeps
+from stnkit.cli.checked_config import checked_config
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.options import register_help_resolver
@@ -26,7 +26,7 @@ from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run
 from stnkit.experiments.run_directory.record import FILE, objective, read_record
 from stnkit.experiments.schema import register_schema
-from stnkit.plugin_system import PluginWarning, check_not_shadowed, register_component_groups
+from stnkit.plugin_system import PluginWarning, register_component_groups
 
 # At import: a launcher's worker imports this module and resolves its config before it calls anything here.
 directories.register_resolvers()
@@ -59,6 +59,8 @@ def main(arguments: list[str]) -> int:
         with warnings.catch_warnings():
             hydra_internals.ignore_schema_advice()  # check_not_shadowed refuses such a file
             _program()
+    except sweeps.DryRunAsked as asked:
+        return _dry_run(asked)
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(sentence(error)) from error
     except (Exception, KeyboardInterrupt) as error:
@@ -70,6 +72,14 @@ def main(arguments: list[str]) -> int:
             raise
         return sweeps.started[-1].print_early_end(error)
     return (sweeps.started[-1].print_end() if sweeps.started else 0) or _outcome.exit_code
+
+
+def _dry_run(asked: sweeps.DryRunAsked) -> int:
+    from stnkit.cli import dry_run  # imports PyTorch
+
+    if asked.config.hydra.mode is RunMode.MULTIRUN:
+        return dry_run.print_sweep(asked.jobs, asked.config.hydra.sweep.dir)
+    return dry_run.print_run(asked.config, _outcome.of_saved_config)
 
 
 def _check_arguments(arguments: list[str]) -> Path | None:
@@ -161,14 +171,12 @@ def _of_this_sweep(run_dir: Path) -> bool:
 
 
 def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
-    runtime = HydraConfig.get().runtime
-    check_not_shadowed(runtime.choices, hydra_internals.search_paths(runtime))
+    plain = checked_config(config, HydraConfig.get().runtime)
     from stnkit.experiments.loop.interruption import Interrupted
     from stnkit.experiments.loop.run import train
 
-    if missing := sorted(OmegaConf.missing_keys(config)):
-        raise InputError(f"{', '.join(missing)} must be given, as in {missing[0]}=VALUE")
-    plain: Any = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    if plain["dry_run"]:
+        raise InputError("dry_run: expected one value for the whole sweep, got true for this job")
     if in_sweep and not sweeps.in_this_process():
         plain["training"]["progress"] = False  # bars of several processes would overwrite each other
     if plain["resume"] is not None:

@@ -184,6 +184,7 @@ class TrainConfig:
         resume: run directory of an interrupted run, which is continued.
         skip_completed: skip completed runs, resume interrupted ones.
         overwrite: delete what an earlier run left in the run directory.
+        dry_run: print what would run with an estimate of its time and memory, and write nothing.
         sweep_objective: figure of the last epoch that a sweeper minimizes.
     """
 
@@ -200,6 +201,7 @@ class TrainConfig:
     resume: str | None = None
     skip_completed: bool = False
     overwrite: bool = False
+    dry_run: bool = False
     sweep_objective: SweepObjective = SweepObjective.validation_error
 
 

@@ -84,6 +84,7 @@ def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
         ),
         ("seed=-1", "seed: expected a whole number from 0 to 4294967295, got -1"),
         ("seed=4294967296", "seed: expected a whole number from 0 to 4294967295, got 4294967296"),
+        ("training.accelerator=tpu", "training: Requirement 'torch_xla"),
         ("training.precision=17", "training.precision: expected one of 32-true"),
         pytest.param("training.learning_rate=1e9", "the last finite checkpoint is", marks=pytest.mark.training),
         ("nonsense", "Error parsing override 'nonsense'"),

@@ -3,7 +3,10 @@
 import math
 import os
 import re
+import sys
 from collections.abc import Sequence
+
+import torch
 
 from stnkit.errors import InputError
 
@@ -22,13 +25,41 @@ def check_memory(out_size: Sequence[int] | None, channels: int, batch_size: int)
         InputError: names the size of the batch and of the memory.
     """
     gib = 4 * batch_size * channels * math.prod(out_size or [0]) / 2**30
+    physical = physical_memory()
+    if physical is not None and gib > physical / 2**30:
+        raise InputError(
+            f"out_size: expected a batch of {batch_size} to fit into {physical / 2**30:.3g} GiB of memory, "
+            f"got {list(out_size or [])}, which takes {gib:.3g} GiB"
+        )
+
+
+def physical_memory(device: torch.device | None = None) -> int | None:
+    """The memory of this machine, or of a GPU, in bytes; None where the system does not tell.
+
+    Args:
+        device: a GPU, or the CPU.
+    """
+    if device is not None and device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
     if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
-        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30
-        if gib > available:
-            raise InputError(
-                f"out_size: expected a batch of {batch_size} to fit into {available:.3g} GiB of memory, "
-                f"got {list(out_size or [])}, which takes {gib:.3g} GiB"
-            )
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The largest memory that this process has used so far on a device, in bytes; None where the system does not tell.
+
+    Args:
+        device: a GPU, or the CPU, for which it is the whole process.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_reserved(device)
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def explain_memory(error: BaseException) -> BaseException:

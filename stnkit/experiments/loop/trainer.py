@@ -69,7 +69,7 @@ def make_trainer(
             num_sanity_val_steps=0,
             log_every_n_steps=1_000_000,  # per epoch only
         )
-    except (ValueError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
+    except (ValueError, ImportError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
         raise InputError(f"training: {error}") from error
 
 

@@ -39,7 +39,7 @@ def _stamped(folder: str) -> str:
 
 
 def _job_dir(number: int, sweep_dir: str, *, _root_: DictConfig) -> str:
-    return job_directory(identity_of(_plain(_root_)), number, Path(sweep_dir))
+    return job_directory(identity_of(plain_config(_root_)), number, Path(sweep_dir))
 
 
 def _output_subdir(*, _root_: DictConfig) -> str | None:
@@ -49,12 +49,16 @@ def _output_subdir(*, _root_: DictConfig) -> str | None:
     run_dir = Path(_root_.hydra.runtime.output_dir)
     if not (_root_.skip_completed or _root_.overwrite) and results_in(run_dir):
         return None
-    earlier = earlier_status(_plain(_root_), run_dir) if _root_.skip_completed else None
+    earlier = earlier_status(plain_config(_root_), run_dir) if _root_.skip_completed else None
     return {"completed": None, "resumable": ".hydra-resumed"}.get(earlier or "", ".hydra")
 
 
-def _plain(root: DictConfig) -> dict[str, Any]:
-    """The application's config without Hydra's, as plain values."""
+def plain_config(root: DictConfig) -> dict[str, Any]:
+    """The application's config without Hydra's, as plain values.
+
+    Args:
+        root: composed, perhaps with its node `hydra`.
+    """
     config = copy.deepcopy(root)
     OmegaConf.set_struct(config, False)
     config.pop("hydra", None)

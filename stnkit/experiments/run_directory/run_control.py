@@ -11,6 +11,7 @@ RUN_CONTROL = (
     "resume",
     "skip_completed",
     "overwrite",
+    "dry_run",
     "sweep_objective",
     "training.progress",
     "training.checkpoint_every",
