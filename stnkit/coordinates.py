@@ -243,8 +243,9 @@ def normalized_matrix(
         out_size: size of the output image.
 
     Raises:
-        InputError: when the matrix is not square, or a size is not one number for each dimension of the matrix.
+        InputError: when the matrix is no tensor or not square, or a size is not one number for each of its dimensions.
     """
+    check_is_tensor("matrix", matrix)
     ndim = matrix.shape[-1] - 1
     if matrix.ndim < 2 or ndim not in (2, 3) or matrix.shape[-2] != ndim + 1:
         raise InputError(f"matrix: expected shape (…, 3, 3) or (…, 4, 4), got {tuple(matrix.shape)}")

@@ -90,3 +90,9 @@ def test_points_and_size_of_different_dimensions_are_refused():
 def test_a_matrix_that_fits_no_image_is_refused(shape, sizes, message):
     with pytest.raises(stnkit.errors.InputError, match=f"^{message}"):
         coordinates.normalized_matrix(torch.ones(shape), *sizes)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_matrix_of_numpy_is_refused():
+    with pytest.raises(stnkit.errors.InputError, match="matrix: expected a tensor, got ndarray"):
+        coordinates.normalized_matrix(np.eye(3), (4, 4), (4, 4))

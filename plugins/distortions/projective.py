@@ -85,7 +85,9 @@ class Projective(stnkit.WarpDistortion):
         inverse, failed = torch.linalg.inv_ex(matrix)
         w = (inverse[:, 2:] @ CORNERS).amin(dim=(1, 2))
         accepted = convex & (failed == 0) & (inverse[:, 2, 2] > 0) & (w >= SMALLEST_W * inverse[:, 2, 2])
-        return self._homography.from_matrix(inverse), accepted
+        # A rejected draw may have no θ: its center lies behind the horizon.
+        drawn = torch.where(accepted[:, None, None], inverse, torch.eye(3, dtype=torch.float64))
+        return self._homography.from_matrix(drawn), accepted
 
 
 @stnkit.hookimpl

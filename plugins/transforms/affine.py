@@ -43,7 +43,7 @@ class Affine(stnkit.MatrixFamily):
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         return theta.view(-1, self.ndim, self.ndim + 1)
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix[:, :-1].flatten(start_dim=1)
 
 

@@ -35,7 +35,7 @@ class Attention(stnkit.MatrixFamily):
         linear = scale[..., None] * torch.eye(2, dtype=theta.dtype, device=theta.device)
         return torch.cat([linear, theta[:, 1:, None]], dim=-1)
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return torch.cat([matrix[:, 0, :1].log(), matrix[:, :2, 2]], dim=-1)
 
 

@@ -67,7 +67,7 @@ class Homography4(stnkit.MatrixFamily):
         lifted = torch.cat([source * weight, weight], dim=1)
         return (lifted @ corners).to(theta.dtype) / 4
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         corners = _constants(matrix.device)[0].to(matrix).T
         lifted = matrix @ corners
         source, w = lifted[:, :2], lifted[:, 2:]

@@ -35,7 +35,7 @@ class Projective(stnkit.MatrixFamily):
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         return torch.cat([theta, torch.ones_like(theta[:, :1])], dim=-1).view(-1, 3, 3)
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         entries = matrix.flatten(start_dim=1)
         last = entries[:, 8:]
         exists = last != 0

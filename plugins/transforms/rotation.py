@@ -49,7 +49,7 @@ class Rotation(stnkit.MatrixFamily):
         entries = [cos, sin / -self.aspect, zero, sin * self.aspect, cos, zero]
         return torch.cat(entries, dim=-1).view(-1, 2, 3)
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return torch.atan2(matrix[:, 1, 0] / self.aspect, matrix[:, 0, 0])[:, None]
 
     def extra_repr(self) -> str:

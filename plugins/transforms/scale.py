@@ -44,7 +44,7 @@ class Scale(stnkit.MatrixFamily):
         scales = stnkit.families.bounded_exp(theta)
         return scales[..., None] * torch.eye(self.ndim, self.ndim + 1, dtype=theta.dtype, device=theta.device)
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix.diagonal(dim1=-2, dim2=-1)[:, : self.n_params].log()
 
     def extra_repr(self) -> str:

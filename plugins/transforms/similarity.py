@@ -50,7 +50,7 @@ class Similarity(stnkit.MatrixFamily):
         cos, sin = scale * torch.cos(angle), scale * torch.sin(angle)
         return torch.stack([cos, sin / -self.aspect, tx, sin * self.aspect, cos, ty], dim=-1).view(-1, 2, 3)
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         cos, sin = matrix[:, 0, 0], matrix[:, 1, 0] / self.aspect
         turn = torch.stack([torch.atan2(sin, cos), torch.hypot(cos, sin).log()], dim=-1)
         return torch.cat([turn, matrix[:, :2, 2]], dim=-1)

@@ -42,7 +42,7 @@ class Translation(stnkit.MatrixFamily):
         linear = torch.eye(self.ndim, dtype=theta.dtype, device=theta.device)
         return torch.cat([linear.expand(theta.shape[0], -1, -1), theta[..., None]], dim=-1)
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix[:, :-1, -1]
 
 

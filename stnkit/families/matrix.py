@@ -13,7 +13,9 @@ from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.axis_sums import axis_sum, bounded_rows
 from stnkit.families.family import TransformFamily, bounded
+from stnkit.families.membership import check_matrix, refusal, reproduced, tolerance_of, with_unit_last_entry
 from stnkit.families.perspective_divide import HORIZON, LARGE, divide, known_in_front, plain_quotient
+from stnkit.families.tracing import read_mask
 
 # A matrix whose inverse has larger entries counts as singular: their squares, as in a gradient, are finite in
 # float32.
@@ -23,7 +25,7 @@ STEEPEST = 1e18
 class MatrixFamily(TransformFamily):
     """T_θ(p) = (M p̃)[:ndim] / (M p̃)[ndim] with p̃ = (p, 1): grid, inverse and compose come for free.
 
-    A subclass sets `affine`, implements `identity` and `rows`, and the hook `from_matrix` if it is closed under
+    A subclass sets `affine`, implements `identity` and `rows`, and the hook `_from_matrix` if it is closed under
     composition. Points on or behind the horizon (w ≤ 0) have their source outside of every image, so the sign of M
     counts; its scale is such that the identity has w = 1.
 
@@ -44,7 +46,10 @@ class MatrixFamily(TransformFamily):
     """
 
     abstract_attributes: ClassVar[dict[str, Requirement]] = {"affine": TRUTH}
-    renamed_methods: ClassVar[dict[str, str]] = {"matrix": "rows, without the last row where that is 0 … 0 1"}
+    renamed_methods: ClassVar[dict[str, str]] = {
+        "matrix": "rows, without the last row where that is 0 … 0 1",
+        "from_matrix": "_from_matrix",
+    }
 
     affine: ClassVar[bool]
 
@@ -57,6 +62,8 @@ class MatrixFamily(TransformFamily):
         cls._rows_follow_matrix = "rows" not in vars(nearest) or vars(nearest)["rows"] is _rows_of_matrix
         if cls._rows_follow_matrix and getattr(cls.rows, "__isabstractmethod__", False):
             type.__setattr__(cls, "rows", _rows_of_matrix)
+        if "from_matrix" in vars(cls) and "_from_matrix" not in vars(cls):  # of API 1: `compose` calls the hook
+            type.__setattr__(cls, "_from_matrix", vars(cls)["from_matrix"])
 
     @abc.abstractmethod
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
@@ -68,18 +75,55 @@ class MatrixFamily(TransformFamily):
             theta: one row of parameters for each element of the batch.
         """
 
-    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         """Optional hook: the θ of a matrix of this family, for families that are closed under composition.
 
-        Args:
-            matrix: homogeneous; a projective family accepts any scale.
+        Of another matrix any θ, which `from_matrix` refuses. Called in float32 or wider, autocast off.
 
-        Raises:
-            DoesNotComposeError: when the family is not closed.
+        Args:
+            matrix: homogeneous, with the last entry 1 for an affine family; a projective one accepts any scale.
         """
         raise DoesNotComposeError(
             f"{type(self).__name__} does not compose: the product of two of its matrices is not one of them"
         )
+
+    @final
+    def from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        """The θ of a homogeneous matrix, for families that are closed under composition.
+
+        A factor has no influence: 2·I is the identity. A negative one puts every point of the output behind the
+        horizon, and is left out as well; but a matrix with the center of the output behind the horizon and other
+        points of it in front has no θ where a family puts the center in front.
+
+        Args:
+            matrix: of a map of this family. Its entries may be off by 10⁻⁴ of the largest: linear part, translation
+                and last row each by itself. Where values cannot be read, as under vmap and torch.compile, θ is NaN for
+                a matrix of no map of this family.
+
+        Raises:
+            DoesNotComposeError: when the family is not closed.
+            InputError: when the matrix has the wrong shape, is not real, or is that of no map of this family.
+
+        Example:
+            >>> import torch, stnkit
+            >>> stnkit.build("transform", "translation").from_matrix(2 * torch.eye(3)[None])
+            tensor([[0., 0.]])
+        """
+        name, given = type(self).__name__, matrix
+        matrix = check_matrix(name, given, self.ndim)
+        tolerance = tolerance_of(given.dtype)
+        with coordinates.full_precision(matrix):
+            scaled = with_unit_last_entry(matrix) if self.affine else matrix
+            theta = self._from_matrix(scaled)
+            nearest = self.matrix(theta.detach().double())
+        member = reproduced(scaled.detach().double(), nearest, self.affine, tolerance) & theta.isfinite().all(dim=1)
+        members = read_mask(member)
+        if members is None:
+            return torch.where(member[:, None], theta, torch.nan)
+        if not all(members):
+            index = members.index(False)
+            raise refusal(name, matrix[index], nearest[index], index, tolerance)
+        return theta
 
     @final
     def matrix(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
@@ -148,9 +192,10 @@ class MatrixFamily(TransformFamily):
         """The θ of M_outer · M_inner; NaN where none has the same side of its horizon in front."""
         # In float64, which also keeps TF32 out of a product of coordinates.
         product = self.matrix(outer.double()) @ self.matrix(inner.double())
-        theta = self.from_matrix(product)
+        # Not `from_matrix`: a θ that saturates, such as a log-scale, is no mistake here.
+        theta = self._from_matrix(product)
         if not self.affine:
-            # `from_matrix` accepts any scale: one of the opposite sign would exchange front and back.
+            # `_from_matrix` accepts any scale: one of the opposite sign would exchange front and back.
             agreement = (self.matrix(theta) * product).sum(dim=(1, 2))
             theta = torch.where(agreement[:, None] > 0, theta, torch.nan)
         return theta

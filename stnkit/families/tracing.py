@@ -50,6 +50,17 @@ def known_within(entries: Tensor, limit: float) -> bool:
         return False  # under vmap or with fake tensors, and for no entries at all
 
 
+def read_mask(mask: Tensor) -> list[bool] | None:
+    """The entries of a mask of one axis, also of one on an accelerator; None under a tracer or vmap."""
+    if is_traced() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return None
+    try:
+        entries: list[bool] = mask.tolist()
+    except RuntimeError:
+        return None  # under vmap, and for meta tensors
+    return entries
+
+
 # The last grid of a family, weakly, and its version: to look at all points would double the time of a small warp.
 _noted: tuple["weakref.ref[Tensor]", int] | None = None
 

@@ -98,6 +98,7 @@ def test_all_renames_of_a_plugin_are_one_warning(old):
         "Old overrides inverse, which is final since plugin API 2: rename it to _inverse",
         "Old overrides compose, which is final since plugin API 2: rename it to _compose",
         "Zoom overrides matrix, which is final since plugin API 2: rename it to rows, without the last row",
+        "Zoom overrides from_matrix, which is final since plugin API 2: rename it to _from_matrix",
         "rename the hook stnkit_verbs to stnkit_commands, and its entry points verb.NAME to command.NAME",
     ):
         assert part in sentence
