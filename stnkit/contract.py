@@ -32,6 +32,7 @@ def _is_whole(value: Any) -> bool:
 
 
 WHOLE_NUMBER = Requirement("a whole number of at least 0", lambda value: _is_whole(value) and value >= 0)
+COUNT = Requirement("a whole number of at least 1", lambda value: _is_whole(value) and value >= 1)
 POSITIVE_NUMBER = Requirement(
     "a finite number above 0",
     lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 < float(value) < math.inf,

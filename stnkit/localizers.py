@@ -1,6 +1,7 @@
 """Localizer and the regression head: from an image to θ."""
 
 import abc
+from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from stnkit import coordinates
 from stnkit.contract import WHOLE_NUMBER, Contract, Requirement
-from stnkit.errors import InputError
+from stnkit.errors import InputError, one_line
 from stnkit.families.family import TransformFamily
 from stnkit.renaming import tell_renamed
 
@@ -53,16 +54,48 @@ class Localizer(nn.Module, Contract):
 
     @final  # type: ignore[misc]  # torch declares it an attribute
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
-        """The features of images whose shape was checked.
+        """The features of images, their shapes checked.
 
         Raises:
-            InputError: when the image is not of `in_shape`.
+            InputError: when the image is not of `in_shape`, a layer does not accept it, or the features are not
+                (B, n_features).
         """
         if self.in_shape is not None and tuple(image.shape[1:]) != tuple(self.in_shape):
             raise InputError(
                 f"{type(self).__name__}: expected images of shape {list(self.in_shape)}, got {list(image.shape[1:])}"
             )
-        return self.features(image)
+        features = self._read(image)
+        # A tracer of modules and not of tensors knows no shapes.
+        if not isinstance(features, torch.fx.Proxy):
+            expected = [image.shape[0], self.n_features]
+            shape = list(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            if shape != expected:
+                raise InputError(
+                    f"{type(self).__name__}.features: expected shape (B, n_features) {expected}, got {shape}"
+                )
+        return features
+
+    def _read(self, image: Tensor) -> Tensor:
+        if torch.compiler.is_compiling():
+            return self.features(image)
+        try:
+            return self.features(image)
+        except RuntimeError as error:
+            raise refused_image(type(self).__name__, image.shape[1:], error) from error
+
+
+def refused_image(reader: str, shape: Sequence[int], error: RuntimeError) -> Exception:
+    """An InputError for an image that a layer does not accept; any other error unchanged.
+
+    Args:
+        reader: the name of the module, for the message.
+        shape: of the image.
+        error: raised by the module.
+    """
+    # Subclasses are errors of memory, devices and missing operations; a CPU without memory raises none of them.
+    if type(error) is not RuntimeError or "allocate" in str(error):
+        return error
+    return InputError(f"{reader}: expected images that its layers accept, got shape {list(shape)}: {one_line(error)}")
 
 
 @final

@@ -33,8 +33,8 @@ class SpatialTransformer(nn.Module):
         theta_probe: an identity through which every θ passes: register a forward hook on it to read θ.
 
     Raises:
-        InputError: when `out_size` is not one positive whole number for each dimension of the family, or `recurrent`
-            is less than 1, or more with a family that does not compose.
+        InputError: when a component is none of its kind, `out_size` is not one positive whole number for each
+            dimension of the family, or `recurrent` is less than 1, or more with a family that does not compose.
 
     Example:
         >>> import torch, stnkit
@@ -60,6 +60,9 @@ class SpatialTransformer(nn.Module):
         recurrent: int = 1,
     ) -> None:
         super().__init__()
+        _check_role("localizer", localizer, isinstance(localizer, nn.Module) and hasattr(localizer, "n_features"))
+        _check_role("family", family, isinstance(family, TransformFamily))
+        _check_role("sampler", sampler, isinstance(sampler, nn.Module) and not isinstance(sampler, TransformFamily))
         self.localizer = localizer
         self.head = RegressionHead(localizer.n_features, family)
         self.theta_probe = ThetaProbe()
@@ -179,6 +182,16 @@ class ParallelTransformers(nn.Module):
     def forward(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B channels *out_size"]:
         """The image as each of the transformers straightens it, (B, n·C, *out_size)."""
         return torch.cat([transformer(image) for transformer in self.transformers], dim=1)
+
+
+# Modules of one's own that do the work of a Localizer or a Sampler are accepted.
+ROLES = {"localizer": "a Localizer", "family": "a TransformFamily", "sampler": "a Sampler"}
+
+
+def _check_role(name: str, given: object, fits: bool) -> None:
+    if not fits:
+        got = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
+        raise InputError(f"SpatialTransformer: {name}: expected {ROLES[name]}, got {got}")
 
 
 def _check_composes(family: TransformFamily) -> None:

@@ -7,11 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.errors import InputError
+from stnkit.errors import InputError, StnkitError
 from stnkit.insertion.components import COMPONENTS, make_transformers
 from stnkit.insertion.find import find_transformers
-from stnkit.insertion.insert import insert_transformers
+from stnkit.insertion.insert import insert_transformers, modes_and_random_state_restored
 from stnkit.insertion.points import INPUT, submodule_name
+from stnkit.localizers import refused_image
 from stnkit.networks import Network
 from stnkit.plugin_system import build
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
@@ -72,7 +73,8 @@ def build_network(
         parts: by point of `at`, the options that differ there: components, `out_size`, `parallel`, `recurrent`.
 
     Raises:
-        InputError: when a component does not fit the images, or an insertion point does not exist.
+        InputError: when a component does not fit the images, an insertion point does not exist, or the network does
+            not give n_classes logits for an image.
     """
     own = dict(parts or {})
     for name in own:
@@ -96,4 +98,23 @@ def build_network(
     network = build("network", config["network"], in_shape=network_shape, n_classes=n_classes)
     inside = {submodule_name(network, name): points[name] for name in at if name != INPUT}
     insert_transformers(network, inside, torch.zeros(1, *network_shape))
-    return TransformedNetwork(transformer, network)
+    whole = TransformedNetwork(transformer, network)
+    _check_logits(whole, in_shape, network_shape, n_classes)
+    return whole
+
+
+def _check_logits(
+    network: TransformedNetwork, in_shape: tuple[int, ...], network_shape: tuple[int, ...], n_classes: int
+) -> None:
+    """Run the network on one image, so that layers which do not fit are found before the data is read."""
+    name = type(network.network).__name__
+    try:
+        with modes_and_random_state_restored(network):
+            logits = network(torch.zeros(1, *in_shape))
+    except StnkitError:
+        raise
+    except RuntimeError as error:
+        raise refused_image(name, network_shape, error) from error
+    shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+    if shape != [1, n_classes]:
+        raise InputError(f"{name}: expected logits of shape (B, n_classes) {[1, n_classes]}, got {shape}")

@@ -72,7 +72,7 @@ def insert_transformers(
     if not probes:
         return network
     example = example_input if isinstance(example_input, tuple) else (example_input,)
-    with _modes_and_random_state_restored(network), contextlib.ExitStack() as hooks:
+    with modes_and_random_state_restored(network), contextlib.ExitStack() as hooks:
         for probe in probes:
             hooks.callback(probe.host.register_forward_pre_hook(probe.receive).remove)
         try:
@@ -107,8 +107,12 @@ def _run(network: nn.Module, example: tuple[Any, ...], probes: list[Probe]) -> N
 
 
 @contextlib.contextmanager
-def _modes_and_random_state_restored(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients inside; modes and random state are restored in any case."""
+def modes_and_random_state_restored(network: nn.Module) -> Iterator[None]:
+    """A context with evaluation mode and no gradients; modes and random state are restored in any case.
+
+    Args:
+        network: any module.
+    """
     # Not by `train` and `eval`, which a network may override.
     modes = {module: module.training for module in network.modules()}
     devices = {p.device for p in network.parameters() if p.device.type == "cuda"}

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from stnkit.contract import COUNT, SHAPE, Requirement
 from stnkit.errors import InputError, StnkitError
 from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.kinds import kind_named
 from stnkit.plugin_system.options import parameters_of, validate_options
 from stnkit.plugin_system.registry import plugin_registry
+
+# The arguments that the program supplies: see `kinds`.
+SUPPLIED: dict[str, Requirement] = {"in_shape": SHAPE, "image_shape": SHAPE, "n_classes": COUNT}
 
 
 def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any) -> Any:
@@ -57,6 +61,9 @@ def construct(component: Component, options: Mapping[str, Any], supplied: Mappin
     missing = [key for key in component.kind.supplied if key in taken and key not in supplied]
     if missing:
         raise InputError(f"{kind} {name!r} is built with {', '.join(missing)}, which the program must supply")
+    for key, requirement in SUPPLIED.items():
+        if key in taken and key in supplied and not requirement.holds(supplied[key]):
+            raise InputError(f"{kind} {name!r}: {key}: expected {requirement.words}, got {supplied[key]!r}")
     try:
         return component.cls(**arguments)
     except StnkitError as error:
