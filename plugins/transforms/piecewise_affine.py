@@ -134,8 +134,9 @@ class PiecewiseAffine(stnkit.LinearFamily):
         p = 2 * (self._piece_cell.to(q)[piece] + u) / self._cells.to(q) - 1
         with torch.no_grad():
             vertices, weights = self._locate(p.reshape(-1, self.ndim))
-            there = self._gather(nodes, vertices.view(batch, -1, self.ndim + 1))
-            back = (there * weights.view(batch, 1, -1, self.ndim + 1)).sum(dim=-1).movedim(1, 2)
+            shape = p.shape[1], self.ndim + 1  # not −1, which an empty batch leaves open
+            there = self._gather(nodes, vertices.view(batch, *shape))
+            back = (there * weights.view(batch, 1, *shape)).sum(dim=-1).movedim(1, 2)
             right = (back - q).norm(dim=-1) <= max(RESIDUAL, rounding) * q.norm(dim=-1).clamp_min(1)
         return torch.where((held & right)[..., None], p, torch.nan).to(points.dtype)
 

@@ -1,8 +1,11 @@
 """Checks of the points and grids that a family gives: their shapes, batches, and agreement with each other."""
 
+import contextlib
+
 import torch
 
 from stnkit import coordinates
+from stnkit.errors import DoesNotComposeError
 from stnkit.families.family import TransformFamily
 from stnkit.testing.assertions import FLOAT32, FLOAT64, ITERATED, close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
@@ -41,14 +44,18 @@ def grid_sizes(under_test: ComponentUnderTest) -> None:
 
 
 def empty_batch(under_test: ComponentUnderTest) -> None:
-    """A batch of no θ has an empty grid and empty points, of the right shape."""
+    """A batch of no θ has an empty grid and empty points, inverse and composition, of the right shape."""
     family: TransformFamily = under_test.built()
-    theta, size = torch.zeros(0, family.n_params), SIZE[family.ndim]
-    for name, found, expected in (
-        ("grid", family.grid(theta, size), (0, *size, family.ndim)),
-        ("forward", family(theta, points_of(family).float()), (0, 12, family.ndim)),
-    ):
-        shape = tuple(found.shape)
+    theta, points, size = torch.zeros(0, family.n_params), points_of(family).float(), SIZE[family.ndim]
+    found = {
+        "grid": (family.grid(theta, size), (0, *size, family.ndim)),
+        "forward": (family(theta, points), (0, points.shape[1], family.ndim)),
+        "inverse": (family.inverse(theta, points), (0, points.shape[1], family.ndim)),
+    }
+    with contextlib.suppress(DoesNotComposeError):
+        found["compose"] = (family.compose(theta, theta), (0, family.n_params))
+    for name, (result, expected) in found.items():
+        shape = tuple(result.shape)
         require(shape == expected, f"{name} of an empty batch: expected shape {expected}, got {shape}")
 
 
