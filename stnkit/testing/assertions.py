@@ -9,6 +9,8 @@ FLOAT64 = 1e-8
 FLOAT32 = 1e-5
 # An iteration ends within its own tolerance: a tenth of a pixel at 2,000 pixels.
 ITERATED = 1e-4
+# Characters of a component's own error message.
+LONGEST_REASON = 300
 
 
 class CheckFailed(AssertionError):  # noqa: N818 its name is what it says
@@ -17,6 +19,10 @@ class CheckFailed(AssertionError):  # noqa: N818 its name is what it says
 
 class NotApplicable(Exception):  # noqa: N818 it is no error
     """The reason why a check does not apply to a component."""
+
+
+class NotBuilt(NotApplicable):
+    """The reason why no object could be made: `construction` fails with it, all other checks do not apply."""
 
 
 def require(condition: object, sentence: str) -> None:

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from stnkit.errors import InputError, one_line
-from stnkit.testing.assertions import CheckFailed, NotApplicable
-from stnkit.testing.component_under_test import LONGEST_REASON, ComponentUnderTest, component_under_test
+from stnkit.testing.assertions import LONGEST_REASON, CheckFailed, NotApplicable
+from stnkit.testing.component_under_test import ComponentUnderTest, component_under_test
 from stnkit.testing.inputs import seed_generators
 
 # The one check that takes seconds: it runs only on request.

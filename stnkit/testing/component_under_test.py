@@ -8,17 +8,10 @@ from typing import Any
 
 from stnkit.errors import DataError, InputError, one_line
 from stnkit.plugin_system import KINDS, Component, Kind, construct, kind_named, kind_of, options_of, plugin_registry
-from stnkit.testing.assertions import NotApplicable
+from stnkit.testing.assertions import LONGEST_REASON, NotApplicable, NotBuilt
+from stnkit.testing.image_shapes import TYPICAL, ImageShapes, find_image_shapes
 
-# Typical shapes of images: a component may refuse some of them, not all.
-IMAGE_SHAPES = [(1, 28, 28), (3, 40, 33), (2, 24, 32), (1, 60, 60), (1, 16, 16, 16)]
 N_CLASSES = 7
-# Characters of a component's own error message.
-LONGEST_REASON = 300
-
-
-class NotBuilt(NotApplicable):
-    """The reason why no object could be made: `construction` fails with it, all other checks do not apply."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,38 +87,28 @@ class ComponentUnderTest:
         return construct(self.component, options, {**supplied, **fixed})
 
     def for_images(self, shapes: Sequence[tuple[int, ...]] | None = None) -> Iterator[tuple[tuple[int, ...], Any]]:
-        """A new object for each of several shapes of images, except those that it refuses by an InputError.
+        """A new object for each of several shapes of images, with that shape.
 
         Args:
-            shapes: (C, *size) of each, by default `image_shapes()`.
+            shapes: (C, *size) of each, by default all that it takes.
 
         Raises:
             NotBuilt: when it refuses all, or raises another error.
         """
-        for shape in self.image_shapes() if shapes is None else shapes:
+        for shape in self.image_shapes().taken if shapes is None else shapes:
             yield shape, self._built_for(shape)
 
-    def image_shapes(self) -> list[tuple[int, ...]]:
-        """The shapes of images that it takes, (C, *size): the fixed one, or the typical ones that it does not refuse.
+    def image_shapes(self) -> ImageShapes:
+        """The shapes of images that it takes: the fixed one, or the typical ones that it does not refuse.
 
         Raises:
             NotBuilt: when it refuses all, or raises another error.
         """
         if "image_shapes" not in self.cached:
             name = self._shape_name()
-            shapes = [tuple(self.options[name])] if name in self.options else IMAGE_SHAPES
-            taken, refused = [], []
-            for shape in shapes:
-                try:
-                    self._built_for(shape)
-                except InputError as error:
-                    refused.append(str(error))
-                else:
-                    taken.append(shape)
-            if not taken:
-                raise NotBuilt(f"it refuses images of {', '.join(str(list(s)) for s in shapes)}: {refused[0]}")
-            self.cached["image_shapes"] = taken
-        shapes_taken: list[tuple[int, ...]] = self.cached["image_shapes"]
+            shapes = [tuple(self.options[name])] if name in self.options else TYPICAL
+            self.cached["image_shapes"] = find_image_shapes(shapes, self._built_for)
+        shapes_taken: ImageShapes = self.cached["image_shapes"]
         return shapes_taken
 
     def _shape_name(self) -> str:

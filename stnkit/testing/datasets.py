@@ -9,8 +9,8 @@ from torch import Tensor
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError, InputError
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import CheckFailed, NotApplicable, require
-from stnkit.testing.component_under_test import ComponentUnderTest, NotBuilt
+from stnkit.testing.assertions import CheckFailed, NotApplicable, NotBuilt, require
+from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import seed_generators
 
 SPLITS: tuple[Split, ...] = typing.get_args(Split)

@@ -1,14 +1,14 @@
 """The checks of `Distortion`, for images of several shapes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 from stnkit.distortions import Distortion
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import CheckFailed, close, finite, require
-from stnkit.testing.component_under_test import ComponentUnderTest, NotBuilt
+from stnkit.testing.assertions import CheckFailed, NotBuilt, close, finite, require
+from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.contracts import final_methods
 from stnkit.testing.inputs import devices
 from stnkit.testing.references import Linear, blobs
@@ -72,17 +72,12 @@ def global_random_state(under_test: ComponentUnderTest) -> None:
 
 def shapes(under_test: ComponentUnderTest) -> None:
     """`apply` returns (B, C, *out_size) in the dtype and on the device of the images, also for a batch of one."""
-    for device in devices():
-        for shape, distortion in under_test.for_images():
-            for batch in (1, 6):
-                images, drawn = blobs(shape, batch).to(device), distortion.sample(batch, _generator(3)).to(device)
-                found = distortion.apply(images, drawn, torch.Generator(device).manual_seed(4))
-                expected = (batch, shape[0], *distortion.out_size)
-                given = f"{batch} images of {list(shape)}"
-                require(tuple(found.shape) == expected, f"{given}: expected shape {expected}, got {tuple(found.shape)}")
-                same = found.dtype == images.dtype and found.device.type == device.type
-                given = f"images in {images.dtype} on {device}"
-                require(same, f"{given}: expected that dtype and device, got {found.dtype} on {found.device}")
+    _check_shapes(under_test, under_test.image_shapes().main)
+
+
+def dimensions(under_test: ComponentUnderTest) -> None:
+    """`apply` returns (B, C, *out_size) for volumes, (C, D, H, W), if it takes both them and images."""
+    _check_shapes(under_test, under_test.image_shapes().others)
 
 
 def values_in_range(under_test: ComponentUnderTest) -> None:
@@ -134,10 +129,25 @@ CHECKS = (
     seeded_images,
     global_random_state,
     shapes,
+    dimensions,
     values_in_range,
     theta_reproduces_the_image,
     batch_independence,
 )
+
+
+def _check_shapes(under_test: ComponentUnderTest, image_shapes: Sequence[tuple[int, ...]]) -> None:
+    for device in devices():
+        for shape, distortion in under_test.for_images(image_shapes):
+            for batch in (1, 6):
+                images, drawn = blobs(shape, batch).to(device), distortion.sample(batch, _generator(3)).to(device)
+                found = distortion.apply(images, drawn, torch.Generator(device).manual_seed(4))
+                expected = (batch, shape[0], *distortion.out_size)
+                given = f"{batch} images of {list(shape)}"
+                require(tuple(found.shape) == expected, f"{given}: expected shape {expected}, got {tuple(found.shape)}")
+                same = found.dtype == images.dtype and found.device.type == device.type
+                given = f"images in {images.dtype} on {device}"
+                require(same, f"{given}: expected that dtype and device, got {found.dtype} on {found.device}")
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -1,6 +1,7 @@
 """The checks of `Localizer`, for images of several sizes."""
 
 import functools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from stnkit.testing import image_modules, round_trips
 from stnkit.testing.assertions import close
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.contracts import final_methods
-from stnkit.testing.image_modules import images_of
+from stnkit.testing.image_shapes import images_of
 from stnkit.testing.references import Linear, Moves
 from stnkit.transformer import SpatialTransformer
 
@@ -27,8 +28,12 @@ def config(under_test: ComponentUnderTest) -> None:
 
 def input_sizes(under_test: ComponentUnderTest) -> None:
     """Images of the shape that it was built for give (B, n_features), finite."""
-    for shape, localizer in under_test.for_images():
-        image_modules.check_width(localizer, _features, shape, localizer.n_features)
+    _check_width(under_test, under_test.image_shapes().main)
+
+
+def dimensions(under_test: ComponentUnderTest) -> None:
+    """Volumes, (C, D, H, W), give (B, n_features), finite, if it takes both them and images."""
+    _check_width(under_test, under_test.image_shapes().others)
 
 
 def too_small_input(under_test: ComponentUnderTest) -> None:
@@ -47,7 +52,7 @@ def identity_transformer(under_test: ComponentUnderTest) -> None:
 
 def gradients(under_test: ComponentUnderTest) -> None:
     """With a head whose weights are not zero, the gradient of a transformer's loss reaches every parameter."""
-    shapes = under_test.image_shapes()
+    shapes = under_test.image_shapes().taken
     image_modules.check_gradients(functools.partial(_loss, under_test, shape) for shape in shapes)
 
 
@@ -91,6 +96,7 @@ CHECKS = (
     final_methods,
     config,
     input_sizes,
+    dimensions,
     too_small_input,
     identity_transformer,
     gradients,
@@ -102,6 +108,11 @@ CHECKS = (
     deep_copied,
     compiled,
 )
+
+
+def _check_width(under_test: ComponentUnderTest, shapes: Sequence[tuple[int, ...]]) -> None:
+    for shape, localizer in under_test.for_images(shapes):
+        image_modules.check_width(localizer, _features, shape, localizer.n_features)
 
 
 def _features(localizer: nn.Module, images: Tensor) -> Tensor:

@@ -1,12 +1,13 @@
 """The checks of `Network`, for images of several sizes."""
 
 import functools
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
 from stnkit.testing import image_modules, round_trips
 from stnkit.testing.component_under_test import N_CLASSES, ComponentUnderTest
-from stnkit.testing.image_modules import images_of
+from stnkit.testing.image_shapes import images_of
 
 
 def construction(under_test: ComponentUnderTest) -> None:
@@ -21,9 +22,12 @@ def config(under_test: ComponentUnderTest) -> None:
 
 def logits(under_test: ComponentUnderTest) -> None:
     """Images of the shape that it was built for give (B, n_classes), finite."""
-    width = under_test.options.get("n_classes", N_CLASSES)
-    for shape, network in under_test.for_images():
-        image_modules.check_width(network, _logits, shape, width)
+    _check_width(under_test, under_test.image_shapes().main)
+
+
+def dimensions(under_test: ComponentUnderTest) -> None:
+    """Volumes, (C, D, H, W), give (B, n_classes), finite, if it takes both them and images."""
+    _check_width(under_test, under_test.image_shapes().others)
 
 
 def too_small_input(under_test: ComponentUnderTest) -> None:
@@ -33,7 +37,7 @@ def too_small_input(under_test: ComponentUnderTest) -> None:
 
 def gradients(under_test: ComponentUnderTest) -> None:
     """The gradient of a loss reaches every parameter, and the images: a transformer in front of it learns from that."""
-    shapes = under_test.image_shapes()
+    shapes = under_test.image_shapes().taken
     image_modules.check_gradients(functools.partial(_loss, under_test, shape) for shape in shapes)
 
 
@@ -76,6 +80,7 @@ CHECKS = (
     construction,
     config,
     logits,
+    dimensions,
     too_small_input,
     gradients,
     deterministic_in_eval,
@@ -86,6 +91,12 @@ CHECKS = (
     deep_copied,
     compiled,
 )
+
+
+def _check_width(under_test: ComponentUnderTest, shapes: Sequence[tuple[int, ...]]) -> None:
+    width = under_test.options.get("n_classes", N_CLASSES)
+    for shape, network in under_test.for_images(shapes):
+        image_modules.check_width(network, _logits, shape, width)
 
 
 def _logits(network: nn.Module, images: Tensor) -> Tensor:

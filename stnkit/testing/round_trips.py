@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from stnkit.errors import InputError
 from stnkit.plugin_system import REQUIRED, Component, check_declarations, options_of, validate_options
-from stnkit.testing.assertions import CheckFailed, NotApplicable, close, require
-from stnkit.testing.component_under_test import ComponentUnderTest, NotBuilt
+from stnkit.testing.assertions import CheckFailed, NotApplicable, NotBuilt, close, require
+from stnkit.testing.component_under_test import ComponentUnderTest
 
 Response = Callable[[Any], Tensor]
 
@@ -95,7 +95,7 @@ def through_config(under_test: ComponentUnderTest) -> None:
         )
     from_config = under_test.with_options(**found)
     if supplied:
-        next(from_config.for_images(under_test.image_shapes()[:1]))
+        next(from_config.for_images(under_test.image_shapes().taken[:1]))
     else:
         from_config.built()
 

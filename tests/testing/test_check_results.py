@@ -229,7 +229,7 @@ def test_the_kit_imports_no_pytest_lightning_or_command_line():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("sampler.bilinear: 19 passed")
+    assert result.stdout.startswith("sampler.bilinear: 20 passed")
 
 
 KIT = Path(stnkit.testing.__file__).parent

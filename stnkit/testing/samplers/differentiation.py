@@ -11,13 +11,13 @@ from stnkit.samplers.sampler import Sampler
 from stnkit.testing.assertions import FLOAT64, CheckFailed, close, finite, gradcheck_sentence, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE
-from stnkit.testing.samplers.inputs import dimensions, grid_of, image_of, off_kinks, without_warning_of_gradient
+from stnkit.testing.samplers.inputs import dimensions_read, grid_of, image_of, off_kinks, without_warning_of_gradient
 
 
 def gradient_to_image(under_test: ComponentUnderTest) -> None:
     """The gradient to the image is that of finite differences."""
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         grid = off_kinks(SIZE[ndim])
         image = image_of(SIZE[ndim])[:1].requires_grad_()
         _check_gradients("image", functools.partial(_read, sampler, grid=grid), image)
@@ -30,7 +30,7 @@ def gradient_to_grid(under_test: ComponentUnderTest) -> None:
     With `exact_gradient = False` a sampler declares another gradient, or none: it must be finite.
     """
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         image = image_of(SIZE[ndim])[:1]
         grid = off_kinks(SIZE[ndim]).requires_grad_()
         if sampler.exact_gradient:
@@ -46,7 +46,7 @@ def gradient_to_grid(under_test: ComponentUnderTest) -> None:
 def nan_grid(under_test: ComponentUnderTest) -> None:
     """A grid with NaN or infinity raises no error, forward or backward, and does not change another image."""
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         image, grid = image_of(SIZE[ndim]), grid_of(SIZE[ndim])
         expected = sampler(image, grid)[1]
         for value in (torch.nan, torch.inf, -torch.inf):

@@ -7,7 +7,7 @@ from stnkit.samplers.sampler import Sampler
 from stnkit.testing.assertions import FLOAT64, NotApplicable, close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE
-from stnkit.testing.samplers.inputs import dimensions, grid_of, image_of
+from stnkit.testing.samplers.inputs import dimensions_read, grid_of, image_of, volumes_beside_images
 
 # Far enough from the edges that no padding is seen: a spline's coefficients depend on all pixels, on far ones less.
 WIDE = {2: (62, 65), 3: (41, 42, 43)}
@@ -15,21 +15,29 @@ WIDE = {2: (62, 65), 3: (41, 42, 43)}
 
 def shapes(under_test: ComponentUnderTest) -> None:
     """An image (B, C, *in_size) and a grid (B, *out_size, ndim) of any two sizes give (B, C, *out_size)."""
+    _check_shapes(under_test, dimensions_read(under_test)[0])
+
+
+def dimensions(under_test: ComponentUnderTest) -> None:
+    """A volume and a grid of any two sizes give (B, C, *out_size), if it reads both volumes and images."""
+    _check_shapes(under_test, volumes_beside_images(under_test))
+
+
+def _check_shapes(under_test: ComponentUnderTest, ndim: int) -> None:
     sampler: Sampler = under_test.built()
-    sizes = [(5, 8), (1, 6), (6, 1), (1, 1)], [(3, 4, 5), (1, 1, 4), (1, 1, 1)]
-    for ndim in dimensions(under_test):
-        for in_size in sizes[ndim - 2]:
-            for out_size in sizes[ndim - 2]:
-                found = sampler(image_of(in_size), grid_of(out_size))
-                shape, expected = tuple(found.shape), (2, 3, *out_size)
-                require(shape == expected, f"a grid of {list(out_size)}: expected shape {expected}, got {shape}")
-                finite(found, f"the values read from an image of {list(in_size)} must be finite")
+    sizes: list[tuple[int, ...]] = [(3, 4, 5), (1, 1, 4), (1, 1, 1)] if ndim == 3 else [(5, 8), (1, 6), (6, 1), (1, 1)]
+    for in_size in sizes:
+        for out_size in sizes:
+            found = sampler(image_of(in_size), grid_of(out_size))
+            shape, expected = tuple(found.shape), (2, 3, *out_size)
+            require(shape == expected, f"a grid of {list(out_size)}: expected shape {expected}, got {shape}")
+            finite(found, f"the values read from an image of {list(in_size)} must be finite")
 
 
 def empty_batch(under_test: ComponentUnderTest) -> None:
     """A batch of no images gives a batch of no images."""
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         size = SIZE[ndim]
         shape, expected = tuple(sampler(image_of(size)[:0], grid_of(size)[:0]).shape), (0, 3, *size)
         require(shape == expected, f"an empty batch: expected shape {expected}, got {shape}")
@@ -42,7 +50,7 @@ def identity(under_test: ComponentUnderTest) -> None:
     read away from the edges, where padding has no influence.
     """
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         lattice = coordinates.lattice(WIDE[ndim], dtype=torch.float64)
         # Off-center, since a wrong extent of the image leaves the center where it is.
         slopes = torch.tensor([0.1, -0.15, 0.12], dtype=torch.float64)[:ndim]
@@ -57,7 +65,7 @@ def identity(under_test: ComponentUnderTest) -> None:
 def constants(under_test: ComponentUnderTest) -> None:
     """A constant image is read as that constant everywhere inside: the weights of the pixels sum to one."""
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         image = torch.full((2, 3, *WIDE[ndim]), 3.25, dtype=torch.float64)
         found = sampler(image, 0.1 * grid_of(SIZE[ndim], reach=1.0))
         close(found, torch.full_like(found, 3.25), FLOAT64 * 100, "a constant image must be read as that constant")
@@ -66,7 +74,7 @@ def constants(under_test: ComponentUnderTest) -> None:
 def batch_independence(under_test: ComponentUnderTest) -> None:
     """Element i of a batch is what the same image and grid give alone."""
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         image, grid = image_of(SIZE[ndim]), grid_of(SIZE[ndim])
         alone = torch.cat([sampler(image[i : i + 1], grid[i : i + 1]) for i in range(len(image))])
         close(sampler(image, grid), alone, FLOAT64, "each image must be read as if it were alone")
@@ -77,7 +85,7 @@ def channel_independence(under_test: ComponentUnderTest) -> None:
     sampler: Sampler = under_test.built()
     if isinstance(getattr(sampler, "fill_value", 0.0), list | tuple):
         raise NotApplicable("its fill values are for a fixed number of channels")
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         image, grid = image_of(SIZE[ndim]), grid_of(SIZE[ndim])
         alone = torch.cat([sampler(image[:, c : c + 1], grid) for c in range(image.shape[1])], dim=1)
         close(sampler(image, grid), alone, FLOAT64, "each channel must be read as if it were alone")

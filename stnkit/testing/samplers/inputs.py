@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.errors import InputError
+from stnkit.errors import InputError, one_line
 from stnkit.samplers.sampler import Sampler
-from stnkit.testing.component_under_test import ComponentUnderTest, NotBuilt
+from stnkit.testing.assertions import LONGEST_REASON, NotApplicable, NotBuilt
+from stnkit.testing.component_under_test import ComponentUnderTest
+from stnkit.testing.image_shapes import NAMES
 from stnkit.testing.inputs import SIZE, uniform
 
 
@@ -30,32 +32,52 @@ def off_kinks(size: tuple[int, ...]) -> Tensor:
     return coordinates.from_pixels(pixels.round() + (0.1 + 0.3 * rest.abs()) * rest.sign(), size)
 
 
-def dimensions(under_test: ComponentUnderTest) -> list[int]:
-    """The numbers of dimensions, 2 and 3, in which the sampler reads: those that it does not refuse by an InputError.
+def dimensions_read(under_test: ComponentUnderTest) -> list[int]:
+    """The numbers of dimensions, 2 and 3, in which the sampler reads: where it reads in one, it may fail in the other.
 
     Raises:
-        NotBuilt: when it refuses both.
+        NotBuilt: when it refuses both by an InputError.
+        Exception: that of the sampler, when it reads in neither.
     """
-    if "dimensions" not in under_test.cached:
+    refused = _refused(under_test)
+    if len(refused) == len(SIZE):
+        for error in refused.values():
+            if not isinstance(error, InputError):
+                raise error
+        raise NotBuilt(f"it reads neither images nor volumes: {refused[3]}")
+    return [ndim for ndim in SIZE if ndim not in refused]
+
+
+def volumes_beside_images(under_test: ComponentUnderTest) -> int:
+    """3, where the sampler reads in both.
+
+    Raises:
+        NotApplicable: with the reason, when it reads in one only.
+    """
+    ndim, *others = dimensions_read(under_test)
+    for error in _refused(under_test).values():
+        raise NotApplicable(f"it reads {NAMES[ndim]} only: {one_line(error, LONGEST_REASON)}")
+    return others[0]
+
+
+def _refused(under_test: ComponentUnderTest) -> dict[int, Exception]:
+    """The error of each number of dimensions in which the sampler does not read."""
+    if "refused" not in under_test.cached:
         sampler: Sampler = under_test.built()
-        read, refused = [], []
+        refused: dict[int, Exception] = {}
         for ndim, size in SIZE.items():
             try:
                 sampler(image_of(size), grid_of(size))
-            except InputError as error:
-                refused.append(str(error))
-            else:
-                read.append(ndim)
-        if not read:
-            raise NotBuilt(f"it reads neither images nor volumes: {refused[-1]}")
-        under_test.cached["dimensions"] = read
-    found: list[int] = under_test.cached["dimensions"]
+            except Exception as error:
+                refused[ndim] = error
+        under_test.cached["refused"] = refused
+    found: dict[int, Exception] = under_test.cached["refused"]
     return found
 
 
 def response(under_test: ComponentUnderTest) -> Callable[[Sampler], Tensor]:
     """The function that reads one image with a given sampler."""
-    size = SIZE[dimensions(under_test)[0]]
+    size = SIZE[dimensions_read(under_test)[0]]
     return lambda sampler: sampler(image_of(size), grid_of(size))
 
 

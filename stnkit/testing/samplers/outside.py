@@ -10,7 +10,7 @@ from stnkit.samplers.sampler import Sampler
 from stnkit.testing.assertions import FLOAT64, NotApplicable, close
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE
-from stnkit.testing.samplers.inputs import dimensions, grid_of, image_of
+from stnkit.testing.samplers.inputs import dimensions_read, grid_of, image_of
 
 FILL = 0.625
 
@@ -26,7 +26,7 @@ def padding(under_test: ComponentUnderTest) -> None:
         raise NotApplicable("it takes no padding")
     for mode, make in modes:
         sampler = make()
-        for ndim in dimensions(under_test):
+        for ndim in dimensions_read(under_test):
             image, grid = image_of(SIZE[ndim])[:1], grid_of(SIZE[ndim], reach=2.3)[:1]
             far = 60 + grid
             if mode in (Padding.zeros, Padding.fill):

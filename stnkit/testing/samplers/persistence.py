@@ -6,7 +6,7 @@ from stnkit.samplers.sampler import Sampler
 from stnkit.testing import round_trips
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE
-from stnkit.testing.samplers.inputs import dimensions, grid_of, image_of, response, without_warning_of_gradient
+from stnkit.testing.samplers.inputs import dimensions_read, grid_of, image_of, response, without_warning_of_gradient
 
 
 def state_dict(under_test: ComponentUnderTest) -> None:
@@ -30,7 +30,7 @@ def deep_copied(under_test: ComponentUnderTest) -> None:
 def compiled(under_test: ComponentUnderTest) -> None:
     """torch.compile(fullgraph=True) reads the same values, with the same gradients."""
     sampler: Sampler = under_test.built()
-    ndim = dimensions(under_test)[0]
+    ndim = dimensions_read(under_test)[0]
     image, grid = image_of(SIZE[ndim]).requires_grad_(), grid_of(SIZE[ndim]).requires_grad_()
     program = torch.compile(sampler, fullgraph=True, backend="aot_eager")
     with without_warning_of_gradient():

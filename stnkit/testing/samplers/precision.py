@@ -6,14 +6,14 @@ from stnkit.samplers.sampler import Sampler
 from stnkit.testing.assertions import close, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE, devices
-from stnkit.testing.samplers.inputs import dimensions, grid_of, image_of
+from stnkit.testing.samplers.inputs import dimensions_read, grid_of, image_of
 
 
 def dtype_and_device(under_test: ComponentUnderTest) -> None:
     """The result has the dtype and the device of the image, for a grid of any dtype."""
     for device in devices():
         sampler = under_test.another().to(device)
-        for ndim in dimensions(under_test):
+        for ndim in dimensions_read(under_test):
             for image_dtype in (torch.float32, torch.float64):
                 for grid_dtype in (torch.float32, torch.float64):
                     image = image_of(SIZE[ndim]).to(device, image_dtype)
@@ -26,7 +26,7 @@ def dtype_and_device(under_test: ComponentUnderTest) -> None:
 def half_precision(under_test: ComponentUnderTest) -> None:
     """An image of half precision is read with the precision of its grid, float32, and rounded once."""
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         for dtype in (torch.float16, torch.bfloat16):
             image, grid = image_of(SIZE[ndim]).to(dtype), grid_of(SIZE[ndim]).float()
             found = sampler(image, grid)
@@ -39,7 +39,7 @@ def half_precision(under_test: ComponentUnderTest) -> None:
 def autocast(under_test: ComponentUnderTest) -> None:
     """Autocast changes no value that is read."""
     sampler: Sampler = under_test.built()
-    for ndim in dimensions(under_test):
+    for ndim in dimensions_read(under_test):
         image, grid = image_of(SIZE[ndim]).float(), grid_of(SIZE[ndim]).float()
         expected = sampler(image, grid)
         with torch.autocast("cpu", torch.bfloat16):

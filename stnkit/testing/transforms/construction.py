@@ -5,8 +5,8 @@ import torch
 from stnkit import coordinates
 from stnkit.families.family import TransformFamily
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import FLOAT32, FLOAT64, CheckFailed, close, require
-from stnkit.testing.component_under_test import ComponentUnderTest, NotBuilt
+from stnkit.testing.assertions import FLOAT32, FLOAT64, CheckFailed, NotBuilt, close, require
+from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE, points_of
 
 

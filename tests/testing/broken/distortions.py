@@ -98,7 +98,12 @@ class Disturbs(Good):
 
 class Widens(Changed):
     def changed(self, images, out):
-        return out.double()
+        return out.double() if out.ndim == 4 else out
+
+
+class WidensOneVolume(Changed):
+    def changed(self, images, out):
+        return out.double() if out.ndim == 5 and len(out) == 1 else out
 
 
 class Brightens(Changed):
@@ -125,6 +130,7 @@ BROKEN = {
     "seeded_images": OwnNoise,
     "global_random_state": Disturbs,
     "shapes": Widens,
+    "dimensions": WidensOneVolume,
     "values_in_range": Brightens,
     "theta_reproduces_the_image": Slips,
     "batch_independence": Normalizes,

@@ -39,6 +39,9 @@ class Raises(vectors.Raises, Good): ...
 class Squeezes(vectors.Squeezes, Good): ...
 
 
+class SqueezesVolumes(vectors.SqueezesVolumes, Good): ...
+
+
 class Convolves(vectors.Convolves, Good): ...
 
 
@@ -71,6 +74,7 @@ BROKEN = {
     "final_methods": Overrides,
     "config": NoConfig,
     "input_sizes": Squeezes,
+    "dimensions": SqueezesVolumes,
     "too_small_input": Convolves,
     "identity_transformer": Normalizes,
     "gradients": Unused,

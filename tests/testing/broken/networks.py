@@ -25,6 +25,9 @@ class Raises(vectors.Raises, Good): ...
 class Squeezes(vectors.Squeezes, Good): ...
 
 
+class SqueezesVolumes(vectors.SqueezesVolumes, Good): ...
+
+
 class Convolves(vectors.Convolves, Good): ...
 
 
@@ -60,6 +63,7 @@ BROKEN = {
     "construction": Raises,
     "config": NoConfig,
     "logits": Squeezes,
+    "dimensions": SqueezesVolumes,
     "too_small_input": Convolves,
     "gradients": Blind,
     "deterministic_in_eval": Jitters,

@@ -47,8 +47,15 @@ with plugin_api_1():
 
 class NoSinglePixels(Plain):
     def read(self, image, grid):
-        if set(grid.shape[1:-1]) == {1}:
+        if grid.shape[1:-1] == (1, 1):
             raise ValueError("a single pixel")
+        return super().read(image, grid)
+
+
+class NoSingleVoxels(Plain):
+    def read(self, image, grid):
+        if grid.shape[1:-1] == (1, 1, 1):
+            raise ValueError("a single voxel")
         return super().read(image, grid)
 
 
@@ -171,6 +178,7 @@ BROKEN = {
     "final_methods": Overrides,
     "config": NoConfig,
     "shapes": NoSinglePixels,
+    "dimensions": NoSingleVoxels,
     "empty_batch": NoEmptyBatch,
     "identity": OtherExtent,
     "constants": Ripples,

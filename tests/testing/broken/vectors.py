@@ -26,7 +26,14 @@ class Raises(Vector):
 
 class Squeezes(Vector):
     def vector(self, image):
-        return super().vector(image).squeeze(0)
+        found = super().vector(image)
+        return found.squeeze(0) if image.ndim == 4 else found
+
+
+class SqueezesVolumes(Vector):
+    def vector(self, image):
+        found = super().vector(image)
+        return found.squeeze(0) if image.ndim == 5 else found
 
 
 class Convolves(Vector):
