@@ -112,7 +112,7 @@ def run(
     """
     expected = dict(expected_failures or {})
     under_test = component_under_test(component, options)
-    check_names(under_test, expected)
+    check_names([under_test.kind.name], expected)
     checks = checks_for(component, compile=compile, **options)
     return CheckResults(under_test.label, [_result(check, expected.get(check.name)) for check in checks])
 

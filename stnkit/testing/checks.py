@@ -1,10 +1,11 @@
 """Check: one property that a component must have; and all checks of a component."""
 
+import difflib
 import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,16 +105,23 @@ def _location(error: BaseException, under_test: ComponentUnderTest) -> str:
     return f" ({Path(own).name}, line {lines[-1]})" if own and lines else ""
 
 
-def check_names(under_test: ComponentUnderTest, expected: Any) -> None:
-    """Check that each expected failure names a check of the component's kind.
+def check_names(kinds: Collection[str], expected: Iterable[str], source: str = "expected_failures") -> None:
+    """Check that each expected failure names a check of one of the kinds.
+
+    Args:
+        kinds: of the components.
+        expected: names of checks.
+        source: of the names, as the user writes it.
 
     Raises:
-        InputError: when one does not.
+        InputError: when one names none, with the nearest name.
     """
-    known = [function.__name__ for function in functions_of(under_test.kind.name)]
+    known = list(dict.fromkeys(function.__name__ for kind in kinds for function in functions_of(kind)))
     for name in expected:
         if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            such_as = f", such as {near[0]!r}" if near else ""
             raise InputError(
-                f"expected_failures names {name!r}, which is no check of a {under_test.kind.name}; "
+                f"{source}: expected a check of a {' or '.join(dict.fromkeys(kinds))}{such_as}, got {name!r}; "
                 f"the checks are: {', '.join(known)}"
             )

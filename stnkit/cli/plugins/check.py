@@ -16,13 +16,14 @@ from stnkit.cli.plugins.naming import component_named
 from stnkit.errors import InputError
 from stnkit.plugin_system import plugin_registry, validate_options
 from stnkit.testing import CheckResults
+from stnkit.testing.checks import check_names
 
 FAILURE = 1
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "expected_failure": "yellow"}
 
 
 def main(arguments: list[str]) -> int:
-    """Print a table of the checks and return the exit code: 0, or 1 when a check failed.
+    """Print a table of the checks and return the exit code: 0, or 1 when a check failed or an expected failure passed.
 
     Args:
         arguments: those after the subcommand.
@@ -32,17 +33,26 @@ def main(arguments: list[str]) -> int:
     """
     parser = Parser(
         prog="stnkit plugins check",
-        usage="%(prog)s [-h] [--compile] [KIND] NAME [OPTION=VALUE ...]",
+        usage="%(prog)s [-h] [--compile] [--expect CHECK=REASON ...] [KIND] NAME [OPTION=VALUE ...]",
         description=__doc__,
     )
     parser.add_argument("words", nargs="+", metavar="[KIND] NAME [OPTION=VALUE]", help="as in stnkit train")
     parser.add_argument("--compile", action="store_true", help="also check under torch.compile, which takes a minute")
+    parser.add_argument(
+        "--expect",
+        action="append",
+        default=[],
+        metavar="CHECK=REASON",
+        help="a check that the component fails, and why; if it passes, that is a failure (repeatable)",
+    )
     given = parser.parse_intermixed_args(arguments)
     kind, name = component_named([word for word in given.words if "=" not in word], "[KIND] NAME [OPTION=VALUE ...]")
     options = _options([word for word in given.words if "=" in word])
 
     validate_options(plugin_registry().component(kind, name), options)  # a mistake in them is not a failed check
-    results = testing.run(f"{kind}.{name}", compile=given.compile, **options)
+    expected = _expected(given.expect)
+    check_names([kind], expected, source="--expect")
+    results = testing.run(f"{kind}.{name}", expected_failures=expected, compile=given.compile, **options)
     _print_table(results)
     return 0 if results.ok else FAILURE
 
@@ -57,6 +67,19 @@ def _options(words: list[str]) -> dict[str, Any]:
             raise InputError(f"{word} cannot be parsed: {str(error).splitlines()[0]}") from error
         options[name] = value
     return options
+
+
+def _expected(words: list[str]) -> dict[str, str]:
+    """Names of checks and the reasons why they fail, from CHECK=REASON."""
+    expected: dict[str, str] = {}
+    for word in words:
+        name, _, reason = word.partition("=")
+        if not name or not reason.strip():
+            raise InputError(f"--expect: expected CHECK=REASON, the reason why the component fails it, got {word!r}")
+        if name in expected:
+            raise InputError(f"--expect: expected each check once, got {name} twice")
+        expected[name] = reason
+    return expected
 
 
 def _print_table(results: CheckResults) -> None:

@@ -48,6 +48,19 @@ def test_a_failed_check_is_a_row_with_its_reason_and_code_1(stnkit_main, leaves)
     assert len(row.split()) > 5
 
 
+def test_an_expected_failure_is_shown_with_its_reason_and_code_0(stnkit_main, leaves):
+    words = ["--expect", "identity=moves by one", "--expect", "inverse=none=known"]
+    code, out, _ = stnkit_main("plugins", "check", "leaves", *words[:2])
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in out.splitlines()}
+    assert (code, rows["identity"]) == (0, "expected failure moves by one")
+    assert "1 expected failure" in out.splitlines()[-1]
+    # One that passes is a failure, or the list of them would outlive the defects.
+    code, out, _ = stnkit_main("plugins", "check", *words, "leaves")
+    rows = {line.split()[0]: " ".join(line.split()[1:]) for line in out.splitlines()}
+    assert (code, rows["inverse"]) == (1, "unexpected pass it was expected to fail: none=known")
+    assert rows["identity"].startswith("expected failure")
+
+
 def test_options_are_written_as_in_train(stnkit_main, leaves):
     assert stnkit_main("plugins", "check", "leaves", "offset=0.0")[0] == 0
 
@@ -65,6 +78,23 @@ def test_options_are_written_as_in_train(stnkit_main, leaves):
         (["affine", "ndim=["], "ndim=[ cannot be parsed"),
         (["transform", "affine", "three"], "expected a component as NAME or KIND NAME, got transform affine three"),
         (["ndim=2"], "expected a component as NAME or KIND NAME, got none"),
+        (
+            ["affine", "--expect", "identiti=known"],
+            "--expect: expected a check of a transform, such as 'identity', got 'identiti'; the checks are: ",
+        ),
+        (
+            ["affine", "--expect", "identity"],
+            "--expect: expected CHECK=REASON, the reason why the component fails it, got",
+        ),
+        (
+            ["affine", "--expect", "shapes= "],
+            "--expect: expected CHECK=REASON, the reason why the component fails it, got",
+        ),
+        (
+            ["affine", "--expect", "shapes=a", "--expect=shapes=b"],
+            "--expect: expected each check once, got shapes twice",
+        ),
+        (["affine", "--expect"], "argument --expect: expected one argument"),
         ([], "the following arguments are required"),
     ],
 )
