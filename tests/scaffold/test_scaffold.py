@@ -37,6 +37,8 @@ def test_every_kind_installs_passes_its_tests_and_trains(stnkit_main, install, t
     install(*packages)
     code, reports = run_pytest(tmp_path, "-W", "error", *packages)
     assert code == 0, reports.texts
+    # Its images are drawn, so that there is nothing to skip.
+    assert not [name for name in reports.named("skipped") if name.startswith("test_my_dataset.py")]
     for kind in KINDS:
         assert any(name.startswith(f"test_my_{kind}.py::") for name in reports.named("passed"))
         code, out, err = stnkit_main("plugins", "show", kind, f"my_{kind}")
@@ -92,6 +94,24 @@ def test_the_printed_commands_lead_to_a_trained_run(tmp_path):
     out = shell("\n".join([*commands[:-1], " ".join([commands[-1], *map(repr, quick_without("transform"))])]))
     assert "test error" in out
     assert not list(tmp_path.rglob("*.yaml")) or all("runs" in path.parts for path in tmp_path.rglob("*.yaml"))
+
+
+@pytest.mark.no_jaxtyping
+def test_a_dataset_without_its_files_says_what_is_skipped(stnkit_main, tmp_path, capfd, monkeypatch):
+    stnkit_main("plugins", "new", "dataset", "absent")
+    package = tmp_path / "stnkit-absent"
+    monkeypatch.syspath_prepend(str(package))
+    module = package / "stnkit_absent.py"
+    lines = module.read_text().splitlines()
+    (split,) = [number for number, line in enumerate(lines) if line.startswith("    def split")]
+    lines.insert(split + 1, '        raise stnkit.errors.DataError(f"images/{name}.npy is missing: copy it there")')
+    module.write_text("\n".join(lines))
+    code, reports = run_pytest(package, package, config=package / "pyproject.toml")
+    out = capfd.readouterr().out
+    assert (code, reports.named("failed")) == (0, [])
+    assert reports.named("skipped")
+    said = [line for line in out.splitlines() if line.startswith("SKIPPED")]
+    assert any("its data is not here: images/train.npy is missing: copy it there" in line for line in said), out
 
 
 def test_the_swirl_takes_at_most_15_lines_of_code(stnkit_main, tmp_path):

@@ -25,14 +25,14 @@ class Reports:
         return [name for name, found in self.outcomes.items() if found == outcome]
 
 
-def run_pytest(folder, *arguments):
-    """The exit code and the reports of `pytest ARGUMENT …`, with `folder` as the root and no other configuration.
+def run_pytest(folder, *arguments, config=os.devnull):
+    """The exit code and the reports of `pytest ARGUMENT …`, with `folder` as the root and by default no configuration.
 
     Modules stay imported, unlike in pytest's own `pytester`: torch cannot be imported twice.
     """
     reports, path, modules = Reports(), list(sys.path), set(sys.modules)
-    blocked = [option for name in ("cacheprovider", "faulthandler", "xdist") for option in ("-p", f"no:{name}")]
-    options = ["--rootdir", folder, "-c", os.devnull, "-q", *blocked]
+    blocked = [option for name in ("benchmark", "cacheprovider", "faulthandler", "xdist") for option in ("-p", f"no:{name}")]
+    options = ["--rootdir", folder, "-c", config, "-q", *blocked]
     try:
         code = pytest.main([*map(str, (*options, *arguments))], plugins=[reports])
     finally:
