@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from stnkit import errors
 from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
+from stnkit.experiments.run_directory.job_list import list_jobs, record_run_dir
 from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
 
 TRACEBACK = "traceback.txt"
@@ -160,6 +161,7 @@ class JobAnnouncer(Callback):
         started.append(Sweep(directory, self.began_ns))
         jobs = job_overrides(config)
         if jobs is not None:
+            list_jobs(directory, jobs)
             self.n = len(jobs)
             values = [dict(override.split("=", 1) for override in job) for job in jobs]
             self.varying = {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
@@ -171,6 +173,8 @@ class JobAnnouncer(Callback):
         began_ns = self.began_ns
         if config.hydra.mode is not RunMode.MULTIRUN:
             return
+        run_dir = Path(config.hydra.runtime.output_dir)
+        record_run_dir(Path(config.hydra.sweep.dir), list(config.hydra.overrides.task), run_dir)
         overrides = [o for o in config.hydra.overrides.task if o.split("=", 1)[0] in self.varying]
         of = "" if self.n is None else f" of {self.n}"
         print(f"job {config.hydra.job.num + 1}{of}: {' '.join(overrides)}".rstrip(": "), flush=True)

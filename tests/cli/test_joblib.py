@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from stnkit.experiments.run_directory.job_list import jobs_not_begun
 from tests.helpers import QUICK, metrics
 
 pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra stnkit[joblib] is not installed")
@@ -47,6 +48,9 @@ def test_workers_find_third_party_plugins_and_record_errors(make_distribution, s
     # A job that fails leaves the others alone, and its reason stands in its record too.
     assert [m["status"] for m in told] == ["failed", "completed"] * 2
     assert process.returncode == 2, err
+    # The workers have noted their jobs in the list of the sweep.
+    assert len(list((tmp_path / "sweep" / ".jobs").iterdir())) == 4
+    assert jobs_not_begun(tmp_path / "sweep") == []
     assert "Traceback" not in err
     lines = err.splitlines()
     assert len([line for line in lines if "hidden: expected one or more widths" in line]) == 2

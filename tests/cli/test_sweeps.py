@@ -14,6 +14,7 @@ from stnkit.cli.main import main
 from stnkit.experiments.loop import run
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_of
+from stnkit.experiments.run_directory.job_list import jobs_not_begun
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.run_control import RUN_CONTROL
 from tests.cli.test_interruptions import SIGNALLING
@@ -61,6 +62,8 @@ def test_every_job_says_its_number_what_varies_and_its_error(stnkit_main):
     second = out.index("job 2 of 2: seed=1\n")
     assert first < out.index(f"test error  {metrics('sweep/0')['test_error']:.2f} %") < second
     assert f"test error  {metrics('sweep/1')['test_error']:.2f} %" in out[second:]
+    assert len(list(Path("sweep/.jobs").iterdir())) == 2
+    assert jobs_not_begun(Path("sweep")) == []
 
 
 @pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("by nought"), 1), (RuntimeError(), 1)])
@@ -177,12 +180,15 @@ def test_a_stopped_sweep_is_continued_by_the_same_command(
     stopped = {name: job for name, job in jobs_of(tmp_path / "sweep").items() if name not in finished}
     assert [job[:2] for job in stopped.values()] == [(6, status)]
     (name,) = stopped
+    assert [job.overrides for job in jobs_not_begun(tmp_path / "sweep")] == [("seed=7",)]
+    assert "1 not begun" in stnkit_main("report", "sweep")[1]
 
     code, _, err = stnkit_main(*sweep, "seed=7,6,5", "skip_completed=true")
     assert code == 0, err
     after = jobs_of(tmp_path / "sweep")
     assert {name: after[name] for name in finished} == finished
     assert sorted(job[:2] for job in after.values()) == [(seed, "completed") for seed in (5, 6, 7)]
+    assert jobs_not_begun(tmp_path / "sweep") == []
     assert after[name][0] == 6
     # It went on from its checkpoint, to the same end as without an interruption.
     assert (tmp_path / "sweep" / name / "csv-resumed-1").is_dir()

@@ -1,0 +1,95 @@
+"""The jobs of a sweep, in a folder of its directory: a file for each, so that processes need no lock."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stnkit.experiments.run_directory.job_identity import RUN_CONTROL
+from stnkit.experiments.run_directory.record import FILE, write_atomically
+
+FOLDER = ".jobs"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job of a sweep that has no record yet.
+
+    Args:
+        sweep_dir: of the sweep.
+        overrides: of its config, `KEY=VALUE`.
+    """
+
+    sweep_dir: Path
+    overrides: tuple[str, ...]
+
+
+def list_jobs(sweep_dir: Path, jobs: Iterable[Sequence[str]]) -> None:
+    """Write the list of a sweep that begins; jobs of an earlier sweep in that directory stay in it.
+
+    Args:
+        sweep_dir: of the sweep.
+        jobs: the overrides of each.
+    """
+    (sweep_dir / FOLDER).mkdir(parents=True, exist_ok=True)
+    for number, overrides in enumerate(jobs):
+        path = _path(sweep_dir, overrides)
+        if not path.exists():
+            _write(path, {"number": number, "overrides": _relevant(overrides)})
+
+
+def record_run_dir(sweep_dir: Path, overrides: Sequence[str], run_dir: Path) -> None:
+    """Note the run directory of a job that starts; nothing where the sweep has no list.
+
+    Args:
+        sweep_dir: of the sweep.
+        overrides: of the job.
+        run_dir: of the job, inside of `sweep_dir`.
+    """
+    path = _path(sweep_dir, overrides)
+    if path.exists():
+        _write(path, json.loads(path.read_text()) | {"run_dir": run_dir.name})
+
+
+def jobs_not_begun(sweep_dir: Path) -> list[Job]:
+    """The listed jobs without a record, each with those of its overrides in which the jobs of the sweep differ.
+
+    Args:
+        sweep_dir: perhaps of a sweep.
+    """
+    listed = sorted(_read(sweep_dir), key=lambda job: (job["number"], job["overrides"]))
+    common = set.intersection(*(set(job["overrides"]) for job in listed)) if len(listed) > 1 else set()
+    return [
+        Job(sweep_dir, tuple(word for word in job["overrides"] if word not in common))
+        for job in listed
+        if job["run_dir"] is None or not (sweep_dir / job["run_dir"] / FILE).is_file()
+    ]
+
+
+def _read(sweep_dir: Path) -> Iterator[dict[str, Any]]:
+    for path in (sweep_dir / FOLDER).glob("*.json"):
+        try:
+            values = json.loads(path.read_text())
+            yield {
+                "number": int(values["number"]),
+                "overrides": [str(word) for word in values["overrides"]],
+                "run_dir": values.get("run_dir"),
+            }
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    write_atomically(path, json.dumps(values) + "\n")
+
+
+def _path(sweep_dir: Path, overrides: Sequence[str]) -> Path:
+    """The file of a job: equal for jobs that differ only in the order of overrides and in what controls the run."""
+    digest = hashlib.sha256(json.dumps(sorted(_relevant(overrides))).encode()).hexdigest()
+    return sweep_dir / FOLDER / f"{digest[:16]}.json"
+
+
+def _relevant(overrides: Sequence[str]) -> list[str]:
+    return [word for word in overrides if word.split("=", 1)[0].lstrip("+") not in RUN_CONTROL]

@@ -1,0 +1,43 @@
+from stnkit.experiments.run_directory.job_list import Job, jobs_not_begun, list_jobs, record_run_dir
+
+JOBS = [["transform=tps", "seed=0"], ["transform=tps", "seed=1"], ["transform=tps", "seed=2"]]
+
+
+def jobs(folder, *seeds):
+    return [Job(folder, (f"seed={seed}",)) for seed in seeds]
+
+
+def begin(folder, number, job):
+    record_run_dir(folder, job, folder / str(number))
+    (folder / str(number)).mkdir(exist_ok=True)
+    (folder / str(number) / "metrics.json").write_text("{}")
+
+
+def test_listed_jobs_without_a_record_have_not_begun(tmp_path):
+    list_jobs(tmp_path, JOBS)
+    assert jobs_not_begun(tmp_path) == jobs(tmp_path, 0, 1, 2)
+    begin(tmp_path, 0, JOBS[0])
+    assert jobs_not_begun(tmp_path) == jobs(tmp_path, 1, 2)
+    # Its process started, and was killed before it wrote a record.
+    record_run_dir(tmp_path, JOBS[1], tmp_path / "1")
+    assert jobs_not_begun(tmp_path) == jobs(tmp_path, 1, 2)
+
+
+def test_a_continued_sweep_lists_each_job_once(tmp_path):
+    list_jobs(tmp_path, JOBS)
+    begin(tmp_path, 0, JOBS[0])
+    again = [["seed=3", "skip_completed=true", "transform=tps"]]
+    again += [["skip_completed=true", "training.progress=false", *reversed(job)] for job in reversed(JOBS)]
+    list_jobs(tmp_path, again)
+    assert sorted(job.overrides for job in jobs_not_begun(tmp_path)) == [("seed=1",), ("seed=2",), ("seed=3",)]
+    begin(tmp_path, 5, again[1])  # seed 2
+    assert sorted(job.overrides for job in jobs_not_begun(tmp_path)) == [("seed=1",), ("seed=3",)]
+
+
+def test_a_folder_without_a_list_has_no_jobs(tmp_path):
+    assert jobs_not_begun(tmp_path) == []
+    record_run_dir(tmp_path, JOBS[0], tmp_path / "0")
+    assert jobs_not_begun(tmp_path) == []
+    (tmp_path / ".jobs").mkdir()
+    (tmp_path / ".jobs" / "damaged.json").write_text("{")
+    assert jobs_not_begun(tmp_path) == []
