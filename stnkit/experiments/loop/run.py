@@ -16,6 +16,7 @@ from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.checkpoints import last_checkpoint, verify_checkpoint
+from stnkit.experiments.run_directory.provenance import now, versions
 from stnkit.experiments.run_directory.record import RunRecord, read_record
 from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import TrainingConfig
@@ -49,7 +50,12 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
     # `seconds` of a resumed run includes the time of its earlier parts.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
     record.update(
-        status="running", seed=config["seed"], config=recorded_config(config), run_control=component_paths(config)
+        status="running",
+        seed=config["seed"],
+        config=recorded_config(config),
+        run_control=component_paths(config),
+        began=earlier.get("began", now()),
+        versions=versions(),
     )
     try:
         if training.devices == 1:
