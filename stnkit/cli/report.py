@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,13 +14,15 @@ from rich.progress import track
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.experiments.report import formats
+from stnkit.experiments.report.notes import notes
 from stnkit.experiments.report.published_results import PUBLISHED, Comparison, compare, load_published
-from stnkit.experiments.report.runs import find_runs
-from stnkit.experiments.report.table import Table, make_table, notes
+from stnkit.experiments.report.runs import find_jobs_not_begun, find_runs
+from stnkit.experiments.report.table import Table, make_table
 from stnkit.experiments.report.terminal import print_table
 from stnkit.experiments.report.text_table import make_text_table
 from stnkit.experiments.run_directory.record import write_atomically
 
+NO_BREAKS = 100_000
 FORMATS = ("terminal", "markdown", "csv", "json")
 
 
@@ -32,8 +35,9 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     for option in ("output", "html"):
         _check_folder(option, getattr(options, option))
-    runs = find_runs(options.directories, lambda paths: _progress(paths, "reading runs"))
-    table = make_table(runs, options.rows, options.columns, options.value or ["test_error"])
+    not_begun = find_jobs_not_begun(options.directories)
+    runs = find_runs(options.directories, lambda paths: _progress(paths, "reading runs"), none_begun=bool(not_begun))
+    table = make_table(runs, options.rows, options.columns, options.value or ["test_error"], not_begun)
     comparison = compare(table, load_published(options.against)) if options.against else None
     all_notes = notes(table) + (comparison.notes if comparison else [])
     _write_table(options, table, comparison, all_notes)
@@ -110,11 +114,11 @@ def _write_table(
     options: argparse.Namespace, table: Table, comparison: Comparison | None, all_notes: list[str]
 ) -> None:
     if options.format == "terminal" and options.output is None:
-        print_table(make_text_table(table, comparison), all_notes, Console())
+        print_table(make_text_table(table, comparison), all_notes, _console())
         return
     if options.format == "terminal":
         file = io.StringIO()
-        print_table(make_text_table(table, comparison), all_notes, Console(file=file))
+        print_table(make_text_table(table, comparison), all_notes, _console(file))
         text = file.getvalue()
     elif options.format == "markdown":
         text = formats.as_markdown(make_text_table(table, comparison), all_notes)
@@ -126,6 +130,14 @@ def _write_table(
         print(text, end="")
     else:
         write_atomically(options.output, text)
+
+
+def _console(file: io.StringIO | None = None) -> Console:
+    """A console as wide as the terminal, or as COLUMNS; in a pipe or a file no line is broken."""
+    console = Console(file=file)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = NO_BREAKS
+    return console
 
 
 def _progress(sequence: Sequence[Any], description: str) -> Iterable[Any]:

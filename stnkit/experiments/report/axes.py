@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from stnkit.errors import InputError
-from stnkit.experiments.report.flat_config import GROUPS, checked_key, identity
+from stnkit.experiments.report.flat_config import GROUPS, PLACEMENT, TRANSFORM, checked_key, identity
 
 # Keys of the task, which papers print as columns.
 ACROSS = ("distortion", "dataset")
+# Both say "none" for a network without transformers.
+OF_NONE = (PLACEMENT, TRANSFORM)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,11 @@ def choose_axes(
             chosen_columns = _across(flats, rest)
             chosen_rows = tuple(key for key in rest if key not in chosen_columns)
     axes = (*chosen_rows, *chosen_columns)
-    others = [key for key in varying if key not in axes and _varies_within_its_group(flats, key)]
+    others = [
+        key
+        for key in varying
+        if key not in axes and _varies_within_its_group(flats, key) and not _follows_from_none(flats, key, axes)
+    ]
     mixed = tuple(key for key in others if _n_cells(flats, [*axes, key]) > _n_cells(flats, axes))
     return Axes(chosen_rows, chosen_columns, tuple(key for key in others if key not in mixed), mixed)
 
@@ -95,6 +101,13 @@ def _varies_within_its_group(flats: list[dict[str, Any]], key: str) -> bool:
     having = [flat for flat in flats if key in flat]
     group = [key.split(".")[0]] if key not in GROUPS else []
     return _n_cells(having, [*group, key]) > max(1, _n_cells(having, group))
+
+
+def _follows_from_none(flats: list[dict[str, Any]], key: str, axes: Sequence[str]) -> bool:
+    """True if a key differs only between networks with and without transformers, which the axes show."""
+    if key not in OF_NONE or not set(OF_NONE) & set(axes):
+        return False
+    return _n_cells([flat for flat in flats if flat.get(PLACEMENT) != []], [key]) < 2
 
 
 def _n_cells(flats: list[dict[str, Any]], keys: Sequence[str]) -> int:

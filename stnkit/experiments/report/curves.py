@@ -3,18 +3,58 @@
 import io
 import logging
 import warnings
+from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from stnkit.experiments.report.quantities import NOISE
 from stnkit.experiments.report.runs import Run
 from stnkit.experiments.report.table import Table
 
-METRIC = "validation_error"
 COLORS = 8
-DASHES = ("-", "--", ":", "-.")
+# Matplotlib's name and the character of the marker that tells rows of one color apart.
+MARKERS = {"": "", "o": "●", "s": "■", "^": "▲"}
+# SVG dash arrays in points, one for each seed.
+DASHES = ("none", "8 3", "2 3", "8 3 2 3", "14 4", "8 3 2 3 2 3")
+WIDTH = 1.8
 PANELS_IN_A_ROW = 3
 # Sentinel colors that matplotlib uses nowhere else; each is replaced by a color of the page.
 INK = "#010203"
+
+
+class Drawn(NamedTuple):
+    """A figure of every epoch.
+
+    Attributes:
+        metric: its name in the history.
+        label: of its axis.
+        factor: drawn value / recorded value.
+        prefix: of the ids of its lines.
+    """
+
+    metric: str
+    label: str
+    factor: float
+    prefix: str
+
+
+DRAWN = (
+    Drawn("validation_error", "validation error, %", 1, ""),
+    Drawn("validation_theta_distance", "‖θ − identity‖", 1, "theta-"),
+    Drawn("validation_outside", "grid points outside, %", 100, "outside-"),
+)
+
+
+class Line(NamedTuple):
+    """The points of a run, with the number of its seed among those of the table."""
+
+    seed: int
+    points: list[tuple[float, float]]
+
+
+Lines = dict[tuple[int, int], list[Line]]
 
 
 @dataclass(frozen=True)
@@ -22,49 +62,64 @@ class Curves:
     """A figure with its legend.
 
     Args:
-        svg: the figure, whose lines have the ids curve-PANEL-ROW-NUMBER.
-        legend: (row, title, color, dashes) of each row of the table that has a line.
+        svg: the figure, whose lines have the ids curve-PANEL-ROW-SEED, after `theta-` or `outside-` for those of θ.
+        legend: (row, title, color, marker) of each row of the table that has a line.
+        seeds: (seed, number, dash array) of each seed.
+        title: the labels of its axes.
     """
 
     svg: str
     legend: list[tuple[int, str, int, str]]
+    seeds: list[tuple[str, int, str]]
+    title: str
 
 
 def learning_curves(table: Table) -> Curves | None:
-    """Validation error by epoch: a panel for each column of the table, a line for each run; None without epochs.
+    """Validation error, distance of θ and share outside by epoch; None without epochs.
+
+    A panel for each column of the table, a line for each run: its color tells the row, its dashes the seed.
 
     Args:
         table: of runs.
     """
-    lines = {
-        (i, j): [points for run in cell.runs if (points := _points(run))]
+    seeds = list(dict.fromkeys(str(run.seed) for run in table.runs))
+    found = {drawn: lines for drawn in DRAWN if any((lines := _lines(table, drawn, seeds)).values())}
+    if not found:
+        return None
+    columns = range(len(table.columns))
+    rows = [i for i in range(len(table.rows)) if any(lines[i, j] for lines in found.values() for j in columns)]
+    markers = list(MARKERS)
+    style = {i: (n % COLORS, markers[n // COLORS % len(markers)]) for n, i in enumerate(rows)}
+    svg = _draw(found, [table.column_title(j) for j in columns], style)
+    return Curves(
+        svg,
+        [(i, table.row_title(i), color, MARKERS[marker]) for i, (color, marker) in style.items()],
+        [(seed, n, DASHES[n % len(DASHES)]) for n, seed in enumerate(seeds)],
+        ", ".join(drawn.label for drawn in found),
+    )
+
+
+def _lines(table: Table, drawn: Drawn, seeds: list[str]) -> Lines:
+    return {
+        (i, j): [Line(seeds.index(str(run.seed)), points) for run in cell.runs if (points := _points(run, drawn))]
         for i, row in enumerate(table.cells)
         for j, cell in enumerate(row)
     }
-    rows = [i for i in range(len(table.rows)) if any(lines[i, j] for j in range(len(table.columns)))]
-    if not rows:
-        return None
-    style = {i: (n % COLORS, DASHES[n // COLORS % len(DASHES)]) for n, i in enumerate(rows)}
-    svg = _draw(lines, [table.column_title(j) for j in range(len(table.columns))], style)
-    return Curves(svg, [(i, table.row_title(i), color, dashes) for i, (color, dashes) in style.items()])
 
 
-def _points(run: Run) -> list[tuple[float, float]]:
+def _points(run: Run, drawn: Drawn) -> list[tuple[float, float]]:
     history = run.record.get("history")
     rows = [row for row in history if isinstance(row, dict)] if isinstance(history, list) else []
     return [
-        (row["epoch"] + 1, row[METRIC])
+        (row["epoch"] + 1, 0.0 if abs(row[drawn.metric]) < NOISE else drawn.factor * row[drawn.metric])
         for row in rows
-        if all(isinstance(row.get(name), int | float) for name in ("epoch", METRIC))
+        if all(isinstance(row.get(name), int | float) for name in ("epoch", drawn.metric))
     ]
 
 
-def _draw(
-    lines: dict[tuple[int, int], list[list[tuple[float, float]]]], titles: list[str], style: dict[int, tuple[int, str]]
-) -> str:
+def _draw(found: dict[Drawn, Lines], titles: list[str], style: dict[int, tuple[int, str]]) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
     logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it logs the building of its font cache
     across = min(PANELS_IN_A_ROW, len(titles))
@@ -78,29 +133,16 @@ def _draw(
     }
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the browser has fonts with more glyphs
-        figure = Figure(figsize=(max(6, 4 * across), 3.2 * down), layout="constrained")
-        axes = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
-        for (i, j), runs in lines.items():
-            for k, points in enumerate(runs):
-                color, dashes = style[i]
-                (line,) = axes.flat[j].plot(*zip(*points, strict=True), dashes, color=_sentinel(color), linewidth=1.8)
-                line.set(gid=f"curve-{j}-{i}-{k}", marker="o" if len(points) == 1 else "", markersize=4)
-        for j, panel in enumerate(axes.flat):
-            panel.set_visible(j < len(titles))
-            panel.set_title(titles[j] if j < len(titles) else "")
-            # Linear near zero, since a small validation split may have an error of 0.
-            panel.set_yscale("symlog", linthresh=1)
-            panel.set_ylim(0, 100)
-            panel.set_yticks([0, 0.5, 1, 2, 5, 10, 20, 50, 100], ["0", "0.5", "1", "2", "5", "10", "20", "50", "100"])
-            panel.set_yticks([], minor=True)
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-            panel.grid(alpha=0.2, color=INK)
-            panel.spines[["top", "right"]].set_visible(False)
-            panel.patch.set_visible(False)
+        # A single column leaves room for all figures beside each other.
+        beside = len(titles) == 1
+        shape = (1, len(found)) if beside else (down * len(found), across)
+        figure = Figure(figsize=(max(6, 4 * shape[1]), 3.2 * shape[0]), layout="constrained")
+        axes = figure.subplots(*shape, squeeze=False, sharex=True)
+        blocks = np.split(axes, len(found), axis=1 if beside else 0)
+        for block, (drawn, lines) in zip(blocks, found.items(), strict=True):
+            _draw_block(block, drawn, lines, titles, style)
         for panel in axes[-1]:
             panel.set_xlabel("epoch")
-        for panel in axes[:, 0]:
-            panel.set_ylabel("validation error, %")
         figure.patch.set_visible(False)
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
@@ -109,6 +151,45 @@ def _draw(
     for color in range(COLORS):
         svg = svg.replace(_sentinel(color), f"var(--curve-{color})")
     return svg
+
+
+def _draw_block(axes: Any, drawn: Drawn, lines: Lines, titles: list[str], style: dict[int, tuple[int, str]]) -> None:
+    """Draw one figure of the epochs, in a panel for each column of the table."""
+    from matplotlib.ticker import MaxNLocator
+
+    taken: Counter[str] = Counter()
+    for (i, j), runs in lines.items():
+        for seed, points in runs:
+            color, marker = style[i]
+            (line,) = axes.flat[j].plot(*zip(*points, strict=True), color=_sentinel(color), linewidth=WIDTH)
+            line.set(linestyle=_linestyle(seed), marker=marker or ("o" if len(points) == 1 else ""), markersize=4)
+            name = f"{drawn.prefix}curve-{j}-{i}-{seed}"
+            line.set_gid(name + (f"-{taken[name]}" if taken[name] else ""))  # a seed may have run twice
+            taken[name] += 1
+    highest = max(value for runs in lines.values() for run in runs for _, value in run.points)
+    for j, panel in enumerate(axes.flat):
+        panel.set_visible(j < len(titles))
+        panel.set_title(titles[j] if j < len(titles) else "")
+        if drawn is DRAWN[0]:
+            # Linear near zero, since a small validation split may have an error of 0.
+            panel.set_yscale("symlog", linthresh=1)
+            panel.set_ylim(0, 100)
+            panel.set_yticks([0, 0.5, 1, 2, 5, 10, 20, 50, 100], ["0", "0.5", "1", "2", "5", "10", "20", "50", "100"])
+            panel.set_yticks([], minor=True)
+        else:
+            panel.set_ylim(0, 1.05 * highest or 1)
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        panel.grid(alpha=0.2, color=INK)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.patch.set_visible(False)
+    for panel in axes[:, 0]:
+        panel.set_ylabel(drawn.label)
+
+
+def _linestyle(seed: int) -> Any:
+    dashes = DASHES[seed % len(DASHES)]
+    # Matplotlib multiplies the pattern by the width of the line.
+    return "-" if dashes == "none" else (0, tuple(float(length) / WIDTH for length in dashes.split()))
 
 
 def _sentinel(color: int) -> str:

@@ -16,7 +16,8 @@ HEADS = ("name", "at")
 ABSENT = "–"
 NO_TRANSFORM = "none"
 PLACEMENT = "placement"
-OF_A_TRANSFORMER = ("transform", "localizer", "sampler", "out_size", "training.localizer_scale")
+TRANSFORM = "transform"
+OF_A_TRANSFORMER = (TRANSFORM, "localizer", "sampler", "out_size", "training.localizer_scale")
 # Groups, in the order in which they are preferred as axes; they precede all other keys.
 GROUPS = ("network", PLACEMENT, *(kind for kind in KINDS if kind != "network"))
 
@@ -33,7 +34,7 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     if flat.get(PLACEMENT) == []:
         unused = tuple(f"{key}." for key in (*OF_A_TRANSFORMER, PLACEMENT))
         flat = {k: v for k, v in flat.items() if k not in OF_A_TRANSFORMER and not k.startswith(unused)}
-        flat[OF_A_TRANSFORMER[0]] = NO_TRANSFORM
+        flat[TRANSFORM] = NO_TRANSFORM
     return flat
 
 
@@ -53,7 +54,7 @@ def label(flat: Mapping[str, Any], key: str) -> str:
         return "none"
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return "+".join(value)
-    if isinstance(value, list) and all(isinstance(item, int | float) for item in value):
+    if isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return "×".join(map(str, value))
     return json.dumps(value, ensure_ascii=False)
 

@@ -3,16 +3,20 @@
 import csv
 import io
 import json
+from collections import Counter
 from typing import Any
 
+from stnkit.experiments.report.differences import differences, values_by_cell
 from stnkit.experiments.report.published_results import Comparison
+from stnkit.experiments.report.quantities import quantity
 from stnkit.experiments.report.runs import Run, Status
+from stnkit.experiments.report.shared import shared_config
 from stnkit.experiments.report.table import Cell, Table
 from stnkit.experiments.report.text_table import TextCell, TextTable
 
 
 def as_markdown(table: TextTable, notes: list[str]) -> str:
-    """A table in GitHub's Markdown, and the notes below it.
+    """Shared facts, warnings, a table in GitHub's Markdown with the best of each column in bold, and notes.
 
     Args:
         table: as texts.
@@ -24,41 +28,52 @@ def as_markdown(table: TextTable, notes: list[str]) -> str:
         *([*map(_escaped, labels), *map(_in_markdown, cells)] for labels, cells in table.rows),
     ]
     rows = [f"| {' | '.join(line)} |" for line in lines]
-    return "\n".join([*rows, "", *(f"- {_escaped(note)}" for note in notes)]) + "\n"
+    facts = [f"- {_escaped(name)}: {_escaped(text)}" for name, text in table.facts]
+    above = [_escaped(table.caption), *(f"> **Warning:** {_escaped(sentence)}" for sentence in table.warnings)]
+    below = [f"- {_escaped(note)}" for note in notes]
+    if any(cell.best for _, cells in table.rows for cell in cells):
+        below.append("- bold: the best mean of its column; its lead may be noise")
+    paragraphs = [facts, *([line] for line in above if line), rows, below]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines) + "\n"
 
 
 def as_csv(table: Table, comparison: Comparison | None = None) -> str:
-    """One line for each cell: its keys, then mean, standard deviation and the numbers of runs.
+    """One line for each cell: its keys, the other keys that differ, mean, standard deviation and numbers of runs.
+
+    Broken records have a line each, and so has a sweep with jobs that have not begun.
 
     Args:
         table: of runs.
         comparison: published results for its cells.
     """
-    keys = [*table.axes.rows, *table.axes.columns]
+    others = {key: values_by_cell(table, key) for key in (*table.axes.following, *table.axes.mixed)}
+    keys = [*table.axes.rows, *table.axes.columns, *others]
     head = [*keys, *(name for metric in table.metrics for name in (metric, f"{metric}_std"))]
     head += ["reference", "difference"] if comparison else []
-    head += [*map(str, Status), "directories"]
+    head += [*map(str, Status), "not_begun", "directories"]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
     for i, row in enumerate(table.rows):
         for j, column in enumerate(table.columns):
             cell = table.cells[i][j]
-            line: list[Any] = [*row, *column]
+            line: list[Any] = [*row, *column, *(";".join(values.get((i, j), [])) for values in others.values())]
             for metric in table.metrics:
                 statistic = cell.statistic(metric)
                 line += [None, None] if statistic is None else [statistic.mean, statistic.std]
             if comparison:
                 line += [comparison.results.get((i, j)), comparison.difference(table, i, j)]
-            writer.writerow([*line, *map(cell.count, Status), _directories(cell.runs)])
+            writer.writerow([*line, *map(cell.count, Status), 0, _directories(cell.runs)])
+    blank = [""] * (len(head) - len(Status) - 2)
     for run in table.broken:
-        blank = [""] * (len(head) - len(Status) - 1)
-        writer.writerow([*blank, *(int(status is run.status) for status in Status), run.path])
+        writer.writerow([*blank, *(int(status is run.status) for status in Status), 0, run.path])
+    for sweep, n in Counter(str(job.sweep_dir) for job in table.not_begun).items():
+        writer.writerow([*blank, *[0] * len(Status), n, sweep])
     return text.getvalue()
 
 
 def as_json(table: Table, notes: list[str], comparison: Comparison | None = None) -> str:
-    """One object with the cells and their runs, the broken records and the notes.
+    """One object with the shared config, the cells and their runs, broken records, jobs not begun, and notes.
 
     Args:
         table: of runs.
@@ -69,6 +84,9 @@ def as_json(table: Table, notes: list[str], comparison: Comparison | None = None
         "rows": list(table.axes.rows),
         "columns": list(table.axes.columns),
         "values": table.metrics,
+        "units": {metric: quantity(metric).unit for metric in table.metrics},
+        "shared": shared_config(table),
+        "warnings": differences(table),
         "cells": [
             {
                 "row": dict(zip(table.axes.rows, row, strict=True)),
@@ -81,6 +99,7 @@ def as_json(table: Table, notes: list[str], comparison: Comparison | None = None
             for j, column in enumerate(table.columns)
         ],
         "broken": [_run(run, []) for run in table.broken],
+        "not_begun": [{"directory": str(job.sweep_dir), "overrides": list(job.overrides)} for job in table.not_begun],
         "notes": notes,
     }
     return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
@@ -102,6 +121,9 @@ def _run(run: Run, metrics: list[str]) -> dict[str, Any]:
     values: dict[str, Any] = {"directory": str(run.path), "status": run.status.value}
     if run.status is not Status.broken:
         values |= {"seed": run.seed, "values": {metric: run.value(metric) for metric in metrics}}
+        values |= {"versions": dict(run.versions), "began": run.record.get("began")}
+        if undefined := {metric: reason for metric in metrics if (reason := run.undefined(metric))}:
+            values["undefined"] = undefined
     return values | ({"reason": run.reason} if run.reason else {})
 
 
@@ -110,7 +132,8 @@ def _directories(runs: tuple[Run, ...]) -> str:
 
 
 def _in_markdown(cell: TextCell) -> str:
-    return _escaped(cell.text) + (f"<br>{_escaped(cell.published)}" if cell.published else "")
+    text = f"**{_escaped(cell.text)}**" if cell.best else _escaped(cell.text)
+    return text + (f"<br>{_escaped(cell.published)}" if cell.published else "")
 
 
 def _escaped(text: str) -> str:

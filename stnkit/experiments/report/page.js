@@ -38,14 +38,16 @@ document.getElementById("lattices")?.addEventListener("change", (event) => {
   document.body.classList.toggle("no-lattices", !event.target.checked);
 });
 
+// The ids of curves end in curve-PANEL-ROW-SEED.
 const curves = document.getElementById("curves");
-function mark(row) {
-  curves.classList.toggle("marked", row !== null);
-  curves.querySelectorAll('[id^="curve-"]').forEach((line) => {
-    line.classList.toggle("on", line.id.split("-")[2] === row);
-  });
+const lines = curves ? [...curves.querySelectorAll('[id*="curve-"]')] : [];
+function mark(ids) {
+  curves.classList.toggle("marked", ids !== null);
+  lines.forEach((line) => line.classList.toggle("on", ids !== null && ids(line.id.split("curve-")[1].split("-"))));
 }
 document.querySelectorAll(".legend li").forEach((entry) => {
-  for (const name of ["mouseenter", "focus"]) entry.addEventListener(name, () => mark(entry.dataset.row));
+  const { row, seed } = entry.dataset;
+  const ids = ([, ofRow, ofSeed]) => (row === undefined ? ofSeed === seed : ofRow === row);
+  for (const name of ["mouseenter", "focus"]) entry.addEventListener(name, () => mark(ids));
   for (const name of ["mouseleave", "blur"]) entry.addEventListener(name, () => mark(null));
 });

@@ -14,8 +14,10 @@ from omegaconf import OmegaConf
 from stnkit.experiments.report.curves import learning_curves
 from stnkit.experiments.report.gallery import Galleries, Gallery
 from stnkit.experiments.report.published_results import Comparison
-from stnkit.experiments.report.runs import Run, Status
-from stnkit.experiments.report.table import Statistic, Table, number
+from stnkit.experiments.report.quantities import quantity, with_unit
+from stnkit.experiments.report.shared import summary
+from stnkit.experiments.report.statistic import Statistic, number
+from stnkit.experiments.report.table import NO_RUN, NO_VALUE, Cell, Table
 from stnkit.experiments.report.text_table import make_text_table
 
 # (row, column) of a cell in the table.
@@ -32,12 +34,14 @@ class Card:
         anchor: id of its heading.
         title: row and column in one line.
         values: (name, text) of its metrics.
+        undefined: reason for each group of figures without a value.
         gallery: its pictures.
     """
 
     anchor: str
     title: str
     values: list[tuple[str, str]]
+    undefined: list[str]
     gallery: Gallery
 
 
@@ -68,10 +72,9 @@ def make_page(
         style=Markup(_file("page.css")),
         script=Markup(script),
         script_hash=f"sha256-{digest}",
-        summary=_summary(table),
+        summary=summary(table),
         table=make_text_table(table, comparison),
         notes=notes,
-        metrics=table.metrics,
         curves=curves,
         curves_svg=Markup(curves.svg) if curves else "",
         cards=[_card(table, comparison, index, galleries) for index in progress(indices)],
@@ -90,22 +93,32 @@ def _card(table: Table, comparison: Comparison | None, index: CellIndex, galleri
     values = []
     for metric in table.metrics:
         published = comparison.text(table, i, j, metric) if comparison else ""
-        values.append((metric, cell.text(metric) + (f" ({published})" if published else "")))
+        reasons = cell.undefined(metric)
+        text = cell.text(metric, f"{NO_RUN} ({'; '.join(reasons)})" if reasons else NO_VALUE)
+        values.append((with_unit(metric), text + (f" ({published})" if published else "")))
     # Metrics that the record also has for the identity instead of the learned transform.
     compared = sorted({name for run in cell.runs for name in run.record if f"{name}_identity" in run.record})
     for name in (name for name in compared if name not in table.metrics):
         learned, identity = cell.statistic(name), cell.statistic(f"{name}_identity")
         if learned and identity:
-            values.append((name, f"{number(learned)} (identity: {number(Statistic(identity.mean, None, 1))})"))
-    title = ", ".join(filter(None, (table.row_title(i), table.column_title(j))))
-    return Card(anchor(index), title, values, galleries.draw(cell))
+            resolution = quantity(name).resolution
+            twin = number(Statistic(identity.mean, None, 1), resolution)
+            values.append((with_unit(name), f"{number(learned, resolution)} (identity: {twin})"))
+    return Card(anchor(index), table.cell_title(i, j), values, _undefined(table, cell), galleries.draw(cell))
 
 
-def _summary(table: Table) -> str:
-    runs: list[Run] = [run for line in table.cells for cell in line for run in cell.runs] + table.broken
-    counts: Mapping[Status, int] = {status: sum(run.status is status for run in runs) for status in Status}
-    listed = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    return f"{len(runs)} run{'s' * (len(runs) != 1)}: {listed}"
+def _undefined(table: Table, cell: Cell) -> list[str]:
+    """One sentence for each reason why runs of a cell have no such figures, without those in the table."""
+    names: dict[str, None] = {}
+    for run in cell.runs:
+        recorded = run.record.get("undefined")
+        names |= dict.fromkeys(recorded if isinstance(recorded, Mapping) else ())
+    by_reason: dict[str, list[str]] = {}
+    for name in names:
+        if name not in table.metrics and not name.endswith("_identity"):
+            for reason in cell.undefined(name):
+                by_reason.setdefault(reason, []).append(name)
+    return [f"{NO_RUN} {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
 
 
 def _file(name: str) -> str:

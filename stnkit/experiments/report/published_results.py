@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from stnkit.errors import InputError
 from stnkit.experiments.report.flat_config import flatten, label
 from stnkit.experiments.report.runs import Run
+from stnkit.experiments.report.statistic import signed
 from stnkit.experiments.report.table import Table
 
 PUBLISHED = {"paper": "paper_table1.yaml"}
@@ -69,11 +70,6 @@ class Comparison:
         return f"{self.published.title} {result}" + ("" if difference is None else f", {signed(difference)}")
 
 
-def signed(difference: float) -> str:
-    """A difference with its sign, such as +0.34 and −0.10."""
-    return f"{difference:+.2f}".replace("-", "−")
-
-
 def load_published(name: str) -> PublishedResults:
     """The published results of that name.
 
@@ -113,8 +109,7 @@ def compare(table: Table, published: PublishedResults) -> Comparison:
             if result is not None:
                 results[i, j] = result
             elif cell.runs:
-                title = ", ".join(filter(None, (table.row_title(i), table.column_title(j))))
-                unmatched.setdefault(_reason(published, row, column, flats[0]), []).append(title)
+                unmatched.setdefault(_reason(published, row, column, flats[0]), []).append(table.cell_title(i, j))
     notes = [f"{published.title}: {published.source}"]
     notes += [f"{published.title} has no result for {'; '.join(cells)}: {why}" for why, cells in unmatched.items()]
     notes += _unexpected([table.cells[i][j].runs for i, j in results], published)

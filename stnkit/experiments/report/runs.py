@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stnkit.errors import InputError
+from stnkit.experiments.run_directory.job_list import FOLDER, Job, jobs_not_begun
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.run_control import component_paths, without
 
@@ -64,6 +65,20 @@ class Run:
         """The seed, or None if the record has none."""
         return self.record.get("seed", self.config.get("seed"))
 
+    @property
+    def versions(self) -> Mapping[str, str]:
+        """The recorded versions by name; empty in records of earlier versions of stnkit."""
+        versions = self.record.get("versions")
+        return versions if isinstance(versions, Mapping) else {}
+
+    @property
+    def began(self) -> datetime | None:
+        """The recorded time of the start, or None."""
+        try:
+            return datetime.fromisoformat(str(self.record.get("began")))
+        except ValueError:
+            return None
+
     def value(self, metric: str) -> float | None:
         """A number in the record of a completed run, or None if it has none.
 
@@ -82,13 +97,32 @@ class Run:
                 return None
         return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
+    def undefined(self, metric: str) -> str:
+        """The reason why the run has no such value, if it recorded one; otherwise empty.
 
-def find_runs(directories: Sequence[Path], progress: Progress = iter) -> list[Run]:
+        Args:
+            metric: as `value` takes it.
+        """
+        if self.status is not Status.completed or self.value(metric) is not None:
+            return ""
+        reasons = self.record.get("undefined")
+        names = [name for name in metric.split(".") if name not in ("pose", "history")]
+        reason = reasons.get(names[0]) if isinstance(reasons, Mapping) and names else None
+        if reason is None and self.config.get("placement", {}).get("at") == []:
+            # Runs of earlier versions say nothing, and the training loop has no θ to measure.
+            last = next((name for name in reversed(names) if not re.fullmatch(r"-?\d+", name)), "")
+            if f"{last}_identity" in self.record or last.endswith(("theta_distance", "outside")):
+                return "the network has no transformer"
+        return str(reason or "")
+
+
+def find_runs(directories: Sequence[Path], progress: Progress = iter, *, none_begun: bool = False) -> list[Run]:
     """Every run in or below the directories, once each, in natural order of their names (2 before 10).
 
     Args:
         directories: of runs or sweeps, or folders above them; a metrics.json stands for its directory.
         progress: wraps the list of paths while they are read.
+        none_begun: True to return an empty list where there is no run.
 
     Raises:
         InputError: when a directory does not exist, or there is no run in any of them.
@@ -99,11 +133,25 @@ def find_runs(directories: Sequence[Path], progress: Progress = iter) -> list[Ru
             raise InputError(f"expected the directory of a run or a sweep, but {directory} does not exist")
         for path in _run_dirs(directory):
             found.setdefault(path.resolve(), path)
-    if not found:
+    if not found and not none_begun:
         raise InputError(
             f"there is no run in {', '.join(map(str, directories))}: found no {FILE} there or in any folder below"
         )
     return [_read(path) for path in progress(sorted(found.values(), key=_natural))]
+
+
+def find_jobs_not_begun(directories: Sequence[Path]) -> list[Job]:
+    """The listed jobs without a record of every sweep in or below the directories.
+
+    Args:
+        directories: as `find_runs` takes them.
+    """
+    sweeps: dict[Path, Path] = {}
+    for directory in directories:
+        for folder, names, _ in os.walk(directory):
+            if FOLDER in names:
+                sweeps.setdefault(Path(folder).resolve(), Path(folder))
+    return [job for path in sorted(sweeps.values(), key=_natural) for job in jobs_not_begun(path)]
 
 
 def metrics_of(runs: Iterable[Run]) -> list[str]:

@@ -1,28 +1,21 @@
 """Runs as a table of cells: mean ± standard deviation over seeds, with missing and unfinished runs visible."""
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.experiments.report.axes import Axes, choose_axes
 from stnkit.experiments.report.flat_config import ABSENT, flatten, identity, is_group, label
+from stnkit.experiments.report.quantities import quantity
 from stnkit.experiments.report.runs import Run, Status, metrics_of
+from stnkit.experiments.report.statistic import Statistic, number
+from stnkit.experiments.run_directory.job_list import Job
 
 NO_RUN = "—"
 NO_VALUE = "n/a"
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """Mean and sample standard deviation (None for a single run) of n runs."""
-
-    mean: float
-    std: float | None
-    n: int
 
 
 @dataclass(frozen=True)
@@ -48,8 +41,17 @@ class Cell:
         """The number of runs with that status."""
         return sum(run.status is status for run in self.runs)
 
-    def text(self, metric: str) -> str:
-        """The cell as text, such as `1.04 ± 0.12 (2/3), 1 failed` for two completed runs of three seeds."""
+    def undefined(self, metric: str) -> tuple[str, ...]:
+        """The reasons, each once, that completed runs have recorded for having no such value."""
+        return tuple(dict.fromkeys(reason for run in self.runs if (reason := run.undefined(metric))))
+
+    def text(self, metric: str, no_value: str = NO_VALUE) -> str:
+        """The cell as text, such as `1.04 ± 0.12 (2/3), 1 failed` for two completed runs of three seeds.
+
+        Args:
+            metric: name of the value.
+            no_value: text for completed runs without it.
+        """
         if not self.runs:
             return NO_RUN
         texts = []
@@ -57,9 +59,9 @@ class Cell:
         if statistic is not None:
             seeds = {repr(run.seed) for run in self.runs if run.value(metric) is not None}
             n = str(statistic.n) if len(seeds) == self.n_seeds else f"{statistic.n}/{self.n_seeds}"
-            texts.append(f"{number(statistic)} ({n})")
+            texts.append(f"{number(statistic, quantity(metric).resolution)} ({n})")
         elif self.count(Status.completed):
-            texts.append(NO_VALUE)
+            texts.append(no_value)
         texts += [
             f"{self.count(status)} {status}"
             for status in (Status.failed, Status.interrupted, Status.running)
@@ -79,6 +81,7 @@ class Table:
         cells: by row and column.
         metrics: names of the values to show in each cell.
         broken: runs whose record cannot be read; each is printed as a row of its own.
+        not_begun: jobs of the sweeps that have no record.
     """
 
     axes: Axes
@@ -87,6 +90,21 @@ class Table:
     cells: list[list[Cell]]
     metrics: list[str]
     broken: list[Run]
+    not_begun: list[Job] = field(default_factory=list)
+
+    @property
+    def runs(self) -> list[Run]:
+        """The runs of all cells."""
+        return [run for line in self.cells for cell in line for run in cell.runs]
+
+    @property
+    def n_seeds(self) -> int:
+        """The number of seeds in the table."""
+        return max((cell.n_seeds for line in self.cells for cell in line), default=0)
+
+    def cell_title(self, row: int, column: int) -> str:
+        """The label of a cell in one line."""
+        return ", ".join(filter(None, (self.row_title(row), self.column_title(column))))
 
     def row_title(self, row: int) -> str:
         """The label of a row in one line."""
@@ -102,6 +120,7 @@ def make_table(
     rows: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
     metrics: Sequence[str] = ("test_error",),
+    not_begun: Sequence[Job] = (),
 ) -> Table:
     """The table of runs by the config keys in which they differ.
 
@@ -110,6 +129,7 @@ def make_table(
         rows: config keys or names of groups; None to choose them.
         columns: likewise.
         metrics: names of numbers in the record; a dotted name is a path into mappings.
+        not_begun: jobs of the sweeps that have no record.
 
     Raises:
         InputError: when no run has such a key or metric.
@@ -126,51 +146,16 @@ def make_table(
         i = row_keys.index(_identities(flat, axes.rows))
         j = column_keys.index(_identities(flat, axes.columns))
         cells[i][j] = Cell((*cells[i][j].runs, run), n_seeds)
-    return Table(
-        axes, row_labels, column_labels, cells, list(metrics), [run for run in runs if run.status is Status.broken]
-    )
-
-
-def number(statistic: Statistic) -> str:
-    """Mean ± standard deviation, with the decimals of `decimals(mean)`."""
-    digits = decimals(statistic.mean)
-    text = f"{statistic.mean:.{digits}f}"
-    return text if statistic.std is None else f"{text} ± {statistic.std:.{digits}f}"
-
-
-def decimals(value: float) -> int:
-    """The number of decimals to print: 2, 0 for large whole numbers, more for values below 0.1."""
-    if value == round(value) and abs(value) >= 1000:
-        return 0
-    return min(8, 2 + max(0, -math.floor(math.log10(abs(value))) - 1)) if value and math.isfinite(value) else 2
-
-
-def notes(table: Table) -> list[str]:
-    """Notes on the table, one sentence each: its metrics, the other keys that vary, and the unfinished runs."""
-    seeds = max((cell.n_seeds for line in table.cells for cell in line), default=0)
-    found = [
-        f"{', '.join(table.metrics)}: mean ± standard deviation (number of completed runs) over "
-        f"{seeds} seed{'s' * (seeds != 1)}; {NO_RUN} means no run, {NO_VALUE} no such value"
-    ]
-    if table.axes.following:
-        found.append(f"determined by rows and columns: {', '.join(table.axes.following)}")
-    if table.axes.mixed:
-        found.append(f"runs of one cell also differ in {', '.join(table.axes.mixed)}; the mean includes all of them")
-    unfinished = [run for line in table.cells for cell in line for run in cell.runs if run.reason] + table.broken
-    by_reason: dict[tuple[Status, str], list[Run]] = {}
-    for run in unfinished:
-        by_reason.setdefault((run.status, run.reason), []).append(run)
-    for (status, reason), runs in by_reason.items():
-        more = f" and {len(runs) - 3} more" if len(runs) > 3 else ""
-        found.append(f"{status}: {', '.join(str(run.path) for run in runs[:3])}{more}: {' '.join(reason.split())}")
-    return found
+    broken = [run for run in runs if run.status is Status.broken]
+    return Table(axes, row_labels, column_labels, cells, list(metrics), broken, list(not_begun))
 
 
 def _check_metrics(runs: Sequence[Run], metrics: Sequence[str]) -> None:
     completed = [run for run in runs if run.status is Status.completed]
     for metric in metrics:
         # A sweep that has just started has no metrics yet, so the default is not checked.
-        if completed and metric != "test_error" and not any(run.value(metric) is not None for run in completed):
+        known = any(run.value(metric) is not None or run.undefined(metric) for run in completed)
+        if completed and metric != "test_error" and not known:
             raise InputError(
                 f"no completed run has a metric {metric!r}; the metrics are {', '.join(metrics_of(completed))}"
             )

@@ -1,11 +1,16 @@
 """The report's table as texts, for the terminal, Markdown and the page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from stnkit.experiments.report.best import best_cells
+from stnkit.experiments.report.differences import differences
 from stnkit.experiments.report.flat_config import is_group
+from stnkit.experiments.report.notes import caption, footnotes
 from stnkit.experiments.report.published_results import Comparison
+from stnkit.experiments.report.quantities import with_unit
 from stnkit.experiments.report.runs import Status
-from stnkit.experiments.report.table import Table
+from stnkit.experiments.report.shared import facts
+from stnkit.experiments.report.table import NO_RUN, NO_VALUE, Table
 
 
 @dataclass(frozen=True)
@@ -17,12 +22,19 @@ class TextCell:
         published: a published result and the difference from it; empty where there is none.
         sort_key: the mean; None sorts last.
         index: (row, column) of the table; None for the row of a broken record.
+        best: True for the best mean of the column.
     """
 
     text: str
     published: str = ""
     sort_key: float | None = None
     index: tuple[int, int] | None = None
+    best: bool = False
+
+    @property
+    def is_unfinished(self) -> bool:
+        """True if a run of the cell is not completed."""
+        return any(status in self.text for status in Status if status is not Status.completed)
 
 
 @dataclass(frozen=True)
@@ -33,11 +45,17 @@ class TextTable:
         label_headings: of the columns that label a row.
         headings: of the other columns, each in one or two lines: the label of the column and the metric.
         rows: for each row, its labels and its cells.
+        caption: the values and their units.
+        facts: name and text of what all runs share.
+        warnings: other differences between runs that stand side by side, one sentence each.
     """
 
     label_headings: list[str]
     headings: list[tuple[str, ...]]
     rows: list[tuple[list[str], list[TextCell]]]
+    caption: str = ""
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def make_text_table(table: Table, comparison: Comparison | None = None) -> TextTable:
@@ -51,10 +69,11 @@ def make_text_table(table: Table, comparison: Comparison | None = None) -> TextT
     label_headings = [key if is_group(key) else key.removeprefix("training.") for key in keys] or [""]
     several = len(table.metrics) > 1
     headings = [
-        tuple(filter(None, (table.column_title(j), metric if several or not table.axes.columns else "")))
+        tuple(filter(None, (table.column_title(j), with_unit(metric) if several or not table.axes.columns else "")))
         for j in range(len(table.columns))
         for metric in table.metrics
     ]
+    best, numbers = best_cells(table), footnotes(table)
     rows = []
     for i, labels in enumerate(table.rows):
         cells = []
@@ -63,9 +82,18 @@ def make_text_table(table: Table, comparison: Comparison | None = None) -> TextT
                 statistic = cell.statistic(metric)
                 published = comparison.text(table, i, j, metric) if comparison else ""
                 mean = None if statistic is None else statistic.mean
-                cells.append(TextCell(cell.text(metric), published, mean, (i, j)))
+                marks = "".join(f"[{numbers[reason][0]}]" for reason in cell.undefined(metric))
+                text = cell.text(metric, f"{NO_RUN} {marks}" if marks else NO_VALUE)
+                cells.append(TextCell(text, published, mean, (i, j), (i, j, metric) in best))
         rows.append((list(labels) if keys else [table.row_title(i)], cells))
     no_labels = [""] * (len(label_headings) - 1)
     no_cells = [TextCell("")] * (len(headings) - 1)
     rows += [([str(run.path), *no_labels], [TextCell(Status.broken.value), *no_cells]) for run in table.broken]
-    return TextTable(label_headings, headings or [tuple(table.metrics)], rows)
+    return TextTable(
+        label_headings,
+        headings or [tuple(map(with_unit, table.metrics))],
+        rows,
+        caption(table),
+        facts(table),
+        differences(table),
+    )

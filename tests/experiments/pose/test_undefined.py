@@ -80,7 +80,7 @@ def test_clutter_without_a_move_has_a_rectified_variance_alone():
     assert record["undefined"]["rotation_residual"] == STILL
 
 
-def test_channels_that_move_apart_have_a_rectified_variance_alone():
+def test_channels_that_move_apart_have_no_pose():
     options = {"distortion": {"name": "rotation"}}
     record = measured("independent_channels", Squares((2, 16, 16)), options=options)
     assert figures_in(record) == {"rectified_variance", "rectified_variance_identity"}

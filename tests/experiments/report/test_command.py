@@ -3,6 +3,7 @@ import json
 
 import pytest
 
+from stnkit.experiments.run_directory.job_list import list_jobs
 from tests.helpers import RECORDED_COMPONENTS
 
 
@@ -35,6 +36,16 @@ def test_every_format_goes_to_the_terminal_or_a_file(format_, stnkit_main, made,
         assert json.loads(out)["rows"] == ["transform"]
     if format_ == "csv":
         assert [row["transform"] for row in csv.DictReader(out.splitlines())] == ["affine", "tps"]
+
+
+@pytest.mark.parametrize("format_", ["terminal", "markdown", "csv", "json"])
+def test_a_sweep_of_which_no_job_has_begun_is_reported(format_, stnkit_main, tmp_path):
+    list_jobs(tmp_path / "sweep", [["seed=0"], ["seed=1"]])
+    code, out, _ = stnkit_main("report", "sweep", "--format", format_, "--html", "page.html")
+    assert code == 0
+    told = {"csv": "2,sweep", "json": '"not_begun": [\n    {'}.get(format_, "not begun: 2 of sweep: seed=0; seed=1")
+    assert told in out
+    assert "2 runs: 2 not begun" in (tmp_path / "page.html").read_text()
 
 
 def test_rows_columns_and_values_can_be_chosen(stnkit_main, made):

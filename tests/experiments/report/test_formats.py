@@ -6,10 +6,12 @@ import pytest
 from rich.console import Console
 
 from stnkit.experiments.report.formats import as_csv, as_json, as_markdown
+from stnkit.experiments.report.notes import notes
 from stnkit.experiments.report.published_results import compare, load_published
-from stnkit.experiments.report.table import make_table, notes
+from stnkit.experiments.report.table import make_table
 from stnkit.experiments.report.terminal import print_table
 from stnkit.experiments.report.text_table import make_text_table
+from stnkit.experiments.run_directory.job_list import Job
 from tests.helpers import RECORDED_COMPONENTS
 
 
@@ -79,6 +81,63 @@ def test_a_narrow_terminal_gets_blocks_of_whole_columns(table, width):
     for whole in ("1.50 ± 0.71 (2)", "15.00 ± 7.07 (2)", "1 failed", "broken", "—"):
         assert any(whole in line for line in lines)
     assert sum(line.startswith(" affine") for line in lines) == {80: 2, 60: 3, 40: 4}[width]
+
+
+def test_what_all_runs_share_precedes_the_table(table):
+    for text in (printed(table, 80), as_markdown(make_text_table(table), notes(table))):
+        above = text[: text.index("transform ")]
+        assert "dataset" in above
+        assert "mnist (root=data/mnist)" in above
+        assert "3 completed, 1 failed, 1 broken" in above
+        assert "test_error, %; seconds, s: mean ± standard deviation over 2 seeds" in " ".join(above.split())
+    values = json.loads(as_json(table, notes(table)))
+    assert values["shared"]["dataset.root"] == "data/mnist"
+    assert values["units"] == {"test_error": "%", "seconds": "s"}
+
+
+def test_the_best_of_a_column_is_marked_in_every_format(make_run, runs_of):
+    for transform, error in (("affine", 2.0), ("tps", 1.0)):
+        make_run(transform={"name": transform}, record={"test_error": error})
+    table = make_table(runs_of())
+    text = printed(table, 80)
+    assert "* 1.00 (1)" in text
+    assert "* 2.00 (1)" not in text
+    assert "* the best mean of its column: its lead may be noise" in text
+    markdown = as_markdown(make_text_table(table), notes(table))
+    assert "| tps | **1.00 (1)** |" in markdown
+    assert "| affine | 2.00 (1) |" in markdown
+
+
+def test_an_undefined_value_is_a_dash_with_its_reason(make_run, runs_of):
+    reason = "the distortion moves no point of any image"
+    make_run(distortion={"name": "none"}, record={"undefined": {"rotation_residual": reason}})
+    make_run(record={"rotation_residual": 26.0})
+    make_run(distortion={"name": "rts"}, record={"test_error": 1.0})
+    table = make_table(runs_of(), columns=[], metrics=["rotation_residual"])
+    text = printed(table, 80)
+    assert f"[1] not defined: rotation_residual: {reason}" in text
+    rows = [line.split(maxsplit=1) for line in text.splitlines() if line.startswith((" none", " rotation ", " rts"))]
+    assert [(name, value.strip()) for name, value in rows] == [
+        ("none", "— [1]"),
+        ("rotation", "26.00 (1)"),
+        ("rts", "n/a"),
+    ]
+    (of_none, *_) = json.loads(as_json(table, []))["cells"]
+    assert of_none["runs"][0]["undefined"] == {"rotation_residual": reason}
+
+
+def test_jobs_that_have_not_begun_are_in_every_format(make_run, runs_of, tmp_path):
+    make_run(record={"test_error": 1.0})
+    jobs = [Job(tmp_path / "sweep", (f"seed={seed}",)) for seed in (1, 2)]
+    table = make_table(runs_of(), not_begun=jobs)
+    for text in (printed(table, 80), as_markdown(make_text_table(table), notes(table))):
+        assert "1 completed, 2 not begun" in text
+        assert "seed=1; seed=2" in text
+    rows = list(csv.DictReader(as_csv(table).splitlines()))
+    assert [(row["completed"], row["not_begun"]) for row in rows] == [("1", "0"), ("0", "2")]
+    assert rows[1]["directories"] == str(tmp_path / "sweep")
+    told = json.loads(as_json(table, []))["not_begun"]
+    assert told == [{"directory": str(tmp_path / "sweep"), "overrides": [f"seed={seed}"]} for seed in (1, 2)]
 
 
 def test_the_terminal_shows_brackets_of_a_label_as_they_are(make_run, runs_of):

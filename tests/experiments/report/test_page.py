@@ -5,10 +5,11 @@ import shutil
 
 import pytest
 
+from stnkit.experiments.report.notes import notes
 from stnkit.experiments.report.page import make_page
 from stnkit.experiments.report.published_results import compare, load_published
 from stnkit.experiments.report.runs import find_runs
-from stnkit.experiments.report.table import make_table, notes
+from stnkit.experiments.report.table import make_table
 from tests.helpers import RECORDED_COMPONENTS
 
 FLAGS = (
@@ -83,7 +84,9 @@ def test_the_pictures_of_a_real_sweep_load_and_nothing_else_does(sweep, show):
     loaded = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in loaded if not name.startswith("data:")] == []
     assert "there is no checkpoint" in page.find_element("tag name", "main").text
-    assert page.execute_script("return document.querySelectorAll('#curves svg [id^=curve-]').length") == 2
+    # One line for each run, and two more for that with a transformer: the distance of θ and the share outside.
+    lines = page.execute_script("return [...document.querySelectorAll('#curves svg [id*=curve-]')].map(g => g.id)")
+    assert lines == ["curve-1-0-0", "curve-1-1-0", "theta-curve-1-0-0", "outside-curve-1-0-0"]
 
 
 def test_links_of_the_table_lead_to_the_pictures_of_their_cell(sweep, show):
@@ -146,6 +149,33 @@ def test_a_legend_entry_marks_its_curves(make_run, runs_of, show):
     page.execute_script("document.querySelectorAll('.legend li')[1].focus()")
     marked = page.execute_script("return [...document.querySelectorAll('#curves .on')].map(line => line.id)")
     assert marked == ["curve-0-1-0"]
+
+
+def test_a_seed_of_the_legend_marks_its_curves(make_run, runs_of, show):
+    for transform in ("affine", "tps"):
+        for seed in (3, 5):
+            history = [{"epoch": 0, "validation_error": 3.0, "validation_theta_distance": 1.0}]
+            make_run(seed=seed, transform={"name": transform}, record={"history": history})
+    page = show(make_table(runs_of()))
+    page.execute_script("document.querySelector('[data-seed=\"1\"]').focus()")
+    marked = page.execute_script("return [...document.querySelectorAll('#curves .on')].map(line => line.id)")
+    assert marked == ["curve-0-0-1", "curve-0-1-1", "theta-curve-0-0-1", "theta-curve-0-1-1"]
+    assert page.find_element("css selector", "[data-seed='1']").text == "seed 5"
+
+
+def test_facts_and_warnings_stand_above_the_table(make_run, runs_of, show):
+    make_run(training={"epochs": 2}, record={"test_error": 1.0})
+    undefined = {"undefined": {"rotation_residual": "the distortion moves no point of any image"}}
+    make_run(transform={"name": "tps"}, training={"epochs": 10}, record={"test_error": 2.0, **undefined})
+    page = show(make_table(runs_of()))
+    facts, warning, table = (page.find_element("css selector", name) for name in (".facts", ".warnings", "#results"))
+    assert "rotation (degrees=90.0)" in facts.text
+    assert "rows differ in training.epochs too: 2 in affine; 10 in tps" in warning.text
+    assert facts.location["y"] < warning.location["y"] < table.location["y"]
+    (best,) = page.find_elements("css selector", "td.best")
+    assert best.text.startswith("1.00 (1)")
+    notes_of_tps = page.find_elements("css selector", "[aria-labelledby=cell-1-0] .note")
+    assert notes_of_tps[0].text == "— rotation_residual: the distortion moves no point of any image"
 
 
 def test_a_page_of_broken_records_alone_is_a_page(make_run, runs_of, show):

@@ -10,11 +10,10 @@ from PIL import Image
 
 import stnkit
 from stnkit.experiments.grid_lines import grid_lines
-from stnkit.experiments.report.curves import learning_curves
 from stnkit.experiments.report.gallery import Galleries, transformer_seeing
 from stnkit.experiments.report.image_strip import make_strip
 from stnkit.experiments.report.runs import find_runs
-from stnkit.experiments.report.table import Cell, make_table
+from stnkit.experiments.report.table import Cell
 
 
 def pixels(strip):
@@ -116,37 +115,3 @@ def test_the_transformer_that_sees_the_image_is_found(sweep):
     image = torch.rand(1, 1, 28, 28)
     assert transformer_seeing(plain, image) is None
     assert transformer_seeing(transformed, image) is transformed.transformer
-
-
-def history(errors):
-    return {"history": [{"epoch": i, "validation_error": error} for i, error in enumerate(errors)]}
-
-
-def test_learning_curves_have_a_line_for_each_run(make_run, runs_of):
-    make_run(seed=0, record=history([50.0, 10.0, 0.0]))
-    make_run(seed=1, status="interrupted", record=history([60.0]))
-    make_run(seed=0, transform={"name": "tps"}, record=history([40.0, None, 5.0]))
-    make_run(seed=1, transform={"name": "tps"}, status="failed")
-    curves = learning_curves(make_table(runs_of()))
-    assert re.findall(r'id="(curve-\d+-\d+-\d+)"', curves.svg) == ["curve-0-0-0", "curve-0-0-1", "curve-0-1-0"]
-    assert [(row, title) for row, title, *_ in curves.legend] == [(0, "affine"), (1, "tps")]
-    ids = re.findall(r'\bid="([^"]+)"', curves.svg)
-    assert len(ids) == len(set(ids))
-    assert "#0102" not in curves.svg
-
-
-def test_without_epochs_there_are_no_curves(make_run, runs_of):
-    make_run()
-    make_run(seed=1, record={"history": "nonsense"})
-    assert learning_curves(make_table(runs_of())) is None
-
-
-def test_titles_of_curves_are_text_whatever_they_hold(make_run, runs_of):
-    for transform in ("affine", "tps"):
-        for name in ("$x_$", "<script>", "数"):
-            make_run(transform={"name": transform}, distortion={"name": name}, record=history([1.0]))
-    svg = learning_curves(make_table(runs_of())).svg
-    assert "$x_$</text>" in svg
-    assert "&lt;script&gt;</text>" in svg
-    assert "数</text>" in svg
-    assert "<script" not in svg

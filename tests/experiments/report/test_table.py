@@ -3,7 +3,9 @@ import statistics
 import pytest
 
 import stnkit
-from stnkit.experiments.report.table import Statistic, make_table, notes, number
+from stnkit.experiments.report.notes import notes
+from stnkit.experiments.report.statistic import Statistic, number
+from stnkit.experiments.report.table import make_table
 from tests.helpers import RECORDED_COMPONENTS
 
 
@@ -86,14 +88,6 @@ def test_titles_name_options_and_omit_absent_ones(make_run, runs_of):
     table = make_table(runs_of(), columns=[])
     titles = [table.row_title(i) for i in range(3)]
     assert titles == ["affine", "tps · control_points=3×3", "tps · control_points=5×5"]
-
-
-def test_runs_that_differ_in_more_than_their_seed_get_a_note(make_run, runs_of):
-    make_run(record={"test_error": 1.0})
-    make_run(distortion=RECORDED_COMPONENTS["rts"], record={"test_error": 2.0})
-    table = make_table(runs_of(), rows=["transform"], columns=[])
-    assert texts(table) == [["1.50 ± 0.71 (2)"]]
-    assert "runs of one cell also differ in distortion; the mean includes all of them" in notes(table)
 
 
 @pytest.mark.no_jaxtyping

@@ -1,0 +1,95 @@
+"""The facts that all runs of a table share: components, epochs, seeds, versions, dates."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from stnkit.experiments.report.flat_config import GROUPS, flatten, identity, label
+from stnkit.experiments.report.runs import Status
+from stnkit.experiments.report.table import Table
+
+# Components in the order of reading; each is followed by its options.
+COMPONENTS = ("dataset", "distortion", "network", "placement", "transform", "localizer", "sampler")
+EPOCHS = "training.epochs"
+SEEDS = 8
+
+
+def shared_config(table: Table) -> dict[str, Any]:
+    """The keys of the flat config with one value in all runs; those of a transformer, in all runs that have one.
+
+    Args:
+        table: of runs.
+    """
+    flats = [flatten(run.config) for run in table.runs]
+    keys = dict.fromkeys(key for flat in flats for key in flat)
+    values = {key: [flat for flat in flats if key in flat] for key in keys}
+    same = {key: having[0][key] for key, having in values.items() if len({identity(one, key) for one in having}) == 1}
+    # An option that some runs lack belongs to a component that they do not have.
+    everywhere = {key for key in same if len(values[key]) == len(flats)} | {key for key in GROUPS if key in same}
+    return {key: value for key, value in same.items() if key in everywhere or key.split(".")[0] in everywhere}
+
+
+def facts(table: Table) -> list[tuple[str, str]]:
+    """Name and text of what all runs share, of their seeds, versions and dates, and their number by status.
+
+    Args:
+        table: of runs.
+    """
+    shared = shared_config(table)
+    found = [(group, _with_options(group, shared)) for group in COMPONENTS if group in shared]
+    if EPOCHS in shared:
+        found.append(("epochs", label(shared, EPOCHS)))
+    others = {key: value for key, value in shared.items() if key != EPOCHS and value is not None}
+    if not others.get("training.equivariance.weight"):
+        others = {key: value for key, value in others.items() if not key.startswith("training.equivariance.")}
+    if options := _options(others, "training."):
+        found.append(("training", options))
+    components = tuple(f"{group}." for group in (*COMPONENTS, "training"))
+    found += [(key, label(others, key)) for key in others if key not in COMPONENTS and not key.startswith(components)]
+    seeds = list(dict.fromkeys(str(run.seed) for run in table.runs))
+    if seeds:
+        more = f" and {len(seeds) - SEEDS} more" if len(seeds) > SEEDS else ""
+        found.append(("seeds", ", ".join(seeds[:SEEDS]) + more))
+    versions = {name: {run.versions.get(name) for run in table.runs} for run in table.runs for name in run.versions}
+    if same := [f"{name} {next(iter(values))}" for name, values in versions.items() if len(values) == 1]:
+        found.append(("versions", ", ".join(same)))
+    if dates := _dates(run.began for run in table.runs):
+        found.append(("begun", dates))
+    return [*found, ("runs", _counts(table))]
+
+
+def summary(table: Table) -> str:
+    """The number of runs and of jobs that have not begun, in all and by status.
+
+    Args:
+        table: of runs.
+    """
+    n = len(table.runs) + len(table.broken) + len(table.not_begun)
+    return f"{n} run{'s' * (n != 1)}: {_counts(table)}"
+
+
+def _counts(table: Table) -> str:
+    runs = table.runs + table.broken
+    counts = {str(status): sum(run.status is status for run in runs) for status in Status}
+    counts["not begun"] = len(table.not_begun)
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def _with_options(group: str, shared: dict[str, Any]) -> str:
+    options = _options({key: value for key, value in shared.items() if value is not None}, f"{group}.")
+    return f"{label(shared, group)} ({options})" if options else label(shared, group)
+
+
+def _options(shared: dict[str, Any], prefix: str) -> str:
+    return ", ".join(f"{key.removeprefix(prefix)}={label(shared, key)}" for key in shared if key.startswith(prefix))
+
+
+def _dates(began: Iterable[datetime | None]) -> str:
+    """The first and the last date, to the minute in UTC."""
+    known = sorted(date.astimezone(UTC) for date in began if date is not None)
+    if not known:
+        return ""
+    first, last = f"{known[0]:%Y-%m-%d %H:%M}", f"{known[-1]:%Y-%m-%d %H:%M}"
+    if first != last:
+        first += f" to {last.removeprefix(f'{known[0]:%Y-%m-%d} ')}"
+    return f"{first} UTC"

@@ -1,0 +1,48 @@
+"""Mean and standard deviation over runs, and their text."""
+
+import math
+from dataclasses import dataclass
+
+from stnkit.experiments.report.quantities import NOISE
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """Mean and sample standard deviation (None for a single run) of n runs."""
+
+    mean: float
+    std: float | None
+    n: int
+
+
+def number(statistic: Statistic, resolution: float = NOISE) -> str:
+    """Mean ± standard deviation, with the decimals of `decimals(mean)`.
+
+    Args:
+        statistic: of runs.
+        resolution: a smaller mean or deviation is printed as 0.
+    """
+    mean, std = (
+        0.0 if value is None or abs(value) < resolution else value for value in (statistic.mean, statistic.std)
+    )
+    # Near 0 the deviation has more to say than the mean.
+    digits = decimals(mean or std)
+    text = f"{mean:.{digits}f}"
+    return text if statistic.std is None else f"{text} ± {std:.{digits}f}"
+
+
+def decimals(value: float) -> int:
+    """The number of decimals to print: 2, 0 for large whole numbers, more for values below 0.1."""
+    if value == round(value) and abs(value) >= 1000:
+        return 0
+    return min(8, 2 + max(0, -math.floor(math.log10(abs(value))) - 1)) if value and math.isfinite(value) else 2
+
+
+def signed(difference: float) -> str:
+    """A difference with its sign, such as +0.34 and −0.10; 0.00 has none.
+
+    Args:
+        difference: of two numbers.
+    """
+    text = f"{difference:+.2f}".replace("-", "−")
+    return text[1:] if float(text[1:]) == 0 else text
