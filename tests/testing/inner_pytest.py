@@ -31,7 +31,8 @@ def run_pytest(folder, *arguments, config=os.devnull):
     Modules stay imported, unlike in pytest's own `pytester`: torch cannot be imported twice.
     """
     reports, path, modules = Reports(), list(sys.path), set(sys.modules)
-    blocked = [option for name in ("benchmark", "cacheprovider", "faulthandler", "xdist") for option in ("-p", f"no:{name}")]
+    plugins = ("benchmark", "cacheprovider", "faulthandler", "xdist")
+    blocked = [option for name in plugins for option in ("-p", f"no:{name}")]
     options = ["--rootdir", folder, "-c", config, "-q", *blocked]
     try:
         code = pytest.main([*map(str, (*options, *arguments))], plugins=[reports])
