@@ -54,7 +54,7 @@ def choose_axes(
     n_rows = len(rows or ())
     chosen_rows, chosen_columns = tuple(given[:n_rows]), tuple(given[n_rows:])
     if rows is None or columns is None:
-        rest = _distinguishing(flats, varying, given)
+        rest = _distinguishing(flats, _informative(flats, varying), given)
         if rows is not None:
             chosen_columns = tuple(rest)
         elif columns is not None:
@@ -70,6 +70,13 @@ def choose_axes(
     ]
     mixed = tuple(key for key in others if _n_cells(flats, [*axes, key]) > _n_cells(flats, axes))
     return Axes(chosen_rows, chosen_columns, tuple(key for key in others if key not in mixed), mixed)
+
+
+def _informative(flats: list[dict[str, Any]], varying: list[str]) -> list[str]:
+    """The varying keys without the placement, where the transform says the same and more."""
+    transformed = [flat for flat in flats if flat.get(PLACEMENT) != []]
+    redundant = _n_cells(transformed, [PLACEMENT]) == 1 and _n_cells(transformed, [TRANSFORM]) > 1
+    return [key for key in varying if not (redundant and key == PLACEMENT)]
 
 
 def _distinguishing(flats: list[dict[str, Any]], varying: list[str], given: Sequence[str]) -> list[str]:

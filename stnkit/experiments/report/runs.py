@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stnkit.errors import InputError
+from stnkit.experiments.report.earlier_records import without_perfect_zeros
 from stnkit.experiments.run_directory.job_list import FOLDER, Job, jobs_not_begun
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.run_control import component_paths, without
@@ -187,7 +188,7 @@ def _read(path: Path) -> Run:
         status = Status(str(record.get("status")))
     except ValueError:
         return Run(path, Status.broken, f"{FILE}: expected a status, got {record.get('status')!r}")
-    return Run(path, status, _reason(path, status, record), record)
+    return Run(path, status, _reason(path, status, record), without_perfect_zeros(record))
 
 
 def _reason(path: Path, status: Status, record: Mapping[str, Any]) -> str:

@@ -27,7 +27,7 @@ def print_table(table: TextTable, notes: list[str], console: Console) -> None:
     """
     indent = max((len(name) for name, _ in table.facts), default=0) + 2
     for name, text in table.facts:
-        _print(console, f"{name:<{indent}}{text}", "dim", indent)
+        _print(console, f"{name:<{indent}}{text}", "", indent)
     if table.facts:
         console.print()
     for line in (table.caption, *(f"warning: {sentence}" for sentence in table.warnings)):

@@ -76,6 +76,17 @@ def test_a_network_without_transformers_has_no_transform():
     assert label(flats[2], "sampler") == "–"
 
 
+def test_the_transform_is_preferred_to_the_placement():
+    # As in presets: each network without transformers and with one, in the same place.
+    fcn = {"network": {"name": "paper_fcn"}}
+    flats = [flat(**network, **other) for network in ({}, fcn) for other in ({"placement": {"at": []}}, {})]
+    assert axes(flats)[0] + axes(flats)[1] == ("network", "placement")
+    flats[-1] = flat(**fcn, transform=RECORDED_COMPONENTS["tps"])
+    chosen = choose_axes(flats)
+    assert {*chosen.rows, *chosen.columns} == {"network", "transform"}
+    assert chosen.following == chosen.mixed == ()
+
+
 def test_axes_can_be_given_and_the_rest_is_chosen():
     flats = [
         flat(transform=t, distortion=d)

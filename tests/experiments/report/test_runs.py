@@ -103,3 +103,16 @@ def test_the_seed_may_be_in_the_config_alone(make_run):
     del record["seed"]
     path.write_text(json.dumps(record))
     assert find_runs([make_run.root])[0].seed == 3
+
+
+def test_perfect_zeros_of_earlier_versions_are_undefined(make_run):
+    figures = {"rotation_residual": 0.0049, "rotation_residual_identity": 0.0, "rectified_variance_identity": 0.0}
+    make_run("a", record={"test_error": 1.0, "pose": {"rotation_residual": [0.0]}, **figures})
+    make_run("b", record=figures | {"rotation_residual_identity": 52.0})
+    undistorted, distorted = find_runs([make_run.root])
+    assert undistorted.value("test_error") == 1.0
+    for name in (*figures, "pose.rotation_residual.0"):
+        assert undistorted.value(name) is None
+        assert undistorted.undefined(name) == "the distortion moves no point of any image"
+    assert distorted.value("rotation_residual") == 0.0049
+    assert distorted.value("rectified_variance_identity") == 0.0
