@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stnkit.experiments.run_directory.job_identity import RUN_CONTROL
 from stnkit.experiments.run_directory.record import FILE, write_atomically
+from stnkit.experiments.run_directory.run_control import RUN_CONTROL
+from stnkit.plugin_system import plugin_registry, run_control_options
 
 FOLDER = ".jobs"
 
@@ -92,4 +93,8 @@ def _path(sweep_dir: Path, overrides: Sequence[str]) -> Path:
 
 
 def _relevant(overrides: Sequence[str]) -> list[str]:
-    return [word for word in overrides if word.split("=", 1)[0].lstrip("+") not in RUN_CONTROL]
+    """The overrides without those of options that control the run: of the application, and declared by components."""
+    control = set(RUN_CONTROL)
+    for found in plugin_registry().registered:
+        control |= {f"{found.kind}.{option}" for option in run_control_options(found.component)}
+    return [word for word in overrides if word.split("=", 1)[0].lstrip("+~") not in control]

@@ -3,6 +3,7 @@ import statistics
 import pytest
 
 import stnkit
+from stnkit.experiments.report.axes import Axes
 from stnkit.experiments.report.notes import notes
 from stnkit.experiments.report.statistic import Statistic, number
 from stnkit.experiments.report.table import make_table
@@ -45,6 +46,14 @@ def test_a_reason_of_many_runs_is_one_note(make_run, runs_of):
         make_run(seed=seed, status="failed", record={"error": "OSError: disk\nfull"})
     (note,) = (note for note in notes(make_table(runs_of())) if note.startswith("failed"))
     assert "runs/2 and 3 more: OSError: disk full" in note
+
+
+def test_the_place_of_the_data_makes_no_row(make_run, runs_of):
+    for seed, root in enumerate(("data/mnist", "/shared/mnist")):
+        make_run(seed=seed, dataset={"name": "mnist", "root": root}, record={"test_error": 1.0})
+    table = make_table(runs_of())
+    assert table.axes == Axes((), (), (), ())
+    assert texts(table) == [["1.00 ± 0.00 (2)"]]
 
 
 def test_a_completed_run_without_the_metric_has_no_value(make_run, runs_of):

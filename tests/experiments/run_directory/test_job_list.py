@@ -27,7 +27,8 @@ def test_a_continued_sweep_lists_each_job_once(tmp_path):
     list_jobs(tmp_path, JOBS)
     begin(tmp_path, 0, JOBS[0])
     again = [["seed=3", "skip_completed=true", "transform=tps"]]
-    again += [["skip_completed=true", "training.progress=false", *reversed(job)] for job in reversed(JOBS)]
+    control = ["skip_completed=true", "dataset.root=/shared/mnist", "training.progress=false"]
+    again += [[*control, *reversed(job)] for job in reversed(JOBS)]
     list_jobs(tmp_path, again)
     assert sorted(job.overrides for job in jobs_not_begun(tmp_path)) == [("seed=1",), ("seed=2",), ("seed=3",)]
     begin(tmp_path, 5, again[1])  # seed 2
