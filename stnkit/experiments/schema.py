@@ -33,8 +33,15 @@ class Schedule(enum.StrEnum):
     step = "step"
 
 
+class Keep(enum.StrEnum):
+    """The epoch whose weights a completed run holds, tests and reports."""
+
+    last = "last"
+    best = "best"
+
+
 class SweepObjective(enum.StrEnum):
-    """The figure of the last epoch that a sweeper minimizes. The test error is for reporting, not for choosing."""
+    """The figure of the kept epoch that a sweeper minimizes. The test error is for reporting, not for choosing."""
 
     validation_error = "validation_error"
     validation_loss = "validation_loss"
@@ -93,6 +100,8 @@ class TrainingConfig:
         gradient_clip: largest norm of the gradient of all parameters; null for none.
         supervision: weight of a loss that compares θ with the true distortion; 0 for none.
         equivariance: a loss on images that are warped once more.
+        keep: epoch whose weights are tested and reported: last; or best, the one with the lowest validation error.
+        patience: epochs without a lower validation error after which training ends; null for none.
         checkpoint_every: steps between two checkpoints.
         loggers: of the figures of every epoch, besides metrics.json.
         progress: show a progress bar.
@@ -116,6 +125,8 @@ class TrainingConfig:
     gradient_clip: float | None = None
     supervision: float = 0.0
     equivariance: EquivarianceConfig = field(default_factory=EquivarianceConfig)
+    keep: Keep = Keep.last
+    patience: int | None = None
     checkpoint_every: int = 100
     loggers: list[Logger] = field(default_factory=lambda: [Logger.csv])
     progress: bool = True
@@ -138,6 +149,8 @@ class TrainingConfig:
         self.equivariance.validate()
         if self.gradient_clip is not None and not 0 < self.gradient_clip < math.inf:
             raise InputError(f"training.gradient_clip: expected a number above 0 or null, got {self.gradient_clip}")
+        if self.patience is not None:
+            _check_range("training.patience", self.patience, 1)
         for option in fields(self):
             if CHOICES in option.metadata:
                 _check_choice(f"training.{option.name}", getattr(self, option.name), option.metadata[CHOICES])
@@ -185,7 +198,7 @@ class TrainConfig:
         skip_completed: skip completed runs, resume interrupted ones.
         overwrite: delete what an earlier run left in the run directory.
         dry_run: print what would run with an estimate of its time and memory, and write nothing.
-        sweep_objective: figure of the last epoch that a sweeper minimizes.
+        sweep_objective: figure of the kept epoch that a sweeper minimizes.
     """
 
     transform: Any = MISSING

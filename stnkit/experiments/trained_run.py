@@ -13,7 +13,7 @@ from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.placement import TransformedNetwork
-from stnkit.experiments.run_directory.checkpoints import last_checkpoint, read_checkpoint
+from stnkit.experiments.run_directory.checkpoints import kept_checkpoint, network_weights, read_checkpoint
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
 
@@ -37,7 +37,7 @@ class TrainedRun:
 
 
 def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | None = None) -> TrainedRun:
-    """The network of a run with the weights of its last checkpoint. The global random states do not change.
+    """The network of a run with the weights that it kept (`training.keep`). The global random states do not change.
 
         run = stnkit.load_run("runs/2025-01-01_12-00-00_ab12")
         test = run.data.fixed("test")
@@ -60,25 +60,20 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
         raise InputError(f"expected a run directory, got {run_dir}, which has no metrics.json")
     if not isinstance(metrics.get("config"), dict):
         raise InputError(f"{run_dir}: expected a config in its metrics.json, got none")
-    path = last_checkpoint(run_dir)
-    checkpoint = read_checkpoint(path)
     try:
         config = metrics["config"] | {"dataset": {**metrics["config"]["dataset"], **(dataset or {})}}
+        training = typed_training(config["training"])
+        path = kept_checkpoint(run_dir, training.keep)
+        checkpoint = read_checkpoint(path)
         with isolate_rng():
-            components = build_components(config, typed_training(config["training"]))
+            components = build_components(config, training)
     except (KeyError, TypeError, OmegaConfBaseException) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"{run_dir}: its config does not fit this version of stnkit: {first}") from error
     try:
-        components.network.load_state_dict(_network_weights(checkpoint["state_dict"]))
+        components.network.load_state_dict(network_weights(checkpoint))
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(
             f"checkpoint {path} does not fit the config of its run: {' '.join(str(error).split())}"
         ) from error
     return TrainedRun(components.network.eval(), components.data, config, metrics)
-
-
-def _network_weights(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The network's part of the task's state dict, which also holds the sums of an epoch."""
-    prefix = "network."
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

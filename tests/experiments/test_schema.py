@@ -22,6 +22,7 @@ def test_the_defaults_are_valid():
             for name in ("learning_rate", "localizer_scale", "weight_decay", "momentum", "step_factor", "supervision")
             for value in (-1.0, math.inf, math.nan)
         ),
+        ({"patience": 0}, "training.patience: expected a number of at least 1, got 0"),
         ({"gradient_clip": 0.0}, "training.gradient_clip: expected a number above 0 or null, got 0.0"),
         ({"precision": "16-true"}, "training.precision: expected one of 32-true, 16-mixed, bf16-mixed, got 16-true"),
         ({"strategy": "fsdp"}, "training.strategy: expected one of auto, ddp, ddp_find_unused_parameters_true, got fs"),

@@ -66,6 +66,18 @@ class RecordProgress(Checkpoint):
         )
 
 
+def check_finite(trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+    """Raise a NotFiniteError if a weight is not finite, so that such weights are never saved.
+
+    Args:
+        trainer: knows the step.
+        module: whose weights they are.
+    """
+    for name, value in module.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise NotFiniteError(f"the weights {name} are not finite after step {trainer.global_step}")
+
+
 class SaveCheckpoint(Checkpoint):
     """Save the checkpoint at the start, every `every` steps, after every epoch, and when the run is asked to stop.
 
@@ -126,9 +138,7 @@ class SaveCheckpoint(Checkpoint):
         self._stop_if_asked()
 
     def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        for name, value in pl_module.state_dict().items():
-            if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-                raise NotFiniteError(f"the weights {name} are not finite after step {trainer.global_step}")
+        check_finite(trainer, pl_module)
         trainer.save_checkpoint(self.path)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:

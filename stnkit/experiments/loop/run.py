@@ -11,15 +11,22 @@ from stnkit.errors import NotFiniteError
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.loop.interruption import Interrupted, interruptible
+from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
 from stnkit.experiments.pose import pose_metrics
-from stnkit.experiments.run_directory.checkpoints import last_checkpoint, verify_checkpoint
+from stnkit.experiments.run_directory.checkpoints import (
+    kept_checkpoint,
+    last_checkpoint,
+    network_weights,
+    read_checkpoint,
+    verify_checkpoint,
+)
 from stnkit.experiments.run_directory.provenance import now, versions
 from stnkit.experiments.run_directory.record import RunRecord, read_record
 from stnkit.experiments.run_directory.run_control import component_paths
-from stnkit.experiments.schema import TrainingConfig
+from stnkit.experiments.schema import Keep, TrainingConfig
 
 FIGURE_IMAGES = 10
 PICTURE = "transformer.png"
@@ -122,13 +129,16 @@ def _train(
     components = build_components(config, training)
     network, data, task = components.network, components.data, components.task
     record.update(n_parameters=sum(p.numel() for p in network.parameters()))
-    checkpoint = last_checkpoint(run_dir)
     with quiet_lightning():
         trainer = make_trainer(config, training, run_dir, record)
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:
-            raise NotFiniteError(f"{error}; the last finite checkpoint is {checkpoint}") from error
+            raise NotFiniteError(f"{error}; the last finite checkpoint is {last_checkpoint(run_dir)}") from error
+        checkpoint = kept_checkpoint(run_dir, training.keep)
+        if training.keep is Keep.best:
+            record.update(best_epoch=best_epoch(task.history))
+            network.load_state_dict(network_weights(read_checkpoint(checkpoint)))
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     if not trainer.is_global_zero:
         return

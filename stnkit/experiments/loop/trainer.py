@@ -15,10 +15,11 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from stnkit.errors import InputError, PluginError
 from stnkit.experiments.loop.callbacks import ProgressBar, RecordProgress, SaveCheckpoint
 from stnkit.experiments.loop.checkpoint_io import AtomicCheckpointIO
+from stnkit.experiments.loop.kept_weights import Patience, SaveBest
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
-from stnkit.experiments.run_directory.checkpoints import last_checkpoint
+from stnkit.experiments.run_directory.checkpoints import best_checkpoint, last_checkpoint
 from stnkit.experiments.run_directory.record import RunRecord
-from stnkit.experiments.schema import Logger, TrainingConfig
+from stnkit.experiments.schema import Keep, Logger, TrainingConfig
 from stnkit.plugin_system import plugin_registry
 
 
@@ -40,6 +41,8 @@ def make_trainer(
     callbacks: list[lightning.Callback] = [
         *_callbacks_of_plugins(config),
         RecordProgress(record),
+        *([SaveBest(best_checkpoint(run_dir))] if training.keep is Keep.best else []),
+        *([Patience(training.patience)] if training.patience is not None else []),
         SaveCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
     ]
     if training.progress:

@@ -1,6 +1,7 @@
 """The checkpoint of a run directory, read without executing code in it."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from stnkit.errors import CheckpointError
 
 FOLDER = "checkpoints"
 LAST = "last.ckpt"
+BEST = "best.ckpt"
 
 
 def last_checkpoint(run_dir: Path) -> Path:
@@ -19,6 +21,36 @@ def last_checkpoint(run_dir: Path) -> Path:
         run_dir: of the run.
     """
     return run_dir / FOLDER / LAST
+
+
+def best_checkpoint(run_dir: Path) -> Path:
+    """The path of the weights with the lowest validation error, which a run with `training.keep=best` writes.
+
+    Args:
+        run_dir: of the run.
+    """
+    return run_dir / FOLDER / BEST
+
+
+def kept_checkpoint(run_dir: Path, keep: str) -> Path:
+    """The path of the weights that a run holds: the best where it keeps those and has any, else the last.
+
+    Args:
+        run_dir: of the run.
+        keep: its `training.keep`.
+    """
+    best = best_checkpoint(run_dir)
+    return best if keep == "best" and best.exists() else last_checkpoint(run_dir)
+
+
+def network_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The network's part of the task's state dict, which also holds the sums of an epoch.
+
+    Args:
+        checkpoint: as `read_checkpoint` returns it.
+    """
+    prefix, state = "network.", checkpoint["state_dict"]
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
 def verify_checkpoint(path: Path) -> None:

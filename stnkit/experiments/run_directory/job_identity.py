@@ -17,6 +17,11 @@ from stnkit.experiments.run_directory.run_control import without_run_control
 
 CONFIG = "config.yaml"
 CLAIM = ".job"  # the identity of the job that a directory is reserved for
+# Options of later versions with their defaults, by which a run of an earlier version has the identity that it had.
+ADDED: dict[str, Any] = {
+    "training.keep": "last",
+    "training.patience": None,
+}
 # Cached identities: path of a config -> (time of its last change, identity).
 _cached: dict[Path, tuple[int, str]] = {}
 
@@ -28,6 +33,11 @@ def identity_of(config: Mapping[str, Any]) -> str:
         config: composed and resolved, as plain values.
     """
     relevant = without_run_control(json.loads(json.dumps(config, default=str)))
+    for key, default in ADDED.items():
+        section, _, last = key.rpartition(".")
+        options = relevant.get(section, {}) if section else relevant
+        if options.get(last, default) == default:
+            options.pop(last, None)
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
 
 

@@ -11,7 +11,7 @@ from stnkit.experiments.run_directory.record import FILE, read_record
 
 # The states of a run that nothing else is running, and that has results to lose.
 _RESULTS = {"completed": "that is completed", "interrupted": "that was interrupted", "running": "that died"}
-_CHECKPOINTS = ("checkpoints/last.ckpt", "checkpoints/.last.ckpt.part")
+_CHECKPOINTS = tuple(f"checkpoints/{name}" for name in ("last.ckpt", ".last.ckpt.part", "best.ckpt", ".best.ckpt.part"))
 # What a run writes besides, whatever else lies there.
 _WRITTEN = re.compile(r"(csv|tensorboard)(-resumed-\d+)?|\.hydra-resumed|transformer\.png|traceback\.txt|\.refused")
 

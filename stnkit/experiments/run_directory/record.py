@@ -58,13 +58,13 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
 
 
 def objective(values: dict[str, Any], key: str) -> float:
-    """The figure of a completed run that a sweeper minimizes.
+    """The figure of a completed run that a sweeper minimizes: of its test, or of the epoch whose weights it kept.
 
     Args:
         values: of the record.
         key: name of a `SweepObjective`.
     """
-    return float((values | values["history"][-1])[key])
+    return float((values | values["history"][values.get("best_epoch", -1)])[key])
 
 
 def write_atomically(path: Path, text: str) -> None:

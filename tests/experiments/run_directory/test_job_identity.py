@@ -31,6 +31,14 @@ def _choose(sweep_dir, seed, barrier, answers):
     answers.put((seed, job_directory(identity_of({"seed": seed}), 0, sweep_dir)))
 
 
+def test_later_options_at_their_defaults_change_no_identity():
+    of_a_run = {"seed": 0, "training": {"epochs": 2}}
+    today = {"seed": 0, "training": {"epochs": 2, "keep": "last", "patience": None}}
+    assert identity_of(today) == identity_of(of_a_run)
+    for option in ({"keep": "best"}, {"patience": 3}):
+        assert identity_of(today | {"training": today["training"] | option}) != identity_of(of_a_run)
+
+
 @pytest.mark.process
 def test_sweeps_that_start_together_take_different_directories(tmp_path):
     """hydra 2925: the number alone is no name."""

@@ -67,3 +67,4 @@ def test_the_objective_of_a_sweep_is_the_validation_error():
     }
     assert objective(values, TrainConfig.sweep_objective) == 5.0
     assert objective(values, "test_error") == 3.0
+    assert objective(values | {"best_epoch": 0}, "validation_error") == 9.0
