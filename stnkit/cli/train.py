@@ -23,6 +23,7 @@ from stnkit.errors import InputError, RenamedWarning, StnkitError
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
+from stnkit.experiments.run_directory.more_epochs import save_more_epochs
 from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run
 from stnkit.experiments.run_directory.record import FILE, objective, read_record
 from stnkit.experiments.schema import register_schema
@@ -180,8 +181,10 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     if in_sweep and not sweeps.in_this_process():
         plain["training"]["progress"] = False  # bars of several processes would overwrite each other
     if plain["resume"] is not None:
+        run = Path(plain["resume"])
         given = [word for word in HydraConfig.get().overrides.task if word not in _outcome.of_saved_config]
         plain = directories.config_to_resume(plain, given)
+        save_more_epochs(run, plain["training"]["epochs"])
     elif (plain["skip_completed"] or _of_this_sweep(run_dir)) and (
         earlier := directories.earlier_status(plain, run_dir)
     ):

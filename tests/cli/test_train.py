@@ -164,7 +164,7 @@ def test_a_completed_run_is_not_resumed(stnkit_main, copy_of_quick_run):
     before = metrics("run")
     code, _, err = stnkit_main("train", "resume=run")
     assert code == 2
-    assert "expected an interrupted run, got a completed one" in err
+    assert "expected an interrupted run, got a completed one; training.epochs=MORE goes on with it" in err
     assert metrics("run") == before
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from stnkit.errors import CheckpointError, InputError
+from stnkit.experiments.run_directory import more_epochs
 from stnkit.experiments.run_directory.job_identity import (
     CLAIM,
     CONFIG,
@@ -130,27 +131,38 @@ def components_to_resume(run_dir: Path) -> list[str]:
 
 
 def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
-    """The saved config of the run to resume; overrides may repeat it, and change what only controls the run.
+    """The saved config of the run to resume.
+
+    Overrides may repeat it, change what only controls the run, or ask for more epochs.
 
     Args:
         config: as composed now, with `resume` set.
         overrides: the task overrides of the command line.
 
     Raises:
-        InputError: when `resume` is no run directory, its run is completed, or an override differs from its config.
+        InputError: when `resume` is no run directory, its run is completed and not asked for more epochs, or an
+            override differs from its config.
     """
     run_dir = Path(config["resume"])
     check_run_dir(run_dir)
     try:
-        status = (read_record(run_dir) or {}).get("status")
+        record = read_record(run_dir) or {}
     except ValueError as error:
         raise InputError(f"resume={run_dir}: its metrics.json is damaged: {error}") from error
-    if status == "completed":
-        raise InputError(f"resume={run_dir}: expected an interrupted run, got a completed one")
     saved, now = OmegaConf.load(run_dir / CONFIG), OmegaConf.create(config)
+    keys = [*(override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides), "resume"]
+    completed, epochs = record.get("status") == "completed", OmegaConf.select(now, more_epochs.KEY)
+    if completed and more_epochs.KEY not in keys:
+        raise InputError(
+            f"resume={run_dir}: expected an interrupted run, got a completed one; "
+            f"{more_epochs.KEY}=MORE goes on with it"
+        )
+    if more_epochs.KEY in keys and (completed or epochs != OmegaConf.select(saved, more_epochs.KEY)):
+        more_epochs.check_more_epochs(run_dir, saved, record, epochs)
+        OmegaConf.update(saved, more_epochs.KEY, epochs)
     plain: Any = OmegaConf.to_container(saved)
     saved_job, job = (OmegaConf.create(without_run_control(each)) for each in (plain, config))
-    for key in (*(override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides), "resume"):
+    for key in keys:
         if OmegaConf.select(saved_job, key) != OmegaConf.select(job, key):
             raise InputError(
                 f"{key}: expected {OmegaConf.select(saved, key)} as in resume={run_dir}, "

@@ -1,0 +1,56 @@
+"""More epochs for a run: refused where the result would not be that of one longer run."""
+
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from stnkit.errors import InputError
+from stnkit.experiments.run_directory.job_identity import CONFIG
+from stnkit.experiments.run_directory.record import RunRecord, read_record, write_atomically
+
+KEY = "training.epochs"
+
+
+def check_more_epochs(run_dir: Path, saved: Any, record: dict[str, Any], epochs: int) -> None:
+    """Nothing for a number of epochs with which a run goes on as if it had been planned with it.
+
+    Args:
+        run_dir: of the run, as `resume` names it.
+        saved: its config.
+        record: the content of its metrics.json.
+        epochs: number of epochs in all.
+
+    Raises:
+        InputError: when they are not more, the schedule is planned over all epochs, or the run has stopped early.
+    """
+    training, planned = saved["training"], saved["training"]["epochs"]
+    if epochs <= planned:
+        raise InputError(f"{KEY}: expected more than the {planned} of resume={run_dir}, got {epochs}")
+    if training["schedule"] == "one_cycle":
+        raise InputError(
+            f"{KEY}: expected {planned} as in resume={run_dir}, whose training.schedule=one_cycle is planned over all "
+            f"epochs, got {epochs}; a run with init_from={run_dir} starts from its weights"
+        )
+    done = record.get("epoch", 0)
+    if record.get("status") == "completed" and done < planned:
+        raise InputError(
+            f"{KEY}: expected {planned} as in resume={run_dir}, which stopped after {done} epochs by "
+            f"training.patience={training.get('patience')} as a longer run would, got {epochs}"
+        )
+
+
+def save_more_epochs(run_dir: Path, epochs: int) -> None:
+    """Write a new number of epochs into the config of a run, and record that it is not completed any more.
+
+    Args:
+        run_dir: of the run.
+        epochs: number of epochs in all, checked.
+    """
+    saved = OmegaConf.load(run_dir / CONFIG)
+    if OmegaConf.select(saved, KEY) == epochs:
+        return
+    # The record first: a run that dies between the two is resumed to its former end.
+    RunRecord(run_dir, read_record(run_dir)).update(status="interrupted")
+    OmegaConf.update(saved, KEY, epochs)
+    write_atomically(run_dir / CONFIG, OmegaConf.to_yaml(saved))

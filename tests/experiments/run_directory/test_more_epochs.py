@@ -1,0 +1,66 @@
+"""A run that goes on is one longer run, or is refused."""
+
+import shutil
+
+import pytest
+import torch
+import yaml
+
+from stnkit.errors import InputError
+from stnkit.experiments.run_directory.more_epochs import check_more_epochs
+from tests.helpers import QUICK, metrics
+
+# Two steps of the schedule, one of them in the second part.
+STEPS = [*QUICK, "training.schedule=step", "training.step_every=7", "training.learning_rate=0.01"]
+
+
+@pytest.mark.training
+def test_a_completed_run_goes_on_as_one_longer_run(stnkit_main, tmp_path):
+    assert stnkit_main("train", *STEPS, "hydra.run.dir=run")[0] == 0
+    first = metrics("run")
+    code, _, err = stnkit_main("train", "resume=run", "training.epochs=4")
+    assert code == 0, err
+    assert stnkit_main("train", *STEPS, "training.epochs=4", "hydra.run.dir=whole")[0] == 0
+    ours, whole = metrics("run"), metrics("whole")
+    assert ours["history"] == whole["history"]
+    assert ours["history"][:2] == first["history"]
+    for key in ("status", "epoch", "step", "test_loss", "test_error", "pose", "config"):
+        assert ours[key] == whole[key]
+    weights, expected = (
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+        for folder in (tmp_path / "run", tmp_path / "whole")
+    )
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    # It is the job of four epochs from now on.
+    code, out, _ = stnkit_main("train", *STEPS, "training.epochs=4", "hydra.run.dir=run", "skip_completed=true")
+    assert code == 0
+    assert "already completed" in out
+
+
+def test_a_schedule_over_all_epochs_is_not_prolonged(stnkit_main, copy_of_quick_run):
+    before = metrics("run")
+    code, _, err = stnkit_main("train", "resume=run", "training.epochs=4")
+    assert code == 2
+    (line,) = err.splitlines()
+    assert "training.epochs: expected 2 as in resume=run, whose training.schedule=one_cycle is planned" in line
+    assert metrics("run") == before
+    assert yaml.safe_load((copy_of_quick_run / "config.yaml").read_text())["training"]["epochs"] == 2
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_fewer_epochs_are_refused(epochs, stnkit_main, quick_run, tmp_path):
+    shutil.copytree(quick_run, tmp_path / "run")
+    code, _, err = stnkit_main("train", "resume=run", f"training.epochs={epochs}")
+    assert code == 2
+    assert f"training.epochs: expected more than the 2 of resume=run, got {epochs}" in err
+
+
+@pytest.mark.parametrize(("status", "refused"), [("completed", True), ("interrupted", False)])
+def test_a_run_that_has_stopped_by_itself_stays_so(status, refused, tmp_path):
+    saved = {"training": {"epochs": 9, "schedule": "constant", "patience": 2}}
+    record = {"status": status, "epoch": 5}
+    if not refused:
+        check_more_epochs(tmp_path, saved, record, 12)
+        return
+    with pytest.raises(InputError, match=r"which stopped after 5 epochs by training\.patience=2"):
+        check_more_epochs(tmp_path, saved, record, 12)
