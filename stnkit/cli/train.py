@@ -196,9 +196,11 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     else:
         same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)
         if plain["overwrite"]:
-            from stnkit.experiments.loop.components import build_components
+            from stnkit.experiments.loop.components import build_new_run
 
-            build_components(plain, directories.typed_training(plain["training"]))  # a mistake must delete nothing
+            build_new_run(
+                plain, directories.typed_training(plain["training"]), run_dir
+            )  # a mistake must delete nothing
             delete_run(run_dir)
         elif not same_job_again:
             check_free(run_dir)

@@ -194,7 +194,8 @@ class TrainConfig:
         placement: insertion points of the transformers.
         out_size: size of the output of the transformer at the input, as [H,W]; null for the size of the image.
         seed: of weights, batches and distortions, a whole number from 0 to 4294967295.
-        resume: run directory of an interrupted run, which is continued.
+        init_from: directory of another run of the same network, from whose weights the run starts.
+        resume: run directory of an interrupted run, which is continued; or of a completed one, with more epochs.
         skip_completed: skip completed runs, resume interrupted ones.
         overwrite: delete what an earlier run left in the run directory.
         dry_run: print what would run with an estimate of its time and memory, and write nothing.
@@ -211,6 +212,7 @@ class TrainConfig:
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     out_size: list[int] | None = None
     seed: int = 0
+    init_from: str | None = None
     resume: str | None = None
     skip_completed: bool = False
     overwrite: bool = False

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import lightning
 
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.placement import TransformedNetwork, build_network
@@ -50,3 +52,24 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     check_memory(config["out_size"], data.in_shape[0], training.batch_size)
     network = build_network(config, in_shape=data.in_shape, n_classes=dataset.n_classes, **config["placement"])
     return RunComponents(data, network, Classification(network, training, config["seed"], distortion))
+
+
+def build_new_run(
+    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path
+) -> tuple[RunComponents, dict[str, Any]]:
+    """The components of a run that begins, with the weights of `init_from`, and what its record says of these.
+
+    Args:
+        config: of the run, as plain values.
+        training: its training section, typed.
+        run_dir: of the run.
+
+    Raises:
+        StnkitError: as `build_components`, and when the weights of `init_from` are not of this network.
+    """
+    components, source = build_components(config, training), config.get("init_from")
+    if source is None:
+        return components, {}
+    if Path(source).resolve() == run_dir.resolve():
+        raise InputError(f"init_from={source}: expected another run, got the directory of this one")
+    return components, {"init_from": load_initial_weights(components.network, source)}

@@ -9,7 +9,7 @@ import torch
 
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
-from stnkit.experiments.loop.components import build_components
+from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
 from stnkit.experiments.loop.interruption import Interrupted, interruptible
 from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
@@ -68,7 +68,7 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
         if training.devices == 1:
             _train(config, training, run_dir, record, resume_from)
         else:
-            build_components(config, training)  # reports mistakes before any process is started
+            _built(config, training, run_dir, resume_from)  # reports mistakes before any process is started
             try:
                 run_in_processes(
                     _train_in_process, training.devices, config, training, run_dir, record.values, resume_from
@@ -119,6 +119,15 @@ def _train_in_process(
             torch.distributed.destroy_process_group()
 
 
+def _built(
+    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path, resume_from: Path | None
+) -> tuple[RunComponents, dict[str, Any]]:
+    # The checkpoint of a resumed run has its weights, and the run of `init_from` may be gone.
+    if resume_from is not None:
+        return build_components(config, training), {}
+    return build_new_run(config, training, run_dir)
+
+
 def _train(
     config: Mapping[str, Any],
     training: TrainingConfig,
@@ -126,9 +135,9 @@ def _train(
     record: RunRecord,
     resume_from: Path | None,
 ) -> None:
-    components = build_components(config, training)
+    components, provenance = _built(config, training, run_dir, resume_from)
     network, data, task = components.network, components.data, components.task
-    record.update(n_parameters=sum(p.numel() for p in network.parameters()))
+    record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
     with quiet_lightning():
         trainer = make_trainer(config, training, run_dir, record)
         try:

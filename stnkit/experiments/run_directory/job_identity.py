@@ -21,6 +21,7 @@ CLAIM = ".job"  # the identity of the job that a directory is reserved for
 ADDED: dict[str, Any] = {
     "training.keep": "last",
     "training.patience": None,
+    "init_from": None,
 }
 # Cached identities: path of a config -> (time of its last change, identity).
 _cached: dict[Path, tuple[int, str]] = {}

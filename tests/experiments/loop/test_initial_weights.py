@@ -1,0 +1,96 @@
+"""A run that starts from the weights of another one."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.experiments.loop.initial_weights import load_initial_weights
+from stnkit.experiments.placement import build_network
+from stnkit.experiments.run_directory.job_identity import identity_of
+from tests.helpers import COMPONENTS, QUICK, metrics
+
+# Nothing is learned, so that the weights are those of the start.
+FROZEN = [*QUICK, "training.epochs=1", "training.schedule=constant", "training.learning_rate=0", "seed=7"]
+
+
+def test_a_run_starts_from_the_weights_of_another(quick_run, stnkit_main, tmp_path):
+    shutil.copytree(quick_run, "other")
+    code, _, err = stnkit_main("train", *FROZEN, "init_from=other", "hydra.run.dir=run")
+    assert code == 0, err
+    assert metrics("run")["test_loss"] == metrics(quick_run)["test_loss"]
+    before, after = (stnkit.load_run(folder).network.state_dict() for folder in (quick_run, "run"))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    path = Path("other/checkpoints/last.ckpt")
+    assert metrics("run")["init_from"] == {
+        "run": "other",
+        "checkpoint": str(path),
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "epoch": 1,
+        "step": 10,
+    }
+    # Resumed, it needs the other run no more, and remembers it.
+    shutil.rmtree("other")
+    Path("run/metrics.json").write_text(json.dumps(metrics("run") | {"status": "running"}))
+    assert stnkit_main("train", "resume=run")[0] == 0
+    assert metrics("run")["init_from"]["run"] == "other"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["network.hidden=[8]"],
+            "expected the weights of the same network, got network.layers.2.weight of shape [16, 441] instead of "
+            "[8, 441], ",
+        ),
+        (["transform=rotation"], "got transformer.head.weight of shape [6, "),
+        (["placement=none"], "expected the weights of the same network, got also transformer.localizer"),
+        (["network.hidden=[16,16]"], "instead of"),
+    ],
+)
+def test_weights_that_do_not_fit_are_named(options, message, quick_run, stnkit_main):
+    code, _, err = stnkit_main("train", *QUICK, *options, f"init_from={quick_run}", "hydra.run.dir=run")
+    assert code == 2
+    (line,) = err.splitlines()
+    assert line.startswith(f"stnkit train: init_from={quick_run}: ")
+    assert message in line
+
+
+def test_weights_that_are_missing_are_named(tmp_path):
+    network = build_network(COMPONENTS, ["input"], (1, 12, 12), 10)
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    state["network.extra"] = state.pop("network.transformer.head.offset")
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"state_dict": state}, tmp_path / "checkpoints" / "last.ckpt")
+    (tmp_path / "metrics.json").write_text("{}")
+    with pytest.raises(stnkit.errors.InputError, match=r"network, got no transformer\.head\.offset and also extra$"):
+        load_initial_weights(network, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nowhere", "init_from=nowhere: expected a run directory, got one without metrics.json"),
+        ("run", "init_from=run: expected another run, got the directory of this one"),
+        ("damaged", "init_from=damaged: there is no checkpoint damaged/checkpoints/last.ckpt"),
+    ],
+)
+def test_a_source_that_is_no_other_run_is_refused(source, message, copy_of_quick_run, stnkit_main):
+    shutil.copytree("run", "damaged", ignore=shutil.ignore_patterns("*.ckpt"))
+    before = metrics("run")
+    options = ["hydra.run.dir=run", "overwrite=true"] if source == "run" else ["hydra.run.dir=new"]
+    code, _, err = stnkit_main("train", *QUICK, f"init_from={source}", *options)
+    assert code == 2
+    assert err == f"stnkit train: {message}\n"
+    assert metrics("run") == before
+
+
+def test_the_start_is_a_part_of_what_a_job_is():
+    config = {"seed": 0, "training": {"epochs": 2}}
+    assert identity_of(config | {"init_from": None}) == identity_of(config)
+    assert len({identity_of(config | {"init_from": source}) for source in (None, "a", "b")}) == 3
