@@ -49,13 +49,6 @@ class SweepObjective(enum.StrEnum):
     test_loss = "test_loss"
 
 
-class Logger(enum.StrEnum):
-    """Destinations of the metrics of every epoch, besides metrics.json."""
-
-    csv = "csv"
-    tensorboard = "tensorboard"
-
-
 @dataclass
 class EquivarianceConfig:
     """A loss that asks for the same output when an image is warped by a small random similarity.
@@ -103,7 +96,7 @@ class TrainingConfig:
         keep: epoch whose weights are tested and reported: last; or best, the one with the lowest validation error.
         patience: epochs without a lower validation error after which training ends; null for none.
         checkpoint_every: steps between two checkpoints.
-        loggers: of the figures of every epoch, besides metrics.json.
+        loggers: of the figures of every epoch, besides metrics.json: csv, tensorboard, wandb, mlflow, or of a plugin.
         progress: show a progress bar.
         accelerator: Lightning's name of the kind of device: auto, cpu, gpu, ….
         devices: number of devices, each with a process of its own.
@@ -128,7 +121,7 @@ class TrainingConfig:
     keep: Keep = Keep.last
     patience: int | None = None
     checkpoint_every: int = 100
-    loggers: list[Logger] = field(default_factory=lambda: [Logger.csv])
+    loggers: list[str] = field(default_factory=lambda: ["csv"])
     progress: bool = True
     accelerator: str = "auto"
     devices: int = 1

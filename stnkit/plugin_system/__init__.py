@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stnkit.plugin_system.hookspecs import API_VERSION, hookimpl
     from stnkit.plugin_system.hydra_configs import check_not_shadowed, component_node, register_component_groups
     from stnkit.plugin_system.kinds import KINDS, Kind, kind_named, kind_of
+    from stnkit.plugin_system.loggers import OWN_LOGGERS, MakeLogger
     from stnkit.plugin_system.options import REQUIRED, Option, options_of, validate_options
     from stnkit.plugin_system.registry import Broken, PluginWarning, Registered, Registry, plugin_registry, shadowed
 
@@ -27,6 +28,8 @@ _MODULES = {
     "Component": "components",
     "KINDS": "kinds",
     "Kind": "kinds",
+    "MakeLogger": "loggers",
+    "OWN_LOGGERS": "loggers",
     "Option": "options",
     "PluginWarning": "registry",
     "REQUIRED": "options",
@@ -57,11 +60,13 @@ _MODULES = {
 __all__ = [
     "API_VERSION",
     "KINDS",
+    "OWN_LOGGERS",
     "REQUIRED",
     "Broken",
     "Command",
     "Component",
     "Kind",
+    "MakeLogger",
     "Option",
     "PluginWarning",
     "Registered",

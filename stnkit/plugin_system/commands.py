@@ -32,7 +32,7 @@ def command_named(name: str) -> Command:
     keys = keys_of(name)
     announcing = [installed for installed in installed_plugins() if set(keys) & set(installed.keys)]
     if len(announcing) > 1:
-        raise PluginError(announced_twice(name, [installed.source_of(*keys) for installed in announcing]))
+        raise PluginError(announced_twice("command", name, [installed.source_of(*keys) for installed in announcing]))
     try:
         with renames_collected() as renamed:
             command = next(command for command in commands_of(Plugin(announcing[0])) if command.name == name)
@@ -87,7 +87,7 @@ def keys_of(name: str) -> list[str]:
     return [f"{prefix}.{name}" for prefix in PREFIXES]
 
 
-def announced_twice(name: str, sources: list[Source]) -> str:
-    """The sentence for a command that two distributions announce."""
+def announced_twice(what: str, name: str, sources: list[Source]) -> str:
+    """The sentence for a command or a logger that two distributions provide."""
     listed = " and ".join(str(source) for source in sources)
-    return f"the command {name!r} is provided twice, by {listed}: uninstall or block one of them"
+    return f"the {what} {name!r} is provided twice, by {listed}: uninstall or block one of them"

@@ -34,6 +34,11 @@ def stnkit_callbacks(config: dict[str, Any]) -> Iterable[Any]:  # type: ignore[e
 
 
 @hookspec
+def stnkit_loggers() -> Iterable[tuple[str, Any]]:  # type: ignore[empty-body]
+    """Yield loggers for `training.loggers`: a name, and a function (config, run_dir) ↦ Lightning logger."""
+
+
+@hookspec
 def stnkit_commands() -> Iterable[Command]:  # type: ignore[empty-body]
     """Yield commands of the command line; each needs an entry point `command.NAME`, by which it is found."""
 

@@ -13,6 +13,7 @@ from stnkit.plugin_system.components import Command, Component
 from stnkit.plugin_system.declarations import check_declarations
 from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked
 from stnkit.plugin_system.kinds import KINDS, kind_named
+from stnkit.plugin_system.loggers import OWN_LOGGERS, MakeLogger, loggers_of
 from stnkit.plugin_system.options import check_configurable
 from stnkit.plugin_system.search_paths import APPLICATION, check_search_path, file_in
 from stnkit.renaming import renames_collected, tell_plugin
@@ -22,6 +23,7 @@ ANNOUNCES = {
     "command": ("stnkit_commands", "stnkit_verbs"),
     "verb": ("stnkit_commands", "stnkit_verbs"),
     "callbacks": ("stnkit_callbacks",),
+    "logger": ("stnkit_loggers",),
     "search_path": ("stnkit_search_paths",),
 }
 
@@ -64,13 +66,16 @@ class Registry:
         registered: the components.
         commands: of the command line, each with its source.
         search_paths: for Hydra, each with its source.
+        loggers: for `training.loggers`, each a name, a function that makes it, and its source.
         broken: the plugins that cannot be used.
-        conflicts: reasons why nobody gets the component of that kind and name, or the command of that name.
+        conflicts: reasons why nobody gets the component of that kind and name, or the command or
+            logger of that name.
     """
 
     registered: list[Registered] = field(default_factory=list)
     commands: list[tuple[Command, Source]] = field(default_factory=list)
     search_paths: list[tuple[str, Source]] = field(default_factory=list)
+    loggers: list[tuple[str, MakeLogger, Source]] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     conflicts: dict[tuple[str, str], str] = field(default_factory=dict)
     _with_callbacks: list[Plugin] = field(default_factory=list)
@@ -97,6 +102,20 @@ class Registry:
         if not providers:
             raise UnknownNameError(self._why_not(kind, name))
         return providers[0].component
+
+    def logger(self, name: str) -> tuple[MakeLogger, Source]:
+        """The function that makes the logger of that name, and its source.
+
+        Raises:
+            UnknownNameError: when there is none; lists the names there are, and the broken plugins.
+            PluginError: when two distributions provide it.
+        """
+        if ("logger", name) in self.conflicts:
+            raise PluginError(self.conflicts["logger", name])
+        for own, make, source in self.loggers:
+            if own == name:
+                return make, source
+        raise UnknownNameError(self._why_not("logger", name))
 
     def callbacks(self, config: dict[str, Any]) -> list[tuple[Any, Source]]:
         """The callbacks that every `stnkit_callbacks` hook yields for a run, each with its source.
@@ -134,11 +153,13 @@ class Registry:
         components = [_registered(component, installed) for component in plugin.call("stnkit_components")]
         commands = [(command, installed.source_of(*keys_of(command.name))) for command in commands_of(plugin)]
         search_paths = [(path, _announced(installed, "search_path")) for path in plugin.call("stnkit_search_paths")]
+        loggers = [(name, make, _announced(installed, "logger")) for name, make in loggers_of(plugin)]
         for path, _ in search_paths:
             check_search_path(path)
         self.registered += [e for e in components if not is_blocked(e.source.distribution, f"{e.kind}.{e.name}")]
         self.commands += commands
         self.search_paths += search_paths
+        self.loggers += loggers
         if plugin.implements("stnkit_callbacks"):
             self._with_callbacks.append(plugin)
 
@@ -171,15 +192,18 @@ class Registry:
                 continue
             self.conflicts[kind, name] = reason
             self.broken += [Broken(entry.source, reason) for entry in providers]
-        for name in dict.fromkeys(command.name for command, _ in self.commands):
-            sources = [source for command, source in self.commands if command.name == name]
-            if len(sources) > 1:
-                self.conflicts["command", name] = announced_twice(name, sources)
-                self.broken += [Broken(source, self.conflicts["command", name]) for source in sources]
+        commands = [(command.name, source) for command, source in self.commands]
+        for what, named in (("command", commands), ("logger", [(name, source) for name, _, source in self.loggers])):
+            for name in dict.fromkeys(name for name, _ in named):
+                sources = [source for other, source in named if other == name]
+                if len(sources) > 1:
+                    self.conflicts[what, name] = announced_twice(what, name, sources)
+                    self.broken += [Broken(source, self.conflicts[what, name]) for source in sources]
         return list(self.conflicts.values())
 
     def _why_not(self, kind: str, name: str) -> str:
-        known = f"the {kind}s are: {', '.join(self.names(kind)) or 'none'}"
+        names = [*OWN_LOGGERS, *(own for own, *_ in self.loggers)] if kind == "logger" else self.names(kind)
+        known = f"the {kind}s are: {', '.join(names) or 'none'}"
         asked = [broken for broken in self.broken if broken.source.entry_point == f"{kind}.{name}"]
         others = [broken for broken in self.broken if broken not in asked]
         if asked:

@@ -126,6 +126,19 @@ def test_hook_stnkit_callbacks_get_a_copy_of_the_config(make_distribution, stnki
     assert metrics("run")["config"]["training"]["epochs"] == 2
 
 
+@pytest.mark.training
+def test_hook_stnkit_loggers_get_config_epochs_and_test(make_distribution, stnkit_main):
+    make_distribution("my-package", {"hook_lines": block("stnkit_loggers")}, {"logger.lines": "hook_lines"})
+    code, _, err = stnkit_main("train", *QUICK, "seed=3", "training.loggers=[csv,lines]", "hydra.run.dir=run")
+    assert code == 0, err
+    first, *logged = [json.loads(line) for line in Path("run/lines.jsonl").read_text().splitlines()]
+    assert first["seed"] == 3
+    for name in ("validation_error", "train_loss"):
+        assert [line[name] for line in logged if name in line] == [epoch[name] for epoch in metrics("run")["history"]]
+    assert [line["test_error"] for line in logged if "test_error" in line] == [metrics("run")["test_error"]]
+    assert Path("run/csv/metrics.csv").is_file()
+
+
 def test_hook_stnkit_commands_are_listed_unimported_and_run(make_distribution, stnkit_main):
     make_distribution("my-package", {"hook_census": block("stnkit_commands")}, {"command.census": "hook_census"})
     code, out, _ = stnkit_main("--help")
@@ -243,7 +256,7 @@ def test_hook_stnkit_search_paths_are_checked_with_a_reason(case, expression, re
     assert plugin_registry().search_paths == []
 
 
-@pytest.mark.parametrize("key", ["command.x", "callbacks.x", "search_path.x"])
+@pytest.mark.parametrize("key", ["command.x", "callbacks.x", "logger.x", "search_path.x"])
 def test_an_entry_point_of_a_hook_needs_the_hook(key, make_distribution):
     module = f"announces_{key[:-2]}"
     make_distribution("my-package", {module: block("stnkit_components")}, {key: module})

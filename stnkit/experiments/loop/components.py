@@ -10,6 +10,7 @@ import lightning
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.initial_weights import load_initial_weights
+from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.placement import TransformedNetwork, build_network
@@ -43,6 +44,7 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
         StnkitError: when an option is out of its range, or a component cannot be built or does not fit another.
     """
     training.validate()
+    check_loggers(training.loggers)
     if not 0 <= config["seed"] < 2**32:  # NumPy's limit
         raise InputError(f"seed: expected a whole number from 0 to {2**32 - 1}, got {config['seed']}")
     lightning.seed_everything(config["seed"], verbose=False)

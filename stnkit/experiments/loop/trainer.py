@@ -1,7 +1,6 @@
 """The Lightning Trainer of a run, with its callbacks and loggers, and without Lightning's messages."""
 
 import contextlib
-import itertools
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
@@ -10,16 +9,16 @@ from typing import Any
 
 import lightning
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from stnkit.errors import InputError, PluginError
 from stnkit.experiments.loop.callbacks import ProgressBar, RecordProgress, SaveCheckpoint
 from stnkit.experiments.loop.checkpoint_io import AtomicCheckpointIO
 from stnkit.experiments.loop.kept_weights import Patience, SaveBest
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
+from stnkit.experiments.loop.loggers import make_loggers
 from stnkit.experiments.run_directory.checkpoints import best_checkpoint, last_checkpoint
 from stnkit.experiments.run_directory.record import RunRecord
-from stnkit.experiments.schema import Keep, Logger, TrainingConfig
+from stnkit.experiments.schema import Keep, TrainingConfig
 from stnkit.plugin_system import plugin_registry
 
 
@@ -35,8 +34,8 @@ def make_trainer(
         record: of the run; a process that does not write it does not log either.
 
     Raises:
-        InputError: when Lightning refuses an option.
-        PluginError: when a plugin gives something other than Lightning callbacks.
+        InputError: when Lightning refuses an option, or a logger cannot be used.
+        PluginError: when a plugin gives something other than Lightning callbacks and loggers.
     """
     callbacks: list[lightning.Callback] = [
         *_callbacks_of_plugins(config),
@@ -52,6 +51,7 @@ def make_trainer(
     if several:
         # The processes are started by stnkit, also under a scheduler that Lightning would recognize.
         plugins.append(LightningEnvironment())
+    loggers = make_loggers(config, training.loggers, run_dir) if record.written else []
     precision: Any = training.precision  # Lightning types it as a literal
     try:
         return lightning.Trainer(
@@ -63,7 +63,7 @@ def make_trainer(
             precision=precision,
             gradient_clip_val=training.gradient_clip,
             callbacks=callbacks,
-            logger=[_logger(logger, run_dir) for logger in training.loggers] if record.written else False,
+            logger=loggers or False,
             default_root_dir=run_dir,
             plugins=plugins,
             profiler=NoProfiler(),
@@ -106,15 +106,3 @@ def _callbacks_of_plugins(config: Mapping[str, Any]) -> list[lightning.Callback]
                 f"the callbacks of {source} cannot be used: expected a lightning.Callback, got {callback!r}"
             )
     return [callback for callback, _ in found]
-
-
-def _logger(logger: Logger, run_dir: Path) -> CSVLogger | TensorBoardLogger:
-    # A resumed run gets a folder of its own, since Lightning deletes the logs of the first part.
-    resumed = (f"{logger.value}-resumed-{i}" for i in itertools.count(1))
-    version = next(name for name in itertools.chain([logger.value], resumed) if not (run_dir / name).exists())
-    if logger is Logger.csv:
-        return CSVLogger(run_dir, name="", version=version)
-    try:
-        return TensorBoardLogger(run_dir, name="", version=version)
-    except ModuleNotFoundError as error:
-        raise InputError("training.loggers: tensorboard is not installed: pip install 'stnkit[tensorboard]'") from error

@@ -13,7 +13,9 @@ from stnkit.experiments.run_directory.record import FILE, read_record
 _RESULTS = {"completed": "that is completed", "interrupted": "that was interrupted", "running": "that died"}
 _CHECKPOINTS = tuple(f"checkpoints/{name}" for name in ("last.ckpt", ".last.ckpt.part", "best.ckpt", ".best.ckpt.part"))
 # What a run writes besides, whatever else lies there.
-_WRITTEN = re.compile(r"(csv|tensorboard)(-resumed-\d+)?|\.hydra-resumed|transformer\.png|traceback\.txt|\.refused")
+_WRITTEN = re.compile(
+    r"(csv|tensorboard)(-resumed-\d+)?|wandb|mlflow\.db|\.hydra-resumed|transformer\.png|traceback\.txt|\.refused"
+)
 
 
 class OccupiedError(StnkitError):
