@@ -97,7 +97,7 @@ class TrainingConfig:
         patience: epochs without a lower validation error after which training ends; null for none.
         checkpoint_every: steps between two checkpoints.
         loggers: of the figures of every epoch, besides metrics.json: csv, tensorboard, wandb, mlflow, or of a plugin.
-        progress: show a progress bar.
+        progress: show a bar in a terminal, and elsewhere print a line for each epoch.
         accelerator: Lightning's name of the kind of device: auto, cpu, gpu, ….
         devices: number of devices, each with a process of its own.
         strategy: Lightning's, for several devices; auto is ddp.

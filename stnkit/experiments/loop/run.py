@@ -14,6 +14,7 @@ from stnkit.experiments.loop.interruption import Interrupted, interruptible
 from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.process_launcher import run_in_processes
+from stnkit.experiments.loop.run_log import LOG, log_start, run_log
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.checkpoints import (
@@ -38,7 +39,7 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
     Args:
         config: of the run, as plain values; `resume` names the directory of the run to resume.
         training: its training section, typed.
-        run_dir: for metrics.json, checkpoints and figures.
+        run_dir: for metrics.json, train.log, checkpoints and figures.
 
     Returns:
         The final content of metrics.json.
@@ -47,6 +48,11 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
         StnkitError: for a user's mistake, or a loss that is not finite; the record says "failed" and why.
         Interrupted: after a signal; the record says "interrupted".
     """
+    with run_log(run_dir):
+        return _train_and_record(config, training, run_dir)
+
+
+def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) -> dict[str, Any]:
     resume_from, earlier = None, {}
     if config["resume"] is not None:
         resume_from = last_checkpoint(Path(config["resume"]))
@@ -64,6 +70,7 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
         began=earlier.get("began", now()),
         versions=versions(),
     )
+    log_start(config, resume_from)
     try:
         if training.devices == 1:
             _train(config, training, run_dir, record, resume_from)
@@ -75,11 +82,13 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
                 )
             finally:
                 record.values = read_record(run_dir) or {}  # written by the first process
-    except (Interrupted, KeyboardInterrupt):
+    except (Interrupted, KeyboardInterrupt) as interruption:
+        LOG.info(str(interruption) or "interrupted")
         record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
         raise
     except BaseException as caught:
         error = explain_memory(caught)
+        LOG.error(f"failed: {type(error).__name__}: {error}")
         record.update(
             status="failed",
             error=f"{type(error).__name__}: {error}",
@@ -89,6 +98,7 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
             raise
         raise error from caught
     record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
+    LOG.info(f"completed: test error {record.values['test_error']:.2f} %  {record.values['seconds']:.1f} s")
     return record.values
 
 
@@ -113,7 +123,8 @@ def _train_in_process(
 ) -> None:
     record = RunRecord(run_dir, values, written=rank == 0)
     try:
-        _train(config, training, run_dir, record, resume_from)
+        with run_log(run_dir, written=rank == 0):
+            _train(config, training, run_dir, record, resume_from)
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()

@@ -16,6 +16,7 @@ from stnkit.experiments.loop.checkpoint_io import AtomicCheckpointIO
 from stnkit.experiments.loop.kept_weights import Patience, SaveBest
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.loop.loggers import make_loggers
+from stnkit.experiments.loop.run_log import EpochLines, has_terminal
 from stnkit.experiments.run_directory.checkpoints import best_checkpoint, last_checkpoint
 from stnkit.experiments.run_directory.record import RunRecord
 from stnkit.experiments.schema import Keep, TrainingConfig
@@ -44,8 +45,11 @@ def make_trainer(
         *([Patience(training.patience)] if training.patience is not None else []),
         SaveCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
     ]
-    if training.progress:
+    bar = training.progress and has_terminal()
+    if bar:
         callbacks.append(ProgressBar(leave=False))
+    if record.written:
+        callbacks.append(EpochLines(printed=training.progress and not bar))
     several = training.devices > 1
     plugins: list[Any] = [AtomicCheckpointIO()]
     if several:
@@ -67,7 +71,7 @@ def make_trainer(
             default_root_dir=run_dir,
             plugins=plugins,
             profiler=NoProfiler(),
-            enable_progress_bar=training.progress,
+            enable_progress_bar=bar,
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=1_000_000,  # per epoch only

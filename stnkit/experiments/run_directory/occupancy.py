@@ -18,6 +18,9 @@ _WRITTEN = re.compile(
 )
 
 
+LOG = "train.log"
+
+
 class OccupiedError(StnkitError):
     """A run directory holds what a run would overwrite."""
 
@@ -75,5 +78,7 @@ def delete_run(run_dir: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+    if (run_dir / LOG).exists():
+        (run_dir / LOG).write_text("")  # not unlinked: Hydra has opened it for the run that begins
     for name in (FILE, CONFIG):
         (run_dir / name).unlink(missing_ok=True)

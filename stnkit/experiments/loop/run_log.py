@@ -1,0 +1,90 @@
+"""train.log, the log of a run directory: versions and config, a line for each epoch, and the end."""
+
+import contextlib
+import logging
+import platform
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.pytorch.callbacks import Checkpoint
+from omegaconf import OmegaConf
+from rich.console import Console
+
+from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.run_directory.provenance import versions
+
+# As Hydra names the log of a job, whose format this is too: what a plugin logs is in the same file.
+FILE = "train.log"
+FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
+LOG = logging.getLogger("stnkit.run")
+
+
+@contextlib.contextmanager
+def run_log(run_dir: Path, *, written: bool = True) -> Iterator[logging.Logger]:
+    """The logger of a run, which writes to its directory inside of the context; an earlier log is continued.
+
+    Args:
+        run_dir: of the run.
+        written: True to write: in one of several processes.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(run_dir / FILE, encoding="utf-8") if written else logging.NullHandler()
+    handler.setFormatter(logging.Formatter(FORMAT))
+    LOG.setLevel(logging.INFO)
+    LOG.propagate = False  # Hydra's handlers would print it, and write it twice
+    LOG.addHandler(handler)
+    try:
+        yield LOG
+    finally:
+        LOG.removeHandler(handler)
+        handler.close()
+
+
+def log_start(config: Mapping[str, Any], resume_from: Path | None) -> None:
+    """Log the versions and the config of a run, and the checkpoint from which it is resumed.
+
+    Args:
+        config: of the run, as plain values.
+        resume_from: the checkpoint, or None for a run that begins.
+    """
+    system = f"{platform.system()} {platform.release()} {platform.machine()}"  # `platform()` would start a process
+    LOG.info(", ".join([*(f"{name} {version}" for name, version in versions().items()), system]))
+    LOG.info("begins" if resume_from is None else f"is resumed from {resume_from}")
+    LOG.info("config\n%s", OmegaConf.to_yaml(OmegaConf.create(dict(config))).rstrip())
+
+
+def has_terminal() -> bool:
+    """True where a progress bar can be drawn over itself."""
+    console = Console()
+    return console.is_terminal or console.is_jupyter
+
+
+class EpochLines(Checkpoint):
+    """Log one line for every epoch: its number, loss, validation error and seconds.
+
+    It is a Checkpoint because Lightning calls checkpoints after the task's own end of the epoch.
+
+    Args:
+        printed: True to print the line too, where no progress bar can be drawn.
+    """
+
+    def __init__(self, *, printed: bool) -> None:
+        self.printed = printed
+        self._began = 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, Classification)
+        figures = pl_module.history[-1]
+        line = (
+            f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {figures['train_loss']:.4f}  "
+            f"validation error {figures['validation_error']:.2f} %  {time.perf_counter() - self._began:.1f} s"
+        )
+        LOG.info(line)
+        if self.printed:
+            Console(soft_wrap=True).print(line, highlight=False)

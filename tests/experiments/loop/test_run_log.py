@@ -1,0 +1,84 @@
+"""train.log, and the lines of a run without a terminal."""
+
+import json
+import logging
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from stnkit.experiments.loop.run_log import LOG
+from tests.helpers import QUICK, metrics
+
+STAMP = r"^\[[^]]*\]\[stnkit\.run\]\[(INFO|ERROR)\] - "
+
+
+def logged(run_dir):
+    """The messages in the log of a run."""
+    return re.split(STAMP, (Path(run_dir) / "train.log").read_text(), flags=re.MULTILINE)[2::2]
+
+
+def epoch_lines(run_dir, epochs):
+    """The pattern of each line, from the record."""
+    return [
+        f"epoch {number}/{epochs}  loss {figures['train_loss']:.4f}  "
+        f"validation error {figures['validation_error']:.2f} %  [0-9]+\\.[0-9] s\n"
+        for number, figures in enumerate(metrics(run_dir)["history"], start=1)
+    ]
+
+
+def test_the_log_tells_versions_config_epochs_and_the_end(quick_run):
+    start, begins, config, *epochs, end = logged(quick_run)
+    for name in ("stnkit", "torch", "lightning"):
+        assert f"{name} {version(name)}" in start
+    assert begins == "begins\n"
+    assert "hidden:\n  - 16\n" in config
+    assert all(map(re.fullmatch, epoch_lines(quick_run, 2), epochs))
+    assert re.fullmatch(rf"completed: test error {metrics(quick_run)['test_error']:.2f} %  [0-9.]+ s\n", end)
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("progress", [True, False])
+def test_without_a_terminal_an_epoch_is_a_line(progress, stnkit_main):
+    options = [f"training.progress={str(progress).lower()}", "placement=none", "hydra.run.dir=run"]
+    code, out, err = stnkit_main("train", *QUICK, *options)
+    assert (code, err) == (0, "")
+    expected = [*epoch_lines("run", 2)] * progress + ["test error  .*\n", "metrics .*\n", "checkpoint .*\n"]
+    assert all(map(re.fullmatch, expected, out.splitlines(keepends=True)))
+    assert len(out.splitlines()) == len(expected)
+
+
+@pytest.mark.training
+def test_in_a_terminal_there_is_a_bar_and_no_line(stnkit_main, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what `rich` takes for a terminal
+    code, out, _ = stnkit_main("train", *QUICK, "training.progress=true", "placement=none", "hydra.run.dir=run")
+    assert code == 0
+    assert "Epoch 1/1" in out
+    assert "epoch 1/2" not in out
+    assert [line for line in logged("run") if line.startswith("epoch ")]
+
+
+def test_a_resumed_run_continues_its_log(copy_of_quick_run, stnkit_main):
+    Path("run/metrics.json").write_text(json.dumps(metrics("run") | {"status": "running"}))
+    before = Path("run/train.log").read_text()
+    assert stnkit_main("train", "resume=run")[0] == 0
+    assert Path("run/train.log").read_text().startswith(before)
+    assert [line for line in logged("run") if line.startswith("is resumed from ")]
+    assert logged("run")[-1].startswith("completed: test error")
+
+
+def test_a_failure_ends_the_log(stnkit_main):
+    assert stnkit_main("train", *QUICK, "localizer.hidden=[0]", "hydra.run.dir=run")[0] == 2
+    assert logged("run")[-1].startswith(
+        "failed: InputError: insertion point 'input': localizer 'fully_connected': hidden: "
+    )
+    assert not LOG.handlers
+    assert logging.getLogger().handlers  # Hydra's, which writes what plugins log into the same file
+
+
+@pytest.mark.training
+def test_overwriting_a_run_starts_its_log_anew(copy_of_quick_run, stnkit_main):
+    options = ["hydra.run.dir=run", "overwrite=true", "training.epochs=1", "placement=none"]
+    assert stnkit_main("train", *QUICK, *options)[0] == 0
+    assert [line.split("  ")[0] for line in logged("run") if line.startswith("epoch ")] == ["epoch 1/1"]
