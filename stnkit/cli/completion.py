@@ -92,6 +92,8 @@ def _possible(before: list[str], current: str) -> list[str]:
             return components + (_options(current) if subcommand == "show" else [])
         case ["plugins", "show" | "check", kind]:
             return _names(kind)
+        case ["evaluate", _, *_]:
+            return [f"{kind}={name}" for kind in ("dataset", "distortion") for name in _names(kind)]
         case ["completion"]:
             return list(SCRIPTS)
     return []

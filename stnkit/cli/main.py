@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 # Command: its module, which has `main(arguments) -> exit code`, and one line of help.
 COMMANDS = {
     "train": ("stnkit.cli.train", "train a network with a spatial transformer (a Hydra program)"),
+    "evaluate": ("stnkit.cli.evaluate", "print the test figures of a trained run again, or on other data"),
     "report": ("stnkit.cli.report", "print one table of any number of runs, or write a page with pictures"),
     "plugins": ("stnkit.cli.plugins", "list, show and check the installed components; write a package for a new one"),
     "completion": ("stnkit.cli.completion", "print the Tab completion script of a shell: bash or zsh"),

@@ -29,7 +29,7 @@ def test_every_command_has_help(command, stnkit_main):
 def test_an_unknown_command_lists_the_commands(stnkit_main):
     code, _, err = stnkit_main("trian")
     assert code == 2
-    assert "there is no command 'trian'; the commands are train, report, plugins" in err
+    assert "there is no command 'trian'; the commands are train, evaluate, report, plugins" in err
 
 
 def test_no_command_is_a_mistake_and_prints_the_usage(stnkit_main):

@@ -17,6 +17,7 @@ from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.components import build_components
+from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.loop.memory import explain_memory, peak_memory
 from stnkit.experiments.loop.trainer import quiet_lightning
@@ -90,6 +91,8 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
     """
     components = build_components(config, training)
     data, network = components.data, components.network
+    if config.get("init_from") is not None and config["resume"] is None:
+        load_initial_weights(network, config["init_from"])
     found = DryRun(
         n_images={},
         no_data="",

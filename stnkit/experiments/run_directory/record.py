@@ -36,7 +36,7 @@ class RunRecord:
         """
         self.values.update(values)
         if self.written:
-            write_atomically(self.path, json.dumps(_jsonable(self.values), indent=2) + "\n")
+            write_atomically(self.path, json.dumps(jsonable(self.values), indent=2) + "\n")
 
 
 def read_record(run_dir: Path) -> dict[str, Any] | None:
@@ -88,12 +88,16 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def _jsonable(value: Any) -> Any:
-    # JSON has no NaN: numbers that are not finite become null.
+def jsonable(value: Any) -> Any:
+    """Plain values for JSON, which has no NaN: numbers that are not finite become null.
+
+    Args:
+        value: plain, of any depth.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: _jsonable(item) for key, item in value.items()}
+        return {key: jsonable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item) for item in value]
     return value

@@ -1,0 +1,81 @@
+"""`stnkit evaluate RUN`: the test figures of a trained run again, or on other data."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import HydraException
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from stnkit.cli.hydra_internals import parse_override
+from stnkit.cli.parser import Parser
+from stnkit.errors import InputError
+from stnkit.experiments.evaluation import Evaluation, evaluate
+from stnkit.experiments.run_directory.record import jsonable
+
+
+def main(arguments: list[str]) -> int:
+    """Evaluate a run, print a table or JSON, and write nothing.
+
+    Args:
+        arguments: those after the command.
+    """
+    parser = Parser(
+        prog="stnkit evaluate",
+        description="The test figures of a trained run again, or on another dataset or distortion. Nothing is written.",
+    )
+    parser.add_argument("run", metavar="RUN", type=Path, help="run directory")
+    parser.add_argument(
+        "overrides",
+        metavar="KEY=VALUE",
+        nargs="*",
+        help="option of the dataset or the distortion, such as distortion.degrees=90, or another one by its name",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args(arguments)
+    found = evaluate(options.run, [_parsed(word) for word in options.overrides])
+    if options.json:
+        print(json.dumps(jsonable(as_json(options.run, options.overrides, found)), indent=2))
+    else:
+        _print_table(found)
+    return 0
+
+
+def as_json(run_dir: Path, overrides: list[str], found: Evaluation) -> dict[str, Any]:
+    """The figures as plain values, with all that they depend on.
+
+    Args:
+        run_dir: of the run.
+        overrides: of the command line.
+        found: the evaluation.
+    """
+    config = {key: found.config[key] for key in ("dataset", "distortion")}
+    return {"run": str(run_dir), "overrides": overrides, "config": config, **found.figures}
+
+
+def _parsed(word: str) -> tuple[str, Any]:
+    try:
+        return parse_override(word)
+    except HydraException as error:
+        raise InputError(f"{word}: expected KEY=VALUE, such as distortion.degrees=90") from error
+
+
+def _print_table(found: Evaluation) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("figure", no_wrap=True)
+    table.add_column("recorded", justify="right", no_wrap=True)
+    table.add_column("evaluated", justify="right", no_wrap=True)
+    for name, value in _numbers(found.figures).items():
+        table.add_row(name, _text(found.recorded.get(name)), _text(value))
+    Console().print(table)
+
+
+def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in figures.items() if isinstance(value, float)}
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, int | float) else "-"

@@ -1,0 +1,119 @@
+"""The test figures of a trained run once more, or on other data; nothing is written."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+
+from stnkit.errors import InputError
+from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.loop.lightning_overrides import NoProfiler
+from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.loop.trainer import quiet_lightning
+from stnkit.experiments.pose import pose_metrics
+from stnkit.experiments.run_directory.directories import typed_training
+from stnkit.experiments.schema import EquivarianceConfig, Keep
+from stnkit.experiments.trained_run import TrainedRun, load_run
+from stnkit.plugin_system import build
+
+GROUPS = ("dataset", "distortion")
+OPTIONS = ("training.accelerator", "training.batch_size")
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """The figures of a run on its test split.
+
+    Args:
+        config: of the run, with the options that were changed.
+        figures: as metrics.json has them at the end of a run.
+        recorded: the content of the run's metrics.json.
+    """
+
+    config: dict[str, Any]
+    figures: dict[str, Any]
+    recorded: dict[str, Any]
+
+
+def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
+    """Test the weights that a run has kept.
+
+    Args:
+        run_dir: of a run with a checkpoint.
+        changes: keys and values of options that differ from those of the run: those of its dataset and distortion,
+            and which dataset or distortion it is.
+
+    Raises:
+        InputError: when there is no such run, another option is changed, or the images do not fit the network.
+        CheckpointError: when the checkpoint is missing or damaged.
+    """
+    run = load_run(run_dir)
+    config = _changed(run.config, changes)
+    training = dataclasses.replace(
+        typed_training(config["training"]),
+        supervision=0.0,
+        equivariance=EquivarianceConfig(),
+        devices=1,
+        keep=Keep.last,
+    )
+    training.validate()
+    dataset = build("dataset", config["dataset"])
+    distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
+    data = DistortedData(dataset, distortion, training.batch_size, config["seed"])
+    _check_data(data, run)
+    task = Classification(run.network, training, config["seed"])
+    precision: Any = training.precision  # Lightning types it as a literal
+    with quiet_lightning():
+        trainer = lightning.Trainer(
+            accelerator=training.accelerator,
+            devices=1,
+            precision=precision,
+            plugins=[LightningEnvironment()],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            profiler=NoProfiler(),
+        )
+        test = trainer.test(task, datamodule=data, verbose=False)[0]
+    figures = {name: float(value) for name, value in test.items()}
+    return Evaluation(config, figures | pose_metrics(run.network, data), run.metrics)
+
+
+def _changed(config: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    # Which one it is before its options, whatever their order is.
+    for key, value in sorted(changes, key=lambda change: "." in change[0]):
+        group, _, option = key.partition(".")
+        if group not in GROUPS and key not in OPTIONS:
+            raise InputError(
+                f"{key}: expected an option of {' or '.join(GROUPS)}, or {' or '.join(OPTIONS)}: the rest is of the "
+                "training"
+            )
+        if option:
+            changed[group] = _with(changed[group], option.split("."), value)
+        else:
+            changed[group] = {"name": value} if isinstance(value, str) else value
+    return changed
+
+
+def _with(options: Any, path: list[str], value: Any) -> dict[str, Any]:
+    first, *rest = path
+    inner = dict(options) if isinstance(options, Mapping) else {}
+    return inner | {first: _with(inner.get(first), rest, value) if rest else value}
+
+
+def _check_data(data: DistortedData, run: TrainedRun) -> None:
+    if data.in_shape != run.data.in_shape:
+        raise InputError(
+            f"expected images of shape {list(run.data.in_shape)}, as the network was trained on, "
+            f"got {list(data.in_shape)}"
+        )
+    if data.dataset.n_classes != run.data.dataset.n_classes:
+        raise InputError(
+            f"expected a dataset of {run.data.dataset.n_classes} classes, as the network was trained on, "
+            f"got {data.dataset.n_classes}"
+        )

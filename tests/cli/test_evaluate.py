@@ -1,0 +1,93 @@
+"""`stnkit evaluate`: the recorded figures again, those of other data, and nothing written."""
+
+import json
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.cli.completion import answers
+from stnkit.experiments.data.loaders import FixedLoader
+from tests.helpers import metrics
+
+
+def state_of(folder):
+    """Every file with its content and the time of its last change."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def evaluated(quick_run, stnkit_main):
+    """The JSON of an evaluation of the run with some overrides."""
+
+    def run(*overrides):
+        code, out, err = stnkit_main("evaluate", quick_run, *overrides, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return run
+
+
+def test_the_same_data_give_the_recorded_figures(quick_run, evaluated, tmp_path):
+    before = state_of(quick_run)
+    told = evaluated()
+    recorded = metrics(quick_run)
+    assert {"test_error", "test_loss", "corner_error_raw", "pose"} <= told.keys()
+    for name in told.keys() - {"run", "overrides", "config"}:
+        assert told[name] == recorded[name]
+    assert told["config"]["distortion"] == recorded["config"]["distortion"]
+    assert state_of(quick_run) == before
+    assert not list(tmp_path.iterdir())  # the working directory
+
+
+def test_another_distortion_gives_its_own_error(quick_run, evaluated):
+    told = evaluated("distortion.degrees=90", "distortion.scale=[0.5,1]")
+    run = stnkit.load_run(quick_run)
+    options = {"name": "rts", "degrees": 90.0, "scale": [0.5, 1.0]}
+    distortion = stnkit.build("distortion", options, image_shape=run.data.dataset.image_shape)
+    images, labels = run.data.split("test")
+    test = FixedLoader(images, labels, distortion, 256, "test", torch.device("cpu"))
+    with torch.no_grad():
+        wrong = (run.network(test.images).argmax(dim=1) != test.labels).double().mean()
+    assert told["test_error"] == pytest.approx(100 * float(wrong), abs=1e-4)
+    assert told["test_error"] != metrics(quick_run)["test_error"]
+    assert told["overrides"] == ["distortion.degrees=90", "distortion.scale=[0.5,1]"]
+    assert told["config"]["distortion"]["degrees"] == 90
+
+
+def test_the_table_has_recorded_and_evaluated_figures(quick_run, stnkit_main):
+    code, out, err = stnkit_main("evaluate", quick_run, "training.batch_size=100")
+    assert (code, err) == (0, "")
+    rows = {cells[0]: cells[1:] for line in out.splitlines() if len(cells := line.split()) == 3}
+    assert rows["figure"] == ["recorded", "evaluated"]
+    recorded = f"{metrics(quick_run)['test_error']:.4f}"
+    assert rows["test_error"] == [recorded, recorded]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("distortion.turns=3", "distortion 'rts' has no option 'turns'; its options are: "),
+        ("distortion=none", "expected images of shape [1, 42, 42], as the network was trained on, got [1, 28, 28]"),
+        ("distortion=nonsense", "there is no distortion 'nonsense'; the distortions are: "),
+        ("transform.ndim=3", "transform.ndim: expected an option of dataset or distortion, or training.accelerator"),
+        ("training.epochs=3", "training.epochs: expected an option of dataset or distortion, or training.accelerator"),
+        ("dataset=addition", "expected images of shape [1, 42, 42], as the network was trained on, got [2, "),
+        ("nonsense", "nonsense: expected KEY=VALUE, such as distortion.degrees=90"),
+    ],
+)
+def test_what_does_not_fit_the_run_is_one_sentence(override, message, quick_run, stnkit_main):
+    code, out, err = stnkit_main("evaluate", quick_run, override)
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("stnkit evaluate: ")
+    assert message in line
+
+
+def test_a_folder_that_holds_no_run_is_one_sentence(stnkit_main):
+    code, _, err = stnkit_main("evaluate", "nowhere")
+    assert (code, err) == (2, "stnkit evaluate: expected a run directory, got nowhere, which has no metrics.json\n")
+
+
+def test_names_of_distortions_are_completed():
+    assert answers("stnkit evaluate run distortion=el") == ["distortion=elastic "]
