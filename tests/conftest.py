@@ -10,6 +10,7 @@ import logging
 import os
 import shutil
 import sys
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,7 @@ def make_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
     yield make
     plugin_registry.cache_clear()
+    _forget_modules(tmp_path)
 
 
 @pytest.fixture
@@ -257,6 +259,14 @@ def install(tmp_path, monkeypatch):
 
     yield run
     plugin_registry.cache_clear()
+    _forget_modules(tmp_path)
+
+
+def _forget_modules(folder: Path) -> None:
+    """Leave no module of a test behind, whose name another test may give to one of its own."""
     for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
+        spec = vars(module).get("__spec__") if isinstance(module, types.ModuleType) else None
+        if spec and any(
+            str(place).startswith(str(folder)) for place in (spec.origin, *(spec.submodule_search_locations or ()))
+        ):
             del sys.modules[name]

@@ -16,6 +16,7 @@ import pluggy
 
 from stnkit.errors import PluginError, one_line
 from stnkit.plugin_system import hookspecs
+from stnkit.plugin_system.ownership import foreign_module
 
 GROUP = "stnkit"
 ENTRY_POINTS = "entry_points.txt"
@@ -50,11 +51,13 @@ class Installed:
         entry_point: one of them.
         sources: one for each of them.
         unreadable: the reason why the entry points of the distribution cannot be read; empty if they can.
+        rivals: other distributions that name a module in a package of that name.
     """
 
     entry_point: importlib.metadata.EntryPoint
     sources: tuple[Source, ...]
     unreadable: str = ""
+    rivals: tuple[Any, ...] = ()
 
     def __str__(self) -> str:
         return f"plugin {', '.join(self.keys)} of {self.sources[0]}"
@@ -78,7 +81,8 @@ class Plugin:
         installed: the module to import.
 
     Raises:
-        PluginError: when it is written for another version of the hooks, or implements none, or one that is not.
+        PluginError: when it is written for another version of the hooks, or implements none, or one that is not; or
+            when Python finds another module of that name.
         BaseException: whatever its import raises.
     """
 
@@ -88,8 +92,30 @@ class Plugin:
             raise PluginError(installed.unreadable)
         if not installed.entry_point.pattern.match(installed.entry_point.value):
             raise PluginError(f"entry point: expected the name of a module, got {installed.entry_point.value!r}")
-        with _output_as_messages():
-            module = installed.entry_point.load()
+        try:
+            with _output_as_messages():
+                module = installed.entry_point.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._check_own_module(error)
+            raise
+        if installed.rivals:
+            self._check_own_module(None)
+        try:
+            self._register(module)
+        except PluginError as error:
+            self._check_own_module(error)
+            raise
+
+    def _check_own_module(self, error: BaseException | None) -> None:
+        """Raise a PluginError if Python has found a module that is not of the distribution."""
+        entry_point = self.installed.entry_point
+        reason = foreign_module(entry_point.module, entry_point.dist, self.installed.rivals, failed=error is not None)
+        if reason:
+            raise PluginError(reason) from error
+
+    def _register(self, module: Any) -> None:
         _check_api(module)
         self._manager = pluggy.PluginManager("stnkit")
         self._manager.add_hookspecs(hookspecs)
@@ -135,7 +161,17 @@ def installed_plugins() -> list[Installed]:
             found[key] = Installed(entry_point, (source,), unreadable)
         elif source.entry_point not in found[key].keys:
             found[key] = replace(found[key], sources=(*found[key].sources, source))
-    return list(found.values())
+    packages: dict[str, dict[str, Any]] = {}
+    for (distribution, module), installed in found.items():
+        packages.setdefault(_package(module), {})[distribution] = installed.entry_point.dist
+    return [
+        replace(installed, rivals=tuple(dist for name, dist in packages[_package(module)].items() if name != own))
+        for (own, module), installed in found.items()
+    ]
+
+
+def _package(module: str) -> str:
+    return module.partition(":")[0].partition(".")[0]
 
 
 def is_blocked(distribution: str, key: str) -> bool:
