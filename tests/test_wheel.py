@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import stnkit
 from tests.helpers import ROOT
 
 # One process for all commands: most of a process's time is the import of torch and Lightning.
@@ -70,3 +71,12 @@ def test_a_wheel_works_in_a_clean_environment(tmp_path):
             assert f"stnkit_plugins.{path.parent.name}.{path.stem}" in listed
     assert "test error" in trained
     assert (elsewhere / "page.html").read_text().count("data:image/png") > 5
+
+
+@pytest.mark.process
+def test_a_script_beside_the_clone_runs_as_the_readme_says(tmp_path):
+    (tmp_path / "stnkit").mkdir()  # as `git clone` leaves it: a folder that is no package
+    script = tmp_path / "script.py"
+    script.write_text("import stnkit; print(stnkit.__version__, bool(stnkit.__all__))")
+    assert run(sys.executable, "-P", script, cwd=tmp_path).split() == [stnkit.__version__, "True"]
+    assert "python -P" in (ROOT / "README.md").read_text()

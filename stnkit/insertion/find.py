@@ -7,7 +7,7 @@ from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 
 def find_transformers(network: nn.Module) -> dict[str, SpatialTransformer]:
-    """Every SpatialTransformer of a network by its insertion point, in the order of `network.named_modules()`.
+    """Every SpatialTransformer of a network by its insertion point: one in front of a module before those inside of it.
 
     The insertion point is the name of the module in front of which a transformer was inserted; for any other
     transformer it is the transformer's own name, and for the network itself `input`. Parallel transformers are
@@ -28,7 +28,11 @@ def find_transformers(network: nn.Module) -> dict[str, SpatialTransformer]:
     """
     found: dict[str, SpatialTransformer] = {}
     parallel: dict[nn.Module, str] = {}
-    for name, module in network.named_modules():
+    modules = [*network.named_modules()]
+    order = {name: index for index, (name, _) in enumerate(modules)}
+    # A module's own transformer is its last child.
+    modules.sort(key=lambda entry: order[_host(entry[0])])
+    for name, module in modules:
         if isinstance(module, ParallelTransformers):
             parallel |= {each: f"{_point(name)} {number}" for number, each in enumerate(module.transformers, start=1)}
         elif isinstance(module, SpatialTransformer):
@@ -36,6 +40,12 @@ def find_transformers(network: nn.Module) -> dict[str, SpatialTransformer]:
             # Where a transformer stands in front of another one, the inner one has its full name.
             found[name if point in found else point] = module
     return found
+
+
+def _host(name: str) -> str:
+    """The name of the module in front of which a transformer or a part of it stands, or the name itself."""
+    parts = name.split(".")
+    return ".".join(parts[: parts.index(CHILD)]) if CHILD in parts else name
 
 
 def _point(name: str) -> str:

@@ -22,11 +22,12 @@ def submodule_name(network: nn.Module, point: str) -> str:
         point: as a user gives it.
 
     Raises:
-        InputError: when no name ends so or several do; lists the names there are, the nearest first.
+        InputError: when no name ends so or several do; lists the names there are, the nearest and the outermost first.
     """
     # A submodule may have several names; those inside of an inserted transformer are no insertion points.
     modules = network.named_modules(remove_duplicate=False)
     names = [name for name, _ in modules if name and CHILD not in name.split(".")]
+    names.sort(key=lambda name: name.count("."))  # the outermost first, since a list of deep ones is cut short
     if point in names:
         return point
     ending = [name for name in names if name.endswith(f".{point}")]

@@ -1,6 +1,7 @@
 """The folders of YAML in which Hydra looks for configs, read without Hydra."""
 
 import importlib.resources
+import importlib.util
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
@@ -19,6 +20,8 @@ def check_search_path(path: str) -> None:
     if not isinstance(path, str) or not path.startswith(("pkg://", "file://")):
         raise InputError(f"search path: expected pkg://PACKAGE or file:///FOLDER, got {path!r}")
     try:
+        if path.startswith("pkg://"):
+            _check_package(path.removeprefix("pkg://").replace("/", "."))
         folder = _folder(path)
         there = folder.is_dir()
     except (ImportError, TypeError, ValueError, OSError) as error:
@@ -42,6 +45,15 @@ def file_in(path: str, group: str, name: str) -> str | None:
     except (ImportError, TypeError, ValueError):
         return None
     return f"{path}/{group}/{name}.yaml" if file is not None and file.is_file() else None
+
+
+def _check_package(name: str) -> None:
+    # From Python 3.12 on, importlib.resources takes a module for the folder that it lies in.
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(f"No module named {name!r}")
+    if spec.submodule_search_locations is None:
+        raise TypeError(f"{name} is a module, and no package")
 
 
 def _folder(path: str) -> Traversable:

@@ -1,3 +1,6 @@
+import copy
+
+import pytest
 import torch
 
 import stnkit
@@ -51,3 +54,24 @@ def test_a_transformer_in_front_of_another_one_is_found():
 def test_a_shared_transformer_is_found_once():
     shared = transformer()
     assert list(find_transformers(torch.nn.ModuleDict({"a": shared, "b": shared}))) == ["a"]
+
+
+def test_transformers_are_listed_outermost_first():
+    network = torch.nn.Sequential()
+    network.add_module("block", Network())
+    network.block.second = torch.nn.Conv2d(1, 1, 3)
+    network.add_module("last", torch.nn.Conv2d(1, 1, 3))
+    # Whatever the order in which they are inserted.
+    for points in (["block.second", "block", "last", "block.first"], ["last", "block", "block.first", "block.second"]):
+        named = copy.deepcopy(network)
+        stnkit.insert_transformers(named, dict.fromkeys(points, COMPONENTS), torch.rand(2, 1, 8, 8))
+        assert list(find_transformers(named)) == ["block", "block.first", "block.second", "last"]
+
+
+def test_a_message_lists_insertion_points_outermost_first():
+    network = torch.nn.Sequential()
+    for name in ("stem", "head"):
+        network.add_module(name, torch.nn.Sequential(*(torch.nn.Conv2d(1, 1, 1) for _ in range(15))))
+    with pytest.raises(stnkit.errors.InputError) as error:
+        stnkit.insert_transformers(network, {"nowhere": COMPONENTS}, torch.rand(1, 1, 8, 8))
+    assert "the insertion points are: input, stem, head, stem.0, stem.1, " in str(error.value)

@@ -1,5 +1,6 @@
 """The hooks: each is documented in docs/hooks.md, and its example there works when it is installed."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -13,6 +14,7 @@ import stnkit
 from stnkit.cli.main import COMMANDS
 from stnkit.plugin_system import hookspecs
 from stnkit.plugin_system.registry import PluginWarning, plugin_registry
+from stnkit.plugin_system.search_paths import check_search_path
 from tests.helpers import QUICK, ROOT, metrics
 
 PAGE = (ROOT / "docs" / "hooks.md").read_text()
@@ -238,7 +240,11 @@ def test_hook_stnkit_search_paths_bring_experiments(make_distribution, stnkit_ma
     [
         ("package", "['pkg://no_such_package.conf']", "pkg://no_such_package.conf does not exist: No module named"),
         ("folder", "['file:///no/such/folder']", "file:///no/such/folder does not exist"),
-        ("module", "['pkg://json.decoder']", "pkg://json.decoder does not exist"),
+        (
+            "module",
+            "['pkg://json.decoder']",
+            "pkg://json.decoder does not exist: json.decoder is a module, and no package",
+        ),
         ("scheme", "['conf']", "expected pkg://PACKAGE or file:///FOLDER, got 'conf'"),
         ("type", "[7]", "expected pkg://PACKAGE or file:///FOLDER, got 7"),
         ("plain_folder", "['pkg://plain_folder']", "pkg://plain_folder is no package: it has no __init__.py"),
@@ -254,6 +260,16 @@ def test_hook_stnkit_search_paths_are_checked_with_a_reason(case, expression, re
         assert [reason in broken.reason for broken in plugin_registry().broken] == [True]
     assert len(caught) == 1
     assert plugin_registry().search_paths == []
+
+
+def test_a_search_path_that_is_a_module_is_refused_by_every_python(monkeypatch):
+    def files(name):  # as of Python 3.12: a module stands for the folder that it lies in
+        return Path(importlib.import_module(name).__file__).parent
+
+    monkeypatch.setattr(importlib.resources, "files", files)
+    check_search_path("pkg://json")
+    with pytest.raises(stnkit.errors.InputError, match=r"json.decoder is a module, and no package"):
+        check_search_path("pkg://json.decoder")
 
 
 @pytest.mark.parametrize("key", ["command.x", "callbacks.x", "logger.x", "search_path.x"])
