@@ -262,7 +262,7 @@ def test_hook_stnkit_search_paths_are_checked_with_a_reason(case, expression, re
     assert plugin_registry().search_paths == []
 
 
-def test_a_search_path_that_is_a_module_is_refused_by_every_python(monkeypatch):
+def test_a_module_is_no_search_path_in_any_python(monkeypatch):
     def files(name):  # as of Python 3.12: a module stands for the folder that it lies in
         return Path(importlib.import_module(name).__file__).parent
 
