@@ -90,6 +90,11 @@ class PiecewiseAffine(stnkit.LinearFamily):
         vertices, weights = self._locate(points)
         return points.new_zeros(points.shape[0], self.n_params // self.ndim).scatter(1, vertices, weights)
 
+    def local_basis(
+        self, points: Float[Tensor, "N ndim"]
+    ) -> tuple[Int64[Tensor, "N corners"], Float[Tensor, "N corners"]]:
+        return self._locate(points)
+
     @stnkit.families.bounded
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """Multilinear interpolation and its difference to the piecewise affine, as products along each axis.

@@ -3,14 +3,14 @@
 import abc
 from typing import final
 
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily, bounded
-from stnkit.families.lattice_basis import LatticeBasis, planar_product, sum_dtype
+from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.mirrored import Reflection
+from stnkit.families.scattered_basis import local_product, scattered_product
 
 
 class LinearFamily(TransformFamily):
@@ -67,17 +67,29 @@ class LinearFamily(TransformFamily):
         """
         return theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
 
+    def local_basis(self, points: Float[Tensor, "N ndim"]) -> tuple[Int64[Tensor, "N S"], Float[Tensor, "N S"]] | None:
+        """Optional hook: the indices and values of the S functions that are not 0 at each of N points.
+
+        For functions of local support: `forward` then reads S coefficients for each point and not all K. By default
+        None, for functions that are not 0 anywhere.
+
+        Args:
+            points: as `basis` gets them; where both are implemented, they are the same functions.
+        """
+        return None
+
     @final  # type: ignore[misc]  # torch declares it an attribute
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """coefficients(θ) · basis(p): the source points of target points."""
         # A no-op as `__call__` calls it; an author of API 1 may hand on wider points.
         coefficients = self._checked_coefficients(theta.to(points.dtype))
         batch, n_points = points.shape[:2]
-        basis = self.basis(points.reshape(-1, self.ndim).double()).to(coefficients.dtype)
-        if batch == 1:
-            source = planar_product(coefficients, basis.T).transpose(1, 2)
+        local = self.local_basis(points.reshape(-1, self.ndim).double())
+        if local is None:
+            source = scattered_product(self.basis, coefficients, points)
         else:
-            source = torch.bmm(basis.view(batch, n_points, basis.shape[-1]), coefficients.transpose(1, 2))
+            indices, values = (tensor.view(batch, n_points, tensor.shape[-1]) for tensor in local)
+            source = local_product(coefficients, indices, values)
         return source.to(points.dtype)
 
     @bounded

@@ -85,10 +85,15 @@ def _version(tensor: Tensor) -> int:
     return -1 if tensor.is_inference() else tensor._version
 
 
+def is_transformed() -> bool:
+    """True under torch.func or forward-mode AD, where a Python autograd function needs rules of its own."""
+    return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
+
+
 def needs_gradient(*tensors: Tensor) -> bool:
     """True if an operation on the tensors may be differentiated, so that it must not run in place."""
     # `requires_grad` is not reliable under vmap or forward-mode AD: assume a gradient is needed.
-    if torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0:
+    if is_transformed():
         return True
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
