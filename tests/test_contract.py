@@ -3,7 +3,6 @@
 import abc
 import inspect
 import re
-import threading
 import typing
 
 import pytest
@@ -27,6 +26,7 @@ CONTRACTS = [
     stnkit.Distortion,
     stnkit.WarpDistortion,
 ]
+
 
 pytestmark = pytest.mark.no_jaxtyping
 
@@ -109,10 +109,13 @@ PLUGIN = """
 import stnkit
 from {cls.__module__} import {cls.__name__} as Mine
 
+
 @stnkit.hookimpl
 def stnkit_components():
     yield stnkit.Component("mine", Mine)
 """
+
+
 MISSING = [
     (Shift, {}, "Shift sets no n_params, which a TransformFamily must set"),
     (Rows, {}, "Rows sets no affine, which a MatrixFamily must set"),
@@ -278,96 +281,8 @@ def test_overriding_a_final_method_warns_once_when_it_is_defined():
     assert Own().grid(None, None).shape == (1,)
 
 
-def test_a_result_of_the_author_is_bounded_and_its_shape_checked():
-    class Wild(Shift):
-        n_params = 2
-
-        def _grid(self, theta, size):
-            return torch.full((len(theta), *size, 2), torch.nan)
-
-    family = Wild()
-    assert (family.grid(torch.zeros(1, 2), (2, 3)) == stnkit.coordinates.OUTSIDE).all()
-    wrong = type("Wrong", (Shift,), {"n_params": 2, "_grid": lambda self, theta, size: theta})()
-    with pytest.raises(stnkit.errors.InputError, match=r"Wrong._grid: expected shape \[3, 4, 5, 2\], got \[3, 2\]"):
-        wrong.grid(torch.zeros(3, 2), (4, 5))
-
-
-def test_forward_gets_valid_inputs_of_one_dtype_and_no_autocast():
-    seen = []
-
-    class Noting(Shift):
-        n_params = 2
-
-        def forward(self, theta, points):
-            seen.append((theta.dtype, points.dtype, torch.is_autocast_enabled("cpu")))
-            return points + theta[:, None]
-
-    family = Noting()
-    with torch.autocast("cpu", torch.bfloat16):
-        family(torch.zeros(1, 2, dtype=torch.float16), torch.zeros(1, 3, 2))
-        family(torch.zeros(1, 2), torch.zeros(1, 3, 2, dtype=torch.float64))
-    assert seen == [(torch.float32, torch.float32, False), (torch.float64, torch.float64, False)]
-    for theta, points in ((torch.zeros(1, 3), torch.zeros(1, 3, 2)), (torch.zeros(1, 2), torch.zeros(2, 3, 2))):
-        with pytest.raises(stnkit.errors.InputError, match="Noting: expected"):
-            family(theta, points)
-    with pytest.raises(stnkit.errors.InputError, match=r"Noting: expected floating-point points, got torch\.int64"):
-        family(torch.zeros(1, 2), torch.zeros(1, 3, 2, dtype=torch.int64))
-
-
-def test_a_mark_of_a_bounded_grid_is_read_when_the_grid_is_made():
-    class Bounded(Shift):
-        n_params = 2
-
-        @stnkit.families.bounded
-        def _grid(self, theta, size):
-            return torch.zeros(len(theta), *size, 2)
-
-    class Unmarked(Bounded):
-        def _grid(self, theta, size):
-            return torch.full((len(theta), *size, 2), torch.inf)
-
-    theta = torch.zeros(1, 2)
-    assert Unmarked().grid(theta, (2, 3)).isfinite().all()
-    family = Bounded()
-    family._grid = lambda theta, size: torch.full((1, *size, 2), torch.nan)
-    assert family.grid(theta, (2, 3)).isfinite().all()
-    with pytest.raises(stnkit.errors.InputError, match=r"expected shape \[3, 2, 2, 2\], got \[1, 2, 2, 2\]"):
-        type("One", (Shift,), {"n_params": 2, "_grid": lambda *_: torch.zeros(1, 2, 2, 2)})().grid(
-            torch.zeros(3, 2), (2, 2)
-        )
-
-
-def test_caches_are_cleared_while_other_threads_make_families():
-    stop = threading.Event()
-
-    def make():
-        while not stop.is_set():
-            stnkit.families.LatticeBasis()
-
-    threads = [threading.Thread(target=make) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(300):
-            stnkit.clear_caches()
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
 def test_a_contract_cannot_be_made_itself():
     for contract in CONTRACTS:
         assert issubclass(type(contract), abc.ABCMeta)
         with pytest.raises(TypeError, match="abstract"):
             contract()
-
-
-def test_clear_caches_drops_every_cached_tensor():
-    family = stnkit.build("transform", "tps")
-    family.grid(family.identity()[None].float(), (8, 8))
-    assert len(family._cardinal_basis._cache) == 1
-    stnkit.clear_caches()
-    assert len(family._cardinal_basis._cache) == 0
-    grid = family.grid(family.identity()[None].float(), (8, 8))
-    torch.testing.assert_close(grid[0], stnkit.coordinates.lattice((8, 8)))

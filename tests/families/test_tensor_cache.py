@@ -77,3 +77,34 @@ def test_fake_and_transformed_tensors_affect_no_later_call(name):
         grid = family.grid(theta, size)
         assert type(grid) is torch.Tensor
         assert torch.equal(grid, fresh.grid(theta, size))
+
+
+@pytest.mark.no_jaxtyping
+def test_caches_are_cleared_while_other_threads_make_families():
+    stop = threading.Event()
+
+    def make():
+        while not stop.is_set():
+            stnkit.families.LatticeBasis()
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(300):
+            stnkit.clear_caches()
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.mark.no_jaxtyping
+def test_clear_caches_drops_every_cached_tensor():
+    family = stnkit.build("transform", "tps")
+    family.grid(family.identity()[None].float(), (8, 8))
+    assert len(family._cardinal_basis._cache) == 1
+    stnkit.clear_caches()
+    assert len(family._cardinal_basis._cache) == 0
+    grid = family.grid(family.identity()[None].float(), (8, 8))
+    torch.testing.assert_close(grid[0], stnkit.coordinates.lattice((8, 8)))

@@ -1,8 +1,6 @@
 """What holds for every family of matrices, against a matrix that numpy makes of θ by the definition."""
 
-import dataclasses
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,82 +12,7 @@ from hypothesis import strategies as st
 
 import stnkit
 
-
-@dataclasses.dataclass
-class Case:
-    name: str
-    matrix: Callable[[np.ndarray], np.ndarray]  # (P,) -> (ndim + 1, ndim + 1)
-    options: dict = dataclasses.field(default_factory=dict)
-    spread: float = 0.5
-
-    def __str__(self):
-        return "-".join([self.name, *(f"{key}={value}" for key, value in self.options.items())])
-
-    def build(self):
-        return stnkit.build("transform", self.name, **self.options)
-
-    def theta(self, batch=4, seed=0, dtype=torch.float64):
-        family = self.build()
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.rand(batch, family.n_params, generator=generator, dtype=torch.float64)
-        return (family.identity() + self.spread * (2 * noise - 1)).to(dtype)
-
-
-def affine_of(linear, shift):
-    ndim = len(shift)
-    return np.block([[np.asarray(linear), np.reshape(shift, (ndim, 1))], [np.zeros((1, ndim)), 1.0]])
-
-
-def turn(angle, aspect):
-    to_isotropic = np.diag([aspect, 1.0])
-    rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return np.linalg.inv(to_isotropic) @ rotation @ to_isotropic
-
-
-def quadrilateral(theta):
-    """The matrix from the eight linear equations of the four corners, scaled to be 1 in the center."""
-    corners = np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)], dtype=float)
-    equations, values = [], []
-    for (x, y), (u, v) in zip(corners, corners + theta.reshape(2, 4).T, strict=True):
-        equations += [[x, y, 1, 0, 0, 0, -u * x, -u * y], [0, 0, 0, x, y, 1, -v * x, -v * y]]
-        values += [u, v]
-    return np.append(np.linalg.solve(equations, values), 1.0).reshape(3, 3)
-
-
-CASES = [
-    Case("affine", lambda t: np.vstack([t.reshape(2, 3), [0, 0, 1]])),
-    Case("affine", lambda t: np.vstack([t.reshape(3, 4), [0, 0, 0, 1]]), {"ndim": 3}, spread=0.3),
-    Case("translation", lambda t: affine_of(np.eye(2), t)),
-    Case("translation", lambda t: affine_of(np.eye(3), t), {"ndim": 3}),
-    Case("rotation", lambda t: affine_of(turn(t[0], 1), [0, 0]), spread=3.0),
-    Case("rotation", lambda t: affine_of(turn(t[0], 1.75), [0, 0]), {"aspect": 1.75}, spread=3.0),
-    Case("scale", lambda t: affine_of(np.exp(t[0]) * np.eye(2), [0, 0])),
-    Case("scale", lambda t: affine_of(np.diag(np.exp(t)), [0, 0]), {"isotropic": False}),
-    Case("scale", lambda t: affine_of(np.exp(t[0]) * np.eye(3), [0, 0, 0]), {"ndim": 3}),
-    Case("scale", lambda t: affine_of(np.diag(np.exp(t)), [0] * 3), {"ndim": 3, "isotropic": False}),
-    Case("similarity", lambda t: affine_of(np.exp(t[1]) * turn(t[0], 1), t[2:])),
-    Case("similarity", lambda t: affine_of(np.exp(t[1]) * turn(t[0], 0.6), t[2:]), {"aspect": 0.6}),
-    Case("attention", lambda t: affine_of(np.exp(t[0]) * np.eye(2), t[1:])),
-    Case("projective", lambda t: np.append(t, 1.0).reshape(3, 3), spread=0.25),
-    Case("homography4", quadrilateral, spread=0.3),
-]
-every = pytest.mark.parametrize("case", CASES, ids=str)
-SIZES = {2: [(5, 8), (1, 6), (6, 1), (1, 1)], 3: [(3, 4, 5), (1, 1, 4)]}
-
-
-def lattice_of(size):
-    axes = [(2 * np.arange(n) + 1) / n - 1 for n in size]
-    return np.stack(np.meshgrid(*axes, indexing="ij")[::-1], axis=-1)
-
-
-def project(matrix, points):
-    image = np.concatenate([points, np.ones_like(points[..., :1])], axis=-1) @ matrix.T
-    return image[..., :-1] / image[..., -1:]
-
-
-def random_points(family, batch=1, n=30, seed=5, dtype=torch.float64):
-    generator = torch.Generator().manual_seed(seed)
-    return 2 * torch.rand(batch, n, family.ndim, generator=generator, dtype=torch.float64).to(dtype) - 1
+from .matrix_cases import CASES, SIZES, affine_of, drawn, every, lattice_of, project, random_points
 
 
 @every
@@ -148,46 +71,6 @@ def test_warp_equals_that_of_scipy(case):
 
 
 @every
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
-def test_inverse_undoes_forward(case, dtype, tolerance):
-    family, theta = case.build(), case.theta(dtype=dtype)
-    points = random_points(family, dtype=dtype)
-    found = family.inverse(theta, family(theta, points))
-    assert found.dtype == dtype
-    assert (found - points).abs().max() < tolerance
-
-
-@every
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
-def test_composition_is_one_map_after_the_other(case, dtype, tolerance):
-    family = case.build()
-    outer, inner = case.theta(seed=1, dtype=dtype), case.theta(seed=2, dtype=dtype)
-    points = 0.5 * random_points(family, dtype=dtype)
-    composed = family.compose(outer, inner)
-    assert composed.dtype == dtype
-    assert (family(composed, points) - family(outer, family(inner, points))).abs().max() < tolerance
-
-
-@every
-def test_from_matrix_undoes_matrix(case):
-    family, theta = case.build(), case.theta()
-    matrix = family.matrix(theta)
-    scales = (1.0,) if family.affine else (1.0, 7.0, -0.01)
-    for scale in scales:
-        assert (family.from_matrix(scale * matrix) - theta).abs().max() < 1e-12
-
-
-@every
-def test_inverse_compose_and_second_gradients_pass_gradcheck(case):
-    family, theta = case.build(), case.theta(batch=2).requires_grad_()
-    points = random_points(family, batch=2, n=4).requires_grad_()
-    size = (2, 3, 2)[-family.ndim :]
-    assert torch.autograd.gradcheck(lambda theta, points: family.inverse(theta, points), (theta, 0.3 * points))
-    assert torch.autograd.gradcheck(lambda outer: family.compose(outer, theta[:1].detach()), (theta[1:],))
-    assert torch.autograd.gradgradcheck(lambda theta: family.grid(theta, size), (theta[:1],))
-
-
-@every
 @pytest.mark.parametrize("value", [1e30, -1e30, 3e38])
 def test_any_theta_keeps_the_grid_bounded_and_gradients_finite(case, value):
     family = case.build()
@@ -208,21 +91,6 @@ def test_a_theta_of_nan_shows_nothing_of_the_image(case):
     size = SIZES[family.ndim][0]
     grid = family.grid(torch.full((1, family.n_params), math.nan), size)
     assert not stnkit.build("sampler", "bilinear").valid(grid).any()
-
-
-@every
-def test_inverse_of_nonfinite_input_is_nan_with_finite_gradients(case):
-    family = case.build()
-    theta = case.theta(batch=2).requires_grad_()
-    points = random_points(family)
-    points[0, 0, 0] = math.nan
-    points[0, 1, -1] = math.inf
-    found = family.inverse(theta, points)
-    assert found[:, :2].isnan().all()
-    assert found[:, 2:].isfinite().all()
-    (gradient,) = torch.autograd.grad(found[:, 2:].sum(), theta)
-    assert gradient.isfinite().all()
-    assert family.inverse(torch.full_like(theta, math.nan), points).isnan().all()
 
 
 @pytest.mark.no_jaxtyping
@@ -281,24 +149,6 @@ def test_an_option_out_of_its_range_is_refused(name, options, message):
         stnkit.build("transform", name, **options)
 
 
-def drawn(case, data):
-    family = case.build()
-    entry = st.floats(-case.spread, case.spread)
-    rows = data.draw(st.lists(st.tuples(*[entry] * family.n_params), min_size=2, max_size=2))
-    return family, family.identity() + torch.tensor(rows, dtype=torch.float64)
-
-
-@every
-@given(data=st.data())
-@settings(max_examples=10, deadline=None)
-def test_composition_with_the_inverse_is_the_identity(case, data):
-    family, theta = drawn(case, data)
-    back = family.from_matrix(torch.linalg.inv(family.matrix(theta)))
-    points = random_points(family, n=9)
-    for composed in (family.compose(back, theta), family.compose(theta, back)):
-        assert (family(composed, points) - points).abs().max() < 1e-8
-
-
 @every
 @given(data=st.data())
 @settings(max_examples=10, deadline=None)
@@ -351,15 +201,6 @@ def test_attention_shows_the_part_of_half_size_exp_s_around_t():
     corners = torch.tensor([[[-1.0, -1.0], [1.0, 1.0]]], dtype=torch.float64)
     expected = torch.tensor([[[0.25, -0.75], [0.75, -0.25]]], dtype=torch.float64)
     assert (family(theta, corners) - expected).abs().max() < 1e-15
-
-
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
-def test_composed_angles_stay_between_minus_pi_and_pi(name):
-    family = stnkit.build("transform", name)
-    theta = family.identity()[None].clone()
-    theta[0, 0] = 3.0
-    composed = family.compose(theta, theta)
-    assert composed[0, 0].item() == pytest.approx(6.0 - 2 * math.pi)
 
 
 class _Halving:
