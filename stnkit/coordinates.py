@@ -153,6 +153,15 @@ def check_aspect(aspect: float) -> float:
     return aspect
 
 
+def aspect_of(in_shape: Sequence[int]) -> float:
+    """Width / height in pixels of images of shape (C, *size).
+
+    Args:
+        in_shape: of the images.
+    """
+    return in_shape[-1] / in_shape[-2]
+
+
 def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Float[Tensor, "n"]:
     """(2i + 1)/n − 1 for i = 0 … n − 1: the normalized centers of n pixels in a row.
 

@@ -40,12 +40,15 @@ class Compose(stnkit.TransformFamily):
     not the images.
     """
 
-    def __init__(self, stages: list[str | dict[str, Any]] | None = None) -> None:
+    def __init__(
+        self, stages: list[str | dict[str, Any]] | None = None, in_shape: tuple[int, ...] | None = None
+    ) -> None:
         super().__init__()
         chosen = ["affine", "tps"] if stages is None else list(stages)
         if not chosen:
             raise stnkit.errors.InputError("stages: expected at least one transform, got none")
-        self.stages = nn.ModuleList(stnkit.build("transform", stage) for stage in chosen)
+        images = {} if in_shape is None else {"in_shape": in_shape}
+        self.stages = nn.ModuleList(stnkit.build("transform", stage, **images) for stage in chosen)
         dimensions = [family.ndim for family in self._families()]
         if len(set(dimensions)) > 1:
             raise stnkit.errors.InputError(f"stages: expected one number of dimensions for all, got {dimensions}")

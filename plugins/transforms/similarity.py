@@ -22,7 +22,8 @@ class Similarity(stnkit.MatrixFamily):
     kept in pixels. Input and output are taken to have the same aspect.
 
     Args:
-        aspect: width / height of the images in pixels, 0.001 to 1000.
+        aspect: width / height of the images in pixels, 0.001 to 1000; by default that of `in_shape`, else 1.
+        in_shape: (C, H, W) of the images; in a network the program supplies it.
 
     Raises:
         InputError: when `aspect` is not between 0.001 and 1000.
@@ -37,9 +38,12 @@ class Similarity(stnkit.MatrixFamily):
     affine = True
     n_params = 4
 
-    def __init__(self, aspect: float = 1.0) -> None:
+    def __init__(self, aspect: float | None = None, in_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
-        self.aspect = stnkit.coordinates.check_aspect(aspect)
+        if aspect is None and in_shape is not None:
+            aspect = stnkit.coordinates.aspect_of(in_shape)
+            self.options_from_images = {"aspect": aspect}
+        self.aspect = stnkit.coordinates.check_aspect(1.0 if aspect is None else aspect)
 
     def identity(self) -> Float[Tensor, " P"]:
         return torch.zeros(4, dtype=torch.float64)

@@ -11,7 +11,7 @@ import torch
 from omegaconf import DictConfig
 
 from stnkit.cli.checked_config import checked_config
-from stnkit.cli.options import value_text
+from stnkit.cli.options import options_from_images, value_text
 from stnkit.experiments.loop import dry_run
 from stnkit.experiments.loop.memory import physical_memory
 from stnkit.experiments.run_directory import directories
@@ -100,6 +100,8 @@ def _print_components(config: dict[str, Any], found: dry_run.DryRun) -> None:
         _line("placement", " ".join(f"{key}={value_text(value)}" for key, value in config["placement"].items()))
     for point, shapes in found.shapes.items():
         _line(f"at {point}", f"input {shapes.image}, θ {shapes.theta}, grid {shapes.grid}, output {shapes.output}")
+    if found.options_from_images:
+        _line("from images", options_from_images(found.options_from_images))
     if not found.shapes:
         _line("placement", "none: the network alone")
 

@@ -207,6 +207,17 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
+def options_from_images(taken: dict[str, dict[str, Any]]) -> str:
+    """The options that transforms have taken from the images, in one line.
+
+    Args:
+        taken: by insertion point.
+    """
+    return ", ".join(
+        f"transform.{name}={value:.4g} at {point}" for point, values in taken.items() for name, value in values.items()
+    )
+
+
 def width() -> int:
     """The width of the terminal in characters, 40 to 100."""
     return max(40, min(shutil.get_terminal_size((100, 24)).columns, 100))

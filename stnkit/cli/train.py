@@ -17,7 +17,7 @@ from stnkit.cli import hydra_internals, sweeps
 from stnkit.cli.checked_config import checked_config
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
-from stnkit.cli.options import register_help_resolver
+from stnkit.cli.options import options_from_images, register_help_resolver
 from stnkit.cli.quoting import quoted_override
 from stnkit.errors import InputError, RenamedWarning, StnkitError
 from stnkit.experiments.run_directory import directories
@@ -219,6 +219,8 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
         print(f"test error  {error:.2f} %  {run_dir}", flush=True)
         return objective(metrics, plain["sweep_objective"])
     print(f"test error  {error:.2f} %")
+    if "options_from_images" in metrics:
+        print(f"from images {options_from_images(metrics['options_from_images'])}")
     print(f"metrics     {run_dir / 'metrics.json'}")
     print(f"checkpoint  {metrics['checkpoint']}")
     if "picture" in metrics:

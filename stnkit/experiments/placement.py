@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.errors import InputError, StnkitError
+from stnkit.families.family import TransformFamily
 from stnkit.insertion.components import COMPONENTS, make_transformers
 from stnkit.insertion.find import find_transformers
 from stnkit.insertion.insert import insert_transformers, modes_and_random_state_restored
@@ -36,9 +37,22 @@ class TransformedNetwork(nn.Module):
         at_input = {} if self.transformer is None else find_transformers(self.transformer)
         return at_input | find_transformers(self.network)
 
+    def options_from_images(self) -> dict[str, dict[str, Any]]:
+        """By insertion point, the options that the transform, or a stage of it, has taken from the images there."""
+        families = {point: transformer.family for point, transformer in self.transformers().items()}
+        taken = {
+            point: {name: value for module in family.modules() for name, value in _taken_by(module).items()}
+            for point, family in families.items()
+        }
+        return {point: values for point, values in taken.items() if values}
+
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
         """One logit for each class."""
         return self.network(image if self.transformer is None else self.transformer(image))
+
+
+def _taken_by(module: nn.Module) -> Mapping[str, Any]:
+    return module.options_from_images if isinstance(module, TransformFamily) else {}
 
 
 def input_transformer(network: nn.Module) -> SpatialTransformer | None:

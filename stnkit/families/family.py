@@ -1,8 +1,9 @@
 """TransformFamily: any differentiable map from output points to input points."""
 
 import abc
-from collections.abc import Callable, Sequence
-from typing import ClassVar, TypeVar, final
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, TypeVar, final
 
 import torch
 from jaxtyping import Float
@@ -37,6 +38,8 @@ class TransformFamily(nn.Module, Contract):
     Attributes:
         ndim: number of coordinates of a point, 2 or 3.
         n_params: P, the number of entries of θ.
+        options_from_images: the options that the constructor has taken from `in_shape`, (C, *size), which a family may
+            take as a parameter with a default: the program supplies it, and tells the user what was taken.
 
     Example:
         >>> import torch, stnkit
@@ -56,6 +59,7 @@ class TransformFamily(nn.Module, Contract):
 
     ndim: int = 2
     n_params: int
+    options_from_images: Mapping[str, Any] = MappingProxyType({})
 
     @abc.abstractmethod
     def identity(self) -> Float[Tensor, "P"]:

@@ -58,7 +58,7 @@ def check_components(point: str, components: Any) -> None:
 
 
 def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> SpatialTransformer:
-    family = build("transform", components["transform"])
+    family = build("transform", components["transform"], in_shape=in_shape)
     if family.ndim != len(in_shape) - 1:
         chosen = components["transform"]
         name = chosen if isinstance(chosen, str) else chosen["name"]

@@ -21,7 +21,8 @@ def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any
         kind: transform, localizer, sampler, network, dataset or distortion.
         name_or_mapping: a name, or a mapping with `name` and options.
         options: more options, which override those of the mapping, and the arguments that the program supplies for
-            that kind (`in_shape`, `n_classes`, `image_shape`), passed to components that take them.
+            that kind (`in_shape`, `n_classes`, `image_shape`), passed to components that take them. A transform may
+            take `in_shape`, (C, *size) of the images, for options that follow from it.
 
     Raises:
         UnknownNameError: when there is no such component.
@@ -35,7 +36,7 @@ def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any
         >>> stnkit.build("sampler", {"name": "nearest", "padding": "border"})
         Nearest(padding='border')
     """
-    supplied_names = kind_named(kind).supplied
+    supplied_names = kind_named(kind).of_the_program
     name, chosen = _name_and_options(kind, name_or_mapping)
     component = plugin_registry().component(kind, name)
     supplied = {key: value for key, value in options.items() if key in supplied_names}

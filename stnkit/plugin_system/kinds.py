@@ -16,12 +16,19 @@ class Kind:
         module: of the base class, imported when it is needed.
         base: name of the base class.
         supplied: constructor parameters that the program supplies and a config never sets.
+        offered: the same, for parameters with a default: the program supplies them where it knows them.
     """
 
     name: str
     module: str
     base: str
     supplied: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
+
+    @property
+    def of_the_program(self) -> tuple[str, ...]:
+        """The constructor parameters that a config never sets."""
+        return (*self.supplied, *self.offered)
 
     @functools.cache  # noqa: B019 kinds are constants
     def base_class(self) -> type:
@@ -33,7 +40,7 @@ class Kind:
 KINDS: dict[str, Kind] = {
     kind.name: kind
     for kind in (
-        Kind("transform", "stnkit.families", "TransformFamily"),
+        Kind("transform", "stnkit.families", "TransformFamily", offered=("in_shape",)),
         Kind("localizer", "stnkit.localizers", "Localizer", supplied=("in_shape",)),
         Kind("sampler", "stnkit.samplers", "Sampler"),
         Kind("network", "stnkit.networks", "Network", supplied=("in_shape", "n_classes")),

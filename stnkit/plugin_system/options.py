@@ -62,7 +62,7 @@ def parameters_of(component: Component) -> list[Option]:
 
 def options_of(component: Component) -> list[Option]:
     """The parameters of the constructor that a config may set."""
-    return [option for option in parameters_of(component) if option.name not in component.kind.supplied]
+    return [option for option in parameters_of(component) if option.name not in component.kind.of_the_program]
 
 
 def check_configurable(component: Component) -> None:
@@ -81,7 +81,9 @@ def check_configurable(component: Component) -> None:
             raise InputError(f"{where} cannot be set by a config, which needs the name of every option")
         if parameter.kind not in _NAMED:
             raise InputError(f"{where} is positional only, and a config sets every option by its name")
-        if parameter.name in component.kind.supplied:
+        if parameter.name in component.kind.of_the_program:
+            if parameter.name in component.kind.offered and parameter.default is REQUIRED:
+                raise InputError(f"{where} needs a default: the program supplies it where it knows the images")
             continue
         if parameter.name == "name" or parameter.name.startswith("_"):
             reason = "is the component's own" if parameter.name == "name" else "would be one of Hydra's"
@@ -151,7 +153,7 @@ def _resolved(component: Component, constructor: Any, parameter: str) -> Any:
     try:
         return typing.get_type_hints(alone, globalns=getattr(constructor, "__globals__", {})).get(parameter, Any)
     except Exception as error:
-        if parameter in component.kind.supplied:
+        if parameter in component.kind.of_the_program:
             return Any
         raise InputError(
             f"{component.kind.name} {component.name!r}: the annotation {annotations[parameter]!r} of the parameter "

@@ -60,6 +60,18 @@ def test_it_tells_the_shapes_at_every_insertion_point(dry):
     assert points[0][1] == "(50, 1, 28, 28)"
 
 
+def test_what_is_taken_from_the_images_is_told(dry, stnkit_main):
+    wide = ["transform=rotation", "distortion.canvas=[42,63]", "training.epochs=1"]
+    told, _ = dry(*QUICK, *wide)
+    assert told["from"] == "images transform.aspect=1.5 at input"
+    assert "from" not in dry(*QUICK, *wide, "transform.aspect=1.0")[0]
+    code, out, err = stnkit_main("train", *QUICK, *wide, "hydra.run.dir=wide")
+    assert code == 0, err
+    assert out.count("from images transform.aspect=1.5 at input\n") == 1
+    assert metrics("wide")["options_from_images"] == {"input": {"aspect": 1.5}}
+    assert metrics("wide")["config"]["transform"]["aspect"] is None
+
+
 def test_a_network_alone_has_no_transformer_to_tell(dry):
     told, out = dry(*QUICK, "placement=none")
     assert told["placement"] == "none: the network alone"

@@ -62,6 +62,7 @@ class DryRun:
         step_seconds: median time of a training step.
         validation_seconds: estimated time of a validation; None where the data cannot be read.
         device: on which it was measured.
+        options_from_images: by insertion point, what the transform has taken from the images.
         peak_bytes: largest memory that was in use on the device, or None where the system does not tell.
     """
 
@@ -76,6 +77,7 @@ class DryRun:
     step_seconds: float = 0.0
     validation_seconds: float | None = None
     device: str = ""
+    options_from_images: dict[str, dict[str, Any]] = field(default_factory=dict)
     peak_bytes: int | None = None
 
 
@@ -100,6 +102,7 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
         image_shape=tuple(data.dataset.image_shape),
         in_shape=data.in_shape,
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
+        options_from_images=network.options_from_images(),
     )
     splits: tuple[Split, ...] = ("train", "validation", "test")
     try:

@@ -149,6 +149,8 @@ def _train(
     components, provenance = _built(config, training, run_dir, resume_from)
     network, data, task = components.network, components.data, components.task
     record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
+    if taken := network.options_from_images():
+        record.update(options_from_images=taken)
     with quiet_lightning():
         trainer = make_trainer(config, training, run_dir, record)
         try:

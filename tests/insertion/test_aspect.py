@@ -1,0 +1,74 @@
+"""Options of transforms that follow from the images where they stand."""
+
+import math
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.experiments.placement import build_network
+from stnkit.insertion import find_transformers
+from tests.helpers import COMPONENTS
+
+
+def quarter_turn(family):
+    """Where a point 6 pixels right of the center of a 28×42 image is read after a turn by 90°, in pixels."""
+    theta = family.identity()[None].clone()
+    theta[0, 0] = math.pi / 2
+    half = torch.tensor([21.0, 14.0], dtype=torch.float64)
+    return (family(theta, torch.tensor([[[6.0, 0.0]]], dtype=torch.float64) / half) * half).flatten()
+
+
+@pytest.mark.parametrize("name", ["rotation", "similarity"])
+def test_a_turn_is_rigid_in_the_pixels_of_the_images(name):
+    for size in ((28, 42), (42, 28), (28, 28)):
+        assert stnkit.build("transform", name, in_shape=(1, *size)).aspect == size[1] / size[0]
+    x, y = quarter_turn(stnkit.build("transform", name, in_shape=(1, 28, 42)))
+    assert (abs(x), abs(y)) == pytest.approx((0, 6))
+
+
+@pytest.mark.parametrize("name", ["rotation", "similarity"])
+def test_an_aspect_that_a_user_gives_wins(name):
+    given = stnkit.build("transform", {"name": name, "aspect": 1.0}, in_shape=(1, 28, 42))
+    assert (given.aspect, dict(given.options_from_images)) == (1.0, {})
+    # Without images, as before.
+    alone = stnkit.build("transform", name)
+    assert (alone.aspect, dict(alone.options_from_images)) == (1.0, {})
+
+
+def test_stages_of_a_composition_see_the_images():
+    stages = ["affine", "similarity", {"name": "rotation", "aspect": 2.0}]
+    family = stnkit.build("transform", "compose", stages=stages, in_shape=(1, 28, 42))
+    assert [getattr(stage, "aspect", None) for stage in family.stages] == [None, 1.5, 2.0]
+
+
+def test_a_network_tells_what_was_taken_at_each_point():
+    config = COMPONENTS | {"transform": {"name": "compose", "stages": ["similarity", "tps"]}}
+    network = build_network(config, ["input"], (1, 28, 42), 10)
+    assert network.options_from_images() == {"input": {"aspect": 1.5}}
+    assert build_network(COMPONENTS, ["input"], (1, 28, 42), 10).options_from_images() == {}
+
+
+def test_an_inserted_transform_sees_its_own_feature_map():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1, stride=(2, 1)), torch.nn.Conv2d(1, 1, 1))
+    components = {"transform": "rotation", "localizer": "fully_connected", "sampler": "bilinear"}
+    stnkit.insert_transformers(network, {"input": components, "1": components}, torch.rand(1, 1, 28, 28))
+    # A Sequential has its transformer at its first module.
+    assert [t.family.aspect for t in find_transformers(network).values()] == [1.0, 2.0]
+
+
+def test_a_transform_that_cannot_do_without_images_is_refused():
+    class Needs(stnkit.TransformFamily):
+        n_params = 1
+
+        def __init__(self, in_shape: tuple[int, ...]):
+            super().__init__()
+
+        def identity(self): ...
+
+        def forward(self, theta, points): ...
+
+    from stnkit.plugin_system.options import check_configurable
+
+    with pytest.raises(stnkit.errors.InputError, match="the parameter in_shape of its constructor needs a default"):
+        check_configurable(stnkit.Component("needs", Needs))
