@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from pathlib import Path
 
 import pooch
 import pytest
@@ -70,6 +71,7 @@ def test_what_is_taken_from_the_images_is_told(dry, stnkit_main):
     assert out.count("from images transform.aspect=1.5 at input\n") == 1
     assert metrics("wide")["options_from_images"] == {"input": {"aspect": 1.5}}
     assert metrics("wide")["config"]["transform"]["aspect"] is None
+    assert "options taken from the images: {'input': {'aspect': 1.5}}" in Path("wide/train.log").read_text()
 
 
 def test_a_network_alone_has_no_transformer_to_tell(dry):

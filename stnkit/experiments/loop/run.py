@@ -151,6 +151,7 @@ def _train(
     record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
     if taken := network.options_from_images():
         record.update(options_from_images=taken)
+        LOG.info(f"options taken from the images: {taken}")
     with quiet_lightning():
         trainer = make_trainer(config, training, run_dir, record)
         try:
