@@ -17,7 +17,8 @@ FIGURES = (
 
 @pytest.mark.training
 def test_a_record_compares_the_pose_with_that_of_the_identity(stnkit_main):
-    for name, options in (("placed", ["out_size=[20,24]"]), ("plain", ["placement=none"])):
+    still = ["distortion=none", "training.epochs=1"]
+    for name, options in (("placed", ["out_size=[20,24]"]), ("plain", ["placement=none"]), ("still", still)):
         assert stnkit_main("train", *QUICK, "training.epochs=1", f"hydra.run.dir={name}", *options)[0] == 0
     placed, plain = metrics("placed"), metrics("plain")
     for name in FIGURES:
@@ -27,6 +28,9 @@ def test_a_record_compares_the_pose_with_that_of_the_identity(stnkit_main):
         if not name.startswith(("corner", "rectified")):
             # What is common to all images, as the size of the output is, does not count.
             assert placed[f"{name}_identity"] == pytest.approx(plain[f"{name}_identity"], abs=1e-6)
+    assert plain["undefined"] == dict.fromkeys(FIGURES, "the network has no transformer at its input")
+    assert not any(name.startswith(FIGURES) for name in metrics("still"))
+    assert metrics("still")["undefined"]["rotation_residual"] == "the distortion moves no point of any image"
     # Uniform in ±45°.
     assert plain["rotation_residual_identity"] == pytest.approx(45 / 3**0.5, rel=0.1)
     assert len(placed["pose"]["rotation_residual"]) == 10

@@ -109,7 +109,8 @@ class Run:
         reasons = self.record.get("undefined")
         names = [name for name in metric.split(".") if name not in ("pose", "history")]
         reason = reasons.get(names[0]) if isinstance(reasons, Mapping) and names else None
-        if reason is None and self.config.get("placement", {}).get("at") == []:
+        placement = self.config.get("placement")
+        if reason is None and isinstance(placement, Mapping) and placement.get("at") == []:
             # Runs of earlier versions say nothing, and the training loop has no θ to measure.
             last = next((name for name in reversed(names) if not re.fullmatch(r"-?\d+", name)), "")
             if f"{last}_identity" in self.record or last.endswith(("theta_distance", "outside")):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,11 +48,11 @@ def record_run_dir(sweep_dir: Path, overrides: Sequence[str], run_dir: Path) -> 
     Args:
         sweep_dir: of the sweep.
         overrides: of the job.
-        run_dir: of the job, inside of `sweep_dir`.
+        run_dir: of the job.
     """
     path = _path(sweep_dir, overrides)
     if path.exists():
-        _write(path, json.loads(path.read_text()) | {"run_dir": run_dir.name})
+        _write(path, json.loads(path.read_text()) | {"run_dir": os.path.relpath(run_dir, sweep_dir)})
 
 
 def jobs_not_begun(sweep_dir: Path) -> list[Job]:

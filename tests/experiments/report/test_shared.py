@@ -91,3 +91,10 @@ def test_earlier_runs_without_a_transformer_say_so(metric, make_run, runs_of):
     (run,) = runs_of()
     assert run.undefined(metric) == "the network has no transformer"
     assert run.undefined("seconds") == ""
+
+
+def test_a_config_of_another_form_is_reported(make_run, runs_of):
+    make_run(placement="none", record={"undefined": "nonsense", "versions": 3, "began": [1], "history": 5})
+    table = make_table(runs_of(), metrics=["test_error"])
+    assert runs_of()[0].undefined("rotation_residual") == ""
+    assert dict(facts(table))["placement"] == "none"

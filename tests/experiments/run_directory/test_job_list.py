@@ -9,7 +9,7 @@ def jobs(folder, *seeds):
 
 def begin(folder, number, job):
     record_run_dir(folder, job, folder / str(number))
-    (folder / str(number)).mkdir(exist_ok=True)
+    (folder / str(number)).mkdir(parents=True, exist_ok=True)
     (folder / str(number) / "metrics.json").write_text("{}")
 
 
@@ -33,6 +33,13 @@ def test_a_continued_sweep_lists_each_job_once(tmp_path):
     assert sorted(job.overrides for job in jobs_not_begun(tmp_path)) == [("seed=1",), ("seed=2",), ("seed=3",)]
     begin(tmp_path, 5, again[1])  # seed 2
     assert sorted(job.overrides for job in jobs_not_begun(tmp_path)) == [("seed=1",), ("seed=3",)]
+
+
+def test_a_job_may_run_in_a_folder_below(tmp_path):
+    list_jobs(tmp_path / "sweep", JOBS)
+    begin(tmp_path / "sweep", "by/transform/0", JOBS[0])
+    begin(tmp_path / "sweep", "../elsewhere", JOBS[1])
+    assert jobs_not_begun(tmp_path / "sweep") == jobs(tmp_path / "sweep", 2)
 
 
 def test_a_folder_without_a_list_has_no_jobs(tmp_path):
