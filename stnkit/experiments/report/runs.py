@@ -15,6 +15,7 @@ from stnkit.experiments.report.earlier_records import without_perfect_zeros
 from stnkit.experiments.run_directory.job_list import FOLDER, Job, jobs_not_begun
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.run_control import component_paths, without
+from stnkit.experiments.run_directory.state import state_of
 
 # Wraps the list of directories while they are read, to show progress.
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
@@ -27,6 +28,7 @@ class Status(enum.StrEnum):
     failed = "failed"
     interrupted = "interrupted"
     running = "running"
+    died = "died"
     broken = "broken"
 
 
@@ -186,7 +188,7 @@ def _read(path: Path) -> Run:
     if not isinstance(record.get("config"), dict):
         return Run(path, Status.broken, f"{FILE} has no config")
     try:
-        status = Status(str(record.get("status")))
+        status = Status(state_of(path) or str(record.get("status")))
     except ValueError:
         return Run(path, Status.broken, f"{FILE}: expected a status, got {record.get('status')!r}")
     return Run(path, status, _reason(path, status, record), without_perfect_zeros(record))
@@ -199,7 +201,7 @@ def _reason(path: Path, status: Status, record: Mapping[str, Any]) -> str:
     epochs = training.get("epochs", "?") if isinstance(training, dict) else "?"
     if status is Status.interrupted:
         return f"stopped after {record.get('epoch', 0)} of {epochs} epochs"
-    if status is Status.running:
+    if status in (Status.running, Status.died):
         written = datetime.fromtimestamp((path / FILE).stat().st_mtime)
         return f"{record.get('epoch', 0)} of {epochs} epochs, last update {written:%Y-%m-%d %H:%M:%S}"
     return ""

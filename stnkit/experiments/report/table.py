@@ -64,7 +64,7 @@ class Cell:
             texts.append(no_value)
         texts += [
             f"{self.count(status)} {status}"
-            for status in (Status.failed, Status.interrupted, Status.running)
+            for status in (Status.failed, Status.interrupted, Status.running, Status.died)
             if self.count(status)
         ]
         return ", ".join(texts)

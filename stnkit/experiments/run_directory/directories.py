@@ -20,6 +20,7 @@ from stnkit.experiments.run_directory.job_identity import (
 from stnkit.experiments.run_directory.occupancy import results_in
 from stnkit.experiments.run_directory.record import read_record, write_atomically
 from stnkit.experiments.run_directory.run_control import without_run_control
+from stnkit.experiments.run_directory.state import State, state_of
 from stnkit.experiments.schema import TrainingConfig
 from stnkit.plugin_system import KINDS, plugin_registry
 
@@ -82,13 +83,13 @@ def earlier_status(config: dict[str, Any], run_dir: Path) -> str | None:
     if identity_in(run_dir) != identity_of(config):
         return None
     try:
-        status = (read_record(run_dir) or {}).get("status")
-        if status in ("running", "interrupted"):
+        state = state_of(run_dir, own=True)
+        if state in (State.died, State.interrupted):
             verify_checkpoint(last_checkpoint(run_dir))
             return "resumable"
     except (ValueError, CheckpointError):
         return None
-    return "completed" if status == "completed" else None
+    return "completed" if state is State.completed else None
 
 
 def save_config(config: dict[str, Any], run_dir: Path) -> None:
@@ -147,11 +148,12 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
     check_run_dir(run_dir)
     try:
         record = read_record(run_dir) or {}
+        state = state_of(run_dir, own=True)
     except ValueError as error:
         raise InputError(f"resume={run_dir}: its metrics.json is damaged: {error}") from error
     saved, now = OmegaConf.load(run_dir / CONFIG), OmegaConf.create(config)
     keys = [*(override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides), "resume"]
-    completed, epochs = record.get("status") == "completed", OmegaConf.select(now, more_epochs.KEY)
+    completed, epochs = state is State.completed, OmegaConf.select(now, more_epochs.KEY)
     if completed and more_epochs.KEY not in keys:
         raise InputError(
             f"resume={run_dir}: expected an interrupted run, got a completed one; "

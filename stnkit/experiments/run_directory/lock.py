@@ -1,12 +1,22 @@
 """A lock for run directories: one process at a time works in each."""
 
 import contextlib
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from stnkit.errors import StnkitError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 FILE = ".lock"
+# Times that a lock is tried, and seconds between them: `is_locked` holds it for a moment.
+_TRIES, _PAUSE = 5, 0.02
 
 
 class BusyError(StnkitError):
@@ -17,6 +27,8 @@ class BusyError(StnkitError):
 def run_lock(run_dir: Path) -> Iterator[None]:
     """Hold the lock of a run directory. The system releases it when the process ends, also when it is killed.
 
+    The file names the process that holds it, or held it last.
+
     Args:
         run_dir: created if missing.
 
@@ -25,15 +37,55 @@ def run_lock(run_dir: Path) -> Iterator[None]:
     """
     run_dir.mkdir(parents=True, exist_ok=True)
     with (run_dir / FILE).open("a") as file:
-        try:
-            import fcntl
-        except ImportError:  # not on Windows
-            yield
-            return
+        if not _lock(file):
+            raise BusyError(f"another process is running in {run_dir}")
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def is_locked(run_dir: Path) -> bool:
+    """True if a process is working in a run directory. Without locks, as on some file systems, it is assumed to.
+
+    Args:
+        run_dir: perhaps of a run.
+    """
+    try:
+        with (run_dir / FILE).open() as file:
+            if fcntl is None:
+                return True
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:  # BlockingIOError where another process holds it
+        return True
+    return False
+
+
+def holder(run_dir: Path) -> int | None:
+    """The process that works in a run directory, if it is on this machine, or None.
+
+    Args:
+        run_dir: perhaps of a run.
+    """
+    try:
+        pid = int((run_dir / FILE).read_text())
+        return pid if is_locked(run_dir) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _lock(file: IO[str]) -> bool:
+    if fcntl is None:
+        return True
+    for left in reversed(range(_TRIES)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BusyError(f"another process is running in {run_dir}") from error
-        except OSError:
-            pass  # a file system without locks
-        yield
+            return True
+        except BlockingIOError:
+            if left:
+                time.sleep(_PAUSE)
+        except OSError:  # a file system without locks
+            return True
+    return False

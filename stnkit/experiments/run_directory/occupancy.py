@@ -8,13 +8,19 @@ from pathlib import Path
 from stnkit.errors import StnkitError
 from stnkit.experiments.run_directory.job_identity import CONFIG, is_config_of_a_run
 from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.experiments.run_directory.state import State, state_of
 
-# The states of a run that nothing else is running, and that has results to lose.
-_RESULTS = {"completed": "that is completed", "interrupted": "that was interrupted", "running": "that died"}
+# The states of a run that has results to lose.
+_RESULTS = {
+    State.completed: "that is completed",
+    State.interrupted: "that was interrupted",
+    State.died: "that died",
+}
 _CHECKPOINTS = tuple(f"checkpoints/{name}" for name in ("last.ckpt", ".last.ckpt.part", "best.ckpt", ".best.ckpt.part"))
-# What a run writes besides, whatever else lies there.
+# What a run writes besides, whatever else lies there; Lightning wrote hpc_ckpt files for runs of 0.1.0 under SLURM.
 _WRITTEN = re.compile(
-    r"(csv|tensorboard)(-resumed-\d+)?|wandb|mlflow\.db|\.hydra-resumed|transformer\.png|traceback\.txt|\.refused"
+    r"(csv|tensorboard)(-resumed-\d+)?|wandb|mlflow\.db|\.hydra-resumed|transformer\.png|traceback\.txt|\.refused|"
+    r"hpc_ckpt_\d+\.ckpt"
 )
 
 
@@ -36,10 +42,11 @@ def results_in(run_dir: Path) -> str | None:
     except ValueError:
         return f"a damaged {FILE}"
     if record is not None:
-        status = record.get("status")
-        if status in _RESULTS:
-            return f"a run {_RESULTS[status]}"
-        return None if status == "failed" else f"a {FILE} that is not of a run"
+        try:
+            state = state_of(run_dir, own=True)
+        except ValueError:
+            return f"a {FILE} that is not of a run"
+        return f"a run {_RESULTS[state]}" if state in _RESULTS else None
     if any((run_dir / name).exists() for name in _CHECKPOINTS):
         return f"a checkpoint without its {FILE}"
     if (run_dir / CONFIG).exists() and not is_config_of_a_run(run_dir / CONFIG):

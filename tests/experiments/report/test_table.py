@@ -7,6 +7,7 @@ from stnkit.experiments.report.axes import Axes
 from stnkit.experiments.report.notes import notes
 from stnkit.experiments.report.statistic import Statistic, number
 from stnkit.experiments.report.table import make_table
+from stnkit.experiments.run_directory.lock import run_lock
 from tests.helpers import RECORDED_COMPONENTS
 
 
@@ -31,14 +32,20 @@ def test_missing_and_unfinished_runs_show_in_their_cell(make_run, runs_of):
     make_run(seed=1, record={"test_error": 2.0})
     make_run(seed=0, transform=RECORDED_COMPONENTS["tps"], record={"test_error": 3.0})
     make_run(seed=1, transform=RECORDED_COMPONENTS["tps"], status="failed", record={"error": "OSError: disk full"})
-    make_run(seed=0, distortion=RECORDED_COMPONENTS["rts"], status="running")
+    running = make_run(seed=0, distortion=RECORDED_COMPONENTS["rts"], status="running")
     make_run(seed=1, distortion=RECORDED_COMPONENTS["rts"], status="interrupted", record={"test_error": 9.0})
-    table = make_table(runs_of())
+    make_run(seed=2, distortion=RECORDED_COMPONENTS["rts"], status="running")
+    with run_lock(running):
+        table = make_table(runs_of())
     assert (table.rows, table.columns) == ([("affine",), ("tps",)], [("rotation",), ("rts",)])
-    assert texts(table) == [["1.50 ± 0.71 (2)", "1 interrupted, 1 running"], ["3.00 (1/2), 1 failed", "—"]]
+    assert texts(table) == [
+        ["1.50 ± 0.71 (2/3)", "1 interrupted, 1 running, 1 died"],
+        ["3.00 (1/3), 1 failed", "—"],
+    ]
     found = notes(table)
     assert any(note.startswith("failed: ") and note.endswith("runs/3: OSError: disk full") for note in found)
-    assert any(note.startswith("running: ") for note in found)
+    assert any(note.startswith(f"running: {running}: 0 of 2 epochs, last update ") for note in found)
+    assert any(note.startswith("died: ") and "runs/6: 0 of 2 epochs, last update " in note for note in found)
 
 
 def test_a_reason_of_many_runs_is_one_note(make_run, runs_of):
