@@ -10,6 +10,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.loop.trainer import quiet_lightning
@@ -66,7 +67,7 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
     _check_data(data, run)
     task = Classification(run.network, training, config["seed"])
     precision: Any = training.precision  # Lightning types it as a literal
-    with quiet_lightning():
+    with quiet_lightning(), one_process():
         trainer = lightning.Trainer(
             accelerator=training.accelerator,
             devices=1,

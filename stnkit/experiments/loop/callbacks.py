@@ -1,7 +1,7 @@
 """Callbacks of a run: its progress bar, its record, and its checkpoint, also when it is interrupted."""
 
+import contextlib
 import signal
-import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -12,7 +12,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 
 from stnkit.errors import NotFiniteError
-from stnkit.experiments.loop.interruption import SIGNALS, Interrupted
+from stnkit.experiments.loop.interruption import Interrupted, handling_stops
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.run_directory.record import RunRecord
 
@@ -81,7 +81,8 @@ def check_finite(trainer: lightning.Trainer, module: lightning.LightningModule) 
 class SaveCheckpoint(Checkpoint):
     """Save the checkpoint at the start, every `every` steps, after every epoch, and when the run is asked to stop.
 
-    Ctrl-C and SIGTERM finish the step, save a checkpoint and raise `Interrupted`; a second signal stops at once.
+    A signal of `stop_signals`, such as Ctrl-C or SIGTERM, finishes the step, saves a checkpoint and raises
+    `Interrupted`; a second one stops at once.
     Nothing is saved between the last step of an epoch and its end: resumed from there, Lightning skips the validation
     of that epoch. Weights that are not finite are never saved.
 
@@ -94,21 +95,18 @@ class SaveCheckpoint(Checkpoint):
         self.path = path
         self.every = every
         self._asked: int | None = None
-        self._previous: dict[int, Any] = {}
+        self._handlers = contextlib.ExitStack()
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        # Only the main thread may set handlers.
-        if threading.current_thread() is threading.main_thread():
-            for number in SIGNALS:
-                self._previous[number] = signal.signal(number, self._ask)
+        self._handlers.enter_context(handling_stops(self._ask))
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
-        self._restore()
+        self._handlers.close()
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        self._restore()
+        self._handlers.close()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if trainer.global_step == 0:
@@ -143,7 +141,7 @@ class SaveCheckpoint(Checkpoint):
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         if self._asked is not None:
-            self._restore()
+            self._handlers.close()
             raise Interrupted(number)
         self._asked = number
 
@@ -157,8 +155,3 @@ class SaveCheckpoint(Checkpoint):
     def _stop_if_asked(self) -> None:
         if self._asked is not None:
             raise Interrupted(self._asked)
-
-    def _restore(self) -> None:
-        for number, previous in self._previous.items():
-            signal.signal(number, previous)
-        self._previous.clear()

@@ -17,6 +17,7 @@ from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.components import build_components
+from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.loop.memory import explain_memory, peak_memory
@@ -113,7 +114,7 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
         data = DistortedData(_Noise(data.dataset, training.batch_size), data.distortion, data.batch_size, data.seed)
     clock = _Clock()
     try:
-        with quiet_lightning(), _shapes_recorded(network, found.shapes):
+        with quiet_lightning(), one_process(), _shapes_recorded(network, found.shapes):
             trainer = _trainer(training, clock)
             trainer.fit(components.task, datamodule=data)
     except BaseException as caught:

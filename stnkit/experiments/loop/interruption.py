@@ -3,14 +3,21 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from types import FrameType
 
+Handler = Callable[[int, FrameType | None], None]
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ask to stop too, unless the process ignores them, as under nohup, or a library has a use for them, as submitit has.
+_UNLESS_TAKEN = [getattr(signal, name) for name in ("SIGUSR1", "SIGHUP") if hasattr(signal, name)]  # not on Windows
 
 
-class Interrupted(Exception):  # noqa: N818 not an error
-    """The user or the system asked the run to stop, and it stopped with a checkpoint.
+class Interrupted(BaseException):
+    """The user or the system asked the run to stop, and it stopped.
+
+    Not an Exception: what catches the errors of a component must not catch it.
 
     Args:
         signal_number: the signal that asked.
@@ -21,22 +28,70 @@ class Interrupted(Exception):  # noqa: N818 not an error
         self.signal_number = signal_number
 
 
+@dataclass(frozen=True)
+class _StopHandler:
+    """A handler of stnkit, which another one of stnkit may replace."""
+
+    handler: Handler
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        self.handler(number, frame)
+
+
+def stop_signals() -> list[signal.Signals]:
+    """The signals that ask this process to stop: SIGINT and SIGTERM, and SIGUSR1 and SIGHUP where they are free."""
+    return [*SIGNALS, *(number for number in _UNLESS_TAKEN if _is_free(signal.getsignal(number)))]
+
+
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """A part of a run after its last checkpoint: a signal raises `Interrupted` at once, and the part is done again.
+def handling_stops(handler: Handler) -> Iterator[None]:
+    """Call handler(number, frame) on each signal that asks to stop.
 
     Only the main thread may set handlers; elsewhere this does nothing.
+
+    Args:
+        handler: called in the main thread.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    stop = _StopHandler(handler)
+    previous = {number: signal.signal(number, stop) for number in stop_signals()}
+    try:
+        yield
+    finally:
+        for number, earlier in previous.items():
+            if earlier is not None:  # set by something other than Python
+                signal.signal(number, earlier)
+
+
+def interruptible() -> contextlib.AbstractContextManager[None]:
+    """A part of a run with nothing to save: a signal raises `Interrupted` at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number)
 
-    if threading.current_thread() is not threading.main_thread():
+    return handling_stops(stop)
+
+
+@contextlib.contextmanager
+def stops_blocked() -> Iterator[None]:
+    """Keep the signals that ask to stop pending, in this thread and in processes that it starts."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    previous = {number: signal.signal(number, stop) for number in SIGNALS}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals())
     try:
         yield
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def unblock_stops() -> None:
+    """Let this thread receive the signals that ask to stop, also those that are pending."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, stop_signals())
+
+
+def _is_free(handler: object) -> bool:
+    return handler is signal.SIG_DFL or isinstance(handler, _StopHandler)

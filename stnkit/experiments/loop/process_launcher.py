@@ -15,14 +15,21 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any
 
 from stnkit import errors
-from stnkit.experiments.loop.interruption import Interrupted
+from stnkit.experiments.loop.environment import leave_launchers
+from stnkit.experiments.loop.interruption import (
+    Interrupted,
+    handling_stops,
+    interruptible,
+    stops_blocked,
+    unblock_stops,
+)
 
 # Seconds for the other processes to end by themselves after one has failed.
 GRACE = 10.0
@@ -46,7 +53,7 @@ class _Failure:
 def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> None:
     """Call function(rank, *arguments) in n processes and wait for all of them.
 
-    Lightning reads the rank from the environment. SIGINT and SIGTERM are forwarded to the processes, once each.
+    Lightning reads the rank from the environment. Signals that ask to stop are forwarded to the processes, once each.
 
     Args:
         function: of a module, so that it can be pickled.
@@ -61,16 +68,19 @@ def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> 
     context = multiprocessing.get_context("spawn")
     call = pickle.dumps((function, arguments))
     port = _free_port()
-    processes, ends = [], []
-    for rank in range(n):
-        end, other_end = context.Pipe(duplex=False)
-        process = context.Process(target=_run_as_rank, args=(rank, n, port, call, other_end), name=f"rank {rank}")
-        process.start()
-        other_end.close()  # so that the pipe is closed when the process ends
-        processes.append(process)
-        ends.append(end)
+    processes: list[Any] = []
+    ends = []
     with _forwarding_signals(processes) as asked:
         try:
+            with stops_blocked():  # also in the processes, until they can answer
+                for rank in range(n):
+                    end, other_end = context.Pipe(duplex=False)
+                    arguments_of_rank = (rank, n, port, call, other_end)
+                    process: Any = context.Process(target=_run_as_rank, args=arguments_of_rank, name=f"rank {rank}")
+                    process.start()
+                    other_end.close()  # so that the pipe is closed when the process ends
+                    processes.append(process)
+                    ends.append(end)
             _wait_for_all(processes)
             codes = [process.exitcode for process in processes]
         finally:
@@ -82,6 +92,8 @@ def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> 
     if asked:
         raise Interrupted(asked[0])
     failures = sorted((f for end in ends if (f := _received(end)) is not None), key=lambda failure: failure.at)
+    if failures and failures[0].name == Interrupted.__name__:  # a process was asked, not its parent
+        raise Interrupted(signal.SIGTERM)
     if failures and failures[0].name in vars(errors):
         raise getattr(errors, failures[0].name)(failures[0].message)
     # When a process is killed, the errors of the others only say that they lost it.
@@ -115,32 +127,29 @@ def _forwarding_signals(processes: list[Any]) -> Iterator[list[int]]:
     def forward(number: int, frame: FrameType | None) -> None:
         asked.append(number)
         for process in processes:
-            if process.is_alive():
-                os.kill(process.pid, number)
+            with suppress(ProcessLookupError):
+                if process.is_alive():
+                    os.kill(process.pid, number)
 
-    if threading.current_thread() is not threading.main_thread():
+    with handling_stops(forward):
         yield asked
-        return
-    previous = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _run_as_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # apart from the terminal: the parent forwards its Ctrl-C, once
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    leave_launchers()
     os.environ.update(
         LOCAL_RANK=str(rank), NODE_RANK="0", WORLD_SIZE=str(n), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
     )
     try:
-        # Unpickling imports Lightning, which reads the environment at its import.
-        _warn_once(rank)
-        function, arguments = pickle.loads(call)
-        function(rank, *arguments)
+        with interruptible():
+            unblock_stops()
+            # Unpickling imports Lightning, which reads the environment at its import.
+            _warn_once(rank)
+            function, arguments = pickle.loads(call)
+            function(rank, *arguments)
     except BaseException as error:
         end.send(_Failure(time.time(), rank, type(error).__name__, str(error), traceback.format_exc()))
         sys.exit(1)

@@ -10,6 +10,7 @@ import torch
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
+from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.interruption import Interrupted, interruptible
 from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
@@ -72,16 +73,18 @@ def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_d
     )
     log_start(config, resume_from)
     try:
-        if training.devices == 1:
-            _train(config, training, run_dir, record, resume_from)
-        else:
-            _built(config, training, run_dir, resume_from)  # reports mistakes before any process is started
-            try:
-                run_in_processes(
-                    _train_in_process, training.devices, config, training, run_dir, record.values, resume_from
-                )
-            finally:
-                record.values = read_record(run_dir) or {}  # written by the first process
+        with interruptible():  # where Lightning does not train
+            if training.devices == 1:
+                with one_process():
+                    _train(config, training, run_dir, record, resume_from)
+            else:
+                _built(config, training, run_dir, resume_from)  # reports mistakes before any process is started
+                try:
+                    run_in_processes(
+                        _train_in_process, training.devices, config, training, run_dir, record.values, resume_from
+                    )
+                finally:
+                    record.values = read_record(run_dir) or {}  # written by the first process
     except (Interrupted, KeyboardInterrupt) as interruption:
         LOG.info(str(interruption) or "interrupted")
         record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
@@ -103,14 +106,13 @@ def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_d
 
 
 def recorded_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config in the record: without `skip_completed`, `overwrite` and `resume`, which a resumed run does not share.
+    """The config in the record: without the options of one command, which a resumed run does not share.
 
     Args:
         config: of the run, as plain values.
     """
-    return {key: value for key, value in config.items() if key not in ("skip_completed", "overwrite")} | {
-        "resume": None
-    }
+    control = ("skip_completed", "overwrite", "fail_fast")
+    return {key: value for key, value in config.items() if key not in control} | {"resume": None}
 
 
 def _train_in_process(
@@ -165,9 +167,8 @@ def _train(
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     if not trainer.is_global_zero:
         return
-    with interruptible():
-        record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
-        record.update(**pose_metrics(network, data))
-        images = data.fixed("test").images[:FIGURE_IMAGES].to(task.device)
-        if seen := transformer_inputs(network.eval(), images):
-            record.update(picture=str(draw_before_and_after(seen, run_dir / PICTURE)))
+    record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
+    record.update(**pose_metrics(network, data))
+    images = data.fixed("test").images[:FIGURE_IMAGES].to(task.device)
+    if seen := transformer_inputs(network.eval(), images):
+        record.update(picture=str(draw_before_and_after(seen, run_dir / PICTURE)))

@@ -51,10 +51,6 @@ def make_trainer(
     if record.written:
         callbacks.append(EpochLines(printed=training.progress and not bar))
     several = training.devices > 1
-    plugins: list[Any] = [AtomicCheckpointIO()]
-    if several:
-        # The processes are started by stnkit, also under a scheduler that Lightning would recognize.
-        plugins.append(LightningEnvironment())
     loggers = make_loggers(config, training.loggers, run_dir) if record.written else []
     precision: Any = training.precision  # Lightning types it as a literal
     try:
@@ -69,7 +65,8 @@ def make_trainer(
             callbacks=callbacks,
             logger=loggers or False,
             default_root_dir=run_dir,
-            plugins=plugins,
+            # The processes are started by stnkit, also under a scheduler that Lightning would recognize.
+            plugins=[AtomicCheckpointIO(), LightningEnvironment()],
             profiler=NoProfiler(),
             enable_progress_bar=bar,
             enable_model_summary=False,
@@ -90,6 +87,7 @@ def quiet_lightning() -> Iterator[None]:
             ".*does not have many workers.*",
             ".*number of training batches.*smaller than the logging interval.*",
             ".*LeafSpec.*is deprecated.*",  # raised by Lightning's own code
+            ".*`srun` command is available.*",  # stnkit starts the processes of a run
             ".*recommended to use `self.log.*sync_dist=True.*",  # logged values are already reduced over processes
         ):
             warnings.filterwarnings("ignore", message=message)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 import stnkit
+from stnkit.experiments.loop.interruption import Interrupted
 from stnkit.experiments.loop.process_launcher import ProcessError, run_in_processes
 
 
@@ -47,6 +48,16 @@ def test_an_unexpected_error_keeps_its_traceback():
     with pytest.raises(RuntimeError, match="process 1 of the 2 of this run failed: KeyError: 'x'") as caught:
         run_in_processes(fail_in_the_second, 2, KeyError("x"))
     assert "in fail_in_the_second" in str(caught.value.__cause__)
+
+
+def stop(rank):
+    raise Interrupted(signal.SIGUSR1)
+
+
+@pytest.mark.process
+def test_processes_that_were_asked_to_stop_have_not_failed():
+    with pytest.raises(Interrupted, match="interrupted by SIGTERM"):
+        run_in_processes(stop, 2)
 
 
 @pytest.mark.process
