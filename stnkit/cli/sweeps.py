@@ -1,11 +1,15 @@
-"""The lines that `stnkit train -m` prints about its jobs and about the end of the sweep."""
+"""The lines that `stnkit train -m` prints about its jobs and about the end of the sweep, and its answer to signals."""
 
+import contextlib
 import dataclasses
+import os
 import shlex
+import signal
 import sys
 import tempfile
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -15,8 +19,12 @@ from omegaconf import DictConfig
 from stnkit import errors
 from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
+from stnkit.cli.workers import Worker, WorkersOfSweep
+from stnkit.experiments.loop.interruption import handling_stops
+from stnkit.experiments.run_directory import lock
 from stnkit.experiments.run_directory.job_list import list_jobs, record_run_dir
 from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
+from stnkit.experiments.run_directory.state import State, state_of
 
 TRACEBACK = "traceback.txt"
 # In the directory of a job that was refused because an earlier run has left results there.
@@ -30,23 +38,19 @@ class Sweep:
     Args:
         directory: of all its jobs.
         started_ns: time of its start by the clock of the file system, which is the clock of the jobs' files too.
+        n: number of jobs that differ, or None where a sweeper decides on them as it goes.
+        fail_fast: True if the first job that fails ends the sweep.
     """
 
     directory: Path
     started_ns: int
+    n: int | None = None
+    fail_fast: bool = False
 
     def failures(self) -> dict[Path, str]:
         """Run directory and error of every job that has failed since the sweep started."""
-        failed = {}
-        for path in sorted(self.directory.rglob(FILE)):
-            if self._is_new(path):
-                try:
-                    record = read_record(path.parent) or {}
-                except ValueError:
-                    continue
-                if record.get("status") == "failed":
-                    failed[path.parent] = str(record.get("error"))
-        return failed
+        records = {run_dir: read_record(run_dir) or {} for run_dir in self._jobs(State.failed)}
+        return {run_dir: str(record.get("error")) for run_dir, record in records.items()}
 
     def print_end(self) -> int:
         """Name the jobs that failed and return the exit code: 2 if all errors are the user's, 1 for any other."""
@@ -60,23 +64,44 @@ class Sweep:
             directories = ", ".join(map(str, failures))
             _print_error(f"{len(failures)} of the jobs failed: {directories}; {self._hint()}")
         print(f"table       stnkit report {shlex.quote(str(self.directory))}")
-        if not failures:
-            return 2 if refused else 0
-        names = tuple(f"{name}:" for name, kind in vars(errors).items() if isinstance(kind, type))
-        return 2 if all(error.startswith(names) for error in failures.values()) else 1
+        return _exit_code(failures) if failures else 2 * bool(refused)
 
     def print_early_end(self, error: BaseException) -> int:
-        """Say that a signal or an error of the launcher ended the sweep, and return the exit code.
+        """Say that a signal, a failed job or an error of the launcher ended the sweep, and return the exit code.
 
         Args:
             error: the one that ended it.
         """
-        interrupted = isinstance(error, KeyboardInterrupt)
-        why = "interrupted" if interrupted else f"{type(error).__name__}: {error}".splitlines()[0]
+        failures = self.failures()
+        if isinstance(error, SweepInterrupted):
+            why = f"interrupted by {signal.Signals(error.signal_number).name}"
+        elif isinstance(error, SweepFailed):
+            why = f"fail_fast=true, and a job failed: {', '.join(map(str, failures))}"
+        elif isinstance(error, KeyboardInterrupt):
+            why = "interrupted by SIGINT"
+        else:
+            why = f"{type(error).__name__}: {error}".splitlines()[0]
+        if stopped := self._jobs(State.interrupted, State.died):
+            why += f"; {len(stopped)} of the jobs were stopped: {', '.join(map(str, stopped))}"
+        locks = [path for path in self.directory.rglob(lock.FILE) if self._is_new(path)]
+        begun = sum((path.parent / FILE).exists() for path in locks)
+        if self.n is not None and begun < self.n:
+            why += f"; {self.n - begun} of the {self.n} jobs did not run"
         _print_error(f"the sweep ended early: {why}; {self._hint()}")
         if isinstance(error, SweepInterrupted):
             return 128 + error.signal_number
-        return 130 if interrupted else 1
+        if isinstance(error, SweepFailed):
+            return _exit_code(failures)
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+    def _jobs(self, *states: State) -> list[Path]:
+        """The run directories with one of these states, of jobs of this sweep."""
+        found = []
+        for path in sorted(self.directory.rglob(FILE)):
+            with contextlib.suppress(ValueError, OSError):
+                if self._is_new(path) and state_of(path.parent) in states:
+                    found.append(path.parent)
+        return found
 
     def _is_new(self, path: Path) -> bool:
         return path.stat().st_mtime_ns >= self.started_ns
@@ -90,6 +115,10 @@ class Sweep:
 started: list[Sweep] = []
 # When the sweep began that this process runs jobs of, also in the workers; by the clock of the file system.
 began_ns: int | None = None
+# The answer to signals while a sweep runs in this process.
+_answers = contextlib.ExitStack()
+# This process, where it is a worker of joblib.
+worker: Worker | None = None
 
 
 class SweepInterrupted(KeyboardInterrupt):
@@ -128,9 +157,23 @@ def is_dry_sweep(config: DictConfig) -> bool:
     return bool(config.dry_run) or any(parse_override(word)[1] is True for word in words)
 
 
+class SweepFailed(KeyboardInterrupt):
+    """A job failed, and ends the whole sweep. Not an Exception, from which Hydra continues with the next job."""
+
+
+def end() -> None:
+    """Answer signals as before the sweep."""
+    _answers.close()
+
+
 def in_this_process() -> bool:
     """True where the jobs of a sweep run one after another, in the process that started it."""
     return bool(started)
+
+
+def parent_speaks() -> bool:
+    """True in a worker whose parent names the jobs that were stopped."""
+    return worker is not None and not worker.orphaned
 
 
 class JobAnnouncer(Callback):
@@ -140,12 +183,14 @@ class JobAnnouncer(Callback):
         n: number of jobs, or None for a sweeper that decides on them as it goes.
         began_ns: time at which the sweep began, None for a single run.
         varying: keys of the overrides that differ between jobs.
+        parent: id of the process that starts workers on this machine and answers for them, else None.
     """
 
     def __init__(self) -> None:
         self.n: int | None = None
         self.began_ns: int | None = None
         self.varying: set[str] = set()
+        self.parent: int | None = None
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         if config.dry_run:
@@ -158,21 +203,36 @@ class JobAnnouncer(Callback):
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory) as file:
             self.began_ns = Path(file.name).stat().st_mtime_ns
-        started.append(Sweep(directory, self.began_ns))
         jobs = job_overrides(config)
         if jobs is not None:
             list_jobs(directory, jobs)
             self.n = len(jobs)
             values = [dict(override.split("=", 1) for override in job) for job in jobs]
             self.varying = {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
+        distinct = None if jobs is None else len({tuple(job) for job in jobs})
+        started.append(Sweep(directory, self.began_ns, distinct, bool(config.fail_fast)))
         count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)
+        if config.hydra.launcher._target_.endswith(".JoblibLauncher") and hasattr(signal, "pthread_sigmask"):
+            self.parent = os.getpid()
+            workers = WorkersOfSweep(directory, _stopped_by)
+            workers.open()
+            _answers.callback(workers.close)
+        else:
+            _answers.enter_context(handling_stops(_stop))
+            _answers.callback(_end_ray)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        global began_ns
+        global began_ns, worker
         began_ns = self.began_ns
         if config.hydra.mode is not RunMode.MULTIRUN:
             return
+        if self.parent == os.getpid():  # joblib with n_jobs=1
+            self.parent = None
+            _answers.close()
+            _answers.enter_context(handling_stops(_stop))
+        elif self.parent is not None and worker is None:
+            worker = Worker(self.parent)
         run_dir = Path(config.hydra.runtime.output_dir)
         record_run_dir(Path(config.hydra.sweep.dir), list(config.hydra.overrides.task), run_dir)
         overrides = [o for o in config.hydra.overrides.task if o.split("=", 1)[0] in self.varying]
@@ -206,6 +266,29 @@ def print_unexpected(run_dir: Path, error: Exception) -> None:
     path.write_text(traceback.format_exc())
     first = (str(error).splitlines() or [""])[0]
     _print_error(f"{run_dir}: {type(error).__name__}: {first} (traceback in {path})")
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise SweepInterrupted(number)
+
+
+def _end_ray() -> None:
+    """Let Ray kill its workers now, and not when this process ends, so that their jobs have stopped."""
+    if "ray" in sys.modules:
+        sys.modules["ray"].shutdown()
+
+
+def _stopped_by(number: int) -> BaseException:
+    """The end of a sweep in workers, which send a SIGUSR1 when they stop the sweep."""
+    if number == signal.SIGUSR1 and started[-1].fail_fast and started[-1].failures():
+        return SweepFailed()
+    return SweepInterrupted(number)
+
+
+def _exit_code(failures: dict[Path, str]) -> int:
+    """2 if all errors are mistakes of the user, 1 for any other."""
+    names = tuple(f"{name}:" for name, kind in vars(errors).items() if isinstance(kind, type))
+    return 2 if all(error.startswith(names) for error in failures.values()) else 1
 
 
 def _print_error(sentence: str) -> None:

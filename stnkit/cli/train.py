@@ -1,5 +1,6 @@
 """`stnkit train`: a Hydra program. Config groups select the components, `-m` sweeps over them."""
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -71,7 +72,12 @@ def main(arguments: list[str]) -> int:
             ) from error
         if not sweeps.started:
             raise
+        sweeps.end()
+        if sweeps.started[-1].fail_fast and sweeps.started[-1].failures():  # Ray has an exception of its own for it
+            error = sweeps.SweepFailed()
         return sweeps.started[-1].print_early_end(error)
+    finally:
+        sweeps.end()
     return (sweeps.started[-1].print_end() if sweeps.started else 0) or _outcome.exit_code
 
 
@@ -109,11 +115,13 @@ class _Outcome:
 
     Args:
         exit_code: of the run.
+        failed: True if the last job of a sweep has failed.
         process: id of the process in which `main` was called; a launcher's workers have other ids.
         of_saved_config: overrides that select the components of the run to resume, where the command line does not.
     """
 
     exit_code: int = 0
+    failed: bool = False
     process: int = 0
     of_saved_config: list[str] = dataclasses.field(default_factory=list)
 
@@ -124,7 +132,8 @@ _outcome = _Outcome()
 @hydra.main(version_base="1.3", config_path="pkg://stnkit.conf", config_name="train")
 def _program(config: DictConfig) -> float | None:
     # A launcher pickles this function by value; `_job` is imported in the worker, with the state of its module.
-    return _job(config)
+    with sweeps.worker.job() if sweeps.worker else contextlib.nullcontext():
+        return _job(config)
 
 
 def _job(config: DictConfig) -> float | None:
@@ -137,6 +146,14 @@ def _job(config: DictConfig) -> float | None:
             warnings.simplefilter("ignore", category)
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     in_sweep = HydraConfig.get().mode is RunMode.MULTIRUN
+    _outcome.failed = False
+    value = _in_its_directory(config, run_dir, in_sweep=in_sweep)
+    if in_sweep and config.fail_fast and _outcome.failed:
+        raise sweeps.SweepFailed
+    return value
+
+
+def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     # A user's mistake is printed here: if it were raised, Hydra would print a line of its own first.
     try:
         with run_lock(run_dir):
@@ -158,10 +175,12 @@ def _job(config: DictConfig) -> float | None:
     except StnkitError as error:
         print(f"stnkit train: {f'{run_dir}: ' if in_sweep else ''}{error}", file=sys.stderr, flush=True)
         _outcome.exit_code = 2
+        _outcome.failed = not isinstance(error, OccupiedError)
     except Exception as error:
         if not in_sweep:
             raise
-        sweeps.print_unexpected(run_dir, error)  # the other jobs continue
+        sweeps.print_unexpected(run_dir, error)
+        _outcome.failed = True
     return None
 
 
@@ -208,8 +227,8 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     try:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir)
     except Interrupted as interruption:
-        command = f"stnkit train {quoted_override('resume', run_dir)}"
-        print(f"\n{interruption}: `{command}` continues it", file=sys.stderr)
+        if not sweeps.parent_speaks():
+            print(f"\n{interruption}: {_way_on(run_dir)}", file=sys.stderr)
         if in_sweep:
             raise sweeps.SweepInterrupted(interruption.signal_number) from interruption
         _outcome.exit_code = 128 + interruption.signal_number
@@ -226,3 +245,12 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     if "picture" in metrics:
         print(f"picture     {metrics['picture']}  (test images before and after the transformer)")
     return None
+
+
+def _way_on(run_dir: Path) -> str:
+    from stnkit.experiments.run_directory.checkpoints import last_checkpoint  # brings PyTorch, which takes a second
+
+    if last_checkpoint(run_dir).is_file():
+        return f"`stnkit train {quoted_override('resume', run_dir)}` continues it"
+    same = quoted_override("hydra.run.dir", run_dir)
+    return f"it has no checkpoint yet, and the same command with {same} skip_completed=true starts it again"

@@ -192,6 +192,7 @@ class TrainConfig:
         skip_completed: skip completed runs, resume interrupted ones.
         overwrite: delete what an earlier run left in the run directory.
         dry_run: print what would run with an estimate of its time and memory, and write nothing.
+        fail_fast: the first job of a sweep that fails ends the sweep.
         sweep_objective: figure of the kept epoch that a sweeper minimizes.
     """
 
@@ -210,6 +211,7 @@ class TrainConfig:
     skip_completed: bool = False
     overwrite: bool = False
     dry_run: bool = False
+    fail_fast: bool = False
     sweep_objective: SweepObjective = SweepObjective.validation_error
 
 

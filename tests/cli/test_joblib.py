@@ -61,3 +61,18 @@ def test_workers_find_third_party_plugins_and_record_errors(make_distribution, s
     # The last line counts the jobs that failed.
     assert len(lines) == 5
     assert "job 2 of 4: transform=drift localizer.hidden=[8]" in out.splitlines()
+
+
+@pytest.mark.slow
+def test_the_first_failure_stops_the_other_workers(stnkit_process, tmp_path):
+    sweep = ["train", "-m", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2", "hydra.sweep.dir=sweep"]
+    # The first job fails after a few steps, and the second would take hours.
+    rates = ["training.optimizer=sgd", "training.learning_rate=1e9,0.05,0.06"]
+    process = stnkit_process(*sweep, *QUICK, *rates, "placement=none", "training.epochs=99999", "fail_fast=true")
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 2, err
+    assert "Traceback" not in err
+    assert "the sweep ended early: fail_fast=true, and a job failed: sweep/0; " in err
+    assert " of the 3 jobs did not run; the same command with hydra.sweep.dir=sweep skip_completed=true" in err
+    others = {metrics(path.parent)["status"] for path in (tmp_path / "sweep").glob("[12]/metrics.json")}
+    assert others <= {"interrupted"}

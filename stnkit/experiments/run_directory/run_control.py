@@ -12,6 +12,7 @@ RUN_CONTROL = (
     "skip_completed",
     "overwrite",
     "dry_run",
+    "fail_fast",
     "sweep_objective",
     "training.progress",
     "training.checkpoint_every",

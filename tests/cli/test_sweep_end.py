@@ -1,0 +1,76 @@
+"""The end of a sweep before all of its jobs have run: a signal, or the first job that fails."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from stnkit.cli import train
+from stnkit.experiments.loop import run
+from tests.helpers import QUICK, metrics
+
+SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "hydra.sweep.dir=sweep"]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
+JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
+
+
+def answers():
+    """What this process does on a signal."""
+    return [signal.getsignal(number) for number in SIGNALS], signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def statuses(sweep):
+    return {path.parent.name: metrics(path.parent)["status"] for path in sweep.glob("*/metrics.json")}
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib, one worker"])
+def test_the_first_failure_ends_a_sweep_that_fails_fast(launcher, stnkit_main, tmp_path):
+    before = answers()
+    sweep = [*SWEEP, *launcher, "localizer.hidden=[8],[0]", "seed=0,1,2"]
+    code, out, err = stnkit_main(*sweep, "fail_fast=true")
+    assert code == 2
+    assert statuses(tmp_path / "sweep") == {"0": "completed", "1": "completed", "2": "completed", "3": "failed"}
+    assert err.splitlines()[-1] == (
+        "stnkit train: the sweep ended early: fail_fast=true, and a job failed: sweep/3; 2 of the 6 jobs did not run; "
+        "the same command with hydra.sweep.dir=sweep skip_completed=true runs the unfinished jobs"
+    )
+    assert "job 5 of 6" not in out
+    assert answers() == before
+
+
+def test_failing_fast_on_an_unexpected_error_exits_with_1(stnkit_main, monkeypatch):
+    monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
+    code, _, err = stnkit_main(*SWEEP, "seed=0,1", "fail_fast=true")
+    assert code == 1
+    assert "1 of the 2 jobs did not run" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_between_two_jobs_ends_the_sweep(number, stnkit_main, monkeypatch):
+    before = answers()
+    monkeypatch.setattr(train, "checked_config", lambda *args: os.kill(os.getpid(), number))
+    code, out, err = stnkit_main(*SWEEP, "seed=0,1")
+    assert code == 128 + number
+    assert f"the sweep ended early: interrupted by {number.name}; 2 of the 2 jobs did not run; the same" in err
+    assert "job 2" not in out
+    assert answers() == before
+
+
+@pytest.mark.training
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stopped_before_its_first_checkpoint_starts_again(number, stnkit_main, monkeypatch, tmp_path):
+    def stop(*args):
+        os.kill(os.getpid(), number)
+
+    arguments = ["train", *QUICK, "training.epochs=1", "placement=none", "hydra.run.dir=run"]
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "build_new_run", stop)
+        code, _, err = stnkit_main(*arguments)
+    assert code == 128 + number
+    assert metrics("run")["status"] == "interrupted"
+    (further,) = re.findall(r"and the same command with (hydra\.run\.dir=\S+) (skip_\S+) starts", err)
+    assert stnkit_main(*arguments[:-1], *further)[0] == 0
+    assert metrics("run")["status"] == "completed"
