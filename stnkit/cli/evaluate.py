@@ -14,7 +14,10 @@ from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.experiments.evaluation import Evaluation, evaluate
+from stnkit.experiments.report.quantities import quantity
 from stnkit.experiments.run_directory.record import jsonable
+
+ABSENT = "-"
 
 
 def main(arguments: list[str]) -> int:
@@ -69,13 +72,21 @@ def _print_table(found: Evaluation) -> None:
     table.add_column("recorded", justify="right", no_wrap=True)
     table.add_column("evaluated", justify="right", no_wrap=True)
     for name, value in _numbers(found.figures).items():
-        table.add_row(name, _text(found.recorded.get(name)), _text(value))
+        table.add_row(name, _text(found.recorded.get(name), name), _text(value, name))
+    by_reason: dict[str, list[str]] = {}
+    for name, reason in found.figures.get("undefined", {}).items():
+        table.add_row(name, _text(found.recorded.get(name), name), ABSENT)
+        by_reason.setdefault(reason, []).append(name)
     Console().print(table)
+    for reason, names in by_reason.items():
+        print(f"{ABSENT} {', '.join(names)}: {reason}")
 
 
 def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if isinstance(value, float)}
 
 
-def _text(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, int | float) else "-"
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, int | float):
+        return ABSENT
+    return f"{value if abs(value) >= quantity(name).resolution else 0.0:.4f}"

@@ -64,6 +64,27 @@ def test_the_table_has_recorded_and_evaluated_figures(quick_run, stnkit_main):
     assert rows["test_error"] == [recorded, recorded]
 
 
+def test_figures_that_are_not_defined_are_dashes_with_a_reason(quick_run, stnkit_main):
+    code, out, err = stnkit_main("evaluate", quick_run, "distortion=independent_channels")
+    assert (code, err) == (0, "")
+    rows = {cells[0]: cells[1:] for line in out.splitlines() if len(cells := line.split()) == 3}
+    assert rows["rotation_residual"] == [f"{metrics(quick_run)['rotation_residual']:.4f}", "-"]
+    assert rows["rectified_variance"][1] != "-"
+    (reason,) = [line for line in out.splitlines() if line.startswith("- ")]
+    assert reason.startswith("- rotation_residual, log_scale_residual, ")
+    assert reason.endswith(": the channels of an image are distorted by different maps")
+
+
+def test_rounding_noise_is_0(quick_run, stnkit_main):
+    code, out, _ = stnkit_main("evaluate", quick_run, "distortion.degrees=0", "distortion.scale=[1,1]")
+    assert code == 0
+    rows = {cells[0]: cells[1:] for line in out.splitlines() if len(cells := line.split()) == 3}
+    # The images still move on their canvas, and nothing turns them.
+    assert rows["rotation_residual_identity"][1] == "0.0000"
+    assert float(rows["translation_residual_identity"][1]) > 1
+    assert "-0.0000" not in out
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

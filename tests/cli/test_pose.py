@@ -1,5 +1,7 @@
 """The pose figures in the record of real runs, and the terms of the loss that change them."""
 
+import json
+
 import pytest
 
 from tests.helpers import QUICK, metrics
@@ -36,6 +38,19 @@ def test_a_record_compares_the_pose_with_that_of_the_identity(stnkit_main):
     assert len(placed["pose"]["rotation_residual"]) == 10
     assert sum(placed["pose"]["images"]) == 400
     assert placed["pose"]["undefined"] == 0
+
+
+@pytest.mark.training
+def test_a_resumed_run_forgets_why_a_figure_was_undefined(copy_of_quick_run, stnkit_main):
+    # Interrupted after the figures of its test.
+    before = metrics("run") | {"status": "interrupted", "undefined": {"rotation_residual": "it was not defined"}}
+    (copy_of_quick_run / "metrics.json").write_text(json.dumps(before))
+    assert stnkit_main("train", "resume=run")[0] == 0
+    after = metrics("run")
+    assert after["status"] == "completed"
+    assert after["began"] == before["began"]
+    assert "undefined" not in after
+    assert after["rotation_residual"] == before["rotation_residual"]
 
 
 @pytest.mark.training

@@ -17,7 +17,7 @@ from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.run_log import LOG, log_start, run_log
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
-from stnkit.experiments.pose import pose_metrics
+from stnkit.experiments.pose import POSE_KEYS, pose_metrics
 from stnkit.experiments.run_directory.checkpoints import (
     kept_checkpoint,
     last_checkpoint,
@@ -168,6 +168,8 @@ def _train(
     if not trainer.is_global_zero:
         return
     record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
+    # A resumed run has perhaps other figures than its earlier part.
+    record.values = {name: value for name, value in record.values.items() if name not in POSE_KEYS}
     record.update(**pose_metrics(network, data))
     images = data.fixed("test").images[:FIGURE_IMAGES].to(task.device)
     if seen := transformer_inputs(network.eval(), images):

@@ -23,6 +23,8 @@ OF_POSES = (
     "corner_error_per_class",
 )
 FIGURES = (*OF_POSES, RECTIFIED)
+# The keys of metrics.json that `pose_metrics` may return.
+POSE_KEYS = frozenset((*FIGURES, *(f"{name}_identity" for name in FIGURES), "pose", "undefined"))
 # Half images. θ in float32 moves points by less.
 TOLERANCE = 1e-5
 # Share of the variance; float32 leaves less of equal images.
