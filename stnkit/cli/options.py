@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from stnkit.experiments.schema import CHOICES, TrainConfig, register_schema
 from stnkit.plugin_system import (
     KINDS,
+    OWN_LOGGERS,
     REQUIRED,
     Component,
     Option,
@@ -232,6 +233,9 @@ def _fields(cls: type, prefix: str) -> Iterator[Entry]:
             continue
         if key in KINDS:
             annotation = typing.Literal["NAME"]
+        elif key == "training.loggers":
+            names = (*OWN_LOGGERS, *(name for name, *_ in plugin_registry().loggers))
+            annotation = list[typing.Literal[names]]  # type: ignore[valid-type]
         elif CHOICES in each.metadata:
             annotation = typing.Literal[each.metadata[CHOICES]]
         yield Entry(key, Option(each.name, annotation, None), helps.get(each.name, ""))

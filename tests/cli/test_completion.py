@@ -74,7 +74,7 @@ def test_what_hydra_tells_of_the_overrides(line, expected, stnkit_main, monkeypa
     [
         ("stnkit train training.optimizer=", ["training.optimizer=adamw ", "training.optimizer=sgd "]),
         ("stnkit train training.precision=b", ["training.precision=bf16-mixed "]),
-        ("stnkit train training.loggers=", ["training.loggers=[csv] ", "training.loggers=[tensorboard] "]),
+        ("stnkit train training.loggers=[t", ["training.loggers=[tensorboard] "]),
         ("stnkit train -m skip_completed=", ["skip_completed=false ", "skip_completed=true "]),
         # Of the sampler by default, of the one in the line, of the first in a sweep.
         ("stnkit train sampler.padding=b", ["sampler.padding=border "]),

@@ -178,7 +178,7 @@ def test_a_section_of_options_is_shown(stnkit_main, monkeypatch):
     ("option", "first_line"),
     [
         ("training.optimizer", "training.optimizer: adamw | sgd = adamw"),
-        ("training.loggers", "training.loggers: list[csv | tensorboard] = [csv]"),
+        ("training.loggers", "training.loggers: list[csv | tensorboard | wandb | mlflow] = [csv]"),
         ("training.equivariance.weight", "training.equivariance.weight: float = 0.0"),
         ("out_size", "out_size: list[int] | null = null"),
         ("seed", "seed: int = 0"),
