@@ -13,6 +13,7 @@ from stnkit import coordinates
 from stnkit.contract import WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import InputError, one_line
 from stnkit.families.family import TransformFamily
+from stnkit.initial_theta import TransformInit, initial_theta
 from stnkit.renaming import tell_renamed
 
 
@@ -107,9 +108,11 @@ class RegressionHead(nn.Module):
     Args:
         n_features: number of features of the localizer.
         family: whose θ is regressed.
+        transform_init: the θ to start from, where it is not the identity: P numbers, or a window, a mapping with
+            `zoom` and `center`: T_θ(p) = p / zoom + center. The offset is then its difference from the identity.
 
     Raises:
-        InputError: when the family's identity does not have shape (n_params,).
+        InputError: when the family's identity does not have shape (n_params,), or `transform_init` does not fit it.
 
     Example:
         >>> import torch, stnkit
@@ -118,7 +121,7 @@ class RegressionHead(nn.Module):
         [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
     """
 
-    def __init__(self, n_features: int, family: TransformFamily) -> None:
+    def __init__(self, n_features: int, family: TransformFamily, transform_init: TransformInit | None = None) -> None:
         super().__init__()
         with torch.device("cpu"):  # also where modules are built on another default device, such as meta
             identity = family.identity()
@@ -130,12 +133,18 @@ class RegressionHead(nn.Module):
         self.weight = nn.Parameter(torch.empty(family.n_params, n_features))
         self.offset = nn.Parameter(torch.empty(family.n_params))
         self._identity = identity.double()
+        with torch.device("cpu"):
+            start = initial_theta(family, transform_init)
+        self._first_offset = None if start is None else start - self._identity
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Return to the identity, whatever the features are."""
+        """Return to the θ of the start, whatever the features are."""
         nn.init.zeros_(self.weight)
         nn.init.zeros_(self.offset)
+        if self._first_offset is not None:
+            with torch.no_grad():
+                self.offset.copy_(self._first_offset)
 
     @property
     def bias(self) -> Float[Tensor, "P"]:

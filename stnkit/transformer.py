@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
+from stnkit.initial_theta import TransformInit
 from stnkit.localizers import Localizer, RegressionHead
 from stnkit.renaming import tell_renamed
 from stnkit.samplers.sampler import Sampler
@@ -28,13 +29,16 @@ class SpatialTransformer(nn.Module):
         sampler: reads the image at the grid.
         out_size: size of the output, (H, W) or (D, H, W); by default that of each image.
         recurrent: number of steps of the localizer, at least 1; more than 1 for families that compose.
+        transform_init: the θ to start from, where it is not the identity: its numbers, or a window such as
+            `{"zoom": 2, "center": [0.5, 0]}`, T_θ(p) = p / zoom + center; see `RegressionHead`. Not with recurrent.
 
     Attributes:
         theta_probe: an identity through which every θ passes: register a forward hook on it to read θ.
 
     Raises:
         InputError: when a component is none of its kind, `out_size` is not one positive whole number for each
-            dimension of the family, or `recurrent` is less than 1, or more with a family that does not compose.
+            dimension of the family, `recurrent` is less than 1, or more with a family that does not compose, or
+            `transform_init` does not fit the family.
 
     Example:
         >>> import torch, stnkit
@@ -58,13 +62,14 @@ class SpatialTransformer(nn.Module):
         sampler: Sampler,
         out_size: Sequence[int] | None = None,
         recurrent: int = 1,
+        transform_init: TransformInit | None = None,
     ) -> None:
         super().__init__()
         _check_role("localizer", localizer, isinstance(localizer, nn.Module) and hasattr(localizer, "n_features"))
         _check_role("family", family, isinstance(family, TransformFamily))
         _check_role("sampler", sampler, isinstance(sampler, nn.Module) and not isinstance(sampler, TransformFamily))
         self.localizer = localizer
-        self.head = RegressionHead(localizer.n_features, family)
+        self.head = RegressionHead(localizer.n_features, family, transform_init)
         self.theta_probe = ThetaProbe()
         self.family = family
         self.sampler = sampler
@@ -76,6 +81,8 @@ class SpatialTransformer(nn.Module):
             raise InputError(f"recurrent: expected a whole number of at least 1, got {recurrent}")
         if recurrent > 1:
             _check_composes(family)
+            if transform_init is not None:
+                raise InputError(f"recurrent: expected 1 with transform_init, which each step applies, got {recurrent}")
         self.recurrent = recurrent
 
     @property

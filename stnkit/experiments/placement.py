@@ -78,13 +78,14 @@ def build_network(
 
     Args:
         config: a name or mapping for each of transform, localizer, sampler and network, and `out_size`, which is
-            that of the transformer at the input.
+            that of the transformer at the input; optionally `transform_init`.
         at: the insertion points, `input` or submodules of the network by name; none for the network alone.
         in_shape: (C, *size) of the images.
         n_classes: number of classes.
         parallel: number of parallel transformers at each point.
         recurrent: number of passes through each localizer.
-        parts: by point of `at`, the options that differ there: components, `out_size`, `parallel`, `recurrent`.
+        parts: by point of `at`, the options that differ there: components, `out_size`, `parallel`, `recurrent`,
+            `transform_init`.
 
     Raises:
         InputError: when a component does not fit the images, an insertion point does not exist, or the network does
@@ -102,6 +103,7 @@ def build_network(
             f"is {list(at)}; another insertion point has placement.parts.POINT.out_size"
         )
     common = {name: config[name] for name in COMPONENTS} | {"parallel": parallel, "recurrent": recurrent}
+    common["transform_init"] = config.get("transform_init")  # absent from configs of earlier versions
     points = {name: common | dict(own.get(name) or {}) for name in at}
     transformer, network_shape = None, in_shape
     if INPUT in points:

@@ -163,7 +163,7 @@ class PlacementConfig:
         parallel: number of parallel transformers; outputs are concatenated along the channels.
         recurrent: number of passes through each localizer, for transforms that compose.
         parts: by insertion point, the options that differ there: transform, localizer, sampler, out_size, parallel,
-            recurrent.
+            recurrent, transform_init.
     """
 
     at: list[str] = MISSING
@@ -186,6 +186,8 @@ class TrainConfig:
         training: options of training.
         placement: insertion points of the transformers.
         out_size: size of the output of the transformer at the input, as [H,W]; null for the size of the image.
+        transform_init: θ of the transformers when training starts, as a list of numbers; or a window of the image, as
+            {zoom:2,center:[0.5,0]}; null for the identity.
         seed: of weights, batches and distortions, a whole number from 0 to 4294967295.
         init_from: directory of another run of the same network, from whose weights the run starts.
         resume: run directory of an interrupted run, which is continued; or of a completed one, with more epochs.
@@ -205,6 +207,7 @@ class TrainConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     out_size: list[int] | None = None
+    transform_init: Any = None
     seed: int = 0
     init_from: str | None = None
     resume: str | None = None

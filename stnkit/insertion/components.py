@@ -8,7 +8,7 @@ from stnkit.plugin_system import build
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 COMPONENTS = ("transform", "localizer", "sampler")
-OPTIONS = ("out_size", "parallel", "recurrent")
+OPTIONS = ("out_size", "parallel", "recurrent", "transform_init")
 
 
 def make_transformers(
@@ -26,7 +26,8 @@ def make_transformers(
     """
     check_components(point, components)
     try:
-        transformers = [_transformer(components, in_shape) for _ in range(components.get("parallel", 1))]
+        starts = _starts(components)
+        transformers = [_transformer({**components, "transform_init": start}, in_shape) for start in starts]
     except StnkitError as error:
         raise type(error)(f"insertion point {point!r}: {error}") from error
     return transformers[0] if len(transformers) == 1 else ParallelTransformers(transformers)
@@ -57,6 +58,16 @@ def check_components(point: str, components: Any) -> None:
             raise InputError(f"insertion point {point!r}: {name}: expected a whole number of at least 1, got {n!r}")
 
 
+def _starts(components: Mapping[str, Any]) -> list[Any]:
+    """The first θ of each of the parallel transformers: one for all, or a list with one for each."""
+    n, init = components.get("parallel", 1), components.get("transform_init")
+    if not isinstance(init, list | tuple) or not init or not all(isinstance(s, list | tuple | Mapping) for s in init):
+        return [init] * n
+    if len(init) != n:
+        raise InputError(f"transform_init: expected one for each of {n} parallel transformers, got {len(init)}")
+    return list(init)
+
+
 def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> SpatialTransformer:
     family = build("transform", components["transform"], in_shape=in_shape)
     if family.ndim != len(in_shape) - 1:
@@ -72,4 +83,5 @@ def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> Sp
         build("sampler", components["sampler"]),
         components.get("out_size"),
         components.get("recurrent", 1),
+        components.get("transform_init"),
     )

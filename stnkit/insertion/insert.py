@@ -36,7 +36,8 @@ def insert_transformers(
             ends so) the components transform, localizer and sampler, each a name or a mapping
             `{"name": ..., option: value}`, and optionally `out_size` (the size of the output), `parallel` (number of
             parallel transformers; outputs are concatenated along the channels, and the next module must accept
-            them) and `recurrent` (number of steps of the localizer, see `SpatialTransformer`).
+            them), `recurrent` and `transform_init` (number of steps of the localizer and the θ to start from, see
+            `SpatialTransformer`; of parallel transformers one for all, or a list with one for each).
         example_input: the argument of the network, an image (B, C, *size), or a tuple of all its arguments.
 
     Returns:

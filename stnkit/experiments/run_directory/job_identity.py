@@ -22,6 +22,7 @@ ADDED: dict[str, Any] = {
     "training.keep": "last",
     "training.patience": None,
     "init_from": None,
+    "transform_init": None,
 }
 # Cached identities: path of a config -> (time of its last change, identity).
 _cached: dict[Path, tuple[int, str]] = {}

@@ -1,0 +1,109 @@
+"""The θ from which training starts: given number by number, or as the window of the image that is shown at first."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.errors import DoesNotComposeError, InputError
+from stnkit.families.family import TransformFamily
+from stnkit.families.matrix import MatrixFamily
+
+# A numeric θ counts as found if no point of the output is off by more: a thousandth of a pixel at 1000.
+TOLERANCE = 1e-6
+# Number of points along an axis, and of steps of Gauss and Newton.
+POINTS, STEPS = 13, 4
+# Largest P for which a window is looked for: the Jacobian of 512 parameters in three dimensions takes minutes.
+LARGEST = 256
+
+TransformInit = Sequence[float] | Mapping[str, Any] | Tensor
+
+
+def initial_theta(family: TransformFamily, init: TransformInit | None) -> Float[Tensor, "P"] | None:
+    """The θ that `init` describes, in float64; None for the identity.
+
+    Args:
+        family: whose θ it is.
+        init: P numbers; or a window {"zoom": z, "center": [x, y]}, T_θ(p) = p / z + center, in normalized units, with
+            defaults 1 and 0; or None.
+
+    Raises:
+        InputError: when it is not of that form, has another number of parameters, or no θ of the family shows the
+            window.
+
+    Example:
+        >>> import stnkit
+        >>> from stnkit.initial_theta import initial_theta
+        >>> initial_theta(stnkit.build("transform", "affine"), {"zoom": 2, "center": [0.5, 0]}).tolist()
+        [0.5, 0.0, 0.5, 0.0, 0.5, 0.0]
+    """
+    if init is None:
+        return None
+    if isinstance(init, Mapping):
+        return _of_window(family, init)
+    values = init.tolist() if isinstance(init, Tensor) else init
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        raise InputError(f"transform_init: expected numbers, or a mapping with zoom and center, got {init!r}")
+    if len(values) != family.n_params or not all(map(_is_number, values)):
+        got = f"{len(values)}" if all(map(_is_number, values)) else f"{list(values)}"
+        raise InputError(
+            f"transform_init: expected {family.n_params} finite numbers, the θ of {type(family).__name__}, got {got}"
+        )
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _of_window(family: TransformFamily, window: Mapping[str, Any]) -> Float[Tensor, "P"]:
+    ndim = family.ndim
+    if unknown := [key for key in window if key not in ("zoom", "center")]:
+        raise InputError(f"transform_init: expected a mapping with zoom and center, got {unknown[0]!r}")
+    zoom, center = window.get("zoom", 1.0), window.get("center", [0.0] * ndim)
+    if not _is_number(zoom) or zoom <= 0:
+        raise InputError(f"transform_init: zoom: expected a number above 0, got {zoom!r}")
+    if not isinstance(center, Sequence) or len(center) != ndim or not all(map(_is_number, center)):
+        raise InputError(f"transform_init: center: expected {ndim} finite numbers, got {center!r}")
+    if not isinstance(family, MatrixFamily) and family.n_params > LARGEST:
+        raise InputError(
+            f"transform_init: expected the {family.n_params} numbers of θ, got a window, which is looked for in "
+            f"families of at most {LARGEST} parameters"
+        )
+    matrix = torch.eye(ndim + 1, dtype=torch.float64)
+    matrix[:ndim, :ndim] /= zoom
+    matrix[:ndim, ndim] = torch.tensor(center, dtype=torch.float64)
+    theta = _of_matrix(family, matrix) if isinstance(family, MatrixFamily) else _nearest(family, matrix)
+    if theta is None:
+        raise InputError(f"transform_init: expected a window that {type(family).__name__} can show, got {dict(window)}")
+    return theta
+
+
+def _of_matrix(family: MatrixFamily, matrix: Tensor) -> Float[Tensor, "P"] | None:
+    try:
+        return family.from_matrix(matrix[None])[0]
+    except (InputError, DoesNotComposeError):
+        return None
+
+
+def _nearest(family: TransformFamily, matrix: Tensor) -> Float[Tensor, "P"] | None:
+    """The θ whose map of a lattice of points is nearest to that of the matrix, or None if it is not the same."""
+    points = coordinates.lattice((POINTS,) * family.ndim, dtype=torch.float64).view(1, -1, family.ndim)
+    expected = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
+    theta = family.identity().double()
+
+    def error(theta: Tensor) -> Tensor:
+        return (family(theta[None], points) - expected).flatten()
+
+    for _ in range(STEPS):
+        residual = error(theta)
+        if residual.abs().max() < TOLERANCE:
+            return theta.detach()
+        # Of least norm, since the points need not determine every entry of θ.
+        jacobian = torch.func.jacrev(error)(theta)
+        theta = theta - torch.linalg.lstsq(jacobian, residual[:, None], driver="gelsd").solution[:, 0]
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
