@@ -63,7 +63,7 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
     training.validate()
     dataset = build("dataset", config["dataset"])
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
-    data = DistortedData(dataset, distortion, training.batch_size, config["seed"])
+    data = DistortedData(dataset, distortion, training.batch_size, config["seed"], run.data.dtype)
     _check_data(data, run)
     task = Classification(run.network, training, config["seed"])
     precision: Any = training.precision  # Lightning types it as a literal

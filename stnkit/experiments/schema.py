@@ -12,8 +12,9 @@ from stnkit.errors import InputError
 
 # Key of a field's metadata: the values that it may have, where its type is wider.
 CHOICES = "choices"
+FLOAT64 = "64-true"
 # True half precisions cast θ and coordinates too; mixed ones keep both in float32.
-PRECISIONS = ("32-true", "16-mixed", "bf16-mixed")
+PRECISIONS = ("32-true", FLOAT64, "16-mixed", "bf16-mixed")
 # The strategies that average gradients over processes; a run on one device needs none of them.
 STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 
@@ -101,7 +102,7 @@ class TrainingConfig:
         accelerator: Lightning's name of the kind of device: auto, cpu, gpu, ….
         devices: number of devices, each with a process of its own.
         strategy: Lightning's, for several devices; auto is ddp.
-        precision: Lightning's; mixed ones keep θ and coordinates in float32.
+        precision: Lightning's: 64-true for float64 throughout; mixed ones keep θ and coordinates in float32.
         channels_last: use this memory format for convolutions.
     """
 

@@ -24,7 +24,10 @@ def test_the_defaults_are_valid():
         ),
         ({"patience": 0}, "training.patience: expected a number of at least 1, got 0"),
         ({"gradient_clip": 0.0}, "training.gradient_clip: expected a number above 0 or null, got 0.0"),
-        ({"precision": "16-true"}, "training.precision: expected one of 32-true, 16-mixed, bf16-mixed, got 16-true"),
+        (
+            {"precision": "16-true"},
+            "training.precision: expected one of 32-true, 64-true, 16-mixed, bf16-mixed, got 16-t",
+        ),
         ({"strategy": "fsdp"}, "training.strategy: expected one of auto, ddp, ddp_find_unused_parameters_true, got fs"),
         (
             {"devices": 2, "batch_size": 3},

@@ -24,14 +24,23 @@ class DistortedData(lightning.LightningDataModule):
         distortion: draws θ and warps.
         batch_size: of a training batch, over all processes.
         seed: of the run; only the training draws depend on it.
+        dtype: of the distorted images; they are distorted in float32.
     """
 
-    def __init__(self, dataset: Dataset, distortion: Distortion, batch_size: int, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        distortion: Distortion,
+        batch_size: int,
+        seed: int,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         super().__init__()
         self.dataset = dataset
         self.distortion = distortion
         self.batch_size = batch_size
         self.seed = seed
+        self.dtype = dtype
         self._splits: dict[Split, tuple[Tensor, Tensor]] = {}
         self._fixed: dict[Split, FixedLoader] = {}
 
@@ -86,7 +95,7 @@ class DistortedData(lightning.LightningDataModule):
             images, labels = self.split(split)
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
             self._fixed[split] = FixedLoader(
-                images, labels, self.distortion, self.batch_size, split, device, self.shard
+                images, labels, self.distortion, self.batch_size, split, device, self.shard, self.dtype
             )
         return self._fixed[split]
 
@@ -99,4 +108,4 @@ class DistortedData(lightning.LightningDataModule):
             images = self.distortion.apply(as_float(batch.images[own]), batch.theta[own], draws)
         else:
             images = self.distortion.apply(as_float(batch.images), batch.theta, draws)[own]
-        return Distorted(images, batch.labels[own], batch.theta[own], self.shard.weight(n))
+        return Distorted(images.to(self.dtype), batch.labels[own], batch.theta[own], self.shard.weight(n))

@@ -114,6 +114,7 @@ class FixedLoader:
         split: name of the split, the only seed of the draws: they do not depend on the seed of the run.
         device: where the images are distorted and stored.
         shard: the share of the images that is handed out.
+        dtype: of the distorted images.
     """
 
     CHUNK = 1024
@@ -127,6 +128,7 @@ class FixedLoader:
         split: str,
         device: torch.device,
         shard: Shard = Shard(),  # noqa: B008 immutable
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.batch_size = batch_size
         self.shard = shard
@@ -134,7 +136,9 @@ class FixedLoader:
         self.originals = images
         self.images = torch.cat(
             [
-                distortion.apply(as_float(chunk.to(device)), chunk_theta, generator("fixed", split, i, device=device))
+                distortion.apply(
+                    as_float(chunk.to(device)), chunk_theta, generator("fixed", split, i, device=device)
+                ).to(dtype)
                 for i, (chunk, chunk_theta) in enumerate(
                     zip(torch.split(images, self.CHUNK), torch.split(theta, self.CHUNK), strict=True)
                 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
@@ -14,7 +15,7 @@ from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.placement import TransformedNetwork, build_network
-from stnkit.experiments.schema import TrainingConfig
+from stnkit.experiments.schema import FLOAT64, TrainingConfig
 from stnkit.plugin_system import build
 
 
@@ -50,9 +51,11 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     lightning.seed_everything(config["seed"], verbose=False)
     dataset = build("dataset", config["dataset"])
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
-    data = DistortedData(dataset, distortion, training.batch_size, config["seed"])
+    dtype = torch.float64 if training.precision == FLOAT64 else torch.float32
+    data = DistortedData(dataset, distortion, training.batch_size, config["seed"], dtype)
     check_memory(config["out_size"], data.in_shape[0], training.batch_size)
     network = build_network(config, in_shape=data.in_shape, n_classes=dataset.n_classes, **config["placement"])
+    network.to(dtype)
     return RunComponents(data, network, Classification(network, training, config["seed"], distortion))
 
 

@@ -111,7 +111,8 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
         found.steps_per_epoch = data.steps_per_epoch
     except DataError as missing:
         found.no_data = str(missing)
-        data = DistortedData(_Noise(data.dataset, training.batch_size), data.distortion, data.batch_size, data.seed)
+        noise = _Noise(data.dataset, training.batch_size)
+        data = DistortedData(noise, data.distortion, data.batch_size, data.seed, data.dtype)
     clock = _Clock()
     try:
         with quiet_lightning(), one_process(), _shapes_recorded(network, found.shapes):

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stnkit import coordinates
 from stnkit.distortions import Distortion
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.data.loaders import Distorted
@@ -80,7 +81,7 @@ class Classification(FastHooksModule):
         )
         with self.theta_loss.thetas() as thetas:
             logits = self(images)
-        loss = F.cross_entropy(logits.float(), labels)
+        loss = F.cross_entropy(coordinates.widened(logits), labels)
         theta_errors = self.theta_loss.errors(batch, delta, thetas)
         total = loss + sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
         finite_theta = self.theta_recorder.all_finite()
@@ -93,7 +94,7 @@ class Classification(FastHooksModule):
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
         logits = self(batch.images)
-        loss = F.cross_entropy(logits.float(), batch.labels)
+        loss = F.cross_entropy(coordinates.widened(logits), batch.labels)
         figures = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
         self._add(self.eval_sums, loss, logits, batch.labels, figures)
 

@@ -22,7 +22,7 @@ class ThetaRecorder:
         self.transformers = list(find_transformers(network).values())
         self.thetas: dict[int, Tensor] = {}
         self.in_sizes: dict[int, tuple[int, ...]] = {}
-        self._identities = [t.family.identity().float() for t in self.transformers]
+        self._identities = [t.family.identity() for t in self.transformers]
         for i, transformer in enumerate(self.transformers):
             transformer.register_forward_pre_hook(functools.partial(_record_size, self, i))
             transformer.theta_probe.register_forward_hook(functools.partial(_record_theta, self, i))

@@ -31,7 +31,7 @@ def rectified_variance(originals: Tensor, distortion: Distortion, transformer: S
     for draw in range(DRAWS):
         theta = distortion.sample(len(images), generator("rectified", draw)).to(device)
         output = distortion.apply(images, theta, generator("rectified", draw, "apply", device=device))
-        outputs.append(output if transformer is None else transformer(output))
+        outputs.append(output if transformer is None else transformer(output.to(transformer.head.weight.dtype)))
     shown = torch.stack(outputs).double()
     total = shown.var(dim=(0, 1), correction=0).mean()
     return (shown.var(dim=0, correction=0).mean() / total).item()
