@@ -2,13 +2,14 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BENCH := .venv-bench
+VERSIONS := .venv-versions
 BIN := $(VENV)/bin
 PIP := -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 ARGS ?=
 
 .DEFAULT_GOAL := help
 export FILTER ?=
-.PHONY: help train test quick browser lint format gallery bench clean
+.PHONY: help train test quick browser lint format gallery bench versions clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -72,5 +73,13 @@ bench: $(BENCH)/installed ## compare with other libraries, 15 minutes, into benc
 	cd benchmarks && ../$(BENCH)/bin/python -m pytest -c pytest.ini -k "$$FILTER" --benchmark-json=../.benchmarks/run.json $(ARGS)
 	$(BENCH)/bin/python benchmarks/results.py .benchmarks/run.json $(if $(FILTER)$(ARGS),,benchmarks)
 
+$(VERSIONS)/uv/installed: constraints.txt
+	test -x $(VERSIONS)/uv/bin/python || $(PYTHON) -m venv $(VERSIONS)/uv
+	$(VERSIONS)/uv/bin/python $(PIP) uv
+	touch $@
+
+versions: $(VERSIONS)/uv/installed ## install and test the lowest and newest versions that pyproject.toml allows; ARGS='--only lowest'
+	$(VERSIONS)/uv/bin/python versions/run.py $(ARGS)
+
 clean: ## remove the environments and what the tools left behind
-	rm -rf $(VENV) $(BENCH) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BENCH) $(VERSIONS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
