@@ -21,8 +21,7 @@ from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
 from stnkit.cli.workers import Worker, WorkersOfSweep
 from stnkit.experiments.loop.interruption import handling_stops
-from stnkit.experiments.run_directory import lock
-from stnkit.experiments.run_directory.job_list import list_jobs, record_run_dir
+from stnkit.experiments.run_directory.job_list import jobs_not_begun, list_jobs, record_run_dir
 from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
 from stnkit.experiments.run_directory.state import State, state_of
 
@@ -38,13 +37,11 @@ class Sweep:
     Args:
         directory: of all its jobs.
         started_ns: time of its start by the clock of the file system, which is the clock of the jobs' files too.
-        n: number of jobs that differ, or None where a sweeper decides on them as it goes.
         fail_fast: True if the first job that fails ends the sweep.
     """
 
     directory: Path
     started_ns: int
-    n: int | None = None
     fail_fast: bool = False
 
     def failures(self) -> dict[Path, str]:
@@ -83,10 +80,8 @@ class Sweep:
             why = f"{type(error).__name__}: {error}".splitlines()[0]
         if stopped := self._jobs(State.interrupted, State.died):
             why += f"; {len(stopped)} of the jobs were stopped: {', '.join(map(str, stopped))}"
-        locks = [path for path in self.directory.rglob(lock.FILE) if self._is_new(path)]
-        begun = sum((path.parent / FILE).exists() for path in locks)
-        if self.n is not None and begun < self.n:
-            why += f"; {self.n - begun} of the {self.n} jobs did not run"
+        if waiting := len(jobs_not_begun(self.directory)):
+            why += f"; {waiting} of the jobs did not run"
         _print_error(f"the sweep ended early: {why}; {self._hint()}")
         if isinstance(error, SweepInterrupted):
             return 128 + error.signal_number
@@ -209,8 +204,7 @@ class JobAnnouncer(Callback):
             self.n = len(jobs)
             values = [dict(override.split("=", 1) for override in job) for job in jobs]
             self.varying = {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
-        distinct = None if jobs is None else len({tuple(job) for job in jobs})
-        started.append(Sweep(directory, self.began_ns, distinct, bool(config.fail_fast)))
+        started.append(Sweep(directory, self.began_ns, bool(config.fail_fast)))
         count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)
         if config.hydra.launcher._target_.endswith(".JoblibLauncher") and hasattr(signal, "pthread_sigmask"):

@@ -5,6 +5,7 @@ import dataclasses
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import hydra
@@ -156,9 +157,9 @@ def _job(config: DictConfig) -> float | None:
 def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
     # A user's mistake is printed here: if it were raised, Hydra would print a line of its own first.
     try:
-        with run_lock(run_dir):
+        with run_lock(run_dir) as sign:
             try:
-                return _run(config, run_dir, in_sweep=in_sweep)
+                return _run(config, run_dir, sign, in_sweep=in_sweep)
             except OccupiedError as error:
                 if in_sweep:
                     (run_dir / sweeps.REFUSED).write_text(f"{error}\n")
@@ -190,7 +191,7 @@ def _of_this_sweep(run_dir: Path) -> bool:
     return sweeps.began_ns is not None and path.is_file() and path.stat().st_mtime_ns >= sweeps.began_ns
 
 
-def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
+def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool) -> float | None:
     plain = checked_config(config, HydraConfig.get().runtime)
     from stnkit.experiments.loop.interruption import Interrupted
     from stnkit.experiments.loop.run import train
@@ -224,6 +225,7 @@ def _run(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> float | None:
         elif not same_job_again:
             check_free(run_dir)
         directories.save_config(plain, run_dir)
+    sign()
     try:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir)
     except Interrupted as interruption:

@@ -73,6 +73,6 @@ def test_the_first_failure_stops_the_other_workers(stnkit_process, tmp_path):
     assert process.returncode == 2, err
     assert "Traceback" not in err
     assert "the sweep ended early: fail_fast=true, and a job failed: sweep/0; " in err
-    assert " of the 3 jobs did not run; the same command with hydra.sweep.dir=sweep skip_completed=true" in err
+    assert " of the jobs did not run; the same command with hydra.sweep.dir=sweep skip_completed=true" in err
     others = {metrics(path.parent)["status"] for path in (tmp_path / "sweep").glob("[12]/metrics.json")}
     assert others <= {"interrupted"}

@@ -33,7 +33,7 @@ def test_the_first_failure_ends_a_sweep_that_fails_fast(launcher, stnkit_main, t
     assert code == 2
     assert statuses(tmp_path / "sweep") == {"0": "completed", "1": "completed", "2": "completed", "3": "failed"}
     assert err.splitlines()[-1] == (
-        "stnkit train: the sweep ended early: fail_fast=true, and a job failed: sweep/3; 2 of the 6 jobs did not run; "
+        "stnkit train: the sweep ended early: fail_fast=true, and a job failed: sweep/3; 2 of the jobs did not run; "
         "the same command with hydra.sweep.dir=sweep skip_completed=true runs the unfinished jobs"
     )
     assert "job 5 of 6" not in out
@@ -44,7 +44,7 @@ def test_failing_fast_on_an_unexpected_error_exits_with_1(stnkit_main, monkeypat
     monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
     code, _, err = stnkit_main(*SWEEP, "seed=0,1", "fail_fast=true")
     assert code == 1
-    assert "1 of the 2 jobs did not run" in err
+    assert "1 of the jobs did not run" in err
     assert "Traceback" not in err
 
 
@@ -54,7 +54,7 @@ def test_a_signal_between_two_jobs_ends_the_sweep(number, stnkit_main, monkeypat
     monkeypatch.setattr(train, "checked_config", lambda *args: os.kill(os.getpid(), number))
     code, out, err = stnkit_main(*SWEEP, "seed=0,1")
     assert code == 128 + number
-    assert f"the sweep ended early: interrupted by {number.name}; 2 of the 2 jobs did not run; the same" in err
+    assert f"the sweep ended early: interrupted by {number.name}; 2 of the jobs did not run; the same" in err
     assert "job 2" not in out
     assert answers() == before
 

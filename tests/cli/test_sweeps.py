@@ -69,14 +69,14 @@ def test_every_job_says_its_number_what_varies_and_its_error(stnkit_main):
 @pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("by nought"), 1), (RuntimeError(), 1)])
 @pytest.mark.training
 def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stnkit_main, monkeypatch, tmp_path):
-    build_components = run.build_components
+    build_new_run = run.build_new_run
 
-    def breaking(config, training):
+    def breaking(config, *args):
         if config["seed"] == 0:
             raise error
-        return build_components(config, training)
+        return build_new_run(config, *args)
 
-    monkeypatch.setattr(run, "build_components", breaking)
+    monkeypatch.setattr(run, "build_new_run", breaking)
     code, _, err = stnkit_main(*SWEEP, "seed=0,1", "placement=none")
     assert code == expected
     assert metrics("sweep/1")["status"] == "completed"
@@ -92,10 +92,10 @@ def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stn
 
 @pytest.mark.training
 def test_a_failed_job_runs_again_in_a_continued_sweep(stnkit_main, monkeypatch, tmp_path):
-    build_components = run.build_components
-    monkeypatch.setattr(run, "build_components", lambda *args: 1 / 0)
+    build_new_run = run.build_new_run
+    monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
     assert stnkit_main(*SWEEP, "seed=0,1", "placement=none")[0] == 1
-    monkeypatch.setattr(run, "build_components", build_components)
+    monkeypatch.setattr(run, "build_new_run", build_new_run)
     assert stnkit_main(*SWEEP, "seed=1,0", "placement=none", "skip_completed=true")[0] == 0
     assert {name: job[:2] for name, job in jobs_of(tmp_path / "sweep").items()} == {
         "0": (0, "completed"),

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -24,10 +24,11 @@ class BusyError(StnkitError):
 
 
 @contextlib.contextmanager
-def run_lock(run_dir: Path) -> Iterator[None]:
+def run_lock(run_dir: Path) -> Iterator[Callable[[], None]]:
     """Hold the lock of a run directory. The system releases it when the process ends, also when it is killed.
 
-    The file names the process that holds it, or held it last.
+    It gives a function that writes the id of this process into the file, for `holder`: a process that only looks at a
+    completed run leaves the file as it is.
 
     Args:
         run_dir: created if missing.
@@ -39,10 +40,13 @@ def run_lock(run_dir: Path) -> Iterator[None]:
     with (run_dir / FILE).open("a") as file:
         if not _lock(file):
             raise BusyError(f"another process is running in {run_dir}")
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
+
+        def sign() -> None:
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+
+        yield sign
 
 
 def is_locked(run_dir: Path) -> bool:
@@ -64,7 +68,7 @@ def is_locked(run_dir: Path) -> bool:
 
 
 def holder(run_dir: Path) -> int | None:
-    """The process that works in a run directory, if it is on this machine, or None.
+    """The process that trains in a run directory, if it is on this machine, or None.
 
     Args:
         run_dir: perhaps of a run.

@@ -15,7 +15,8 @@ WORK = """
 import sys, time
 from pathlib import Path
 from stnkit.experiments.run_directory.lock import run_lock
-with run_lock(Path(sys.argv[1])):
+with run_lock(Path(sys.argv[1])) as sign:
+    sign()
     print("locked", flush=True)
     time.sleep(60)
 """
@@ -39,7 +40,9 @@ def test_a_run_whose_process_was_killed_has_died(tmp_path):
     process.communicate()
     assert state_of(tmp_path) is State.died
     assert holder(tmp_path) is None
-    with run_lock(tmp_path):
+    with run_lock(tmp_path) as sign:
+        assert holder(tmp_path) != os.getpid()
+        sign()
         assert holder(tmp_path) == os.getpid()
 
 
