@@ -19,6 +19,7 @@ def test_a_loaded_run_has_the_test_error_of_its_record(sweep):
         assert run.config["distortion"]["name"] == "rotation"
 
 
+@pytest.mark.no_jaxtyping  # beartype draws from `random` which item of a list it checks
 def test_loading_does_not_change_random_states(sweep):
     def draw():
         torch.manual_seed(5)
