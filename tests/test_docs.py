@@ -83,12 +83,18 @@ def _run(words, stnkit_main, stnkit_process, install):
         assert words[0] == "stnkit"
         arguments = [INSTEAD.get(word, word) for word in words[1:] if not _only_for_mnist(word, words)]
         if arguments[0] == "train" and "--help" not in arguments:
-            arguments += SHORT
+            arguments += [word for word in SHORT if not _is_small(arguments, word)]
             chosen = {word.partition("=")[0] for word in arguments}
             chosen |= {name.partition(".")[0] for name in chosen if not name.startswith("training")}
             arguments += [word for word in SMALL if word.partition("=")[0] not in chosen]
         code, _, err = stnkit_main(*arguments)
         assert code == 0, err
+
+
+def _is_small(arguments, short):
+    """True where a command gives the option itself, and as small: a longer run goes on with a run of two epochs."""
+    key = short.partition("=")[0]
+    return any(re.fullmatch(rf"{key}=[1-4]", word) for word in arguments)
 
 
 def _only_for_mnist(word, words):
