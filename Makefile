@@ -79,7 +79,7 @@ $(VERSIONS)/uv/installed: constraints.txt
 	touch $@
 
 versions: $(VERSIONS)/uv/installed ## install and test the lowest and newest versions that pyproject.toml allows; ARGS='--only lowest'
-	$(VERSIONS)/uv/bin/python versions/run.py $(ARGS)
+	$(VERSIONS)/uv/bin/python .ci/versions.py $(ARGS)
 
 clean: ## remove the environments and what the tools left behind
 	rm -rf $(VENV) $(BENCH) $(VERSIONS) build *.egg-info .pytest_cache .mypy_cache .ruff_cache
