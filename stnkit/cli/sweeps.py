@@ -26,8 +26,9 @@ from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
 from stnkit.experiments.run_directory.state import State, state_of
 
 TRACEBACK = "traceback.txt"
-# In the directory of a job that was refused because an earlier run has left results there.
+# In the directory of a job that did not run, so that the earlier run there stays as it was.
 REFUSED = ".refused"
+NO_RESUME = "resume continues a single run; continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Sweep:
         failures = self.failures()
         if refused := sorted(path.parent for path in self.directory.rglob(REFUSED) if self._is_new(path)):
             _print_error(
-                f"{len(refused)} of the jobs did not run, since their directories hold earlier runs: "
+                f"{len(refused)} of the jobs did not run, and the earlier runs in their directories stay as they were: "
                 f"{', '.join(map(str, refused))}; {self._hint()}, and overwrite=true runs all of them again"
             )
         if failures:
@@ -128,6 +129,10 @@ class SweepInterrupted(KeyboardInterrupt):
         self.signal_number = signal_number
 
 
+class SweepRefused(BaseException):
+    """A mistake in the options of a sweep. No Exception, as `DryRunAsked`."""
+
+
 class DryRunAsked(BaseException):  # no Exception: Hydra turns those of a callback into warnings
     """The end of Hydra's work in a dry run, before it writes anything.
 
@@ -192,6 +197,11 @@ class JobAnnouncer(Callback):
             raise DryRunAsked(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        if config.resume is not None:
+            raise SweepRefused(NO_RESUME)
+        for word in config.hydra.overrides.task:
+            if word.startswith("dry_run=") and not isinstance(parse_override(word)[1], bool):
+                raise SweepRefused(f"dry_run: expected one value for the whole sweep, got {word}")
         if is_dry_sweep(config):
             raise DryRunAsked(config, job_overrides(config))
         directory = Path(config.hydra.sweep.dir)
@@ -245,7 +255,9 @@ def record_failure(run_dir: Path, error: Exception) -> None:
         record = read_record(run_dir) or {}
     except ValueError:
         record = {}
-    if record.get("status") not in ("failed", "completed"):  # the results of an earlier run stay
+    if record.get("status") not in ("failed", None):  # of an earlier run: one that has trained records itself
+        (run_dir / REFUSED).write_text(f"{error}\n")
+    elif record.get("status") is None:
         RunRecord(run_dir, record).update(status="failed", error=f"{type(error).__name__}: {error}")
 
 

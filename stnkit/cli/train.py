@@ -25,8 +25,7 @@ from stnkit.errors import InputError, RenamedWarning, StnkitError
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
-from stnkit.experiments.run_directory.more_epochs import save_more_epochs
-from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run
+from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run, is_left
 from stnkit.experiments.run_directory.record import FILE, objective, read_record
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import PluginWarning, register_component_groups
@@ -64,6 +63,8 @@ def main(arguments: list[str]) -> int:
             _program()
     except sweeps.DryRunAsked as asked:
         return _dry_run(asked)
+    except sweeps.SweepRefused as mistake:
+        raise InputError(str(mistake)) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(sentence(error)) from error
     except (Exception, KeyboardInterrupt) as error:
@@ -99,15 +100,18 @@ def _check_arguments(arguments: list[str]) -> Path | None:
     in_sweep = bool({"-m", "--multirun"} & set(arguments))
     if in_sweep and {"-c", "--cfg", "-i", "--info"} & set(arguments):
         raise InputError("--cfg and --info show the config of one run: expected no -m, and one value for each option")
-    for argument in arguments:
-        if argument.startswith("resume=") and (resumed := parse_override(argument)[1]):
-            directories.check_run_dir(Path(str(resumed)))
-            if in_sweep:
-                raise InputError(
-                    "resume continues a single run; continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true"
-                )
-            return Path(str(resumed))
-    return None
+    words = [argument for argument in arguments if argument.lstrip("+").startswith("resume=")]
+    if len(words) > 1:
+        raise InputError(f"resume: expected one run directory, got {' and '.join(words)}")
+    resumed = parse_override(words[0])[1] if words else None
+    if resumed is None:
+        return None
+    if in_sweep:
+        raise InputError(sweeps.NO_RESUME)
+    if not isinstance(resumed, str | int | float) or resumed == "":
+        raise InputError(f"resume: expected a run directory, got {words[0]}")
+    directories.check_run_dir(Path(str(resumed)))
+    return Path(str(resumed))
 
 
 @dataclasses.dataclass
@@ -174,7 +178,8 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
         if not in_sweep:
             _outcome.exit_code = 2
     except StnkitError as error:
-        print(f"stnkit train: {f'{run_dir}: ' if in_sweep else ''}{error}", file=sys.stderr, flush=True)
+        named = in_sweep and not str(error).startswith(f"{run_dir} ")
+        print(f"stnkit train: {f'{run_dir}: ' if named else ''}{error}", file=sys.stderr, flush=True)
         _outcome.exit_code = 2
         _outcome.failed = not isinstance(error, OccupiedError)
     except Exception as error:
@@ -201,10 +206,11 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
     if in_sweep and not sweeps.in_this_process():
         plain["training"]["progress"] = False  # bars of several processes would overwrite each other
     if plain["resume"] is not None:
-        run = Path(plain["resume"])
+        if in_sweep:
+            raise InputError(sweeps.NO_RESUME)
+        directories.check_stays(plain, run_dir)
         given = [word for word in HydraConfig.get().overrides.task if word not in _outcome.of_saved_config]
         plain = directories.config_to_resume(plain, given)
-        save_more_epochs(run, plain["training"]["epochs"])
     elif (plain["skip_completed"] or _of_this_sweep(run_dir)) and (
         earlier := directories.earlier_status(plain, run_dir)
     ):
@@ -215,15 +221,14 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         plain["resume"] = str(run_dir)
     else:
         same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)
-        if plain["overwrite"]:
+        if not (plain["overwrite"] or same_job_again):
+            check_free(run_dir)
+        if is_left(run_dir):  # a new run must not go on from the checkpoint of a failed one
             from stnkit.experiments.loop.components import build_new_run
 
-            build_new_run(
-                plain, directories.typed_training(plain["training"]), run_dir
-            )  # a mistake must delete nothing
+            training = directories.typed_training(plain["training"])
+            build_new_run(plain, training, run_dir)  # a mistake must delete nothing
             delete_run(run_dir)
-        elif not same_job_again:
-            check_free(run_dir)
         directories.save_config(plain, run_dir)
     sign()
     try:

@@ -127,7 +127,8 @@ def test_a_job_that_has_run_is_refused_and_overwritten_on_demand(copy_of_sweep, 
     assert code == 2
     assert "sweep/1 holds a run that is completed: skip_completed=true keeps what is completed" in err
     assert (
-        "1 of the jobs did not run, since their directories hold earlier runs: sweep/1; the same command with " in err
+        "1 of the jobs did not run, and the earlier runs in their directories stay as they were: sweep/1; "
+        "the same command with " in err
     )
     told = jobs_of(tmp_path / "sweep")
     for written in (".refused", ".lock", "train.log"):

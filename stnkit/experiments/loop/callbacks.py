@@ -14,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.loop.interruption import Interrupted, handling_stops
 from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.run_directory.more_epochs import save_more_epochs
 from stnkit.experiments.run_directory.record import RunRecord
 
 
@@ -40,6 +41,12 @@ class RecordProgress(Checkpoint):
     def __init__(self, record: RunRecord) -> None:
         self.record = record
         self._images, self._seconds, self._step_began = 0, 0.0, 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # Components, data and checkpoint are there: a resumed run goes on, perhaps to more epochs.
+        if self.record.written:
+            save_more_epochs(self.record.path.parent, int(trainer.max_epochs or 0))
+            self.record.begin()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._images, self._seconds = 0, 0.0

@@ -54,13 +54,13 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
 
 
 def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) -> dict[str, Any]:
-    resume_from, earlier = None, {}
+    resume_from, found, earlier = None, None, {}
     if config["resume"] is not None:
-        resume_from = last_checkpoint(Path(config["resume"]))
+        resume_from = last_checkpoint(run_dir)
         verify_checkpoint(resume_from)
-        earlier = read_record(Path(config["resume"])) or {}
-        earlier.pop("error", None)
-    record = RunRecord(run_dir, earlier)
+        found = read_record(run_dir) or {}
+        earlier = {name: value for name, value in found.items() if name != "error"}
+    record = RunRecord(run_dir, earlier, deferred=resume_from is not None)
     # `seconds` of a resumed run includes the time of its earlier parts.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
     record.update(
@@ -87,22 +87,37 @@ def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_d
                     record.values = read_record(run_dir) or {}  # written by the first process
     except (Interrupted, KeyboardInterrupt) as interruption:
         LOG.info(str(interruption) or "interrupted")
-        record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
+        if _has_begun(record, found):
+            record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
         raise
     except BaseException as caught:
         error = explain_memory(caught)
         LOG.error(f"failed: {type(error).__name__}: {error}")
-        record.update(
-            status="failed",
-            error=f"{type(error).__name__}: {error}",
-            seconds=round(time.perf_counter() - began, 3),
-        )
+        if _has_begun(record, found):
+            record.update(
+                status="failed",
+                error=f"{type(error).__name__}: {error}",
+                seconds=round(time.perf_counter() - began, 3),
+            )
         if error is caught:
             raise
         raise error from caught
+    record.deferred = False
     record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
     LOG.info(f"completed: test error {record.values['test_error']:.2f} %  {record.values['seconds']:.1f} s")
     return record.values
+
+
+def _has_begun(record: RunRecord, found: dict[str, Any] | None) -> bool:
+    """True if the run has trained: a resumed one that has not stays as it was found, and is not recorded.
+
+    Args:
+        record: of the run; writes from now on where this is true.
+        found: the record of the run to resume; None for a new run.
+    """
+    begun = found is None or read_record(record.path.parent) != found
+    record.deferred = not begun
+    return begun
 
 
 def recorded_config(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +138,7 @@ def _train_in_process(
     values: dict[str, Any],
     resume_from: Path | None,
 ) -> None:
-    record = RunRecord(run_dir, values, written=rank == 0)
+    record = RunRecord(run_dir, values, written=rank == 0, deferred=resume_from is not None)
     try:
         with run_log(run_dir, written=rank == 0):
             _train(config, training, run_dir, record, resume_from)
@@ -160,6 +175,7 @@ def _train(
             trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:
             raise NotFiniteError(f"{error}; the last finite checkpoint is {last_checkpoint(run_dir)}") from error
+        record.begin()  # a run that was interrupted behind its last epoch does not train
         checkpoint = kept_checkpoint(run_dir, training.keep)
         if training.keep is Keep.best:
             record.update(best_epoch=best_epoch(task.history))

@@ -2,15 +2,19 @@
 
 import copy
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
-from stnkit.errors import CheckpointError, InputError
+from stnkit.errors import CheckpointError, InputError, one_line
 from stnkit.experiments.run_directory import more_epochs
 from stnkit.experiments.run_directory.job_identity import (
+    ADDED,
     CLAIM,
     CONFIG,
     identity_in,
@@ -126,7 +130,7 @@ def components_to_resume(run_dir: Path) -> list[str]:
     Args:
         run_dir: of a run.
     """
-    saved: Any = OmegaConf.to_container(OmegaConf.load(run_dir / CONFIG))
+    saved = _saved_config(run_dir)
     names = {kind: (saved.get(kind) or {}).get("name") for kind in KINDS}
     return [f"{kind}={name}" for kind, name in names.items() if name in plugin_registry().names(kind)]
 
@@ -151,7 +155,12 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
         state = state_of(run_dir, own=True)
     except ValueError as error:
         raise InputError(f"resume={run_dir}: its metrics.json is damaged: {error}") from error
-    saved, now = OmegaConf.load(run_dir / CONFIG), OmegaConf.create(config)
+    saved, now = OmegaConf.create(_saved_config(run_dir)), OmegaConf.create(config)
+    for key, default in ADDED.items():  # of an earlier version
+        OmegaConf.update(saved, key, OmegaConf.select(saved, key, default=default))
+    for key, _, value in (override.partition("=") for override in overrides):
+        if "." not in key and key.lstrip("+~") not in config and value != "null":
+            raise InputError(f"{key}: expected no preset with resume={run_dir}, whose config is fixed, got {value}")
     keys = [*(override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides), "resume"]
     completed, epochs = state is State.completed, OmegaConf.select(now, more_epochs.KEY)
     if completed and more_epochs.KEY not in keys:
@@ -176,6 +185,30 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
     result = OmegaConf.to_container(saved)
     assert isinstance(result, dict)
     return {str(key): value for key, value in result.items()}
+
+
+def check_stays(config: Mapping[str, Any], run_dir: Path) -> None:
+    """Raise an InputError if a resumed run would write into another directory than its own.
+
+    Args:
+        config: composed, as plain values.
+        run_dir: that Hydra has given to the run.
+    """
+    if Path(config["resume"]).resolve() != run_dir.resolve():
+        raise InputError(f"hydra.run.dir: expected that of resume={config['resume']}, got {run_dir}")
+
+
+def _saved_config(run_dir: Path) -> dict[str, Any]:
+    try:
+        saved: Any = OmegaConf.to_container(OmegaConf.load(run_dir / CONFIG))
+        if not isinstance(saved, dict):
+            raise ValueError(f"expected a mapping, got {saved!r}")
+        for key in (*KINDS, "training"):
+            if not isinstance(saved.get(key), dict | None):
+                raise ValueError(f"{key}: expected a mapping, got {saved[key]!r}")
+    except (OSError, YAMLError, ValueError, OmegaConfBaseException) as error:
+        raise InputError(f"resume={run_dir}: its {CONFIG} is damaged: {one_line(error)}") from error
+    return saved
 
 
 def typed_training(training: dict[str, Any]) -> TrainingConfig:

@@ -70,6 +70,15 @@ def check_free(run_dir: Path) -> None:
         )
 
 
+def is_left(run_dir: Path) -> bool:
+    """True where an earlier run has left a record or a checkpoint.
+
+    Args:
+        run_dir: of the run that begins.
+    """
+    return any((run_dir / name).exists() for name in (FILE, *_CHECKPOINTS))
+
+
 def delete_run(run_dir: Path) -> None:
     """Delete the files that an earlier run has written into its directory, and nothing else; the record last.
 

@@ -20,12 +20,16 @@ class RunRecord:
         run_dir: created if missing.
         values: of an earlier part of the run.
         written: True to write the file: in one of several processes.
+        deferred: True to write nothing before `begin`: a mistake in resuming a run must leave it as it was.
     """
 
-    def __init__(self, run_dir: Path, values: dict[str, Any] | None = None, *, written: bool = True) -> None:
+    def __init__(
+        self, run_dir: Path, values: dict[str, Any] | None = None, *, written: bool = True, deferred: bool = False
+    ) -> None:
         run_dir.mkdir(parents=True, exist_ok=True)
         self.path = run_dir / FILE
         self.written = written
+        self.deferred = deferred
         self.values: dict[str, Any] = dict(values or {})
 
     def update(self, **values: Any) -> None:
@@ -35,8 +39,14 @@ class RunRecord:
             values: by key; others stay.
         """
         self.values.update(values)
-        if self.written:
+        if self.written and not self.deferred:
             write_atomically(self.path, json.dumps(jsonable(self.values), indent=2) + "\n")
+
+    def begin(self) -> None:
+        """Write what was deferred, and from now on every value."""
+        if self.deferred:
+            self.deferred = False
+            self.update()
 
 
 def read_record(run_dir: Path) -> dict[str, Any] | None:
