@@ -1,12 +1,28 @@
 """Records of earlier versions, read as if they were of this one."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from stnkit.experiments.run_directory.job_identity import ADDED
 
 IDENTITY = "_identity"
 # Degrees, pixels, or the logarithm of a scale: θ in float32 leaves less of a pose that no image has.
 TOLERANCE = 1e-3
 REASON = "the distortion moves no point of any image"
+# The default of rotation and similarity in stnkit 0.1.0; now it is null, for the aspect of the images.
+ASPECT = 1.0
+
+
+def in_terms_of_this_version(records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Records of runs that may be of several versions, with equal configs for equal jobs.
+
+    Args:
+        records: the contents of metrics.json files, each with its config.
+    """
+    filled = [_with_added_options(without_perfect_zeros(record)) for record in records]
+    square = {_images(record) for record in filled if _takes_aspect_1(record)}
+    return [_with_aspect_of_images(record) if _images(record) in square else record for record in filled]
 
 
 def without_perfect_zeros(record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -23,3 +39,38 @@ def without_perfect_zeros(record: Mapping[str, Any]) -> Mapping[str, Any]:
     names = {*twins, *(name.removesuffix(IDENTITY) for name in twins)}
     kept = {name: value for name, value in record.items() if name not in names and name != "pose"}
     return kept | {"undefined": dict.fromkeys(sorted(names), REASON)}
+
+
+def _with_added_options(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record with the options in its config that its version did not have, at their defaults."""
+    config = dict(record["config"])
+    for key, default in ADDED.items():
+        section, _, last = key.rpartition(".")
+        if not section:
+            config.setdefault(last, default)
+        elif isinstance(config.get(section), Mapping) and last not in config[section]:
+            config[section] = {**config[section], last: default}
+    return {**record, "config": config}
+
+
+def _images(record: Mapping[str, Any]) -> str:
+    """The options that determine the size of the images that arrive at the input."""
+    dataset, distortion = (record["config"].get(kind) for kind in ("dataset", "distortion"))
+    # Other options of a dataset may be the place of its files.
+    return json.dumps([dataset.get("name") if isinstance(dataset, Mapping) else dataset, distortion])
+
+
+def _takes_aspect_1(record: Mapping[str, Any]) -> bool:
+    """True if the transforms have taken the aspect of their images, and it is 1 everywhere."""
+    taken = record.get("options_from_images")
+    options = list(taken.values()) if isinstance(taken, Mapping) else []
+    return bool(options) and all(isinstance(each, Mapping) and each.get("aspect") == ASPECT for each in options)
+
+
+def _with_aspect_of_images(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record of an earlier run on square images, whose default means what null means now."""
+    transform = record["config"].get("transform")
+    # Records have their versions since the aspect is taken from the images.
+    if "versions" in record or not isinstance(transform, Mapping) or transform.get("aspect") != ASPECT:
+        return record
+    return {**record, "config": {**record["config"], "transform": {**transform, "aspect": None}}}

@@ -17,7 +17,7 @@ ABSENT = "–"
 NO_TRANSFORM = "none"
 PLACEMENT = "placement"
 TRANSFORM = "transform"
-OF_A_TRANSFORMER = (TRANSFORM, "localizer", "sampler", "out_size", "training.localizer_scale")
+OF_A_TRANSFORMER = (TRANSFORM, "localizer", "sampler", "out_size", "transform_init", "training.localizer_scale")
 # Groups, in the order in which they are preferred as axes; they precede all other keys.
 GROUPS = ("network", PLACEMENT, *(kind for kind in KINDS if kind != "network"))
 

@@ -5,13 +5,13 @@ import functools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from stnkit.errors import InputError
-from stnkit.experiments.report.earlier_records import without_perfect_zeros
+from stnkit.experiments.report.earlier_records import in_terms_of_this_version
 from stnkit.experiments.run_directory.job_list import FOLDER, Job, jobs_not_begun
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.run_control import component_paths, without
@@ -141,7 +141,9 @@ def find_runs(directories: Sequence[Path], progress: Progress = iter, *, none_be
         raise InputError(
             f"there is no run in {', '.join(map(str, directories))}: found no {FILE} there or in any folder below"
         )
-    return [_read(path) for path in progress(sorted(found.values(), key=_natural))]
+    runs = [_read(path) for path in progress(sorted(found.values(), key=_natural))]
+    records = iter(in_terms_of_this_version([run.record for run in runs if run.record]))
+    return [replace(run, record=next(records)) if run.record else run for run in runs]
 
 
 def find_jobs_not_begun(directories: Sequence[Path]) -> list[Job]:
@@ -191,7 +193,7 @@ def _read(path: Path) -> Run:
         status = Status(state_of(path) or str(record.get("status")))
     except ValueError:
         return Run(path, Status.broken, f"{FILE}: expected a status, got {record.get('status')!r}")
-    return Run(path, status, _reason(path, status, record), without_perfect_zeros(record))
+    return Run(path, status, _reason(path, status, record), record)
 
 
 def _reason(path: Path, status: Status, record: Mapping[str, Any]) -> str:

@@ -187,4 +187,6 @@ def _title(keys: Sequence[str], labels: Sequence[str]) -> str:
     last = Counter(key.rpartition(".")[2] for key in keys)
     named = {key: key.rpartition(".")[2] if last[key.rpartition(".")[2]] == 1 else key for key in keys}
     present = [(key, text) for key, text in zip(keys, labels, strict=True) if text != ABSENT]
+    if not present:
+        return " · ".join(f"no {named[key]}" for key in keys)
     return " · ".join(text if is_group(key) else f"{named[key]}={text}" for key, text in present)

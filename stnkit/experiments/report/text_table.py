@@ -69,7 +69,9 @@ def make_text_table(table: Table, comparison: Comparison | None = None) -> TextT
     label_headings = [key if is_group(key) else key.removeprefix("training.") for key in keys] or [""]
     several = len(table.metrics) > 1
     headings = [
+        # A title is empty where the value of its key is.
         tuple(filter(None, (table.column_title(j), with_unit(metric) if several or not table.axes.columns else "")))
+        or ("",)
         for j in range(len(table.columns))
         for metric in table.metrics
     ]

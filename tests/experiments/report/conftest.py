@@ -17,7 +17,7 @@ def make_run(tmp_path):
         made.append(run_dir)
         values = copy.deepcopy(RECORDED_CONFIG) | {"seed": seed}
         for key, value in config.items():
-            values[key] = values[key] | value if isinstance(value, dict) and "name" not in value else value
+            values[key] = values.get(key, {}) | value if isinstance(value, dict) and "name" not in value else value
         contents = {"status": status, "seed": seed, "config": values, **(record or {})}
         run_dir.mkdir(parents=True)
         (run_dir / "metrics.json").write_text(json.dumps(contents))

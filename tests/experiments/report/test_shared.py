@@ -25,7 +25,7 @@ def test_what_all_runs_share_is_named_with_its_options(make_run, runs_of):
         "localizer": "convolutional (features=20)",
         "sampler": "bilinear (padding=zeros)",
         "epochs": "2",
-        "training": "learning_rate=0.003",
+        "training": "learning_rate=0.003, keep=last",
         "seeds": "0, 1",
         "versions": "stnkit 0.2.0, torch 2.13.0, python 3.12.1",
         "begun": "2026-11-28 23:58 to 2026-11-29 00:10 UTC",
