@@ -61,7 +61,9 @@ class Run:
         The record names them, so that no plugin is imported; a record of an earlier version does not.
         """
         paths = self.record.get("run_control")
-        return without(self.config, component_paths(self.config) if paths is None else paths)
+        if isinstance(paths, list) and all(isinstance(path, list) and path for path in paths):
+            return without(self.config, paths)
+        return without(self.config, component_paths(self.config))
 
     @property
     def seed(self) -> Any:
@@ -72,7 +74,8 @@ class Run:
     def versions(self) -> Mapping[str, str]:
         """The recorded versions by name; empty in records of earlier versions of stnkit."""
         versions = self.record.get("versions")
-        return versions if isinstance(versions, Mapping) else {}
+        named = versions.items() if isinstance(versions, Mapping) else ()
+        return {name: version for name, version in named if isinstance(version, str)}
 
     @property
     def began(self) -> datetime | None:

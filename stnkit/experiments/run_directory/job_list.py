@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def list_jobs(sweep_dir: Path, jobs: Iterable[Sequence[str]]) -> None:
     (sweep_dir / FOLDER).mkdir(parents=True, exist_ok=True)
     for number, overrides in enumerate(jobs):
         path = _path(sweep_dir, overrides)
-        if not path.exists():
+        if _entry(path) is None:
             _write(path, {"number": number, "overrides": _relevant(overrides)})
 
 
@@ -51,8 +51,8 @@ def record_run_dir(sweep_dir: Path, overrides: Sequence[str], run_dir: Path) -> 
         run_dir: of the job.
     """
     path = _path(sweep_dir, overrides)
-    if path.exists():
-        _write(path, json.loads(path.read_text()) | {"run_dir": os.path.relpath(run_dir, sweep_dir)})
+    if entry := _entry(path):
+        _write(path, entry | {"run_dir": os.path.relpath(run_dir, sweep_dir)})
 
 
 def jobs_not_begun(sweep_dir: Path) -> list[Job]:
@@ -61,26 +61,37 @@ def jobs_not_begun(sweep_dir: Path) -> list[Job]:
     Args:
         sweep_dir: perhaps of a sweep.
     """
-    listed = sorted(_read(sweep_dir), key=lambda job: (job["number"], job["overrides"]))
+    entries = map(_entry, (sweep_dir / FOLDER).glob("*.json"))
+    listed = sorted(filter(None, entries), key=lambda job: (job["number"], job["overrides"]))
     common = set.intersection(*(set(job["overrides"]) for job in listed)) if len(listed) > 1 else set()
     return [
         Job(sweep_dir, tuple(word for word in job["overrides"] if word not in common))
         for job in listed
-        if job["run_dir"] is None or not (sweep_dir / job["run_dir"] / FILE).is_file()
+        if job["run_dir"] is None or not _is_file(sweep_dir / job["run_dir"] / FILE)
     ]
 
 
-def _read(sweep_dir: Path) -> Iterator[dict[str, Any]]:
-    for path in (sweep_dir / FOLDER).glob("*.json"):
-        try:
-            values = json.loads(path.read_text())
-            yield {
-                "number": int(values["number"]),
-                "overrides": [str(word) for word in values["overrides"]],
-                "run_dir": values.get("run_dir"),
-            }
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
+def _entry(path: Path) -> dict[str, Any] | None:
+    """The content of the file of a job, or None where there is none, or one that is damaged."""
+    try:
+        values = json.loads(path.read_text())
+        number, overrides, run_dir = values["number"], values["overrides"], values.get("run_dir")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    well_formed = (
+        isinstance(number, int)
+        and isinstance(overrides, list)
+        and all(isinstance(word, str) for word in overrides)
+        and isinstance(run_dir, str | None)
+    )
+    return {"number": number, "overrides": overrides, "run_dir": run_dir} if well_formed else None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # such as a name that is too long, or has a null byte
+        return False
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:

@@ -93,6 +93,12 @@ def test_earlier_runs_without_a_transformer_say_so(metric, make_run, runs_of):
     assert run.undefined("seconds") == ""
 
 
+@pytest.mark.parametrize("odd", [{"versions": {"torch": {"cuda": [1]}}}, {"run_control": 5}, {"run_control": [1, []]}])
+def test_a_record_of_another_form_is_reported(odd, make_run, runs_of):
+    make_run(record={"test_error": 1.0, **odd})
+    assert dict(facts(make_table(runs_of())))["runs"] == "1 completed"
+
+
 def test_a_config_of_another_form_is_reported(make_run, runs_of):
     make_run(placement="none", record={"undefined": "nonsense", "versions": 3, "began": [1], "history": 5})
     table = make_table(runs_of(), metrics=["test_error"])

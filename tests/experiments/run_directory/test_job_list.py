@@ -1,3 +1,7 @@
+import json
+
+import pytest
+
 from stnkit.experiments.run_directory.job_list import Job, jobs_not_begun, list_jobs, record_run_dir
 
 JOBS = [["transform=tps", "seed=0"], ["transform=tps", "seed=1"], ["transform=tps", "seed=2"]]
@@ -49,3 +53,34 @@ def test_a_folder_without_a_list_has_no_jobs(tmp_path):
     (tmp_path / ".jobs").mkdir()
     (tmp_path / ".jobs" / "damaged.json").write_text("{")
     assert jobs_not_begun(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"number": 0, "overrides": ["seed=0"], "run_dir": 5}',
+        '{"number": 0, "overrides": ["seed=0"], "run_dir": {"path": "0"}}',
+        '{"number": Infinity, "overrides": ["seed=0"]}',
+        '{"number": 0, "overrides": "seed=0"}',
+        '{"number": 0, "overrides": [0]}',
+        "[" * 100_000,
+        "3",
+    ],
+)
+def test_a_damaged_entry_is_passed_over_and_written_anew(text, tmp_path):
+    list_jobs(tmp_path, JOBS[:1])
+    (entry,) = (tmp_path / ".jobs").iterdir()
+    entry.write_text(text)
+    assert jobs_not_begun(tmp_path) == []
+    record_run_dir(tmp_path, JOBS[0], tmp_path / "0")
+    assert entry.read_text() == text
+    list_jobs(tmp_path, JOBS[:1])
+    assert jobs_not_begun(tmp_path) == [Job(tmp_path, tuple(JOBS[0]))]
+
+
+def test_a_run_directory_that_cannot_be_has_no_record(tmp_path):
+    list_jobs(tmp_path, JOBS[:1])
+    (entry,) = (tmp_path / ".jobs").iterdir()
+    for run_dir in ("x" * 5000, "a\0b"):
+        entry.write_text(json.dumps({"number": 0, "overrides": ["seed=0"], "run_dir": run_dir}))
+        assert jobs_not_begun(tmp_path) == [Job(tmp_path, ("seed=0",))]
