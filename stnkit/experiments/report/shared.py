@@ -4,7 +4,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from stnkit.experiments.report.flat_config import GROUPS, flatten, identity, label
+from stnkit.experiments.report.flat_config import (
+    GROUPS,
+    OF_A_TRANSFORMER,
+    PLACEMENT,
+    TRANSFORM,
+    flatten,
+    identity,
+    label,
+)
 from stnkit.experiments.report.runs import Status
 from stnkit.experiments.report.table import Table
 
@@ -12,6 +20,7 @@ from stnkit.experiments.report.table import Table
 COMPONENTS = ("dataset", "distortion", "network", "placement", "transform", "localizer", "sampler")
 EPOCHS = "training.epochs"
 SEEDS = 8
+WHERE = ", where there is a transformer"
 
 
 def shared_config(table: Table) -> dict[str, Any]:
@@ -23,6 +32,9 @@ def shared_config(table: Table) -> dict[str, Any]:
     flats = [flatten(run.config) for run in table.runs]
     keys = dict.fromkeys(key for flat in flats for key in flat)
     values = {key: [flat for flat in flats if key in flat] for key in keys}
+    if TRANSFORM in values:
+        # Of a network without transformers it is "none".
+        values[TRANSFORM] = _transformed(values[TRANSFORM]) or values[TRANSFORM]
     same = {key: having[0][key] for key, having in values.items() if len({identity(one, key) for one in having}) == 1}
     # An option that some runs lack belongs to a component that they do not have.
     everywhere = {key for key in same if len(values[key]) == len(flats)} | {key for key in GROUPS if key in same}
@@ -36,7 +48,13 @@ def facts(table: Table) -> list[tuple[str, str]]:
         table: of runs.
     """
     shared = shared_config(table)
-    found = [(group, _with_options(group, shared)) for group in COMPONENTS if group in shared]
+    flats = [flatten(run.config) for run in table.runs]
+    where = WHERE if 0 < len(_transformed(flats)) < len(flats) else ""
+    found = [
+        (group, _with_options(group, shared) + (where if group in OF_A_TRANSFORMER else ""))
+        for group in COMPONENTS
+        if group in shared
+    ]
     if EPOCHS in shared:
         found.append(("epochs", label(shared, EPOCHS)))
     others = {key: value for key, value in shared.items() if key != EPOCHS and value is not None}
@@ -66,6 +84,10 @@ def summary(table: Table) -> str:
     """
     n = len(table.runs) + len(table.broken) + len(table.not_begun)
     return f"{n} run{'s' * (n != 1)}: {_counts(table)}"
+
+
+def _transformed(flats: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [flat for flat in flats if flat.get(PLACEMENT) != []]
 
 
 def _counts(table: Table) -> str:

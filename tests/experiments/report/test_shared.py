@@ -38,10 +38,30 @@ def test_what_varies_is_not_shared(make_run, runs_of):
     make_run(training={"epochs": 2})
     make_run(training={"epochs": 3}, distortion=RECORDED_COMPONENTS["rts"], placement={"at": []})
     table = make_table(runs_of())
-    assert not {"distortion", "epochs", "transform", "placement"} & dict(facts(table)).keys()
-    # Half of the runs have such a distortion; those with a transformer share its localizer.
+    assert not {"distortion", "epochs", "placement"} & dict(facts(table)).keys()
+    # Half of the runs have such a distortion.
     assert "distortion.degrees" not in shared_config(table)
-    assert dict(facts(table))["localizer"] == "convolutional (features=20)"
+
+
+def test_runs_with_a_transformer_share_its_components(make_run, runs_of):
+    make_run()
+    make_run(placement={"at": []})
+    make_run(placement={"at": []}, transform=RECORDED_COMPONENTS["tps"], localizer={"name": "fully_connected"})
+    found = dict(facts(make_table(runs_of())))
+    assert found["transform"] == "affine (ndim=2), where there is a transformer"
+    assert found["localizer"] == "convolutional (features=20), where there is a transformer"
+    assert found["sampler"] == "bilinear (padding=zeros), where there is a transformer"
+    assert found["dataset"] == "mnist (root=data/mnist)"
+    make_run(transform=RECORDED_COMPONENTS["tps"])
+    assert "transform" not in dict(facts(make_table(runs_of())))
+
+
+def test_runs_without_any_transformer_share_its_absence(make_run, runs_of):
+    make_run(placement={"at": []})
+    make_run(placement={"at": []}, transform=RECORDED_COMPONENTS["tps"])
+    found = dict(facts(make_table(runs_of())))
+    assert found["transform"] == "none"
+    assert not {"localizer", "sampler"} & found.keys()
 
 
 def test_records_without_versions_have_no_such_fact(make_run, runs_of):
