@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stnkit.experiments.report.quantities import NOISE
+from stnkit.experiments.report.quantities import NOISE, quantity
 from stnkit.experiments.report.runs import Run
 from stnkit.experiments.report.table import Table
 
@@ -30,20 +30,18 @@ class Drawn(NamedTuple):
     Attributes:
         metric: its name in the history.
         label: of its axis.
-        factor: drawn value / recorded value.
         prefix: of the ids of its lines.
     """
 
     metric: str
     label: str
-    factor: float
     prefix: str
 
 
 DRAWN = (
-    Drawn("validation_error", "validation error, %", 1, ""),
-    Drawn("validation_theta_distance", "‖θ − identity‖", 1, "theta-"),
-    Drawn("validation_outside", "grid points outside, %", 100, "outside-"),
+    Drawn("validation_error", "validation error, %", ""),
+    Drawn("validation_theta_distance", "‖θ − identity‖", "theta-"),
+    Drawn("validation_outside", "grid points outside, %", "outside-"),
 )
 
 
@@ -111,7 +109,7 @@ def _points(run: Run, drawn: Drawn) -> list[tuple[float, float]]:
     history = run.record.get("history")
     rows = [row for row in history if isinstance(row, dict)] if isinstance(history, list) else []
     return [
-        (row["epoch"] + 1, 0.0 if abs(row[drawn.metric]) < NOISE else drawn.factor * row[drawn.metric])
+        (row["epoch"] + 1, 0.0 if abs(row[drawn.metric]) < NOISE else quantity(drawn.metric).factor * row[drawn.metric])
         for row in rows
         if all(isinstance(row.get(name), int | float) for name in ("epoch", drawn.metric))
     ]

@@ -14,12 +14,14 @@ class Quantity:
     Args:
         unit: symbol; empty for a number without unit.
         resolution: smaller numbers are rounding noise, and printed as 0.
+        factor: number in that unit / number in metrics.json.
         better: -1 where a smaller number is better, 1 where a larger one is, 0 where neither is.
     """
 
     unit: str = ""
     resolution: float = NOISE
     better: int = 0
+    factor: float = 1
 
 
 # The first pattern that matches the whole name. Poses are those of θ in float32, of 7 digits.
@@ -32,6 +34,7 @@ _PATTERNS = {
     r"translation_\w+|corner_error_\w+": Quantity("px", 1e-4),
     r"rectified_variance": Quantity("", 1e-6, -1),
     r"rectified_\w+": Quantity("", 1e-6),
+    r"(\w+_)?outside": Quantity("%", factor=100),  # recorded as a share of 1
     r"(\w+_)?error": Quantity("%", better=-1),
     r"(\w+_)?loss": Quantity("", better=-1),
     r"seconds": Quantity("s", better=-1),

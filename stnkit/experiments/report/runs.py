@@ -12,11 +12,16 @@ from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.experiments.report.earlier_records import in_terms_of_this_version
+from stnkit.experiments.report.quantities import quantity
 from stnkit.experiments.run_directory.job_list import FOLDER, Job, jobs_not_begun
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.run_control import component_paths, without
 from stnkit.experiments.run_directory.state import state_of
 
+# A pose figure, or its value of one class.
+_OF_POSE = r"(?:pose\.)?(\w+)(?:\.-?\d+)?"
+# Figures of θ that the training loop records.
+_OF_THETA = r"test_(outside|theta_distance)|history\.-?\d+\.(train_theta_distance|validation_(outside|theta_distance))"
 # Wraps the list of directories while they are read, to show progress.
 Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
@@ -86,7 +91,7 @@ class Run:
             return None
 
     def value(self, metric: str) -> float | None:
-        """A number in the record of a completed run, or None if it has none.
+        """A number in the record of a completed run, in its unit, or None if it has none.
 
         Args:
             metric: name, or dotted path into mappings and lists, such as `pose.rotation.3` or `history.-1.train_loss`.
@@ -101,7 +106,8 @@ class Run:
                 found = found[int(key)]
             else:
                 return None
-        return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+        is_number = isinstance(found, int | float) and not isinstance(found, bool)
+        return float(found) * quantity(metric).factor if is_number else None
 
     def undefined(self, metric: str) -> str:
         """The reason why the run has no such value, if it recorded one; otherwise empty.
@@ -112,14 +118,14 @@ class Run:
         if self.status is not Status.completed or self.value(metric) is not None:
             return ""
         reasons = self.record.get("undefined")
-        names = [name for name in metric.split(".") if name not in ("pose", "history")]
-        reason = reasons.get(names[0]) if isinstance(reasons, Mapping) and names else None
+        pose = re.fullmatch(_OF_POSE, metric)
+        reason = reasons.get(pose[1]) if isinstance(reasons, Mapping) and pose else None
         placement = self.config.get("placement")
-        if reason is None and isinstance(placement, Mapping) and placement.get("at") == []:
-            # Runs of earlier versions say nothing, and the training loop has no θ to measure.
-            last = next((name for name in reversed(names) if not re.fullmatch(r"-?\d+", name)), "")
-            if f"{last}_identity" in self.record or last.endswith(("theta_distance", "outside")):
-                return "the network has no transformer"
+        untransformed = isinstance(placement, Mapping) and placement.get("at") == []
+        # Runs of earlier versions say nothing, and the training loop has no θ to measure.
+        of_theta = (pose and f"{pose[1]}_identity" in self.record) or re.fullmatch(_OF_THETA, metric)
+        if reason is None and untransformed and of_theta:
+            return "the network has no transformer"
         return str(reason or "")
 
 

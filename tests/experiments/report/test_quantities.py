@@ -23,6 +23,8 @@ from tests.helpers import RECORDED_COMPONENTS
         ("rectified_variance", ""),
         ("test_loss", ""),
         ("test_theta_distance", ""),
+        ("test_outside", "%"),
+        ("history.-1.validation_outside", "%"),
         ("n_parameters", ""),
         ("a_stranger's figure", ""),
     ],

@@ -116,3 +116,31 @@ def test_perfect_zeros_of_earlier_versions_are_undefined(make_run):
         assert undistorted.undefined(name) == "the distortion moves no point of any image"
     assert distorted.value("rotation_residual") == 0.0049
     assert distorted.value("rectified_variance_identity") == 0.0
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "theta_distance",
+        "outside",
+        "train_outside",
+        "validation_theta_distance",
+        "history.-1.theta_distance",
+        "history.-1.train_outside",
+        "history.rotation_residual",
+        "rotation_residual.x",
+        "x.rotation_residual",
+        "pose.pose.rotation_residual",
+    ],
+)
+def test_a_name_of_no_figure_is_not_undefined(metric, make_run):
+    make_run("a", placement={"at": []}, record={"rotation_residual_identity": 52.0})
+    make_run("b", record={"undefined": {"rotation_residual": "no"}})
+    for run in find_runs([make_run.root]):
+        assert run.undefined(metric) == ""
+
+
+def test_the_share_outside_is_in_percent(make_run):
+    make_run(record={"test_outside": 0.25, "history": [{"validation_outside": 0.5}]})
+    (run,) = find_runs([make_run.root])
+    assert (run.value("test_outside"), run.value("history.0.validation_outside")) == (25.0, 50.0)
