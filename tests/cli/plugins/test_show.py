@@ -167,7 +167,7 @@ def test_a_section_of_options_is_shown(stnkit_main, monkeypatch):
         "      number of passes through each localizer, for transforms that compose.\n"
         "  parts: dict[str, Any] = {}\n"
         "      by insertion point, the options that differ there: transform, localizer, sampler, out_size,\n"
-        "      parallel, recurrent.\n"
+        "      parallel, recurrent, transform_init.\n"
         "\n"
         "example\n"
         "  stnkit train 'placement.at=[input]'\n"
