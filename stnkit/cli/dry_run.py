@@ -4,6 +4,8 @@ Hydra creates directories and files before it calls the program, so that a dry r
 """
 
 import copy
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import torch
 from omegaconf import DictConfig
 
 from stnkit.cli.checked_config import checked_config
+from stnkit.cli.dry_sweep import DryJob
 from stnkit.cli.options import options_from_images, value_text
 from stnkit.experiments.loop import dry_run
 from stnkit.experiments.loop.memory import physical_memory
 from stnkit.experiments.run_directory import directories
+from stnkit.experiments.run_directory.checkpoints import steps_in
 from stnkit.experiments.run_directory.occupancy import check_free
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.run_directory.run_control import component_paths
@@ -34,42 +38,49 @@ def print_run(config: DictConfig, selected: list[str]) -> int:
     plain = checked_config(config, config.hydra.runtime)
     overrides = [word for word in config.hydra.overrides.task if word not in selected]
     run_dir = Path(config.hydra.run.dir)
+    lines: list[tuple[str, str]] = []
+    steps_done: int | None = None
     if plain["resume"] is not None:
         plain = directories.config_to_resume(plain, overrides)
         epoch = (read_record(run_dir) or {}).get("epoch", 0)
-        _line("resume", f"{run_dir}, after {epoch} of {plain['training']['epochs']} epochs")
+        steps_done = steps_in(run_dir)
+        lines.append(("resume", f"{run_dir}, after {epoch} of {_count(plain['training']['epochs'], 'epoch')}"))
     elif plain["skip_completed"] and (earlier := directories.earlier_status(plain, run_dir)):
-        _line("directory", f"{run_dir}, whose run is {earlier}")
+        lines.append(("directory", f"{run_dir}, whose run is {earlier}"))
+        if earlier == "completed":
+            _print(lines)
+            print("Nothing would run. Nothing was written.")
+            return 0
+        steps_done = steps_in(run_dir)
     elif not plain["overwrite"]:
         check_free(run_dir)
     training = directories.typed_training(plain["training"])
     found = dry_run.dry_run(_without_download(plain), training)
-    _print_components(plain, found)
-    _line("parameters", f"{found.n_parameters:,}")
-    if found.steps_per_epoch is None:
-        _line("steps", f"unknown: {found.no_data}")
-    else:
-        steps = found.steps_per_epoch * training.epochs
-        _line("steps", f"{found.steps_per_epoch:,} in an epoch, {steps:,} in {training.epochs:,} epochs")
-    _line("time", _time(found, training.epochs, training.devices))
-    _line("memory", _memory(found))
+    lines += _component_lines(plain, found)
+    if plain.get("init_from") is not None and steps_done is None:
+        lines.append(("init_from", str(plain["init_from"])))
+    lines.append(("parameters", f"{found.n_parameters:,}"))
+    lines.append(("steps", _steps(found, training.epochs, steps_done)))
+    lines.append(("time", _time(found, training.epochs, training.devices, steps_done or 0)))
+    lines.append(("memory", _memory(found)))
+    _print(lines)
     print("Nothing was written.")
     return 0
 
 
-def print_sweep(jobs: list[list[str]] | None, sweep_dir: str) -> int:
+def print_sweep(jobs: list[DryJob] | None, sweep_dir: str) -> int:
     """Print the jobs of a sweep and return the exit code.
 
     Args:
-        jobs: the overrides of each, or None for a sweeper that decides on them as it goes.
+        jobs: in their order, or None for a sweeper that decides on them as it goes.
         sweep_dir: of the sweep.
     """
     if jobs is None:
         print("The sweeper decides on the jobs as it goes. Nothing was written.")
         return 0
     for number, job in enumerate(jobs, start=1):
-        words = [word for word in job if word.partition("=")[0] != "dry_run"]
-        print(f"job {number} of {len(jobs)}: {' '.join(words)}".rstrip(": "))
+        text = ", ".join(filter(None, (" ".join(job.varying), job.would)))
+        print(f"job {number} of {len(jobs)}: {text}".rstrip(": "))
     print(f"They would run in {sweep_dir}. Without -m, `dry_run=true` and the options of a job describe it.")
     print("Nothing was written.")
     return 0
@@ -87,27 +98,34 @@ def _without_download(config: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _print_components(config: dict[str, Any], found: dry_run.DryRun) -> None:
+def _component_lines(config: dict[str, Any], found: dry_run.DryRun) -> Iterator[tuple[str, str]]:
     images = ", ".join(f"{n:,} {split}" for split, n in found.n_images.items()) or "unknown numbers of"
-    _line("dataset", _chosen(config["dataset"]))
-    _line("", f"{images} images of {_by(found.image_shape)}, {found.n_classes} classes")
-    _line("distortion", _chosen(config["distortion"]))
-    _line("", f"images of {_by(found.in_shape)}")
-    _line("network", _chosen(config["network"]))
-    if found.shapes:
-        for kind in COMPONENTS:
-            _line(kind, _chosen(config[kind]))
-        _line("placement", " ".join(f"{key}={value_text(value)}" for key, value in config["placement"].items()))
-    for point, shapes in found.shapes.items():
-        _line(f"at {point}", f"input {shapes.image}, θ {shapes.theta}, grid {shapes.grid}, output {shapes.output}")
-    if found.options_from_images:
-        _line("from images", options_from_images(found.options_from_images))
+    yield "dataset", _chosen(config["dataset"])
+    yield "", f"{images} images of {_by(found.image_shape)}, {found.n_classes} classes"
+    yield "distortion", _chosen(config["distortion"])
+    yield "", f"images of {_by(found.in_shape)}"
+    yield "network", _chosen(config["network"])
     if not found.shapes:
-        _line("placement", "none: the network alone")
+        yield "placement", "none: the network alone"
+        return
+    for kind in COMPONENTS:
+        yield kind, _chosen(config[kind])
+    yield "placement", " ".join(f"{key}={value_text(value)}" for key, value in config["placement"].items())
+    if config.get("transform_init") is not None:
+        yield "transform_init", value_text(config["transform_init"])
+    for point, shapes in found.shapes.items():
+        yield f"at {point}", f"input {shapes.image}, θ {shapes.theta}, grid {shapes.grid}, output {shapes.output}"
+    yield from options_from_images(found.options_from_images)
 
 
-def _line(label: str, text: str) -> None:
-    print(f"{label:<12}{text}")
+def _print(lines: list[tuple[str, str]]) -> None:
+    width = max(len(label) for label, _ in lines) + 2
+    for label, text in lines:
+        print(f"{label:<{width}}{text}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _chosen(component: dict[str, Any]) -> str:
@@ -119,12 +137,24 @@ def _by(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
-def _time(found: dry_run.DryRun, epochs: int, devices: int) -> str:
+def _steps(found: dry_run.DryRun, epochs: int, done: int | None) -> str:
+    """The steps of the run, or of what is left of it."""
+    if found.steps_per_epoch is None:
+        return f"unknown: {found.no_data}"
+    each = f"{found.steps_per_epoch:,} in an epoch"
+    if done is None:
+        return f"{each}, {found.steps_per_epoch * epochs:,} in {_count(epochs, 'epoch')}"
+    left = max(0, found.steps_per_epoch * epochs - done)
+    return f"{each}, {left:,} left in {_count(math.ceil(left / found.steps_per_epoch), 'epoch')}"
+
+
+def _time(found: dry_run.DryRun, epochs: int, devices: int, done: int) -> str:
     each = f"{_seconds(found.step_seconds)} a step"
     on = f"on one {found.device}" + (f" of {devices} devices" if devices > 1 else "")
     if found.steps_per_epoch is None or found.validation_seconds is None:
         return f"{each} {on}"
-    total = epochs * (found.steps_per_epoch * found.step_seconds + found.validation_seconds)
+    left = max(0, found.steps_per_epoch * epochs - done)
+    total = left * found.step_seconds + math.ceil(left / found.steps_per_epoch) * found.validation_seconds
     return f"about {_seconds(total)}: {each}, {_seconds(found.validation_seconds)} a validation, {on}"
 
 

@@ -31,6 +31,16 @@ def job_overrides(config: DictConfig) -> list[list[str]] | None:
     return split_into_jobs([*(f"{key}={value}" for key, value in params.items()), *config.hydra.overrides.task])
 
 
+def job_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
+    """The config of a job of a sweep, as Hydra's launchers compose it.
+
+    Args:
+        config: of the sweep, composed, with its `hydra` node.
+        overrides: of the job.
+    """
+    return GlobalHydra.instance().config_loader().load_sweep_config(config, [*overrides])
+
+
 def split_into_jobs(overrides: Sequence[str]) -> list[list[str]]:
     """The overrides of every job, as Hydra's own sweeper expands them.
 

@@ -25,6 +25,9 @@ from stnkit.plugin_system import (
     register_component_groups,
 )
 
+# The meaning of the options that transforms take from the images.
+FROM_IMAGES = {"aspect": "width / height of the images"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
@@ -208,15 +211,20 @@ def value_text(value: Any) -> str:
     return str(value)
 
 
-def options_from_images(taken: dict[str, dict[str, Any]]) -> str:
-    """The options that transforms have taken from the images, in one line.
+def options_from_images(taken: dict[str, dict[str, Any]]) -> list[tuple[str, str]]:
+    """A label and a text for each option that transforms have taken from the images.
 
     Args:
         taken: by insertion point.
     """
-    return ", ".join(
-        f"transform.{name}={value:.4g} at {point}" for point, values in taken.items() for name, value in values.items()
-    )
+    by_name: dict[str, list[str]] = {}
+    for point, values in taken.items():
+        for name, value in values.items():
+            by_name.setdefault(name, []).append(f"{value:.4g} at {point}")
+    return [
+        (name, f"{', '.join(values)} ({FROM_IMAGES.get(name, 'taken from the images')})")
+        for name, values in by_name.items()
+    ]
 
 
 def width() -> int:

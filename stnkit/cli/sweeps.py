@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from stnkit import errors
+from stnkit.cli.dry_sweep import DryRunAsked, dry_jobs, is_dry_sweep, varying_keys
 from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
 from stnkit.cli.workers import Worker, WorkersOfSweep
@@ -133,30 +134,6 @@ class SweepRefused(BaseException):
     """A mistake in the options of a sweep. No Exception, as `DryRunAsked`."""
 
 
-class DryRunAsked(BaseException):  # no Exception: Hydra turns those of a callback into warnings
-    """The end of Hydra's work in a dry run, before it writes anything.
-
-    Args:
-        config: composed, with its node `hydra`.
-        jobs: the overrides of each job of a sweep; None for a sweeper that decides on them as it goes.
-    """
-
-    def __init__(self, config: DictConfig, jobs: list[list[str]] | None = None) -> None:
-        super().__init__()
-        self.config = config
-        self.jobs = jobs
-
-
-def is_dry_sweep(config: DictConfig) -> bool:
-    """True for a dry run of a sweep, whose config does not have the options of its jobs yet.
-
-    Args:
-        config: composed, with its node `hydra`.
-    """
-    words = [word for word in config.hydra.overrides.task if word.startswith("dry_run=")]
-    return bool(config.dry_run) or any(parse_override(word)[1] is True for word in words)
-
-
 class SweepFailed(KeyboardInterrupt):
     """A job failed, and ends the whole sweep. Not an Exception, from which Hydra continues with the next job."""
 
@@ -203,7 +180,7 @@ class JobAnnouncer(Callback):
             if word.startswith("dry_run=") and not isinstance(parse_override(word)[1], bool):
                 raise SweepRefused(f"dry_run: expected one value for the whole sweep, got {word}")
         if is_dry_sweep(config):
-            raise DryRunAsked(config, job_overrides(config))
+            raise DryRunAsked(config, dry_jobs(config))
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory) as file:
@@ -212,8 +189,7 @@ class JobAnnouncer(Callback):
         if jobs is not None:
             list_jobs(directory, jobs)
             self.n = len(jobs)
-            values = [dict(override.split("=", 1) for override in job) for job in jobs]
-            self.varying = {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
+            self.varying = varying_keys(jobs)
         started.append(Sweep(directory, self.began_ns, bool(config.fail_fast)))
         count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)

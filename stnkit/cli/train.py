@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.cli import hydra_internals, sweeps
 from stnkit.cli.checked_config import checked_config
+from stnkit.cli.dry_sweep import DryRunAsked
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.options import options_from_images, register_help_resolver
@@ -61,7 +62,7 @@ def main(arguments: list[str]) -> int:
         with warnings.catch_warnings():
             hydra_internals.ignore_schema_advice()  # check_not_shadowed refuses such a file
             _program()
-    except sweeps.DryRunAsked as asked:
+    except DryRunAsked as asked:
         return _dry_run(asked)
     except sweeps.SweepRefused as mistake:
         raise InputError(str(mistake)) from None
@@ -83,7 +84,7 @@ def main(arguments: list[str]) -> int:
     return (sweeps.started[-1].print_end() if sweeps.started else 0) or _outcome.exit_code
 
 
-def _dry_run(asked: sweeps.DryRunAsked) -> int:
+def _dry_run(asked: DryRunAsked) -> int:
     from stnkit.cli import dry_run  # imports PyTorch
 
     if asked.config.hydra.mode is RunMode.MULTIRUN:
@@ -245,8 +246,8 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         print(f"test error  {error:.2f} %  {run_dir}", flush=True)
         return objective(metrics, plain["sweep_objective"])
     print(f"test error  {error:.2f} %")
-    if "options_from_images" in metrics:
-        print(f"from images {options_from_images(metrics['options_from_images'])}")
+    for label, text in options_from_images(metrics.get("options_from_images", {})):
+        print(f"{label:<12}{text}")
     print(f"metrics     {run_dir / 'metrics.json'}")
     print(f"checkpoint  {metrics['checkpoint']}")
     if "picture" in metrics:

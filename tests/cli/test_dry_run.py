@@ -3,11 +3,15 @@
 import itertools
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pooch
 import pytest
+import torch
+from omegaconf import OmegaConf
 
+from stnkit.experiments.run_directory.checkpoints import last_checkpoint
 from tests.helpers import QUICK, metrics
 
 pytestmark = pytest.mark.training
@@ -64,11 +68,12 @@ def test_it_tells_the_shapes_at_every_insertion_point(dry):
 def test_what_is_taken_from_the_images_is_told(dry, stnkit_main):
     wide = ["transform=rotation", "distortion.canvas=[42,63]", "training.epochs=1"]
     told, _ = dry(*QUICK, *wide)
-    assert told["from"] == "images transform.aspect=1.5 at input"
-    assert "from" not in dry(*QUICK, *wide, "transform.aspect=1.0")[0]
+    assert told["aspect"] == "1.5 at input (width / height of the images)"
+    assert told["steps"] == "5 in an epoch, 5 in 1 epoch"
+    assert "aspect" not in dry(*QUICK, *wide, "transform.aspect=1.0")[0]
     code, out, err = stnkit_main("train", *QUICK, *wide, "hydra.run.dir=wide")
     assert code == 0, err
-    assert out.count("from images transform.aspect=1.5 at input\n") == 1
+    assert out.count("\naspect      1.5 at input (width / height of the images)\n") == 1
     assert metrics("wide")["options_from_images"] == {"input": {"aspect": 1.5}}
     assert metrics("wide")["config"]["transform"]["aspect"] is None
     assert "options taken from the images: {'input': {'aspect': 1.5}}" in Path("wide/train.log").read_text()
@@ -90,7 +95,7 @@ def test_missing_data_are_replaced_by_noise_and_not_fetched(dry, monkeypatch):
 
 def test_a_dry_sweep_lists_its_jobs(dry):
     told, out = dry("-m", *QUICK, "transform=affine,tps", "seed=0,1,2", "hydra.sweep.dir=sweep")
-    jobs = re.findall(r"^job (\d) of 6: .*transform=(\w+) seed=(\d)$", out, re.MULTILINE)
+    jobs = re.findall(r"^job (\d) of 6: transform=(\w+) seed=(\d)$", out, re.MULTILINE)
     pairs = itertools.product(("affine", "tps"), "012")
     assert jobs == [(str(n), *pair) for n, pair in enumerate(pairs, start=1)]
     assert told["They"].startswith("would run in sweep.")
@@ -98,15 +103,55 @@ def test_a_dry_sweep_lists_its_jobs(dry):
 
 def test_an_experiment_lists_its_jobs_too(dry):
     _, out = dry("+experiment=rotation_ablation", "seed=0")
-    assert len(re.findall(r"^job \d of 6: model=\w+ seed=0 experiment=rotation_ablation$", out, re.MULTILINE)) == 6
+    assert len(re.findall(r"^job \d of 6: model=\w+$", out, re.MULTILINE)) == 6
 
 
 def test_a_run_that_would_be_resumed_is_told(dry, copy_of_quick_run):
     path = copy_of_quick_run / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "interrupted", "epoch": 1}))
+    checkpoint = torch.load(last_checkpoint(copy_of_quick_run), weights_only=True)
+    torch.save(checkpoint | {"global_step": 3}, last_checkpoint(copy_of_quick_run))
     told, _ = dry("resume=run")
     assert told["resume"] == "run, after 1 of 2 epochs"
+    assert told["steps"] == "5 in an epoch, 7 left in 2 epochs"
+    total, step, validation = map(
+        float, re.match(r"about (\S+) s: (\S+) s a step, (\S+) s a val", told["time"]).groups()
+    )
+    assert total == pytest.approx(7 * step + 2 * validation, rel=0.15)
+    same = [*QUICK, "hydra.run.dir=run", "skip_completed=true"]
+    assert dry(*same)[0]["steps"] == told["steps"]
     assert told["network"] == "paper_fcn hidden=[16] average_pool=null"
+
+
+def test_a_completed_run_would_not_run_again(dry, copy_of_quick_run):
+    told, out = dry(*QUICK, "hydra.run.dir=run", "skip_completed=true")
+    assert told["directory"] == "run, whose run is completed"
+    assert out.endswith("\nNothing would run. Nothing was written.\n")
+    assert "steps" not in told
+
+
+def test_a_dry_sweep_tells_the_state_of_every_job(dry, quick_run, tmp_path):
+    for seed, status in enumerate(("completed", "interrupted")):
+        run = Path(shutil.copytree(quick_run, tmp_path / f"sweep/{seed}"))
+        record = json.loads((run / "metrics.json").read_text()) | {"status": status}
+        (run / "metrics.json").write_text(json.dumps(record))
+        config = OmegaConf.load(run / "config.yaml")
+        OmegaConf.save(OmegaConf.merge(config, {"seed": seed}), run / "config.yaml")
+    sweep = ["-m", *QUICK, "seed=1,2,0", "hydra.sweep.dir=sweep"]
+    _, out = dry(*sweep, "skip_completed=true")
+    jobs = [line for line in out.splitlines() if line.startswith("job ")]
+    assert jobs == ["job 1 of 3: seed=1, continues", "job 2 of 3: seed=2, new", "job 3 of 3: seed=0, completed"]
+    _, out = dry(*sweep)
+    assert "job 1 of 3: seed=1\n" in out
+
+
+def test_labels_stand_apart_and_initial_values_are_told(dry, quick_run):
+    init = ["transform_init={zoom:2}", f"init_from={quick_run}"]
+    told, out = dry(*QUICK, *init, "training.epochs=1")
+    assert told["transform_init"] == "{zoom:2}"
+    assert told["init_from"] == str(quick_run)
+    columns = {re.match(r"(\S+( \S+)? {2,}|\s+)", line).end() for line in out.splitlines()[:-1]}
+    assert columns == {len("transform_init") + 2}
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,19 @@ def verify_checkpoint(path: Path) -> None:
     read_checkpoint(path)
 
 
+def steps_in(run_dir: Path) -> int:
+    """The training steps that the last checkpoint of a run holds; 0 where the run has none yet.
+
+    Args:
+        run_dir: of the run.
+
+    Raises:
+        CheckpointError: when it is cut short or damaged.
+    """
+    path = last_checkpoint(run_dir)
+    return int(read_checkpoint(path)["global_step"]) if path.is_file() else 0
+
+
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a checkpoint, on the CPU, without executing code in it.
 

@@ -85,14 +85,26 @@ def job_directory(identity: str, number: int, sweep_dir: Path) -> str:
         number: of the job in the sweep.
         sweep_dir: of the sweep; it may not exist yet.
     """
-    if sweep_dir.is_dir():
-        own = [path for path in sorted(sweep_dir.iterdir()) if _owner(path) == identity]
-        if own:
-            # A job may have run twice: prefer the completed run.
-            return max(own, key=lambda path: (_status(path) == "completed", path.name == str(number))).name
+    if (earlier := earlier_directory(identity, sweep_dir, number)) is not None:
+        return earlier
     # Another sweep may choose at the same time.
     unique = f"{number}-{identity[:8]}"
     return next((name for name in (str(number), unique) if _claim(sweep_dir / name, identity)), unique)
+
+
+def earlier_directory(identity: str, sweep_dir: Path, number: int | None = None) -> str | None:
+    """The name of the directory in which a job has run before, or None.
+
+    Args:
+        identity: of the job, as `identity_of` returns it.
+        sweep_dir: of the sweep; it may not exist.
+        number: of the job in the sweep, preferred where several directories are its own.
+    """
+    if not sweep_dir.is_dir():
+        return None
+    own = [path for path in sorted(sweep_dir.iterdir()) if _owner(path) == identity]
+    # A job may have run twice: prefer the completed run.
+    return max(own, key=lambda path: (_status(path) == "completed", path.name == str(number))).name if own else None
 
 
 def _owner(run_dir: Path) -> str | None:

@@ -1,0 +1,83 @@
+"""The jobs that a dry run of a sweep lists, found without writing anything."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from stnkit.cli.hydra_internals import job_config, job_overrides, parse_override
+from stnkit.experiments.run_directory.directories import earlier_status, plain_config
+from stnkit.experiments.run_directory.job_identity import earlier_directory, identity_of
+
+
+@dataclasses.dataclass(frozen=True)
+class DryJob:
+    """A job that a dry run of a sweep lists.
+
+    Args:
+        varying: its overrides in which the jobs differ.
+        would: with skip_completed, one of "completed", "continues" and "new"; else empty.
+    """
+
+    varying: list[str]
+    would: str = ""
+
+
+class DryRunAsked(BaseException):  # no Exception: Hydra turns those of a callback into warnings
+    """The end of Hydra's work in a dry run, before it writes anything.
+
+    Args:
+        config: composed, with its node `hydra`.
+        jobs: those of a sweep; None for a sweeper that decides on them as it goes.
+    """
+
+    def __init__(self, config: DictConfig, jobs: list[DryJob] | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.jobs = jobs
+
+
+def is_dry_sweep(config: DictConfig) -> bool:
+    """True for a dry run of a sweep, whose config does not have the options of its jobs yet.
+
+    Args:
+        config: composed, with its node `hydra`.
+    """
+    words = [word for word in config.hydra.overrides.task if word.startswith("dry_run=")]
+    return bool(config.dry_run) or any(parse_override(word)[1] is True for word in words)
+
+
+def varying_keys(jobs: list[list[str]]) -> set[str]:
+    """The keys of the overrides in which jobs differ.
+
+    Args:
+        jobs: the overrides of each.
+    """
+    values = [dict(override.split("=", 1) for override in job) for job in jobs]
+    return {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
+
+
+def dry_jobs(config: DictConfig) -> list[DryJob] | None:
+    """The jobs of a sweep, or None for a sweeper that decides on them as it goes.
+
+    Args:
+        config: composed, with its node `hydra`.
+    """
+    jobs = job_overrides(config)
+    if jobs is None:
+        return None
+    varying = varying_keys(jobs) - {"dry_run"}
+    found = []
+    for job in jobs:
+        composed = job_config(config, job)
+        would = _would(plain_config(composed), Path(config.hydra.sweep.dir)) if composed.skip_completed else ""
+        found.append(DryJob([word for word in job if word.split("=", 1)[0] in varying], would))
+    return found
+
+
+def _would(config: dict[str, Any], sweep_dir: Path) -> str:
+    """What skip_completed makes of a job; the lookup claims no directory."""
+    name = earlier_directory(identity_of(config), sweep_dir)
+    earlier = None if name is None else earlier_status(config, sweep_dir / name)
+    return {"completed": "completed", "resumable": "continues"}.get(earlier or "", "new")
