@@ -13,8 +13,8 @@ from rich.table import Table
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
-from stnkit.experiments.evaluation import Evaluation, evaluate
-from stnkit.experiments.report.quantities import quantity
+from stnkit.experiments.evaluation import OPTIONS, Evaluation, evaluate
+from stnkit.experiments.report.quantities import quantity, with_unit
 from stnkit.experiments.run_directory.record import jsonable
 
 ABSENT = "-"
@@ -35,7 +35,8 @@ def main(arguments: list[str]) -> int:
         "overrides",
         metavar="KEY=VALUE",
         nargs="*",
-        help="option of the dataset or the distortion, such as distortion.degrees=90, or another one by its name",
+        help="option of the dataset or the distortion, such as distortion.degrees=90, or another one by its name; "
+        f"or {' or '.join(OPTIONS)}",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args(arguments)
@@ -43,6 +44,7 @@ def main(arguments: list[str]) -> int:
     if options.json:
         print(json.dumps(jsonable(as_json(options.run, options.overrides, found)), indent=2))
     else:
+        print(_heading(options.run, options.overrides, found))
         _print_table(found)
     return 0
 
@@ -66,16 +68,22 @@ def _parsed(word: str) -> tuple[str, Any]:
         raise InputError(f"{word}: expected KEY=VALUE, such as distortion.degrees=90") from error
 
 
+def _heading(run_dir: Path, overrides: list[str], found: Evaluation) -> str:
+    names = {key: found.config[key]["name"] for key in ("dataset", "distortion")}
+    changed = f"changed: {' '.join(overrides)}" if overrides else "nothing changed"
+    return f"{run_dir} on the test images of {names['dataset']}, distortion {names['distortion']}; {changed}"
+
+
 def _print_table(found: Evaluation) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("figure", no_wrap=True)
     table.add_column("recorded", justify="right", no_wrap=True)
     table.add_column("evaluated", justify="right", no_wrap=True)
     for name, value in _numbers(found.figures).items():
-        table.add_row(name, _text(found.recorded.get(name), name), _text(value, name))
+        table.add_row(with_unit(name), _text(found.recorded.get(name), name), _text(value, name))
     by_reason: dict[str, list[str]] = {}
     for name, reason in found.figures.get("undefined", {}).items():
-        table.add_row(name, _text(found.recorded.get(name), name), ABSENT)
+        table.add_row(with_unit(name), _text(found.recorded.get(name), name), ABSENT)
         by_reason.setdefault(reason, []).append(name)
     Console().print(table)
     for reason, names in by_reason.items():

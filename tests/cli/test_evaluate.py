@@ -1,6 +1,7 @@
 """`stnkit evaluate`: the recorded figures again, those of other data, and nothing written."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -14,6 +15,12 @@ from tests.helpers import metrics
 def state_of(folder):
     """Every file with its content and the time of its last change."""
     return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def rows_of(out):
+    """The two figures of every row of the table by its name."""
+    cells = [re.split(r" {2,}", line.strip()) for line in out.splitlines()]
+    return {row[0]: row[1:] for row in cells if len(row) == 3}
 
 
 @pytest.fixture
@@ -58,17 +65,30 @@ def test_another_distortion_gives_its_own_error(quick_run, evaluated):
 def test_the_table_has_recorded_and_evaluated_figures(quick_run, stnkit_main):
     code, out, err = stnkit_main("evaluate", quick_run, "training.batch_size=100")
     assert (code, err) == (0, "")
-    rows = {cells[0]: cells[1:] for line in out.splitlines() if len(cells := line.split()) == 3}
+    rows = rows_of(out)
     assert rows["figure"] == ["recorded", "evaluated"]
+    changed = "training.batch_size=100"
+    assert out.startswith(f"{quick_run} on the test images of digits, distortion rts; changed: {changed}\n")
     recorded = f"{metrics(quick_run)['test_error']:.4f}"
-    assert rows["test_error"] == [recorded, recorded]
+    assert rows["test_error, %"] == [recorded, recorded]
+
+
+def test_the_heading_says_that_nothing_was_changed(quick_run, stnkit_main):
+    _, out, _ = stnkit_main("evaluate", quick_run)
+    assert out.splitlines()[0] == f"{quick_run} on the test images of digits, distortion rts; nothing changed"
+
+
+def test_the_help_names_every_option_that_is_accepted(stnkit_main):
+    code, out, _ = stnkit_main("evaluate", "--help")
+    assert code == 0
+    assert "training.accelerator or training.batch_size" in " ".join(out.split())
 
 
 def test_figures_that_are_not_defined_are_dashes_with_a_reason(quick_run, stnkit_main):
     code, out, err = stnkit_main("evaluate", quick_run, "distortion=independent_channels")
     assert (code, err) == (0, "")
-    rows = {cells[0]: cells[1:] for line in out.splitlines() if len(cells := line.split()) == 3}
-    assert rows["rotation_residual"] == [f"{metrics(quick_run)['rotation_residual']:.4f}", "-"]
+    rows = rows_of(out)
+    assert rows["rotation_residual, °"] == [f"{metrics(quick_run)['rotation_residual']:.4f}", "-"]
     assert rows["rectified_variance"][1] != "-"
     (reason,) = [line for line in out.splitlines() if line.startswith("- ")]
     assert reason.startswith("- rotation_residual, log_scale_residual, ")
@@ -78,10 +98,10 @@ def test_figures_that_are_not_defined_are_dashes_with_a_reason(quick_run, stnkit
 def test_rounding_noise_is_0(quick_run, stnkit_main):
     code, out, _ = stnkit_main("evaluate", quick_run, "distortion.degrees=0", "distortion.scale=[1,1]")
     assert code == 0
-    rows = {cells[0]: cells[1:] for line in out.splitlines() if len(cells := line.split()) == 3}
+    rows = rows_of(out)
     # The images still move on their canvas, and nothing turns them.
-    assert rows["rotation_residual_identity"][1] == "0.0000"
-    assert float(rows["translation_residual_identity"][1]) > 1
+    assert rows["rotation_residual_identity, °"][1] == "0.0000"
+    assert float(rows["translation_residual_identity, px"][1]) > 1
     assert "-0.0000" not in out
 
 
