@@ -131,16 +131,16 @@ class SaveCheckpoint(Checkpoint):
         due = trainer.global_step % self.every == 0 or self._asked is not None
         if due and not trainer.is_last_batch:
             self._save(trainer, pl_module)
-            self._stop_if_asked()
+            self._stop_if_asked(trainer, trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._agree_to_stop(trainer)
         self._save(trainer, pl_module)
-        self._stop_if_asked()
+        self._stop_if_asked(trainer, trainer.current_epoch + 1)  # counted after the hooks of its end
 
     def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
         self._agree_to_stop(trainer)
-        self._stop_if_asked()
+        self._stop_if_asked(trainer, trainer.current_epoch)
 
     def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         check_finite(trainer, pl_module)
@@ -159,6 +159,6 @@ class SaveCheckpoint(Checkpoint):
             if asked and self._asked is None:
                 self._asked = signal.SIGTERM
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_asked(self, trainer: lightning.Trainer, epochs: int) -> None:
         if self._asked is not None:
-            raise Interrupted(self._asked)
+            raise Interrupted(self._asked, f"after {epochs} of {trainer.max_epochs} epochs")

@@ -21,10 +21,11 @@ class Interrupted(BaseException):
 
     Args:
         signal_number: the signal that asked.
+        position: at which the training stopped, such as "after 8 of 40 epochs".
     """
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(signal_number).name}")
+    def __init__(self, signal_number: int, position: str = "") -> None:
+        super().__init__(f"interrupted by {signal.Signals(signal_number).name} {position}".rstrip())
         self.signal_number = signal_number
 
 

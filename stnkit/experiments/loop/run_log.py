@@ -52,7 +52,7 @@ def log_start(config: Mapping[str, Any], resume_from: Path | None) -> None:
     """
     system = f"{platform.system()} {platform.release()} {platform.machine()}"  # `platform()` would start a process
     LOG.info(", ".join([*(f"{name} {version}" for name, version in versions().items()), system]))
-    LOG.info("begins" if resume_from is None else f"is resumed from {resume_from}")
+    LOG.info("run started" if resume_from is None else f"run resumed from {resume_from}")
     LOG.info("config\n%s", OmegaConf.to_yaml(OmegaConf.create(dict(config))).rstrip())
 
 
@@ -74,6 +74,10 @@ class EpochLines(Checkpoint):
     def __init__(self, *, printed: bool) -> None:
         self.printed = printed
         self._began = 0.0
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # Resumed within an epoch, Lightning does not call on_train_epoch_start.
+        self._began = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._began = time.perf_counter()

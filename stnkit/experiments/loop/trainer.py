@@ -38,18 +38,17 @@ def make_trainer(
         InputError: when Lightning refuses an option, or a logger cannot be used.
         PluginError: when a plugin gives something other than Lightning callbacks and loggers.
     """
+    bar = training.progress and has_terminal()
     callbacks: list[lightning.Callback] = [
         *_callbacks_of_plugins(config),
         RecordProgress(record),
         *([SaveBest(best_checkpoint(run_dir))] if training.keep is Keep.best else []),
         *([Patience(training.patience)] if training.patience is not None else []),
-        SaveCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),
+        *([EpochLines(printed=training.progress and not bar)] if record.written else []),
+        SaveCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),  # last, since it ends a run
     ]
-    bar = training.progress and has_terminal()
     if bar:
         callbacks.append(ProgressBar(leave=False))
-    if record.written:
-        callbacks.append(EpochLines(printed=training.progress and not bar))
     several = training.devices > 1
     loggers = make_loggers(config, training.loggers, run_dir) if record.written else []
     precision: Any = training.precision  # Lightning types it as a literal

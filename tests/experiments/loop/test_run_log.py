@@ -3,11 +3,15 @@
 import json
 import logging
 import re
+import signal
+import time
 from importlib.metadata import version
 from pathlib import Path
 
+import lightning
 import pytest
 
+from stnkit.experiments.loop import run
 from stnkit.experiments.loop.run_log import LOG
 from tests.helpers import QUICK, metrics
 
@@ -32,7 +36,7 @@ def test_the_log_tells_versions_config_epochs_and_the_end(quick_run):
     start, begins, config, *epochs, end = logged(quick_run)
     for name in ("stnkit", "torch", "lightning"):
         assert f"{name} {version(name)}" in start
-    assert begins == "begins\n"
+    assert begins == "run started\n"
     assert "hidden:\n  - 16\n" in config
     assert all(map(re.fullmatch, epoch_lines(quick_run, 2), epochs))
     assert re.fullmatch(rf"completed: test error {metrics(quick_run)['test_error']:.2f} %  [0-9.]+ s\n", end)
@@ -64,7 +68,7 @@ def test_a_resumed_run_continues_its_log(copy_of_quick_run, stnkit_main):
     before = Path("run/train.log").read_text()
     assert stnkit_main("train", "resume=run")[0] == 0
     assert Path("run/train.log").read_text().startswith(before)
-    assert [line for line in logged("run") if line.startswith("is resumed from ")]
+    assert [line for line in logged("run") if line.startswith("run resumed from run/checkpoints/last.ckpt")]
     assert logged("run")[-1].startswith("completed: test error")
 
 
@@ -73,8 +77,43 @@ def test_a_failure_ends_the_log(stnkit_main):
     assert logged("run")[-1].startswith(
         "failed: InputError: insertion point 'input': localizer 'fully_connected': hidden: "
     )
-    assert not [handler for handler in LOG.handlers if isinstance(handler, logging.FileHandler)]
+    # pytest adds handlers of its own to a logger that does not propagate.
+    assert not [handler for handler in LOG.handlers if type(handler) is logging.FileHandler]
     assert logging.getLogger().handlers  # Hydra's, which writes what plugins log into the same file
+
+
+class Signal(lightning.Callback):
+    """Ask the run to stop at a step."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_train_batch_end(self, trainer, *args):
+        if trainer.global_step == self.step:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(("step", "epochs"), [(3, 0), (5, 1), (7, 1)])  # of 5 steps in each of 2 epochs
+def test_a_run_tells_where_it_stopped_and_its_own_time(step, epochs, stnkit_main, monkeypatch):
+    def stopped(*args, make_trainer=run.make_trainer):
+        trainer = make_trainer(*args)
+        trainer.callbacks.insert(0, Signal(step))
+        return trainer
+
+    with monkeypatch.context() as context:
+        context.setattr(run, "make_trainer", stopped)
+        code, _, err = stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")
+    stop = f"interrupted by SIGINT after {epochs} of 2 epochs"
+    assert code == 130
+    assert f"{stop}: `stnkit train resume=" in err
+    assert logged("run")[-1] == f"{stop}\n"
+    began = time.perf_counter()
+    assert stnkit_main("train", "resume=run")[0] == 0
+    wall = time.perf_counter() - began
+    seconds = [float(line.split()[-2]) for line in logged("run") if line.startswith("epoch ")]
+    assert len(seconds) == 2
+    assert sum(seconds[epochs:]) <= wall + 0.1  # each is rounded to a tenth
 
 
 @pytest.mark.training
