@@ -41,6 +41,7 @@ def print_run(config: DictConfig, selected: list[str]) -> int:
     lines: list[tuple[str, str]] = []
     steps_done: int | None = None
     if plain["resume"] is not None:
+        directories.check_stays(plain, run_dir)
         plain = directories.config_to_resume(plain, overrides)
         epoch = (read_record(run_dir) or {}).get("epoch", 0)
         steps_done = steps_in(run_dir)

@@ -77,7 +77,7 @@ def dry_jobs(config: DictConfig) -> list[DryJob] | None:
 
 
 def _would(config: dict[str, Any], sweep_dir: Path) -> str:
-    """What skip_completed makes of a job; the lookup claims no directory."""
+    """The effect of skip_completed on a job; the lookup claims no directory."""
     name = earlier_directory(identity_of(config), sweep_dir)
     earlier = None if name is None else earlier_status(config, sweep_dir / name)
     return {"completed": "completed", "resumable": "continues"}.get(earlier or "", "new")
