@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,10 +22,12 @@ from stnkit.cli.dry_sweep import DryRunAsked, dry_jobs, is_dry_sweep, varying_ke
 from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
 from stnkit.cli.workers import Worker, WorkersOfSweep
+from stnkit.errors import RenamedWarning
 from stnkit.experiments.loop.interruption import handling_stops
 from stnkit.experiments.run_directory.job_list import jobs_not_begun, list_jobs, record_run_dir
 from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
 from stnkit.experiments.run_directory.state import State, state_of
+from stnkit.plugin_system import PluginWarning
 
 TRACEBACK = "traceback.txt"
 # In the directory of a job that did not run, so that the earlier run there stays as it was.
@@ -143,6 +146,15 @@ def end() -> None:
     _answers.close()
 
 
+def speak_as_worker() -> None:
+    """Print warnings in one line each, without those that the sweep's own process has printed."""
+    from stnkit.cli.main import show_warnings_in_one_line
+
+    show_warnings_in_one_line()
+    for category in (PluginWarning, RenamedWarning):
+        warnings.simplefilter("ignore", category)
+
+
 def in_this_process() -> bool:
     """True where the jobs of a sweep run one after another, in the process that started it."""
     return bool(started)
@@ -161,6 +173,7 @@ class JobAnnouncer(Callback):
         began_ns: time at which the sweep began, None for a single run.
         varying: keys of the overrides that differ between jobs.
         parent: id of the process that starts workers on this machine and answers for them, else None.
+        process: id of the process that started the sweep.
     """
 
     def __init__(self) -> None:
@@ -168,6 +181,13 @@ class JobAnnouncer(Callback):
         self.began_ns: int | None = None
         self.varying: set[str] = set()
         self.parent: int | None = None
+        self.process = os.getpid()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Of a worker it is the first call here: what it resolves of its config next may load plugins.
+        vars(self).update(state)
+        if self.process != os.getpid():
+            speak_as_worker()
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         if config.dry_run:

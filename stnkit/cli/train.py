@@ -22,14 +22,14 @@ from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.options import options_from_images, register_help_resolver
 from stnkit.cli.quoting import quoted_override
-from stnkit.errors import InputError, RenamedWarning, StnkitError
+from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run, is_left
 from stnkit.experiments.run_directory.record import FILE, objective, read_record
 from stnkit.experiments.schema import register_schema
-from stnkit.plugin_system import PluginWarning, register_component_groups
+from stnkit.plugin_system import register_component_groups
 
 # At import: a launcher's worker imports this module and resolves its config before it calls anything here.
 directories.register_resolvers()
@@ -144,12 +144,7 @@ def _program(config: DictConfig) -> float | None:
 
 def _job(config: DictConfig) -> float | None:
     if _outcome.process != os.getpid():  # a launcher's worker
-        from stnkit.cli.main import show_warnings_in_one_line
-
-        show_warnings_in_one_line()
-        # The parent process has already printed them.
-        for category in (PluginWarning, RenamedWarning):
-            warnings.simplefilter("ignore", category)
+        sweeps.speak_as_worker()
     run_dir = Path(HydraConfig.get().runtime.output_dir)
     in_sweep = HydraConfig.get().mode is RunMode.MULTIRUN
     _outcome.failed = False
