@@ -1,17 +1,23 @@
 """The end of a run that was asked to stop; free of Lightning, so that starting processes stays cheap."""
 
 import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FrameType
+from typing import Any
 
 Handler = Callable[[int, FrameType | None], None]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Ask to stop too, unless the process ignores them, as under nohup, or a library has a use for them, as submitit has.
 _UNLESS_TAKEN = [getattr(signal, name) for name in ("SIGUSR1", "SIGHUP") if hasattr(signal, name)]  # not on Windows
+
+# Seconds until a signal is sent again.
+_MOMENT = 0.02
 
 
 class Interrupted(BaseException):
@@ -48,7 +54,8 @@ def stop_signals() -> list[signal.Signals]:
 def handling_stops(handler: Handler) -> Iterator[None]:
     """Call handler(number, frame) on each signal that asks to stop.
 
-    Only the main thread may set handlers; elsewhere this does nothing.
+    Only the main thread may set handlers; elsewhere this does nothing. An exception of the handler that Python drops,
+    because the signal came in a `__del__` or in the callback of a weak reference, is raised again a moment later.
 
     Args:
         handler: called in the main thread.
@@ -58,12 +65,26 @@ def handling_stops(handler: Handler) -> Iterator[None]:
         return
     stop = _StopHandler(handler)
     previous = {number: signal.signal(number, stop) for number in stop_signals()}
+    hook = sys.unraisablehook
+    sys.unraisablehook = _ask_again(hook)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number, earlier in previous.items():
             if earlier is not None:  # set by something other than Python
                 signal.signal(number, earlier)
+
+
+def _ask_again(hook: Callable[[Any], Any]) -> Callable[[Any], None]:
+    def asked(dropped: Any) -> None:
+        number = getattr(dropped.exc_value, "signal_number", None)
+        if number is None:
+            hook(dropped)
+        else:
+            threading.Timer(_MOMENT, os.kill, (os.getpid(), number)).start()
+
+    return asked
 
 
 def interruptible() -> contextlib.AbstractContextManager[None]:
