@@ -176,7 +176,8 @@ def _draw_block(axes: Any, drawn: Drawn, lines: Lines, titles: list[str], style:
             panel.set_yticks([], minor=True)
         else:
             panel.set_ylim(0, 1.05 * highest or 1)
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+        # Of a single epoch too: a locator that needs two ticks divides it.
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         panel.grid(alpha=0.2, color=INK)
         panel.spines[["top", "right"]].set_visible(False)
         panel.patch.set_visible(False)

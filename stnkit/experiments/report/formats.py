@@ -27,7 +27,7 @@ def as_markdown(table: TextTable, notes: list[str]) -> str:
         [*["---"] * len(table.label_headings), *["---:"] * len(table.headings)],
         *([*map(_escaped, labels), *map(_in_markdown, cells)] for labels, cells in table.rows),
     ]
-    rows = [f"| {' | '.join(line)} |" for line in lines]
+    rows = [f"| {' | '.join(line)} |" for line in lines if table.rows]
     facts = [f"- {_escaped(name)}: {_escaped(text)}" for name, text in table.facts]
     above = [_escaped(table.caption), *(f"> **Warning:** {_escaped(sentence)}" for sentence in table.warnings)]
     below = [f"- {_escaped(note)}" for note in notes]

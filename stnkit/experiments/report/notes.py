@@ -9,14 +9,17 @@ SHOWN = 3
 
 
 def caption(table: Table) -> str:
-    """The values of the table with their units, in one line.
+    """The values of the table with their units, in one line, or that no run has any.
 
     Args:
         table: of runs.
     """
+    values = "; ".join(map(with_unit, table.metrics))
+    if not any(run.status is Status.completed for run in table.runs):
+        return f"{values}: no run is completed"
     seeds = table.n_seeds
     of_seeds = "of one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds"
-    return f"{'; '.join(map(with_unit, table.metrics))}: {of_seeds} (number of completed runs)"
+    return f"{values}: {of_seeds} (number of completed runs)"
 
 
 def notes(table: Table) -> list[str]:
@@ -25,7 +28,7 @@ def notes(table: Table) -> list[str]:
     Args:
         table: of runs.
     """
-    found = [f"marks: {NO_RUN} no run, {NO_VALUE} no such value, (2/3) completed runs of 2 of 3 seeds"]
+    found = [f"marks: {NO_RUN} no run, {NO_VALUE} no such value, (2/3): 2 of 3 seeds completed"] if table.runs else []
     found += [
         f"[{number}] not defined: {', '.join(metrics)}: {reason}"
         for reason, (number, metrics) in footnotes(table).items()

@@ -1,7 +1,8 @@
 "use strict";
 const table = document.getElementById("results");
-const body = table.tBodies[0];
-const heads = [...table.tHead.rows[0].cells];
+// A page without runs has no table.
+const body = table?.tBodies[0];
+const heads = table ? [...table.tHead.rows[0].cells] : [];
 
 // Ascending first, then descending; rows without a value stay last.
 function sortBy(column) {

@@ -32,7 +32,8 @@ def print_table(table: TextTable, notes: list[str], console: Console) -> None:
         console.print()
     for line in (table.caption, *(f"warning: {sentence}" for sentence in table.warnings)):
         _print(console, line, "yellow" if line is not table.caption else "bold")
-    _print_rows(table, console)
+    if table.rows:
+        _print_rows(table, console)
     best = any(cell.best for _, cells in table.rows for cell in cells)
     for note in (*notes, *([f"{BEST.strip()} the best mean of its column: its lead may be noise"] if best else [])):
         _print(console, note, "dim")

@@ -45,6 +45,10 @@ def test_a_sweep_of_which_no_job_has_begun_is_reported(format_, stnkit_main, tmp
     assert code == 0
     told = {"csv": "2,sweep", "json": '"not_begun": [\n    {'}.get(format_, "not begun: 2 of sweep: seed=0; seed=1")
     assert told in out
+    if format_ in ("terminal", "markdown"):
+        assert "test_error, %: no run is completed" in out
+        assert not {"│", "─", "|"} & set(out)
+    assert "<table" not in (tmp_path / "page.html").read_text()
     assert "2 runs: 2 not begun" in (tmp_path / "page.html").read_text()
 
 

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from stnkit.experiments.report.curves import DASHES, learning_curves
 from stnkit.experiments.report.table import make_table
 
@@ -90,3 +92,11 @@ def test_a_seed_that_ran_twice_has_two_lines(make_run, runs_of):
     for _ in range(2):
         make_run(record=history([50.0, 10.0]))
     assert ids(learning_curves(make_table(runs_of())).svg) == ["curve-0-0-0", "curve-0-0-0-1"]
+
+
+@pytest.mark.parametrize(("n", "ticks"), [(1, ["1"]), (2, ["1", "2"]), (3, ["1", "2", "3"])])
+def test_epochs_are_whole_numbers(n, ticks, make_run, runs_of):
+    make_run(record=history([50.0] * n))
+    svg = learning_curves(make_table(runs_of())).svg
+    labels = re.findall(r'<g id="xtick_\d+">.*?<text[^>]*>([^<]*)</text>', svg, re.DOTALL)
+    assert labels == ticks

@@ -97,6 +97,14 @@ def test_links_of_the_table_lead_to_the_pictures_of_their_cell(sweep, show):
     assert titles == ["none", "input"]
 
 
+def test_a_page_without_runs_has_no_table_and_works(show):
+    page = show(make_table([]))
+    assert page.find_elements("tag name", "table") == []
+    assert "test_error, %: no run is completed" in page.find_element("tag name", "main").text
+    page.find_element("id", "theme").click()
+    assert page.execute_script("return document.documentElement.dataset.theme") in ("dark", "light")
+
+
 def test_the_table_sorts_by_click_and_by_keyboard(make_run, runs_of, show):
     for name, error in (("c", 9.0), ("a", 10.0), ("b", None), ("d", 1.0)):
         make_run(transform={"name": name}, record={"test_error": error})

@@ -113,6 +113,16 @@ def test_earlier_runs_without_a_transformer_say_so(metric, make_run, runs_of):
     assert run.undefined("seconds") == ""
 
 
+def test_without_a_completed_run_the_caption_says_so(make_run, runs_of):
+    make_run(status="failed", record={"error": "OSError: disk full"})
+    make_run(seed=1, status="interrupted")
+    table = make_table(runs_of())
+    assert caption(table) == "test_error, %: no run is completed"
+    assert caption(make_table([])) == "test_error, %: no run is completed"
+    assert notes(table)[0] == "marks: — no run, n/a no such value, (2/3): 2 of 3 seeds completed"
+    assert notes(make_table([])) == []
+
+
 @pytest.mark.parametrize("odd", [{"versions": {"torch": {"cuda": [1]}}}, {"run_control": 5}, {"run_control": [1, []]}])
 def test_a_record_of_another_form_is_reported(odd, make_run, runs_of):
     make_run(record={"test_error": 1.0, **odd})
