@@ -1,10 +1,13 @@
 """Errors of Hydra and OmegaConf as one sentence, with the keys or values that are allowed."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from stnkit.cli.nearest import did_you_mean
 from stnkit.errors import StnkitError
 from stnkit.plugin_system import KINDS, plugin_registry, shadowed
 
@@ -38,8 +41,22 @@ def _unknown_key(error: BaseException) -> str | None:
     keys = ", ".join(map(str, OmegaConf.to_container(cause.parent_node)))  # type: ignore[arg-type]
     if not keys:  # an open mapping
         return f"there is no {cause.full_key} yet: write +{cause.full_key} to add it"
-    parent = str(cause.full_key).rpartition(".")[0] or "the config"
-    return f"there is no {cause.full_key}; the keys of {parent} are {keys}"
+    parent = str(cause.full_key).rpartition(".")[0]
+    before = f"{parent}." if parent else ""
+    names = [name for name in _keys(cause.parent_node, before) if name.partition(".")[0] != "hydra"]
+    near = did_you_mean(str(cause.full_key), names)
+    known = f"the keys of {parent or 'the config'} are {keys}"
+    return f"there is no {cause.full_key}; {near or known}"
+
+
+def _keys(node: Any, before: str) -> Iterator[str]:
+    """The keys on the command line, of inner nodes and of leaves; the name of a component is the value of its kind."""
+    for key in node:
+        if key == "name" or OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
+            continue
+        yield f"{before}{key}"
+        if OmegaConf.is_dict(node[key]):
+            yield from _keys(node[key], f"{before}{key}.")
 
 
 def _unknown_component(error: BaseException) -> str | None:

@@ -70,7 +70,7 @@ def test_a_supervised_transformer_learns_to_undo_the_distortion(stnkit_main):
     ("override", "message"),
     [
         ("training.equivariance.weight=-1", "training.equivariance.weight: expected a number of at least 0, got -1.0"),
-        ("training.equivariance.wieght=1", "; the keys of training.equivariance are weight"),
+        ("training.equivariance.wieght=1", "; did you mean training.equivariance.weight?"),
         ("training.supervision=much", "could not be converted to Float"),
     ],
 )

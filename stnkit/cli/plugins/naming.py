@@ -1,19 +1,21 @@
 """Names of components as the subcommands take them: `KIND NAME`, `KIND.NAME`, or a name that one kind has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from stnkit.cli.nearest import did_you_mean
 from stnkit.errors import InputError
 from stnkit.plugin_system import KINDS, kind_named, plugin_registry
 
 USAGE = "[KIND] NAME"
 
 
-def component_named(words: Sequence[str], usage: str = USAGE) -> tuple[str, str]:
+def component_named(words: Sequence[str], usage: str = USAGE, options: Iterable[str] = ()) -> tuple[str, str]:
     """Kind and name of a component, which may be broken.
 
     Args:
         words: one or two.
         usage: of the subcommand, for the message.
+        options: other words that the subcommand takes, for the message.
 
     Raises:
         InputError: when there is no such kind or name, or several kinds have it.
@@ -31,8 +33,10 @@ def component_named(words: Sequence[str], usage: str = USAGE) -> tuple[str, str]
     if len(kinds) > 1:
         raise InputError(f"{name!r} is a {' and a '.join(kinds)}: name the kind too, as in `{kinds[0]} {name}`")
     if not kinds:
-        names = "; ".join(f"{kind}: {', '.join(plugin_registry().names(kind)) or 'none'}" for kind in KINDS)
-        raise InputError(f"there is no component {name!r}; the components are {names}")
+        options = list(options)
+        near = did_you_mean(name, [*(n for kind in KINDS for n in plugin_registry().names(kind)), *options])
+        known = "`stnkit plugins list` shows the components" + ", and `stnkit train --help` the options" * bool(options)
+        raise InputError(f"there is no component{' or option' * bool(options)} {name!r}; {near or known}")
     return kinds[0], name
 
 

@@ -3,6 +3,7 @@
 import shlex
 import textwrap
 
+from stnkit.cli.nearest import did_you_mean
 from stnkit.cli.options import (
     application_entries,
     component_entries,
@@ -40,7 +41,7 @@ def main(arguments: list[str]) -> int:
     if len(words) == 1 and (text := described_option(words[0])):
         print(text)
         return 0
-    kind, name = component_named(words)
+    kind, name = component_named(words, options=[*sections(), *application_entries()])
     found = plugin_registry()
     providers = found.providers(kind, name)
     broken = [b for b in found.broken if b.source.entry_point == f"{kind}.{name}"]
@@ -88,7 +89,8 @@ def described_option(word: str) -> str:
         if section is None:
             return ""
         names = [key.removeprefix(f"{section}.") for key in application_entries() if key.startswith(f"{section}.")]
-        raise InputError(f"there is no option {word!r}; those of {section} are {', '.join(names)}")
+        near = did_you_mean(word, [f"{section}.{name}" for name in names])
+        raise InputError(f"there is no option {word!r}; {near or f'those of {section} are ' + ', '.join(names)}")
     defaults = composed()
     values = {key: value_in(defaults, key) for key in entries}
     written = next((key for key, value in values.items() if value not in (None, REQUIRED)), word)

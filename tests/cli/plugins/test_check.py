@@ -68,7 +68,8 @@ def test_options_are_written_as_in_train(stnkit_main, leaves):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["afine"], "there is no component 'afine'; the components are transform: affine"),
+        (["afine"], "there is no component 'afine'; did you mean affine?\n"),
+        (["xyzzy"], "there is no component 'xyzzy'; `stnkit plugins list` shows the components\n"),
         (["transform", "afine"], "there is no transform 'afine'; the transforms are"),
         (["trnsform", "affine"], "there is no kind 'trnsform'"),
         (["rts", "degrees"], "expected [KIND] NAME [OPTION=VALUE ...], got rts degrees"),

@@ -117,10 +117,14 @@ def test_a_clash_tells_both_origins_and_how_to_block_one(stnkit_main, make_distr
     [
         (["transform", "afine"], "there is no transform 'afine'; the transforms are: affine"),
         (["trnsform", "affine"], "there is no kind 'trnsform'; the kinds are transform"),
-        (["afine"], "there is no component 'afine'; the components are transform: affine"),
+        (["afine"], "there is no component or option 'afine'; did you mean affine?\n"),
+        (["patience"], "there is no component or option 'patience'; did you mean training.patience?\n"),
+        (["trainig"], "there is no component or option 'trainig'; did you mean training?\n"),
+        (["xyzzy"], "there is no component or option 'xyzzy'; `stnkit plugins list` shows the components, and"),
         (["rotation"], "'rotation' is a transform and a distortion: name the kind too, as in `transform rotation`"),
         (["tps", "affine"], "expected [KIND] NAME, got tps affine"),
-        (["training.epoch"], "there is no option 'training.epoch'; those of training are epochs, batch_size"),
+        (["training.epoch"], "there is no option 'training.epoch'; did you mean training.epochs?\n"),
+        (["training.xyzzy"], "there is no option 'training.xyzzy'; those of training are epochs, batch_size"),
         ([], "the following arguments are required: [KIND] NAME | OPTION"),
     ],
 )
