@@ -52,6 +52,17 @@ def split_into_jobs(overrides: Sequence[str]) -> list[list[str]]:
     return jobs
 
 
+def config_groups() -> dict[str, list[str]]:
+    """The names of the configs in every group of an initialized Hydra, but for Hydra's own groups."""
+    loader, found = GlobalHydra.instance().config_loader(), {}
+    waiting = [group for group in loader.list_groups("") if group != "hydra"]
+    for group in waiting:
+        if names := sorted(loader.get_group_options(group)):
+            found[group] = names
+        waiting += [f"{group}/{inner}" for inner in loader.list_groups(group)]
+    return dict(sorted(found.items()))
+
+
 def parse_override(word: str) -> tuple[str, Any]:
     """The key and the value of one override.
 

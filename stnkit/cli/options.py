@@ -12,6 +12,7 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
+from stnkit.cli.hydra_internals import config_groups
 from stnkit.experiments.schema import CHOICES, TrainConfig, register_schema
 from stnkit.plugin_system import (
     KINDS,
@@ -129,13 +130,20 @@ def help_text(config: Mapping[str, Any]) -> str:
 
 
 def register_help_resolver() -> None:
-    """Register the OmegaConf resolver that lists the options in the text of `stnkit train --help`."""
+    """Register the OmegaConf resolvers that list groups and options in the text of `stnkit train --help`."""
 
     def listed(*, _root_: DictConfig) -> str:
         config: Any = OmegaConf.to_container(_root_, enum_to_str=True)
         return help_text({key: value for key, value in config.items() if key != "hydra"}).replace("$", "$$")
 
     OmegaConf.register_new_resolver("stnkit.options", listed, replace=True)
+    OmegaConf.register_new_resolver("stnkit.groups", _groups_text, replace=True)
+
+
+def _groups_text() -> str:
+    """The config groups and their configs, but for the schemas, which other configs name and nobody chooses."""
+    groups = {group: names for group, names in config_groups().items() if group.partition("/")[0] != "schema"}
+    return "\n".join(f"{group}: {', '.join(names)}" for group, names in groups.items())
 
 
 def value_in(config: DictConfig, key: str) -> Any:

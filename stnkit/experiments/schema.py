@@ -55,7 +55,7 @@ class EquivarianceConfig:
     """A loss that asks for the same output when an image is warped by a small random similarity.
 
     Args:
-        weight: of this loss in the sum; 0 for none.
+        weight: weight of the equivariance loss; 0 turns it off.
         degrees: rotation by U(−degrees, degrees).
         scale: scaling by 1/scale to scale, uniform in its logarithm.
         shift: translation by U(−shift, shift) of the image's sides.
@@ -80,30 +80,31 @@ class TrainingConfig:
 
     Args:
         epochs: passes over the training images.
-        batch_size: images of a step, over all devices.
-        optimizer: of all parameters.
-        learning_rate: of the network; the largest one, where the schedule changes it.
-        localizer_scale: the learning rate of the transformers is this times the network's: a smaller one keeps θ from
-            running away.
-        weight_decay: of the optimizer, for all parameters but the offset of θ.
-        momentum: of SGD; AdamW has its own.
-        schedule: of the learning rate: constant; one_cycle, up and down once, ending near zero, over all steps of the
-            run; or step, times `step_factor` every `step_every` steps.
-        step_every: steps between two changes of the schedule `step`.
-        step_factor: of the learning rate at each change of the schedule `step`.
-        gradient_clip: largest norm of the gradient of all parameters; null for none.
-        supervision: weight of a loss that compares θ with the true distortion; 0 for none.
-        equivariance: a loss on images that are warped once more.
+        batch_size: images per step, over all devices.
+        optimizer: optimizer of all parameters.
+        learning_rate: learning rate of the network; with a schedule, its maximum.
+        localizer_scale: learning rate of the transformers, relative to the network's; below 1 keeps θ from running
+            away.
+        weight_decay: weight decay of all parameters except the offset of θ.
+        momentum: momentum of SGD; ignored by AdamW.
+        schedule: learning-rate schedule: constant; one_cycle, which rises and falls once over the run; step, which
+            multiplies by `step_factor` every `step_every` steps.
+        step_every: steps between two changes of the learning rate by the schedule `step`.
+        step_factor: factor of the learning rate at each change by the schedule `step`.
+        gradient_clip: largest norm of the gradient of all parameters; null turns clipping off.
+        supervision: weight of a loss that compares θ with the true distortion; 0 turns it off.
+        equivariance: loss on images that are warped once more.
         keep: epoch whose weights are tested and reported: last; or best, the one with the lowest validation error.
-        patience: epochs without a lower validation error after which training ends; null for none.
-        checkpoint_every: steps between two checkpoints.
-        loggers: of the figures of every epoch, besides metrics.json: csv, tensorboard, wandb, mlflow, or of a plugin.
+        patience: stop after this many epochs without a lower validation error; null never stops.
+        checkpoint_every: steps between two checkpoints; at most that many steps are lost after a kill.
+        loggers: destinations of the figures of every epoch, besides metrics.json: csv, tensorboard, wandb, mlflow, or
+            those of a plugin.
         progress: show a bar in a terminal, and elsewhere print a line for each epoch.
-        accelerator: Lightning's name of the kind of device: auto, cpu, gpu, ….
+        accelerator: kind of device, by Lightning's name: auto, cpu, gpu, ….
         devices: number of devices, each with a process of its own.
-        strategy: Lightning's, for several devices; auto is ddp.
-        precision: Lightning's: 64-true for float64 throughout; mixed ones keep θ and coordinates in float32.
-        channels_last: use this memory format for convolutions.
+        strategy: Lightning's strategy for several devices; auto is ddp.
+        precision: Lightning's precision: 64-true for float64 throughout; mixed ones keep θ and coordinates in float32.
+        channels_last: store the weights of convolutions in PyTorch's memory format channels_last.
     """
 
     epochs: int = 80
@@ -178,18 +179,18 @@ class TrainConfig:
     """A run: its components, the insertion points, training and seed.
 
     Args:
-        transform: the family of maps.
-        localizer: computes the features from which θ is regressed.
-        sampler: reads the image at the grid.
-        network: classifies the transformed image.
+        transform: family of maps.
+        localizer: network that computes the features from which θ is regressed.
+        sampler: interpolation that reads the image at the grid.
+        network: classifier of the transformed image.
         dataset: labeled images.
-        distortion: of the images, drawn anew in every epoch.
+        distortion: random distortion of the images, drawn anew in every epoch.
         training: options of training.
         placement: insertion points of the transformers.
         out_size: size of the output of the transformer at the input, as [H,W]; null for the size of the image.
         transform_init: θ of the transformers when training starts, as a list of numbers; or a window of the image, as
             {zoom:2,center:[0.5,0]}; null for the identity.
-        seed: of weights, batches and distortions, a whole number from 0 to 4294967295.
+        seed: seed of weights, batches and distortions, a whole number from 0 to 4294967295.
         init_from: directory of another run of the same network, from whose weights the run starts.
         resume: run directory of an interrupted run, which is continued; or of a completed one, with more epochs.
         skip_completed: skip completed runs, resume interrupted ones.

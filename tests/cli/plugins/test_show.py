@@ -141,6 +141,23 @@ def test_the_help_of_train_says_where_options_are_explained(stnkit_main):
     assert "`stnkit plugins show KIND NAME`" in out
 
 
+def test_the_help_of_train_lists_the_groups_to_choose_from(stnkit_main, tmp_path):
+    (tmp_path / "mine/inner").mkdir(parents=True)
+    (tmp_path / "mine/inner/deep.yaml").write_text("seed: 1\n")
+    code, out, err = stnkit_main("train", "--help", "--config-dir", str(tmp_path))
+    assert code == 0, err
+    groups = out.split("== Options ==")[0].splitlines()
+    assert "training: default, paper" in groups
+    assert "mine/inner: deep" in groups
+    assert not [line for line in groups if line.startswith(("schema", "hydra"))]
+
+
+def test_the_help_of_no_option_begins_with_of():
+    helps = {key: entry.help for key, entry in application_entries().items()}
+    assert not [key for key, text in helps.items() if text.startswith("of ")]
+    assert helps["training.momentum"] == "momentum of SGD; ignored by AdamW."
+
+
 def test_a_name_of_one_kind_needs_no_kind(stnkit_main):
     whole = stnkit_main("plugins", "show", "transform", "tps")
     assert whole[0] == 0
