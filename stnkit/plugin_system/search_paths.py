@@ -29,7 +29,9 @@ def check_search_path(path: str) -> None:
     if not there:
         raise InputError(f"the search path {path} does not exist")
     if path.startswith("pkg://") and not (folder / "__init__.py").is_file():
-        raise InputError(f"the search path {path} is no package: it has no __init__.py, without which Hydra skips it")
+        raise InputError(
+            f"the search path {path} is not a package: it has no __init__.py, without which Hydra skips it"
+        )
 
 
 def file_in(path: str, group: str, name: str) -> str | None:

@@ -98,6 +98,27 @@ class ComponentUnderTest:
         for shape in self.image_shapes().taken if shapes is None else shapes:
             yield shape, self._built_for(shape)
 
+    def check_options_accepted(self) -> None:
+        """Build the component once, where options are given.
+
+        Raises:
+            InputError: when the constructor refuses the options; any other error is the finding of `construction`.
+        """
+        if not self.options or self.component is None:
+            return
+        try:
+            if {"in_shape", "image_shape"} & set(self.kind.supplied):
+                self.image_shapes()
+            else:
+                self.built()
+        except NotBuilt as refusal:
+            if isinstance(refusal.__cause__, InputError):
+                raise InputError(str(refusal.__cause__)) from refusal
+            if refusal.__cause__ is None:  # all shapes of images are refused: give the reason for one of them
+                self._built_for(tuple(self.options.get(self._shape_name(), TYPICAL[0])))
+        except NotApplicable:
+            return
+
     def image_shapes(self) -> ImageShapes:
         """The shapes of images that it takes: the fixed one, or the typical ones that it does not refuse.
 

@@ -247,7 +247,7 @@ def test_hook_stnkit_search_paths_bring_experiments(make_distribution, stnkit_ma
         ),
         ("scheme", "['conf']", "expected pkg://PACKAGE or file:///FOLDER, got 'conf'"),
         ("type", "[7]", "expected pkg://PACKAGE or file:///FOLDER, got 7"),
-        ("plain_folder", "['pkg://plain_folder']", "pkg://plain_folder is no package: it has no __init__.py"),
+        ("plain_folder", "['pkg://plain_folder']", "pkg://plain_folder is not a package: it has no __init__.py"),
     ],
 )
 @pytest.mark.no_jaxtyping

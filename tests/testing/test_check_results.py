@@ -105,7 +105,7 @@ def test_the_error_names_every_failure_with_its_reason():
     assert isinstance(raised.value, AssertionError)
     assert text.splitlines()[0] == "transform.Elsewhere: 23 passed, 1 failed, 2 skipped"
     assert "failed: identity (the identity must leave every point where it is: expected" in text
-    assert "skipped: linearity (Elsewhere is no LinearFamily)" in text
+    assert "skipped: linearity (Elsewhere is not a LinearFamily)" in text
     assert not raised.value.results.ok
 
 
@@ -141,7 +141,7 @@ def test_run_raises_nothing_and_returns_every_outcome():
 def test_a_single_check_runs_and_says_why_it_does_not_apply():
     checks = {check.name: check for check in stnkit.testing.checks_for(transforms.Elsewhere)}
     assert checks["shapes"].run() is None
-    assert checks["linearity"].run() == "Elsewhere is no LinearFamily"
+    assert checks["linearity"].run() == "Elsewhere is not a LinearFamily"
     with pytest.raises(stnkit.testing.CheckFailed, match=r"transform\.Elsewhere, identity: the identity must leave"):
         checks["identity"]()
 

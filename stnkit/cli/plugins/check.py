@@ -17,6 +17,7 @@ from stnkit.errors import InputError
 from stnkit.plugin_system import plugin_registry, validate_options
 from stnkit.testing import CheckResults
 from stnkit.testing.checks import check_names
+from stnkit.testing.component_under_test import component_under_test
 
 FAILURE = 1
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "expected_failure": "yellow"}
@@ -52,6 +53,7 @@ def main(arguments: list[str]) -> int:
     validate_options(plugin_registry().component(kind, name), options)  # a mistake in them is not a failed check
     expected = _expected(given.expect)
     check_names([kind], expected, source="--expect")
+    component_under_test(f"{kind}.{name}", options).check_options_accepted()
     results = testing.run(f"{kind}.{name}", expected_failures=expected, compile=given.compile, **options)
     _print_table(results)
     return 0 if results.ok else FAILURE

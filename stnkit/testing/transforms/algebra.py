@@ -50,7 +50,7 @@ def linearity(under_test: ComponentUnderTest) -> None:
     """T_{aθ + φ}(p) = a T_θ(p) + T_φ(p), for a LinearFamily."""
     family: TransformFamily = under_test.built()
     if not isinstance(family, LinearFamily):
-        raise NotApplicable(f"{type(family).__name__} is no LinearFamily")
+        raise NotApplicable(f"{type(family).__name__} is not a LinearFamily")
     first, second, points = theta_of(family, seed=1), theta_of(family, seed=2), points_of(family)
     together = family(-1.7 * first + second, points)
     claim = "a LinearFamily must be linear in θ"
