@@ -178,6 +178,21 @@ def choices(annotation: Any) -> list[str]:
     return [f"[{word}]" for word in choices(arguments[0])] if origin is list and arguments else []
 
 
+def another_value(annotation: Any, value: Any) -> Any:
+    """A value of an option that differs from its default, or None where none follows from its type.
+
+    A whole number may have limits or be odd, which a type does not say; a float is halved, which keeps its sign, and
+    0.1 stands for 0.
+
+    Args:
+        annotation: of the option.
+        value: its default.
+    """
+    if words := [word for word in choices(annotation) if word not in (value_text(value), "null")]:
+        return words[0]
+    return (value / 2 or 0.1) if isinstance(value, float) else None
+
+
 def type_text(annotation: Any) -> str:
     """The type as a user reads it: an enum or a Literal is the list of its values.
 

@@ -2,9 +2,11 @@
 
 import shlex
 import textwrap
+from typing import Any
 
 from stnkit.cli.nearest import did_you_mean
 from stnkit.cli.options import (
+    another_value,
     application_entries,
     component_entries,
     composed,
@@ -94,7 +96,9 @@ def described_option(word: str) -> str:
     defaults = composed()
     values = {key: value_in(defaults, key) for key in entries}
     written = next((key for key, value in values.items() if value not in (None, REQUIRED)), word)
-    usage = f"example\n  {shlex.join(['stnkit', 'train', f'{written}={value_text(values.get(written))}'])}"
+    value = another_value(entries[written].option.annotation, values[written]) if written in entries else None
+    value = values.get(written) if value is None or written in KINDS else value
+    usage = f"example\n  {shlex.join(['stnkit', 'train', f'{written}={value_text(value)}'])}"
     if word not in sections():
         text = entries[word].text(values[word], indent="")
         known = f"The {word}s: {', '.join(plugin_registry().names(word))}." if word in KINDS else ""
@@ -104,18 +108,21 @@ def described_option(word: str) -> str:
 
 
 def example(entry: Registered) -> str:
-    """A `stnkit train` command with the component, its required options and its first default.
+    """A `stnkit train` command with the component, its required options, or an option with another value.
+
+    Where no value but the default is known of any option, the first default stands in the command.
 
     Args:
         entry: the component.
     """
-    words = [f"{entry.kind}={entry.name}"]
-    for option in options_of(entry.component):
-        if option.default is REQUIRED:
-            words.append(f"{entry.kind}.{option.name}=VALUE")
-        elif option.default is not None and len(words) == 1:
-            words.append(f"{entry.kind}.{option.name}={value_text(option.default)}")
-    return shlex.join(["stnkit", "train", *words])
+    options = options_of(entry.component)
+    changed = {o.name: another_value(o.annotation, o.default) for o in options if o.default not in (None, REQUIRED)}
+    values: dict[str, Any] = {option.name: "VALUE" for option in options if option.default is REQUIRED}
+    if not values:
+        known = {name: value for name, value in changed.items() if value is not None}
+        values = dict([*known.items(), *((o.name, o.default) for o in options if o.name in changed)][:1])
+    words = [f"{entry.kind}.{name}={value_text(value)}" for name, value in values.items()]
+    return shlex.join(["stnkit", "train", f"{entry.kind}={entry.name}", *words])
 
 
 def _wrapped(text: str) -> str:

@@ -152,6 +152,21 @@ def test_the_help_of_train_lists_the_groups_to_choose_from(stnkit_main, tmp_path
     assert not [line for line in groups if line.startswith(("schema", "hydra"))]
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["training.progress"], "stnkit train training.progress=false"),
+        (["training.optimizer"], "stnkit train training.optimizer=sgd"),
+        (["training.learning_rate"], "stnkit train training.learning_rate=0.0015"),
+        (["tps"], "stnkit train transform=tps transform.regularization=0.1"),
+        (["sampler", "bilinear"], "stnkit train sampler=bilinear sampler.padding=border"),
+    ],
+)
+def test_an_example_changes_something(words, command, stnkit_main):
+    _, out, _ = stnkit_main("plugins", "show", *words)
+    assert out.splitlines()[-1].strip() == command
+
+
 def test_the_help_of_no_option_begins_with_of():
     helps = {key: entry.help for key, entry in application_entries().items()}
     assert not [key for key, text in helps.items() if text.startswith("of ")]
