@@ -75,6 +75,14 @@ def _pieces(coefficients: Tensor, points: Tensor) -> Iterator[tuple[slice, slice
             yield own if rows > 1 else slice(None), own, slice(start, start + length)
 
 
+def _part(tensor: Tensor, *slices: slice) -> Tensor:
+    """The view tensor[slices], also of a tensor of `is_grads_batched`, which cannot be indexed by a full slice."""
+    for axis, some in enumerate(slices):
+        start, stop, _ = some.indices(tensor.shape[axis])
+        tensor = tensor.narrow(axis, start, stop - start)
+    return tensor
+
+
 class _ScatteredProduct(torch.autograd.Function):
     """The product with a basis that is evaluated in chunks, and again in the backward pass."""
 
@@ -93,18 +101,18 @@ class _ScatteredProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         saved, needed = ctx.saved_tensors, ctx.needs_input_grad[:2]
         again = torch.is_grad_enabled()  # for a second derivative the recomputed graph is a part of the first one's
-        inputs = saved if again else tuple(tensor.detach() for tensor in saved)
-        totals = [torch.zeros_like(tensor) if wanted else None for tensor, wanted in zip(saved, needed, strict=True)]
+        # Of the gradient, since under vmap a total must be batched where the gradient is, to be added to in place.
+        totals = [
+            gradient.new_zeros(tensor.shape, dtype=tensor.dtype) if wanted else None
+            for tensor, wanted in zip(saved, needed, strict=True)
+        ]
         with torch.enable_grad(), coordinates.full_precision(gradient):
-            for rows, own, some in _pieces(*inputs):
-                parts = [inputs[0][rows], inputs[1][own, some]]
-                for part, wanted in zip(parts, needed, strict=True):
-                    if wanted and not part.requires_grad:
-                        part.requires_grad_()
+            for rows, own, some in _pieces(*saved):
+                parts = [saved[0][rows], saved[1][own, some]]
                 source = _product(ctx.functions, *parts)
                 wanted_parts = [part for part, wanted in zip(parts, needed, strict=True) if wanted]
-                found = iter(torch.autograd.grad(source, wanted_parts, gradient[rows, some], create_graph=again))
+                found = iter(torch.autograd.grad(source, wanted_parts, _part(gradient, rows, some), create_graph=again))
                 for place, total in zip(((rows,), (own, some)), totals, strict=True):
                     if total is not None:
-                        total[place] += next(found)
+                        _part(total, *place).add_(next(found))
         return totals[0], totals[1], None

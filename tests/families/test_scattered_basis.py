@@ -1,5 +1,6 @@
 """Linear families at scattered points: in chunks, evaluated again in the backward pass, or by local support."""
 
+import functools
 import math
 
 import pytest
@@ -74,6 +75,33 @@ def test_chunked_gradients_pass_gradcheck(name, monkeypatch):
     family, theta, points = case(name, 2, 2, n=5)
     assert torch.autograd.gradcheck(family, (theta, points))
     assert torch.autograd.gradgradcheck(family, (theta, points))
+
+
+def by_batched_gradients(source, inputs):
+    """The Jacobian, by one backward pass for all entries."""
+    units = torch.eye(source.numel(), dtype=source.dtype).view(-1, *source.shape)
+    return torch.autograd.grad(source, inputs, units, is_grads_batched=True)
+
+
+def by_vmap(source, inputs):
+    """The same by torch.func's vmap over a backward pass."""
+    units = torch.eye(source.numel(), dtype=source.dtype).view(-1, *source.shape)
+    return torch.func.vmap(lambda unit: torch.autograd.grad(source, inputs, unit, retain_graph=True))(units)
+
+
+@pytest.mark.parametrize("jacobian", [by_batched_gradients, by_vmap])
+@pytest.mark.parametrize(("batch", "points_batch"), [(2, 2), (2, 1)])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_batched_gradients_are_those_of_the_whole_basis(name, batch, points_batch, jacobian, monkeypatch):
+    found, expected = [], []
+    for results, n_bytes in ((expected, DENSE), (found, 500)):
+        monkeypatch.setattr(scattered_basis, "BASIS_CHUNK_BYTES", n_bytes)
+        family, theta, points = case(name, batch, points_batch, n=7)
+        results += jacobian(family(theta, points), (theta, points))
+        of_theta = functools.partial(family, points=points.detach())
+        results += [torch.autograd.functional.jacobian(of_theta, theta.detach(), vectorize=True)]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("only", ["theta", "points"])
