@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from stnkit.cli.hydra_internals import parse_override
+from stnkit.cli.hydra_internals import parse_assignment
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.experiments.evaluation import OPTIONS, Evaluation, evaluate
@@ -63,9 +63,9 @@ def as_json(run_dir: Path, overrides: list[str], found: Evaluation) -> dict[str,
 
 def _parsed(word: str) -> tuple[str, Any]:
     try:
-        return parse_override(word)
-    except HydraException as error:
-        raise InputError(f"{word}: expected KEY=VALUE, such as distortion.degrees=90") from error
+        return parse_assignment(word)
+    except (HydraException, ValueError) as error:
+        raise InputError(f"{word}: expected KEY=VALUE with one value, such as distortion.degrees=90") from error
 
 
 def _heading(run_dir: Path, overrides: list[str], found: Evaluation) -> str:

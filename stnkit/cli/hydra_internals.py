@@ -76,6 +76,22 @@ def parse_override(word: str) -> tuple[str, Any]:
     return override.key_or_group, override.value()
 
 
+def parse_assignment(word: str) -> tuple[str, Any]:
+    """The key and the value of an override that sets one value: no deletion, no sweep, no package.
+
+    Args:
+        word: `KEY=VALUE`.
+
+    Raises:
+        HydraException: when it is not in Hydra's grammar.
+        ValueError: when it is another override.
+    """
+    override = OverridesParser.create().parse_override(word)
+    if override.is_delete() or override.is_sweep_override() or override.package is not None:
+        raise ValueError(f"{word} sets no single value")
+    return override.key_or_group, override.value()
+
+
 def refused_group(error: BaseException) -> Any:
     """The override whose value names no config of a group, as in `transform=null`, or None for any other error.
 

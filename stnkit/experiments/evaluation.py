@@ -7,16 +7,17 @@ from typing import Any
 
 import lightning
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.loop.task import Classification
-from stnkit.experiments.loop.trainer import quiet_lightning
+from stnkit.experiments.loop.trainer import quiet_lightning, refusals_as_input_errors
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.directories import typed_training
-from stnkit.experiments.schema import EquivarianceConfig, Keep
+from stnkit.experiments.schema import EquivarianceConfig, Keep, TrainingConfig
 from stnkit.experiments.trained_run import TrainedRun, load_run
 from stnkit.plugin_system import build
 
@@ -48,13 +49,14 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
             and which dataset or distortion it is.
 
     Raises:
-        InputError: when there is no such run, another option is changed, or the images do not fit the network.
+        InputError: when there is no such run, another option is changed, its value is refused, or the images do not fit
+            the network.
         CheckpointError: when the checkpoint is missing or damaged.
     """
     run = load_run(run_dir)
     config = _changed(run.config, changes)
     training = dataclasses.replace(
-        typed_training(config["training"]),
+        _typed(config["training"]),
         supervision=0.0,
         equivariance=EquivarianceConfig(),
         devices=1,
@@ -68,17 +70,18 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
     task = Classification(run.network, training, config["seed"])
     precision: Any = training.precision  # Lightning types it as a literal
     with quiet_lightning(), one_process():
-        trainer = lightning.Trainer(
-            accelerator=training.accelerator,
-            devices=1,
-            precision=precision,
-            plugins=[LightningEnvironment()],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            profiler=NoProfiler(),
-        )
+        with refusals_as_input_errors():
+            trainer = lightning.Trainer(
+                accelerator=training.accelerator,
+                devices=1,
+                precision=precision,
+                plugins=[LightningEnvironment()],
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                profiler=NoProfiler(),
+            )
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     figures = {name: float(value) for name, value in test.items()}
     return Evaluation(config, figures | pose_metrics(run.network, data), run.metrics)
@@ -86,6 +89,7 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
 
 def _changed(config: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     changed = {key: dict(value) if isinstance(value, Mapping) else value for key, value in config.items()}
+    changed["training"]["accelerator"] = "auto"  # that of the run may be absent from this machine
     # Which one it is before its options, whatever their order is.
     for key, value in sorted(changes, key=lambda change: "." in change[0]):
         group, _, option = key.partition(".")
@@ -99,6 +103,13 @@ def _changed(config: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -> d
         else:
             changed[group] = {"name": value} if isinstance(value, str) else value
     return changed
+
+
+def _typed(training: dict[str, Any]) -> TrainingConfig:
+    try:
+        return typed_training(training)
+    except OmegaConfBaseException as error:
+        raise InputError(f"training.{error.full_key}: {str(error).splitlines()[0]}") from error
 
 
 def _with(options: Any, path: list[str], value: Any) -> dict[str, Any]:

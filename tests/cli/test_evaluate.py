@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -114,15 +115,35 @@ def test_rounding_noise_is_0(quick_run, stnkit_main):
         ("transform.ndim=3", "transform.ndim: expected an option of dataset or distortion, or training.accelerator"),
         ("training.epochs=3", "training.epochs: expected an option of dataset or distortion, or training.accelerator"),
         ("dataset=addition", "expected images of shape [1, 42, 42], as the network was trained on, got [2, "),
-        ("nonsense", "nonsense: expected KEY=VALUE, such as distortion.degrees=90"),
+        ("training.batch_size=abc", "training.batch_size: Value 'abc' of type 'str' could not be converted to Integer"),
+        ("training.batch_size=null", "training.batch_size: "),
+        ("training.batch_size=1e3", "training.batch_size: Value '1000.0' of type 'float' could not be converted"),
+        ("training.accelerator=gpu", "training: No supported gpu backend found!"),
+        ("training.accelerator=quantum", "training: You selected an invalid accelerator name"),
+        ("dataset@x=digits", "dataset@x=digits: expected KEY=VALUE with one value, such as"),
+        ("~distortion", "~distortion: expected KEY=VALUE with one value, such as"),
+        ("~distortion=rts", "~distortion=rts: expected KEY=VALUE with one value, such as"),
+        ("distortion=rotation,rts", "distortion=rotation,rts: expected KEY=VALUE with one value, such as"),
+        ("distortion=glob(*)", "distortion=glob(*): expected KEY=VALUE with one value, such as"),
+        ("nonsense", "nonsense: expected KEY=VALUE with one value, such as distortion.degrees=90"),
     ],
 )
-def test_what_does_not_fit_the_run_is_one_sentence(override, message, quick_run, stnkit_main):
+def test_what_does_not_fit_the_run_is_one_sentence(override, message, quick_run, stnkit_main, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)  # as on a machine without GPU
     code, out, err = stnkit_main("evaluate", quick_run, override)
     assert (code, out) == (2, "")
     (line,) = err.splitlines()
     assert line.startswith("stnkit evaluate: ")
     assert message in line
+
+
+def test_the_accelerator_of_the_run_is_not_needed(copy_of_quick_run, stnkit_main):
+    record = metrics("run")
+    record["config"]["training"]["accelerator"] = "tpu"
+    Path("run/metrics.json").write_text(json.dumps(record))
+    code, out, err = stnkit_main("evaluate", "run", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["test_loss"] == record["test_loss"]
 
 
 def test_a_folder_that_holds_no_run_is_one_sentence(stnkit_main):

@@ -52,7 +52,7 @@ def make_trainer(
     several = training.devices > 1
     loggers = make_loggers(config, training.loggers, run_dir) if record.written else []
     precision: Any = training.precision  # Lightning types it as a literal
-    try:
+    with refusals_as_input_errors():
         return lightning.Trainer(
             max_epochs=training.epochs,
             accelerator=training.accelerator,
@@ -72,6 +72,13 @@ def make_trainer(
             num_sanity_val_steps=0,
             log_every_n_steps=1_000_000,  # per epoch only
         )
+
+
+@contextlib.contextmanager
+def refusals_as_input_errors() -> Iterator[None]:
+    """Raise what Lightning says of an option that it refuses, such as an accelerator, as an InputError."""
+    try:
+        yield
     except (ValueError, ImportError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
         raise InputError(f"training: {error}") from error
 
