@@ -53,7 +53,14 @@ def initial_theta(family: TransformFamily, init: TransformInit | None) -> Float[
         raise InputError(
             f"transform_init: expected {family.n_params} finite numbers, the θ of {type(family).__name__}, got {got}"
         )
-    return torch.tensor(values, dtype=torch.float64)
+    return _finite(torch.tensor(values, dtype=torch.float64), "numbers", list(values))
+
+
+def _finite(theta: Tensor, expected: str, got: object) -> Float[Tensor, "P"]:
+    """θ, if it is finite in float32 too, in which it is trained."""
+    if not bool(torch.isfinite(theta.float()).all()):
+        raise InputError(f"transform_init: expected {expected} whose θ is finite in float32, got {got}")
+    return theta
 
 
 def _of_window(family: TransformFamily, window: Mapping[str, Any]) -> Float[Tensor, "P"]:
@@ -76,7 +83,7 @@ def _of_window(family: TransformFamily, window: Mapping[str, Any]) -> Float[Tens
     theta = _of_matrix(family, matrix) if isinstance(family, MatrixFamily) else _nearest(family, matrix)
     if theta is None:
         raise InputError(f"transform_init: expected a window that {type(family).__name__} can show, got {dict(window)}")
-    return theta
+    return _finite(theta, "a window", dict(window))
 
 
 def _of_matrix(family: MatrixFamily, matrix: Tensor) -> Float[Tensor, "P"] | None:

@@ -67,6 +67,9 @@ def test_a_window_of_three_dimensions_has_three_coordinates():
         ([1, 0, 0, 0, 1, float("nan")], "expected 6 finite numbers, the θ of Affine, got [1, 0, 0, 0, 1, nan]"),
         ("identity", "expected numbers, or a mapping with zoom and center, got 'identity'"),
         (7, "expected numbers, or a mapping with zoom and center, got 7"),
+        ([1e300, 0, 0, 0, 1, 0], "expected numbers whose θ is finite in float32, got [1e+300, 0, 0, 0, 1, 0]"),
+        ({"zoom": 1e-300}, "expected a window whose θ is finite in float32, got {'zoom': 1e-300}"),
+        ({"center": [0, 1e39]}, "expected a window whose θ is finite in float32, got {'center': [0, 1e+39]}"),
         ({"zoom": 0}, "zoom: expected a number above 0, got 0"),
         ({"center": [1]}, "center: expected 2 finite numbers, got [1]"),
         ({"zom": 2}, "expected a mapping with zoom and center, got 'zom'"),
@@ -124,6 +127,22 @@ def test_the_command_line_takes_numbers_and_a_window(stnkit_main):
     code, _, err = stnkit_main("train", "transform=rotation", "transform_init={zoom:2}", "hydra.run.dir=run")
     assert code == 2
     assert err.endswith("transform_init: expected a window that Rotation can show, got {'zoom': 2}\n")
+
+
+@pytest.mark.parametrize("dry", ["true", "false"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["placement=none", "transform_init={zoom:2}"], "for a network without transformers, got {'zoom': 2}"),
+        (["init_from=a", "transform_init=[1,0,0,0,1,0]"], "with init_from, whose weights include θ, got [1, 0, "),
+        (["init_from=a", "+placement.parts={input:{transform_init:{zoom:2}}}"], "with init_from, whose weights"),
+    ],
+)
+def test_a_start_without_effect_is_refused(options, message, dry, stnkit_main):
+    code, _, err = stnkit_main("train", *options, f"dry_run={dry}", "hydra.run.dir=run")
+    assert code == 2
+    (line,) = err.splitlines()
+    assert f"transform_init: expected null {message}" in line
 
 
 def test_the_start_is_a_part_of_what_a_job_is():

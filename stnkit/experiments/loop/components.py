@@ -59,6 +59,24 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     return RunComponents(data, network, Classification(network, training, config["seed"], distortion))
 
 
+def check_start(config: Mapping[str, Any]) -> None:
+    """Check that a run that begins uses the θ and the weights that it is to start from.
+
+    Args:
+        config: of the run, as plain values.
+
+    Raises:
+        InputError: for a `transform_init` without a transformer, or one that the weights of `init_from` would replace.
+    """
+    init, placement = config.get("transform_init"), config["placement"]
+    if init is not None and not placement["at"]:
+        raise InputError(f"transform_init: expected null for a network without transformers, got {init}")
+    parts = (placement.get("parts") or {}).values()
+    starts = [init, *(part.get("transform_init") for part in parts if isinstance(part, Mapping))]
+    if config.get("init_from") is not None and (given := [start for start in starts if start is not None]):
+        raise InputError(f"transform_init: expected null with init_from, whose weights include θ, got {given[0]}")
+
+
 def build_new_run(
     config: Mapping[str, Any], training: TrainingConfig, run_dir: Path
 ) -> tuple[RunComponents, dict[str, Any]]:
@@ -70,11 +88,13 @@ def build_new_run(
         run_dir: of the run.
 
     Raises:
-        StnkitError: as `build_components`, and when the weights of `init_from` are not of this network.
+        StnkitError: as `build_components`, and when the weights of `init_from` are not of this network, or
+            `transform_init` has no effect.
     """
+    check_start(config)
     components, source = build_components(config, training), config.get("init_from")
     if source is None:
         return components, {}
     if Path(source).resolve() == run_dir.resolve():
         raise InputError(f"init_from={source}: expected another run, got the directory of this one")
-    return components, {"init_from": load_initial_weights(components.network, source)}
+    return components, {"init_from": load_initial_weights(components.network, source, config)}

@@ -16,7 +16,7 @@ from torch import Tensor
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.loop.components import build_components
+from stnkit.experiments.loop.components import build_components, check_start
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.lightning_overrides import NoProfiler
@@ -92,10 +92,12 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
     Raises:
         StnkitError: for a mistake that ends a run before its first steps, missing data excepted.
     """
+    if config["resume"] is None:
+        check_start(config)
     components = build_components(config, training)
     data, network = components.data, components.network
     if config.get("init_from") is not None and config["resume"] is None:
-        load_initial_weights(network, config["init_from"])
+        load_initial_weights(network, config["init_from"], config)
     found = DryRun(
         n_images={},
         no_data="",

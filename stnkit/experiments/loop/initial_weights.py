@@ -1,6 +1,8 @@
 """The weights that a run starts from: those of another run, whose provenance is recorded."""
 
 import hashlib
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +14,17 @@ from stnkit.experiments.run_directory.record import FILE, read_record
 
 # Number of names that a message lists.
 LISTED = 3
+# Keys of the config that determine the network.
+OF_THE_NETWORK = ("network", "transform", "localizer", "placement", "out_size")
 
 
-def load_initial_weights(network: nn.Module, init_from: str) -> dict[str, Any]:
+def load_initial_weights(network: nn.Module, init_from: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Give a network the weights that another run has kept.
 
     Args:
         network: built like that of the other run.
         init_from: directory of the other run.
+        config: of the network, as plain values, for messages.
 
     Returns:
         The provenance: `run`, `checkpoint` and its `sha256`, and the `epoch` and `step` after which it was saved.
@@ -32,16 +37,23 @@ def load_initial_weights(network: nn.Module, init_from: str) -> dict[str, Any]:
         record = read_record(run_dir)
     except ValueError as error:
         raise InputError(f"init_from={init_from}: its {FILE} is damaged: {error}") from error
+    if not run_dir.exists():
+        raise InputError(f"init_from={init_from}: expected a run directory, got {init_from}, which does not exist")
     if record is None:
         raise InputError(f"init_from={init_from}: expected a run directory, got one without {FILE}")
-    keep = record.get("config", {}).get("training", {}).get("keep", "last")
-    path = kept_checkpoint(run_dir, keep)
+    recorded = record.get("config", {})
+    training = recorded.get("training", {}) if isinstance(recorded, dict) else None
+    if not isinstance(training, dict):
+        raise InputError(f"init_from={init_from}: expected the config of a run in its {FILE}, got {recorded!r}")
+    path = kept_checkpoint(run_dir, training.get("keep", "last"))
     try:
         checkpoint = read_checkpoint(path)
         weights = network_weights(checkpoint)
     except (CheckpointError, KeyError) as error:
         raise InputError(f"init_from={init_from}: {error}") from error
-    _load(network, weights, init_from)
+    differing = _differing(recorded, config or {})
+    lead = f"init_from={init_from}: " + (f"its network differs: {_listed(differing)}; " if differing else "")
+    _load(network, weights, lead)
     return {
         "run": init_from,
         "checkpoint": str(path),
@@ -51,19 +63,41 @@ def load_initial_weights(network: nn.Module, init_from: str) -> dict[str, Any]:
     }
 
 
-def _load(network: nn.Module, weights: dict[str, Any], init_from: str) -> None:
+def _load(network: nn.Module, weights: dict[str, Any], lead: str) -> None:
     own = network.state_dict()
     differing = [name for name in own if name in weights and own[name].shape != weights[name].shape]
     if differing:
         shapes = [
             f"{name} of shape {list(weights[name].shape)} instead of {list(own[name].shape)}" for name in differing
         ]
-        raise InputError(f"init_from={init_from}: expected the weights of the same network, got {_listed(shapes)}")
+        raise InputError(f"{lead}expected the weights of the same network, got {_listed(shapes)}")
     found = network.load_state_dict(weights, strict=False)
     if found.missing_keys or found.unexpected_keys:
         lists = [("no ", found.missing_keys), ("also ", found.unexpected_keys)]
         got = " and ".join(f"{word}{_listed(names)}" for word, names in lists if names)
-        raise InputError(f"init_from={init_from}: expected the weights of the same network, got {got}")
+        raise InputError(f"{lead}expected the weights of the same network, got {got}")
+
+
+def _differing(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The keys of the network in which two configs differ, with both values."""
+    theirs, own = (
+        {key: value for name in OF_THE_NETWORK if name in config for key, value in _flat(name, config[name])}
+        for config in (there, here)
+    )
+    # A key that only one of them has is an option of another component, or of another version.
+    return [
+        f"{key}={json.dumps(theirs[key])} there, {json.dumps(own[key])} here"
+        for key in theirs
+        if key in own and theirs[key] != own[key]
+    ]
+
+
+def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, Mapping):
+        yield key, value
+        return
+    for option, inner in value.items():
+        yield (key, inner) if option == "name" else (f"{key}.{option}", inner)
 
 
 def _listed(names: list[str]) -> str:

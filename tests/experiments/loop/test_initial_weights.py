@@ -45,12 +45,18 @@ def test_a_run_starts_from_the_weights_of_another(quick_run, stnkit_main, tmp_pa
     [
         (
             ["network.hidden=[8]"],
-            "expected the weights of the same network, got network.layers.2.weight of shape [16, 441] instead of "
+            "its network differs: network.hidden=[16] there, [8] here; expected the weights of the same network, "
+            "got network.layers.2.weight of shape [16, 441] instead of "
             "[8, 441], ",
         ),
-        (["transform=rotation"], "got transformer.head.weight of shape [6, "),
-        (["placement=none"], "expected the weights of the same network, got also transformer.localizer"),
+        (
+            ["transform=rotation"],
+            'its network differs: transform="affine" there, "rotation" here; expected the weights of the same network, '
+            "got transformer.head.weight of shape [6, ",
+        ),
+        (["placement=none"], 'its network differs: placement.at=["input"] there, [] here; '),
         (["network.hidden=[16,16]"], "instead of"),
+        (["out_size=[28,28]"], "its network differs: out_size=null there, [28, 28] here; "),
     ],
 )
 def test_weights_that_do_not_fit_are_named(options, message, quick_run, stnkit_main):
@@ -75,7 +81,7 @@ def test_weights_that_are_missing_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("nowhere", "init_from=nowhere: expected a run directory, got one without metrics.json"),
+        ("nowhere", "init_from=nowhere: expected a run directory, got nowhere, which does not exist"),
         ("run", "init_from=run: expected another run, got the directory of this one"),
         ("damaged", "init_from=damaged: there is no checkpoint damaged/checkpoints/last.ckpt"),
     ],
@@ -88,6 +94,13 @@ def test_a_source_that_is_no_other_run_is_refused(source, message, copy_of_quick
     assert code == 2
     assert err == f"stnkit train: {message}\n"
     assert metrics("run") == before
+
+
+@pytest.mark.parametrize("config", [5, [], {"training": 5}])
+def test_a_damaged_config_of_the_source_is_named(config, tmp_path):
+    (tmp_path / "metrics.json").write_text(json.dumps({"config": config}))
+    with pytest.raises(stnkit.errors.InputError, match=r"expected the config of a run in its metrics\.json, got "):
+        load_initial_weights(torch.nn.Linear(1, 1), str(tmp_path))
 
 
 def test_the_start_is_a_part_of_what_a_job_is():
