@@ -23,13 +23,16 @@ LARGEST = 256
 TransformInit = Sequence[float] | Mapping[str, Any] | Tensor
 
 
-def initial_theta(family: TransformFamily, init: TransformInit | None) -> Float[Tensor, "P"] | None:
+def initial_theta(
+    family: TransformFamily, init: TransformInit | None, name: str | None = None
+) -> Float[Tensor, "P"] | None:
     """The θ that `init` describes, in float64; None for the identity.
 
     Args:
         family: whose θ it is.
         init: P numbers; or a window {"zoom": z, "center": [x, y]}, T_θ(p) = p / z + center, in normalized units, with
             defaults 1 and 0; or None.
+        name: of the family in messages; that of its class by default.
 
     Raises:
         InputError: when it is not of that form, has another number of parameters, or no θ of the family shows the
@@ -43,16 +46,15 @@ def initial_theta(family: TransformFamily, init: TransformInit | None) -> Float[
     """
     if init is None:
         return None
+    name = name or type(family).__name__
     if isinstance(init, Mapping):
-        return _of_window(family, init)
+        return _of_window(family, init, name)
     values = init.tolist() if isinstance(init, Tensor) else init
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise InputError(f"transform_init: expected numbers, or a mapping with zoom and center, got {init!r}")
     if len(values) != family.n_params or not all(map(_is_number, values)):
         got = f"{len(values)}" if all(map(_is_number, values)) else f"{list(values)}"
-        raise InputError(
-            f"transform_init: expected {family.n_params} finite numbers, the θ of {type(family).__name__}, got {got}"
-        )
+        raise InputError(f"transform_init: expected {family.n_params} finite numbers, the θ of {name}, got {got}")
     return _finite(torch.tensor(values, dtype=torch.float64), "numbers", list(values))
 
 
@@ -63,7 +65,7 @@ def _finite(theta: Tensor, expected: str, got: object) -> Float[Tensor, "P"]:
     return theta
 
 
-def _of_window(family: TransformFamily, window: Mapping[str, Any]) -> Float[Tensor, "P"]:
+def _of_window(family: TransformFamily, window: Mapping[str, Any], name: str) -> Float[Tensor, "P"]:
     ndim = family.ndim
     if unknown := [key for key in window if key not in ("zoom", "center")]:
         raise InputError(f"transform_init: expected a mapping with zoom and center, got {unknown[0]!r}")
@@ -82,7 +84,7 @@ def _of_window(family: TransformFamily, window: Mapping[str, Any]) -> Float[Tens
     matrix[:ndim, ndim] = torch.tensor(center, dtype=torch.float64)
     theta = _of_matrix(family, matrix) if isinstance(family, MatrixFamily) else _nearest(family, matrix)
     if theta is None:
-        raise InputError(f"transform_init: expected a window that {type(family).__name__} can show, got {dict(window)}")
+        raise InputError(f"transform_init: expected a window that {name} can show, got {dict(window)}")
     return _finite(theta, "a window", dict(window))
 
 

@@ -123,10 +123,10 @@ def test_a_config_starts_each_insertion_point_and_parallel_one():
 def test_the_command_line_takes_numbers_and_a_window(stnkit_main):
     code, _, err = stnkit_main("train", "transform_init=[1,2,3]", "hydra.run.dir=run")
     assert code == 2
-    assert err.endswith("transform_init: expected 6 finite numbers, the θ of Affine, got 3\n")
+    assert err.endswith("transform_init: expected 6 finite numbers, the θ of affine, got 3\n")
     code, _, err = stnkit_main("train", "transform=rotation", "transform_init={zoom:2}", "hydra.run.dir=run")
     assert code == 2
-    assert err.endswith("transform_init: expected a window that Rotation can show, got {'zoom': 2}\n")
+    assert err.endswith("transform_init: expected a window that rotation can show, got {'zoom': 2}\n")
 
 
 @pytest.mark.parametrize("dry", ["true", "false"])

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stnkit.errors import InputError, StnkitError
+from stnkit.initial_theta import initial_theta
 from stnkit.plugin_system import build
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
@@ -70,9 +71,9 @@ def _starts(components: Mapping[str, Any]) -> list[Any]:
 
 def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> SpatialTransformer:
     family = build("transform", components["transform"], in_shape=in_shape)
+    chosen = components["transform"]
+    name = chosen if isinstance(chosen, str) else chosen["name"]
     if family.ndim != len(in_shape) - 1:
-        chosen = components["transform"]
-        name = chosen if isinstance(chosen, str) else chosen["name"]
         raise InputError(
             f"transform {name!r} warps {family.ndim} dimensions, "
             f"but the images have {len(in_shape) - 1}: {list(in_shape)}"
@@ -83,5 +84,5 @@ def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> Sp
         build("sampler", components["sampler"]),
         components.get("out_size"),
         components.get("recurrent", 1),
-        components.get("transform_init"),
+        initial_theta(family, components.get("transform_init"), name),
     )
