@@ -26,13 +26,18 @@ def in_a_callback():
     return reference
 
 
-@pytest.mark.parametrize("moment", [in_a_callback, Dying])
-def test_a_signal_in_a_callback_still_stops(moment, capfd):
-    hook = sys.unraisablehook
-    with pytest.raises(Interrupted) as caught, interruptible():
+def run_through(moment):
+    with interruptible():
         moment()
         for _ in range(500):
             time.sleep(0.01)
+
+
+@pytest.mark.parametrize("moment", [in_a_callback, Dying])
+def test_a_signal_in_a_callback_still_stops(moment, capfd):
+    hook = sys.unraisablehook
+    with pytest.raises(Interrupted) as caught:
+        run_through(moment)
     assert caught.value.signal_number == signal.SIGTERM
     assert capfd.readouterr().err == ""
     assert sys.unraisablehook is hook
