@@ -146,10 +146,10 @@ def test_a_dry_sweep_tells_the_state_of_every_job(dry, quick_run, tmp_path):
 
 
 def test_labels_stand_apart_and_initial_values_are_told(dry, quick_run):
-    init = ["transform_init={zoom:2}", f"init_from={quick_run}"]
-    told, out = dry(*QUICK, *init, "training.epochs=1")
-    assert told["transform_init"] == "{zoom:2}"
+    told, _ = dry(*QUICK, f"init_from={quick_run}", "training.epochs=1")
     assert told["init_from"] == str(quick_run)
+    told, out = dry(*QUICK, "transform_init={zoom:2}", "training.epochs=1")
+    assert told["transform_init"] == "{zoom:2}"
     columns = {re.match(r"(\S+( \S+)? {2,}|\s+)", line).end() for line in out.splitlines()[:-1]}
     assert columns == {len("transform_init") + 2}
 

@@ -8,6 +8,7 @@ import stnkit
 from stnkit.errors import RenamedWarning
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.testing.checks import functions_of
+from tests.testing.broken import good_transforms
 
 # Without run-time shape checks, as users run it: these would find some of the defects first.
 pytestmark = pytest.mark.no_jaxtyping
@@ -92,7 +93,7 @@ def test_a_component_without_defects_fails_none(kind):
 
 @pytest.mark.parametrize("name", ["Nothing", "Learned"])
 def test_an_unusual_family_fails_none(name):
-    checked = stnkit.testing.run(getattr(MODULES["transform"], name), compile=True)
+    checked = stnkit.testing.run(getattr(good_transforms, name), compile=True)
     assert checked.ok, str(checked)
 
 

@@ -71,6 +71,6 @@ def test_failures_skips_and_expected_failures_are_pytests(tmp_path):
     assert "XPASS(strict)" in reports.texts[shapes]  # an unexpected pass is a failure
     assert identity == "test_it.py::test_conformance[transform.Elsewhere-identity]"
     assert "transform.Elsewhere, identity: the identity must leave every point where it is" in reports.texts[identity]
-    assert "no LinearFamily" in reports.texts["test_it.py::test_conformance[transform.Good-linearity]"]
+    assert "not a LinearFamily" in reports.texts["test_it.py::test_conformance[transform.Good-linearity]"]
     assert reports.texts["test_it.py::test_declared[transform.Elsewhere-identity]"] == "it moves"
     assert "test_it.py::test_conformance[transform.scale(ndim=3)-inverse]" in reports.named("passed")

@@ -56,7 +56,7 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
 def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) -> dict[str, Any]:
     resume_from, found, earlier = None, None, {}
     if config["resume"] is not None:
-        resume_from = last_checkpoint(run_dir)
+        resume_from = last_checkpoint(Path(config["resume"]))
         verify_checkpoint(resume_from)
         found = read_record(run_dir) or {}
         earlier = {name: value for name, value in found.items() if name != "error"}
