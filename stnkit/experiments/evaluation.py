@@ -5,16 +5,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.environment import one_process
-from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.loop.task import Classification
-from stnkit.experiments.loop.trainer import quiet_lightning, refusals_as_input_errors
+from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.schema import EquivarianceConfig, Keep, TrainingConfig
@@ -68,20 +65,8 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
     data = DistortedData(dataset, distortion, training.batch_size, config["seed"], run.data.dtype)
     _check_data(data, run)
     task = Classification(run.network, training, config["seed"])
-    precision: Any = training.precision  # Lightning types it as a literal
     with quiet_lightning(), one_process():
-        with refusals_as_input_errors():
-            trainer = lightning.Trainer(
-                accelerator=training.accelerator,
-                devices=1,
-                precision=precision,
-                plugins=[LightningEnvironment()],
-                logger=False,
-                enable_checkpointing=False,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                profiler=NoProfiler(),
-            )
+        trainer = quiet_trainer(training)
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     figures = {name: float(value) for name, value in test.items()}
     return Evaluation(config, figures | pose_metrics(run.network, data), run.metrics)

@@ -44,7 +44,7 @@ def undisturbed(tmp_path_factory, process_server):
 
 
 def results(sweep):
-    """What each seed ended with."""
+    """The final figures of each seed."""
     told = [metrics(path.parent) for path in sweep.glob("*/metrics.json")]
     keys = ("status", "history", "test_error", "test_loss", "n_parameters")
     return {values["seed"]: [values[key] for key in keys] for values in told}

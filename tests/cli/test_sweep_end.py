@@ -16,7 +16,7 @@ JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=1")
 
 
 def answers():
-    """What this process does on a signal."""
+    """The answer of this process to each signal."""
     return [signal.getsignal(number) for number in SIGNALS], signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 

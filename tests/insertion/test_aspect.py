@@ -12,7 +12,7 @@ from tests.helpers import COMPONENTS
 
 
 def quarter_turn(family):
-    """Where a point 6 pixels right of the center of a 28×42 image is read after a turn by 90°, in pixels."""
+    """The source, in pixels, of a point 6 pixels right of the center of a 28×42 image after a turn by 90°."""
     theta = family.identity()[None].clone()
     theta[0, 0] = math.pi / 2
     half = torch.tensor([21.0, 14.0], dtype=torch.float64)

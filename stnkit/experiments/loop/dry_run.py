@@ -10,18 +10,16 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from torch import Tensor
 
 from stnkit.datasets import Dataset, Split
-from stnkit.errors import DataError, InputError
+from stnkit.errors import DataError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.components import build_components, check_start
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.initial_weights import load_initial_weights
-from stnkit.experiments.loop.lightning_overrides import NoProfiler
 from stnkit.experiments.loop.memory import explain_memory, peak_memory
-from stnkit.experiments.loop.trainer import quiet_lightning
+from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.schema import TrainingConfig
 
@@ -118,7 +116,13 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
     clock = _Clock()
     try:
         with quiet_lightning(), one_process(), _shapes_recorded(network, found.shapes):
-            trainer = _trainer(training, clock)
+            trainer = quiet_trainer(
+                training,
+                max_epochs=1,
+                limit_train_batches=STEPS,
+                limit_val_batches=VALIDATION_BATCHES,
+                callbacks=[clock],
+            )
             trainer.fit(components.task, datamodule=data)
     except BaseException as caught:
         if (error := explain_memory(caught)) is caught:
@@ -184,30 +188,6 @@ class _Clock(lightning.Callback):
 
 def _differences(times: list[float]) -> list[float]:
     return [after - before for before, after in itertools.pairwise(times)]
-
-
-def _trainer(training: TrainingConfig, clock: _Clock) -> lightning.Trainer:
-    precision: Any = training.precision
-    try:
-        return lightning.Trainer(
-            max_epochs=1,
-            limit_train_batches=STEPS,
-            limit_val_batches=VALIDATION_BATCHES,
-            accelerator=training.accelerator,
-            devices=1,
-            precision=precision,
-            gradient_clip_val=training.gradient_clip,
-            callbacks=[clock],
-            plugins=[LightningEnvironment()],  # no scheduler is asked
-            profiler=NoProfiler(),
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-        )
-    except (ValueError, ImportError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
-        raise InputError(f"training: {error}") from error
 
 
 @contextmanager

@@ -15,9 +15,9 @@ from rich.console import Console
 
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.run_directory.provenance import versions
+from stnkit.experiments.run_directory.record import LOG_FILE
 
-# As Hydra names the log of a job, whose format this is too: what a plugin logs is in the same file.
-FILE = "train.log"
+# As Hydra writes the log of a job, which is the same file: what a plugin logs is there too.
 FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
 LOG = logging.getLogger("stnkit.run")
 
@@ -31,7 +31,7 @@ def run_log(run_dir: Path, *, written: bool = True) -> Iterator[logging.Logger]:
         written: True to write: in one of several processes.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(run_dir / FILE, encoding="utf-8") if written else logging.NullHandler()
+    handler = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8") if written else logging.NullHandler()
     handler.setFormatter(logging.Formatter(FORMAT))
     LOG.setLevel(logging.INFO)
     LOG.propagate = False  # Hydra's handlers would print it, and write it twice

@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,34 +51,52 @@ def make_trainer(
         callbacks.append(ProgressBar(leave=False))
     several = training.devices > 1
     loggers = make_loggers(config, training.loggers, run_dir) if record.written else []
+    return quiet_trainer(
+        training,
+        plugins=[AtomicCheckpointIO()],
+        max_epochs=training.epochs,
+        devices=training.devices,
+        strategy=("ddp" if training.strategy == "auto" else training.strategy) if several else "auto",
+        use_distributed_sampler=False,
+        callbacks=callbacks,
+        logger=loggers or False,
+        default_root_dir=run_dir,
+        enable_progress_bar=bar,
+        enable_checkpointing=True,
+        log_every_n_steps=1_000_000,  # per epoch only
+    )
+
+
+def quiet_trainer(training: TrainingConfig, plugins: Sequence[Any] = (), **options: Any) -> lightning.Trainer:
+    """A Trainer on one device that logs, saves and prints nothing, unless the options say so.
+
+    Args:
+        training: its accelerator, precision and gradient clipping hold.
+        plugins: of Lightning, besides the environment.
+        options: of `lightning.Trainer`.
+
+    Raises:
+        InputError: when Lightning refuses an option, such as an accelerator that this machine does not have.
+    """
     precision: Any = training.precision  # Lightning types it as a literal
-    with refusals_as_input_errors():
+    defaults: dict[str, Any] = {
+        "devices": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    try:
         return lightning.Trainer(
-            max_epochs=training.epochs,
             accelerator=training.accelerator,
-            devices=training.devices,
-            strategy=("ddp" if training.strategy == "auto" else training.strategy) if several else "auto",
-            use_distributed_sampler=False,
             precision=precision,
             gradient_clip_val=training.gradient_clip,
-            callbacks=callbacks,
-            logger=loggers or False,
-            default_root_dir=run_dir,
             # The processes are started by stnkit, also under a scheduler that Lightning would recognize.
-            plugins=[AtomicCheckpointIO(), LightningEnvironment()],
+            plugins=[*plugins, LightningEnvironment()],
             profiler=NoProfiler(),
-            enable_progress_bar=bar,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            log_every_n_steps=1_000_000,  # per epoch only
+            **(defaults | options),
         )
-
-
-@contextlib.contextmanager
-def refusals_as_input_errors() -> Iterator[None]:
-    """Raise what Lightning says of an option that it refuses, such as an accelerator, as an InputError."""
-    try:
-        yield
     except (ValueError, ImportError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
         raise InputError(f"training: {error}") from error
 

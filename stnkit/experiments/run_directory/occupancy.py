@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stnkit.errors import StnkitError
 from stnkit.experiments.run_directory.job_identity import CONFIG, is_config_of_a_run
-from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.experiments.run_directory.record import FILE, LOG_FILE, read_record
 from stnkit.experiments.run_directory.state import State, state_of
 
 # The states of a run that has results to lose.
@@ -22,9 +22,6 @@ _WRITTEN = re.compile(
     r"(csv|tensorboard)(-resumed-\d+)?|wandb|mlflow\.db|\.hydra-resumed|transformer\.png|traceback\.txt|\.refused|"
     r"hpc_ckpt_\d+\.ckpt"
 )
-
-
-LOG = "train.log"
 
 
 class OccupiedError(StnkitError):
@@ -94,7 +91,7 @@ def delete_run(run_dir: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    if (run_dir / LOG).exists():
-        (run_dir / LOG).write_text("")  # not unlinked: Hydra has opened it for the run that begins
+    if (run_dir / LOG_FILE).exists():
+        (run_dir / LOG_FILE).write_text("")  # not unlinked: Hydra has opened it for the run that begins
     for name in (FILE, CONFIG):
         (run_dir / name).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 FILE = "metrics.json"
+LOG_FILE = "train.log"
 
 
 class RunRecord:
