@@ -219,15 +219,9 @@ def stnkit_process(process_server, tmp_path):
 @pytest.fixture(scope="session")
 def quick_run(tmp_path_factory):
     """The directory of a completed run of `QUICK`: to be read, or copied with `copy_of_quick_run`."""
-    from hydra.core.global_hydra import GlobalHydra
+    from tests.helpers import QUICK, trained
 
-    from stnkit.cli.main import main
-    from tests.helpers import QUICK
-
-    folder = tmp_path_factory.mktemp("quick") / "run"
-    GlobalHydra.instance().clear()
-    assert main(["train", *QUICK, f"hydra.run.dir={folder}"]) == 0
-    return folder
+    return trained(tmp_path_factory.mktemp("quick"), *QUICK)
 
 
 @pytest.fixture

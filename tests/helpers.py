@@ -53,6 +53,17 @@ COMPONENTS = {
 }
 
 
+def trained(folder, *overrides):
+    """The directory `folder`/run of a run that is trained now, in this process."""
+    from hydra.core.global_hydra import GlobalHydra
+
+    from stnkit.cli.main import main
+
+    GlobalHydra.instance().clear()
+    assert main(["train", *overrides, f"hydra.run.dir={folder / 'run'}"]) == 0
+    return folder / "run"
+
+
 def metrics(run_dir):
     """The content of a run's metrics.json."""
     return json.loads((Path(run_dir) / "metrics.json").read_text())

@@ -126,7 +126,8 @@ def _options(current: str) -> list[str]:
 
 def _values(key: str, before: list[str]) -> list[str]:
     """The values of an enum or a bool, of the application or of the component that the line has chosen."""
-    from stnkit.cli.options import application_entries, choices, component_entries
+    from stnkit.cli.option_text import choices
+    from stnkit.cli.options import application_entries, component_entries
 
     kind = key.partition(".")[0]
     component = _chosen(kind, before) if kind in KINDS else None

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from stnkit.cli.checked_config import checked_config
 from stnkit.cli.dry_sweep import DryJob
-from stnkit.cli.options import options_from_images, value_text
+from stnkit.cli.option_text import options_from_images, value_text
 from stnkit.experiments.loop import dry_run
 from stnkit.experiments.loop.memory import physical_memory
 from stnkit.experiments.run_directory import directories

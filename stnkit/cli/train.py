@@ -20,7 +20,8 @@ from stnkit.cli.checked_config import checked_config
 from stnkit.cli.dry_sweep import DryRunAsked
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
-from stnkit.cli.options import options_from_images, register_help_resolver
+from stnkit.cli.option_text import options_from_images
+from stnkit.cli.options import register_help_resolver
 from stnkit.cli.quoting import quoted_override
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.run_directory import directories

@@ -80,8 +80,8 @@ def _changed(config: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -> d
         group, _, option = key.partition(".")
         if group not in GROUPS and key not in OPTIONS:
             raise InputError(
-                f"{key}: expected an option of {' or '.join(GROUPS)}, or {' or '.join(OPTIONS)}: the rest is of the "
-                "training"
+                f"{key}: expected an option of {' or '.join(GROUPS)}, or {' or '.join(OPTIONS)}: the others are "
+                "those of the training"
             )
         if option:
             changed[group] = _with(changed[group], option.split("."), value)

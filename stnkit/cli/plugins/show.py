@@ -5,15 +5,13 @@ import textwrap
 from typing import Any
 
 from stnkit.cli.nearest import did_you_mean
+from stnkit.cli.option_text import another_value, value_text, width
 from stnkit.cli.options import (
-    another_value,
     application_entries,
     component_entries,
     composed,
     sections,
     value_in,
-    value_text,
-    width,
 )
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins.naming import component_named

@@ -14,7 +14,7 @@ import stnkit
 from stnkit.experiments.loop import run
 from stnkit.experiments.loop.interruption import Interrupted
 from stnkit.experiments.loop.kept_weights import SaveBest, best_epoch
-from tests.helpers import QUICK, metrics
+from tests.helpers import QUICK, metrics, trained
 
 # The error falls for some epochs, then not for two: five steps in an epoch.
 KEPT = [
@@ -38,14 +38,7 @@ class StopAt(lightning.Callback):
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
     """The directory of an uninterrupted run."""
-    from hydra.core.global_hydra import GlobalHydra
-
-    from stnkit.cli.main import main
-
-    folder = tmp_path_factory.mktemp("kept") / "run"
-    GlobalHydra.instance().clear()
-    assert main(["train", *KEPT, f"hydra.run.dir={folder}"]) == 0
-    return folder
+    return trained(tmp_path_factory.mktemp("kept"), *KEPT)
 
 
 def weights(path):
