@@ -1,0 +1,37 @@
+// One warp: out[n, c, i, j] = image[n, c] read at the source point of output pixel (i, j).
+#pragma once
+#include <cstdint>
+
+namespace stnkit {
+
+enum class Element : int { float32 = 0, float16 = 1, bfloat16 = 2 };
+enum class Padding : int { zeros = 0, border = 1, reflection = 2, circular = 3, fill = 4 };
+
+// Strides are in elements, in the order n, c, row, column.
+struct Image {
+  void* data;
+  int64_t stride[4];
+};
+
+struct Problem {
+  Image image, out;              // of one element type
+  int64_t N, C, H, W, Ho, Wo;    // sizes of the image and of the output
+  Element element;
+  int rows;                      // rows of the matrices: 2 or 3 (projective); 0 where a grid is given
+  const float* coordinates;      // matrices (N, rows, 3), contiguous; or a grid of normalized points
+  int64_t grid_stride[3];        // of the grid: n, pixel i * Wo + j, coordinate (x before y)
+  int taps;                      // per axis: 2 bilinear, 4 bicubic
+  float a;                       // of Keys' kernel
+  Padding padding;
+  const float* fill;             // C values, with Padding::fill
+  int threads;
+};
+
+// What backward writes; null where it is not wanted. Both are overwritten, not added to.
+struct Gradients {
+  Image of_out;                  // given, of the element type of the image
+  Image of_image;                // of the element type of the image; data may be null
+  float* of_coordinates;         // as Problem::coordinates, with the same strides for a grid; may be null
+};
+
+}  // namespace stnkit
