@@ -63,17 +63,18 @@ def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_d
     record = RunRecord(run_dir, earlier, deferred=resume_from is not None)
     # `seconds` of a resumed run includes the time of its earlier parts.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
-    record.update(
-        status="running",
-        seed=config["seed"],
-        config=recorded_config(config),
-        run_control=component_paths(config),
-        began=earlier.get("began", now()),
-        versions=versions(),
-    )
-    log_start(config, resume_from)
     try:
-        with interruptible():  # where Lightning does not train
+        # From the first record on, which must not stay at "running"; Lightning has handlers of its own where it trains.
+        with interruptible():
+            record.update(
+                status="running",
+                seed=config["seed"],
+                config=recorded_config(config),
+                run_control=component_paths(config),
+                began=earlier.get("began", now()),
+                versions=versions(),
+            )
+            log_start(config, resume_from)
             if training.devices == 1:
                 with one_process():
                     _train(config, training, run_dir, record, resume_from)
@@ -85,6 +86,8 @@ def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_d
                     )
                 finally:
                     record.values = read_record(run_dir) or {}  # written by the first process
+            record.deferred = False
+            record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
     except (Interrupted, KeyboardInterrupt) as interruption:
         LOG.info(str(interruption) or "interrupted")
         if _has_begun(record, found):
@@ -102,20 +105,18 @@ def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_d
         if error is caught:
             raise
         raise error from caught
-    record.deferred = False
-    record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
     LOG.info(f"completed: test error {record.values['test_error']:.2f} %  {record.values['seconds']:.1f} s")
     return record.values
 
 
 def _has_begun(record: RunRecord, found: dict[str, Any] | None) -> bool:
-    """True if the run has trained: a resumed one that has not stays as it was found, and is not recorded.
+    """True if the run has a record to end: a resumed one that has not trained stays as it was found.
 
     Args:
         record: of the run; writes from now on where this is true.
         found: the record of the run to resume; None for a new run.
     """
-    begun = found is None or read_record(record.path.parent) != found
+    begun = bool(record.values) and (found is None or read_record(record.path.parent) != found)
     record.deferred = not begun
     return begun
 

@@ -8,6 +8,8 @@ import weakref
 import pytest
 
 from stnkit.experiments.loop.interruption import Interrupted, interruptible
+from stnkit.experiments.run_directory.record import RunRecord
+from tests.helpers import QUICK, metrics
 
 
 class Referred:
@@ -55,3 +57,25 @@ def test_other_errors_in_a_callback_are_told_as_ever():
     finally:
         sys.unraisablehook = hook
     assert [type(each.exc_value) for each in told] == [ZeroDivisionError]
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(("status", "is_written"), [("running", True), ("completed", False), ("completed", True)])
+def test_a_signal_next_to_a_record_is_recorded(status, is_written, stnkit_main, monkeypatch):
+    update = RunRecord.update
+
+    def interrupted(record, **values):
+        stops = values.get("status") == status
+        if stops and not is_written:
+            signal.raise_signal(signal.SIGTERM)
+        update(record, **values)
+        if stops:
+            signal.raise_signal(signal.SIGTERM)
+
+    command = ["train", *QUICK, "placement=none", "training.epochs=1", "hydra.run.dir=run", "skip_completed=true"]
+    with monkeypatch.context() as patched:
+        patched.setattr(RunRecord, "update", interrupted)
+        assert stnkit_main(*command)[0] == 143
+    assert metrics("run")["status"] == "interrupted"
+    assert stnkit_main(*command)[0] == 0
+    assert metrics("run")["status"] == "completed"
