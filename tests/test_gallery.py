@@ -34,6 +34,7 @@ def assert_shows_something(path):
     assert np.unique(image.imread(path).reshape(-1, 4), axis=0).shape[0] > 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [True, False])
 def test_it_draws_one_family_the_same_every_time(gallery, tmp_path, recipe):
     if not recipe:
@@ -46,6 +47,7 @@ def test_it_draws_one_family_the_same_every_time(gallery, tmp_path, recipe):
     assert first.read_bytes() == (tmp_path / "second" / "families" / "homography4.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_it_draws_the_samplers(gallery, tmp_path):
     gallery(["samplers", "--out", str(tmp_path)])
     assert_shows_something(tmp_path / "samplers.png")

@@ -21,6 +21,7 @@ def reasons(checked, outcome="failed"):
     return {result.name: result.reason for result in checked.results if result.outcome == outcome}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), BROKEN)
 def test_one_defect_fails_exactly_one_check(kind, name):
     checked = stnkit.testing.run(MODULES[kind].BROKEN[name], compile=name == "compiled")
