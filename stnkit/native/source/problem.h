@@ -4,19 +4,17 @@
 
 namespace stnkit {
 
-enum class Element : int { float32 = 0, float16 = 1, bfloat16 = 2 };
 enum class Padding : int { zeros = 0, border = 1, reflection = 2, circular = 3, fill = 4 };
 
-// Strides are in elements, in the order n, c, row, column.
+// Values are float32. Strides are counted in them, in the order n, c, row, column.
 struct Image {
-  void* data;
+  float* data;
   int64_t stride[4];
 };
 
 struct Problem {
-  Image image, out;              // of one element type
+  Image image, out;
   int64_t N, C, H, W, Ho, Wo;    // sizes of the image and of the output
-  Element element;
   int rows;                      // rows of the matrices: 2 or 3 (projective); 0 where a grid is given
   const float* coordinates;      // matrices (N, rows, 3), contiguous; or a grid of normalized points
   int64_t grid_stride[3];        // of the grid: n, pixel i * Wo + j, coordinate (x before y)
@@ -27,10 +25,10 @@ struct Problem {
   int threads;
 };
 
-// What backward writes; null where it is not wanted. Both are overwritten, not added to.
+// The results of backward; null where one is not wanted. Both are overwritten, not added to.
 struct Gradients {
-  Image of_out;                  // given, of the element type of the image
-  Image of_image;                // of the element type of the image; data may be null
+  Image of_out;                  // given
+  Image of_image;                // data may be null
   float* of_coordinates;         // as Problem::coordinates, with the same strides for a grid; may be null
 };
 
