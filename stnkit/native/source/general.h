@@ -1,0 +1,58 @@
+// Every Problem: any strides, sizes, padding and number of taps. Also the reference for the fast path.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <new>
+#include <vector>
+
+#include "problem.h"
+#include "threads.h"
+
+// As in fast.h, only what follows is compiled for these instructions.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#endif
+#include "coordinate_gradient.h"
+#include "general_forward.h"
+#include "image_gradient.h"
+
+namespace stnkit::general {
+
+inline bool takes(const Problem&) { return true; }
+
+inline void forward(const Problem& p) {
+  if (p.N == 0 || p.C == 0 || p.Ho == 0 || p.Wo == 0) return;
+  p.taps == 4 ? forward_of<4>(p) : forward_of<2>(p);
+}
+
+template <int T>
+inline void backward_of(const Problem& p, const Gradients& gradients) {
+  if (gradients.of_coordinates) coordinate_gradient<T>(p, gradients);
+  if (gradients.of_image.data && p.C > 0) image_gradient<T>(p, gradients);
+}
+
+inline void backward(const Problem& p, const Gradients& gradients) {
+  if (p.N == 0) return;
+  p.taps == 4 ? backward_of<4>(p, gradients) : backward_of<2>(p, gradients);
+}
+
+}  // namespace stnkit::general
+
+#if defined(__x86_64__)
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
