@@ -36,6 +36,10 @@ class DoesNotComposeError(StnkitError, NotImplementedError):
     """The composition of two maps of this family is not in the family."""
 
 
+class NativeError(StnkitError):
+    """The native warp is required and cannot be had."""
+
+
 class RenamedWarning(FutureWarning):
     """A name of plugin API 1 was used: it works in this version, and the warning names its successor."""
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,10 @@ def test_a_wheel_works_in_a_clean_environment(tmp_path):
             (source / name).write_bytes((ROOT / name).read_bytes())
     build = "import sys; from setuptools import build_meta; print(build_meta.build_wheel(sys.argv[1]))"
     wheel = tmp_path / run(sys.executable, "-c", build, tmp_path, cwd=source).split()[-1]
+
+    with zipfile.ZipFile(wheel) as archive:
+        assert not [name for name in archive.namelist() if name.endswith((".cpp", ".h"))]
+    assert "-cp311-abi3-" in wheel.name
 
     venv.create(tmp_path / "clean", with_pip=False)
     python = tmp_path / "clean" / "bin" / "python"

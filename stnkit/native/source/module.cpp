@@ -1,0 +1,226 @@
+// The Python module `stnkit.native._kernels`: plain numbers and addresses in, no header of torch, one build for every
+// version of Python from 3.11 on.
+#define PY_SSIZE_T_CLEAN
+#ifndef Py_LIMITED_API
+#define Py_LIMITED_API 0x030B0000
+#endif
+#include <Python.h>
+
+#include <atomic>
+#include <new>
+#include <vector>
+
+#include "fast.h"
+#include "general.h"
+#include "problem.h"
+#include "threads.h"
+
+namespace {
+
+using stnkit::Gradients;
+using stnkit::Image;
+using stnkit::Padding;
+using stnkit::Problem;
+
+// Number of the calling convention below: `library.py` refuses a build with another one.
+constexpr int INTERFACE = 3;
+// Elements of the output from which releasing the interpreter lock costs less than the work itself.
+constexpr int64_t LONG_WORK = 4096;
+
+// Arguments of `forward`; `backward` takes its own behind them.
+enum Argument {
+  OUT, OUT_STRIDE, IMAGE, IMAGE_SHAPE, IMAGE_STRIDE, COORDINATES, ROWS, GRID_STRIDE,
+  HEIGHT, WIDTH, TAPS, SLOPE, PADDING, FILL, THREADS, N_FORWARD,
+  OF_IMAGE = N_FORWARD, OF_IMAGE_STRIDE, OF_COORDINATES, N_BACKWARD
+};
+
+// Passes since the library was loaded.
+std::atomic<int64_t> forward_passes{0}, backward_passes{0};
+
+bool integers(PyObject* tuple, int64_t* values, Py_ssize_t n) {
+  if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != n) {
+    PyErr_SetString(PyExc_TypeError, "expected a tuple of another length");
+    return false;
+  }
+  for (Py_ssize_t i = 0; i < n; i++) {
+    values[i] = PyLong_AsLongLong(PyTuple_GetItem(tuple, i));
+    if (values[i] == -1 && PyErr_Occurred()) return false;
+  }
+  return true;
+}
+
+bool integer(PyObject* given, int64_t& value) {
+  value = PyLong_AsLongLong(given);
+  return !(value == -1 && PyErr_Occurred());
+}
+
+bool number(PyObject* given, float& value) {
+  value = static_cast<float>(PyFloat_AsDouble(given));
+  return !PyErr_Occurred();
+}
+
+bool address(PyObject* given, void*& value) {
+  value = PyLong_AsVoidPtr(given);
+  return value || !PyErr_Occurred();
+}
+
+bool image(PyObject* data, PyObject* stride, Image& made) {
+  void* values;
+  if (!address(data, values) || !integers(stride, made.stride, 4)) return false;
+  made.data = static_cast<float*>(values);
+  return true;
+}
+
+bool padding_of(PyObject* name, Padding& padding) {
+  const Py_UCS4 first = PyUnicode_Check(name) && PyUnicode_GetLength(name) > 0 ? PyUnicode_ReadChar(name, 0) : 0;
+  switch (first) {
+    case 'z': padding = Padding::zeros; return true;
+    case 'b': padding = Padding::border; return true;
+    case 'r': padding = Padding::reflection; return true;
+    case 'c': padding = Padding::circular; return true;
+    case 'f': padding = Padding::fill; return true;
+  }
+  PyErr_SetString(PyExc_ValueError, "expected the name of a padding");
+  return false;
+}
+
+// One number for all channels, or a list of one for each.
+bool fill_of(PyObject* given, int64_t channels, std::vector<float>& values) {
+  if (given == Py_None) return true;
+  values.assign(static_cast<size_t>(channels), 0.f);
+  if (PyFloat_Check(given) || PyLong_Check(given)) {
+    float value;
+    if (!number(given, value)) return false;
+    values.assign(static_cast<size_t>(channels), value);
+    return true;
+  }
+  if (PySequence_Size(given) != channels) {
+    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "expected one fill value for each channel");
+    return false;
+  }
+  for (int64_t c = 0; c < channels; c++) {
+    PyObject* item = PySequence_GetItem(given, static_cast<Py_ssize_t>(c));
+    const bool known = item && number(item, values[static_cast<size_t>(c)]);
+    Py_XDECREF(item);
+    if (!known) return false;
+  }
+  return true;
+}
+
+bool problem_of(PyObject* const* given, Py_ssize_t n, Py_ssize_t expected, Problem& p, std::vector<float>& fill) {
+  if (n != expected) {
+    PyErr_Format(PyExc_TypeError, "expected %zd arguments, got %zd", expected, n);
+    return false;
+  }
+  int64_t shape[4], rows, taps, threads;
+  void* coordinates;
+  const bool read =
+      image(given[OUT], given[OUT_STRIDE], p.out) && image(given[IMAGE], given[IMAGE_STRIDE], p.image) &&
+      integers(given[IMAGE_SHAPE], shape, 4) && address(given[COORDINATES], coordinates) &&
+      integer(given[ROWS], rows) && integers(given[GRID_STRIDE], p.grid_stride, 3) && integer(given[HEIGHT], p.Ho) &&
+      integer(given[WIDTH], p.Wo) && integer(given[TAPS], taps) && number(given[SLOPE], p.a) &&
+      padding_of(given[PADDING], p.padding) && integer(given[THREADS], threads) &&
+      fill_of(p.padding == Padding::fill ? given[FILL] : Py_None, shape[1], fill);
+  if (!read) return false;
+  if (taps != 2 && taps != 4) {
+    PyErr_Format(PyExc_ValueError, "taps: expected 2 or 4, got %lld", static_cast<long long>(taps));
+    return false;
+  }
+  p.N = shape[0], p.C = shape[1], p.H = shape[2], p.W = shape[3];
+  p.rows = static_cast<int>(rows);
+  p.coordinates = static_cast<const float*>(coordinates);
+  p.taps = static_cast<int>(taps);
+  p.fill = fill.data();
+  p.threads = static_cast<int>(threads);
+  return true;
+}
+
+// Runs the kernels, without the interpreter lock where that pays, and turns what they throw into a Python error.
+template <class Work>
+PyObject* run(const Problem& p, const Work& work) {
+  const bool releasing = p.N * p.C * p.Ho * p.Wo >= LONG_WORK;
+  bool out_of_memory = false, failed = false;
+  PyThreadState* state = releasing ? PyEval_SaveThread() : nullptr;
+  try {
+    work();
+  } catch (const std::bad_alloc&) {
+    out_of_memory = true;
+  } catch (...) {
+    failed = true;
+  }
+  if (state) PyEval_RestoreThread(state);
+  if (out_of_memory) return PyErr_NoMemory();
+  if (failed) {
+    PyErr_SetString(PyExc_RuntimeError, "the native warp failed");
+    return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+PyObject* forward(PyObject*, PyObject* const* given, Py_ssize_t n) {
+  Problem p{};
+  std::vector<float> fill;
+  if (!problem_of(given, n, N_FORWARD, p, fill)) return nullptr;
+  forward_passes++;
+  return run(p, [&] { stnkit::fast::takes(p) ? stnkit::fast::forward(p) : stnkit::general::forward(p); });
+}
+
+// OUT is the gradient of the output here.
+PyObject* backward(PyObject*, PyObject* const* given, Py_ssize_t n) {
+  Problem p{};
+  Gradients g{};
+  std::vector<float> fill;
+  void* of_coordinates;
+  if (!problem_of(given, n, N_BACKWARD, p, fill) || !image(given[OF_IMAGE], given[OF_IMAGE_STRIDE], g.of_image) ||
+      !address(given[OF_COORDINATES], of_coordinates)) {
+    return nullptr;
+  }
+  backward_passes++;
+  g.of_out = p.out;
+  g.of_coordinates = static_cast<float*>(of_coordinates);
+  return run(p, [&] { stnkit::fast::takes(p, g) ? stnkit::fast::backward(p, g) : stnkit::general::backward(p, g); });
+}
+
+PyObject* use_threads(PyObject*, PyObject* given) {
+  void* function;
+  if (!address(given, function)) return nullptr;
+  stnkit::set_parallel_for(function);
+  Py_RETURN_NONE;
+}
+
+PyObject* passes(PyObject*, PyObject*) {
+  return Py_BuildValue("LL", static_cast<long long>(forward_passes), static_cast<long long>(backward_passes));
+}
+
+PyObject* supports_this_cpu(PyObject*, PyObject*) {
+#if defined(__x86_64__) && defined(__GNUC__)
+  __builtin_cpu_init();  // Clang's runtime may not have done it
+  return PyBool_FromLong(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+#else
+  Py_RETURN_FALSE;
+#endif
+}
+
+template <class Function>
+PyCFunction method(Function function) {
+  return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
+}
+
+PyMethodDef METHODS[] = {
+    {"forward", method(forward), METH_FASTCALL, "Write the warped image into the memory of `out`."},
+    {"backward", method(backward), METH_FASTCALL, "Write the gradients to the image and to the coordinates."},
+    {"use_threads", use_threads, METH_O, "Run units of work by the function at this address, torch_parallel_for."},
+    {"passes", method(passes), METH_NOARGS, "Numbers of forward and backward passes."},
+    {"supports_this_cpu", supports_this_cpu, METH_NOARGS, "True if the processor has AVX2 and FMA."},
+    {nullptr, nullptr, 0, nullptr}};
+
+int fill_module(PyObject* module) { return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE); }
+
+PyModuleDef_Slot SLOTS[] = {{Py_mod_exec, reinterpret_cast<void*>(fill_module)}, {0, nullptr}};
+
+PyModuleDef MODULE = {PyModuleDef_HEAD_INIT, "_kernels", "The native warp, on addresses of memory.", 0, METHODS, SLOTS,
+                      nullptr, nullptr, nullptr};
+
+}  // namespace
+
+PyMODINIT_FUNC PyInit__kernels() { return PyModuleDef_Init(&MODULE); }
