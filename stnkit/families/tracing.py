@@ -1,7 +1,8 @@
-"""Queries about who is running the program: every use of torch's private API in the families is here.
+"""Queries about who is running the program: every use of torch's private API in the core is here.
 
-There is no public way to ask whether a tensor is fake, whether a functorch level or forward-mode AD is active, or to
-step out of functorch's interpreters. Each name below is used in one function, with the public behavior it stands for.
+There is no public way to ask whether a tensor is fake, whether a functorch level or forward-mode AD is active, or
+whether a module has hooks, nor to step out of functorch's interpreters. Each name below is used in one function, with
+the public behavior it stands for.
 """
 
 import contextlib
@@ -10,9 +11,10 @@ import weakref
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._guards import detect_fake_mode
 from torch.autograd import forward_ad
+from torch.nn.modules.module import _has_any_global_hook
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 
@@ -88,6 +90,38 @@ def _version(tensor: Tensor) -> int:
 def is_transformed() -> bool:
     """True under torch.func or forward-mode AD, where a Python autograd function needs rules of its own."""
     return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
+
+
+# torch.compile enters the levels while it traces, and guards on them, but it cannot trace the question.
+is_transformed._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def is_plain_eager() -> bool:
+    """True where an operation runs at once on the memory of plain tensors: no tracer, transform or mode is active."""
+    return not (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack()
+        or torch._C._len_torch_function_stack()
+        or is_transformed()
+        or torch._C._get_tracing_state() is not None
+    )
+
+
+def is_dual() -> bool:
+    """True at a level of forward-mode AD."""
+    return forward_ad._current_level >= 0
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """True if a call of the module does more than its `forward`: hooks, of its own or global, or a compiled call."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or module._compiled_call_impl is not None
+        or _has_any_global_hook()  # type: ignore[no-untyped-call]
+    )
 
 
 def needs_gradient(*tensors: Tensor) -> bool:
