@@ -134,7 +134,7 @@ def draw_family(name: str, folder: Path) -> Path:
     for panel, (label, options, recipe) in zip(panels, RECIPES.get(name, OTHERS), strict=True):
         family = stnkit.build("transform", name, **options)
         theta = theta_of(family, recipe)
-        warped = sampler(image, family.grid(theta, (PIXELS, PIXELS)))
+        warped = stnkit.warp(family, theta, image, sampler, (PIXELS, PIXELS))
         source = family(theta, lines.view(1, -1, 2)).view_as(lines)
         source = torch.where(source.abs().amax(dim=-1, keepdim=True) < FAR, source, torch.nan)
         before, after = panel.subplots(1, 2)

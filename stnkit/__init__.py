@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit import coordinates, distortions, errors, families, samplers, testing
+    from stnkit import coordinates, distortions, errors, families, native, samplers, testing
     from stnkit.datasets import Dataset
     from stnkit.distortions import Distortion, WarpDistortion
     from stnkit.experiments.trained_run import load_run
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stnkit.plugin_system.hookspecs import hookimpl
     from stnkit.samplers import KernelSampler, PaddedSampler, Sampler
     from stnkit.transformer import ParallelTransformers, SpatialTransformer
+    from stnkit.warping import warp
 
     __version__: str
 
@@ -51,8 +52,10 @@ _MODULES = {
     "hookimpl": "plugin_system.hookspecs",
     "insert_transformers": "insertion",
     "load_run": "experiments.trained_run",
+    "native": "",
     "samplers": "",
     "testing": "",
+    "warp": "warping",
 }
 
 # Names of plugin API 1 and where they are now; they work in this version, with a warning.
@@ -106,8 +109,10 @@ __all__ = [
     "hookimpl",
     "insert_transformers",
     "load_run",
+    "native",
     "samplers",
     "testing",
+    "warp",
 ]
 
 

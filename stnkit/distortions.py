@@ -13,6 +13,7 @@ from stnkit.contract import SHAPE, Contract, Requirement
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 from stnkit.samplers.sampler import Sampler
+from stnkit.warping import warp
 
 FAMILY = Requirement("a TransformFamily", lambda value: isinstance(value, TransformFamily))
 
@@ -107,7 +108,7 @@ class WarpDistortion(Distortion):
         generator: torch.Generator,
     ) -> Float[Tensor, "B C *out_size"]:
         """The images read through T_θ."""
-        return self.sampler(images, self.family.grid(theta, self.out_size))
+        return warp(self.family, theta, images, self.sampler, self.out_size)
 
 
 def uniform(n: int, low: float | Tensor, high: float | Tensor, generator: torch.Generator) -> Float[Tensor, "n"]:

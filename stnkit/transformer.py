@@ -14,6 +14,7 @@ from stnkit.initial_theta import TransformInit
 from stnkit.localizers import Localizer, RegressionHead
 from stnkit.renaming import tell_renamed
 from stnkit.samplers.sampler import Sampler
+from stnkit.warping import check_dimensions, warp
 
 
 @final
@@ -102,13 +103,13 @@ class SpatialTransformer(nn.Module):
         theta = self.head(self.localizer(image))
         for _ in range(self.recurrent - 1):
             # At the size of the image, not of the output: the localizer is built for it.
-            warped = self.sampler(image, self.family.grid(theta, image.shape[2:]))
+            warped = warp(self.family, theta, image, self.sampler)
             theta = self.family.compose(theta, self.head(self.localizer(warped)))
         return self.theta_probe(theta)
 
     def warp(self, image: Float[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]) -> Float[Tensor, "B C *out_size"]:
         """The image read through T_θ, at `out_size` or its own size."""
-        return self.sampler(image, self.family.grid(theta, self.out_size or image.shape[2:]))
+        return warp(self.family, theta, image, self.sampler, self.out_size)
 
     def forward(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B C *out_size"]:
         """The image as the transformer straightens it.
@@ -116,11 +117,7 @@ class SpatialTransformer(nn.Module):
         Raises:
             InputError: when the image does not have the family's dimensions, or the localizer is for another shape.
         """
-        if image.ndim != self.family.ndim + 2:
-            raise InputError(
-                f"{type(self.family).__name__}: expected images of {self.family.ndim + 2} axes, (B, C, *size), "
-                f"got shape {tuple(image.shape)}"
-            )
+        check_dimensions(self.family, image)
         return self.warp(image, self.localize(image))
 
 

@@ -253,6 +253,12 @@ def test_the_packages_of_the_wheel_are_the_folders_with_code():
     assert set(PROJECT["tool"]["setuptools"]["packages"]) == expected
 
 
+def test_the_native_library_is_rebuilt_for_each_of_its_headers():
+    (extension,) = PROJECT["tool"]["setuptools"]["ext-modules"]
+    headers = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "stnkit" / "native" / "source").glob("*.h"))
+    assert extension["depends"] == headers
+
+
 def test_constraints_pin_every_direct_dependency():
     pinned = {
         line.split("==")[0].lower().replace("_", "-")

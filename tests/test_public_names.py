@@ -24,8 +24,8 @@ def test_the_version_is_that_of_the_distribution():
     assert stnkit.__version__ == version("stnkit")
 
 
-def test_public_names_are_about_25_and_modules_name_theirs():
-    assert len(stnkit.__all__) <= 28
+def test_public_names_are_about_30_and_modules_name_theirs():
+    assert len(stnkit.__all__) <= 30
     for module in (stnkit.families, stnkit.samplers):
         assert sorted(module.__all__) == module.__all__
         assert all(hasattr(module, name) for name in module.__all__)
@@ -58,7 +58,15 @@ def test_import_stnkit_imports_no_torch():
 
 @pytest.mark.process
 def test_the_core_imports_neither_hydra_nor_lightning():
-    names = ("families", "samplers", "localizers", "transformer", "plugin_system.registry", "plugin_system.building")
+    names = (
+        "families",
+        "samplers",
+        "localizers",
+        "transformer",
+        "warping",
+        "plugin_system.registry",
+        "plugin_system.building",
+    )
     core = ", ".join(f"stnkit.{name}" for name in names)
     result = run(
         "import sys, stnkit\n"
@@ -75,7 +83,7 @@ def test_the_core_imports_neither_hydra_nor_lightning():
 
 @pytest.mark.process
 def test_help_and_unknown_commands_import_no_torch_or_hydra():
-    for arguments, code in ((["--help"], 0), (["nonsense"], 2), ([], 2)):
+    for arguments, code in ((["--help"], 0), (["--version"], 0), (["nonsense"], 2), ([], 2)):
         result = run(
             "import sys; from stnkit.cli.main import main; "
             f"assert main({arguments}) == {code}; assert not {{'torch', 'hydra', 'lightning'}} & set(sys.modules)"

@@ -75,7 +75,7 @@ class TranslatedCluttered(stnkit.Distortion):
         theta: Float[Tensor, "B P"],
         generator: torch.Generator,
     ) -> Float[Tensor, "B C *out_size"]:
-        placed = self.sampler(images, self.family.grid(theta, self.out_size))
+        placed = stnkit.warp(self.family, theta, images, self.sampler, self.out_size)
         return self._cluttered(placed, images, generator) if self.patches > 0 and len(images) > 0 else placed
 
     def _cluttered(

@@ -43,9 +43,13 @@ class Bicubic(stnkit.PaddedSampler):
         super().__init__(**padding)
         if not -10 <= a <= 10:
             raise stnkit.errors.InputError(f"a: expected a number between -10 and 10, such as -0.75 or -0.5, got {a}")
-        self.a = a
         self.double_backward = double_backward
         self._keys = _Keys(a, self.sample_padding)
+
+    @property
+    def a(self) -> float:
+        """The slope of the kernel at d = 1."""
+        return self._keys.a
 
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
@@ -53,6 +57,11 @@ class Bicubic(stnkit.PaddedSampler):
         if self.double_backward or self.a != _TORCH_A or image.ndim != 4:
             return self._keys.sample(image, grid)
         return self.grid_sample(image, grid, "bicubic", margin=2)
+
+    def interpolation(self) -> stnkit.samplers.Interpolation | None:
+        if self.double_backward:
+            return None
+        return stnkit.samplers.Interpolation(taps=4, padding=self.padding, fill_value=self.fill_value, a=self.a)
 
 
 class _Keys(stnkit.KernelSampler):

@@ -44,6 +44,11 @@ class Bilinear(stnkit.PaddedSampler):
             return self._triangle.sample(image, grid)
         return self.grid_sample(image, grid, "bilinear", margin=1)
 
+    def interpolation(self) -> stnkit.samplers.Interpolation | None:
+        if self.double_backward:
+            return None
+        return stnkit.samplers.Interpolation(taps=2, padding=self.padding, fill_value=self.fill_value)
+
 
 class _Triangle(stnkit.KernelSampler):
     """k(d) = 1 − |d|, by plain operations that can be differentiated again."""

@@ -53,6 +53,9 @@ class MatrixFamily(TransformFamily):
 
     affine: ClassVar[bool]
 
+    # True if the grid is that of the rows and of nothing else, as where no final method is overridden.
+    _grid_follows_rows: ClassVar[bool] = True
+
     # Plugin API 1: True if `matrix` is overridden nearer than `rows`, so that the rows follow from it.
     _rows_follow_matrix: ClassVar[bool] = False
 
@@ -62,6 +65,7 @@ class MatrixFamily(TransformFamily):
         cls._rows_follow_matrix = "rows" not in vars(nearest) or vars(nearest)["rows"] is _rows_of_matrix
         if cls._rows_follow_matrix and getattr(cls.rows, "__isabstractmethod__", False):
             type.__setattr__(cls, "rows", _rows_of_matrix)
+        cls._grid_follows_rows = all(getattr(cls, name) is vars(base)[name] for name, base in _MAKING_GRIDS.items())
         if "from_matrix" in vars(cls) and "_from_matrix" not in vars(cls):  # of API 1: `compose` calls the hook
             type.__setattr__(cls, "_from_matrix", vars(cls)["from_matrix"])
 
@@ -163,16 +167,7 @@ class MatrixFamily(TransformFamily):
         so that the only pass over all pixels is their sum.
         A row with an entry that is NaN or beyond `OUTSIDE` / (ndim + 1), a zoom by thousands, is outside everywhere.
         """
-        rows = self._rows(theta)
-        if self.affine:
-            return axis_sum(bounded_rows(rows, OUTSIDE, beyond=OUTSIDE), size).movedim(1, -1)
-        numerator, w = rows[:, :-1], rows[:, -1:]
-        in_front = known_in_front(rows)
-        if not in_front:
-            # Beyond the bound w is behind the horizon.
-            numerator, w = bounded_rows(numerator, LARGE, beyond=LARGE), bounded_rows(w, LARGE, beyond=-LARGE)
-        numerator, w = (axis_sum(summand, size, planar_gradient=True) for summand in (numerator, w))
-        return (plain_quotient(numerator, w) if in_front else divide(numerator, w)).movedim(1, -1)
+        return grid_of_rows(self._rows(theta), size)
 
     @final
     def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
@@ -214,6 +209,24 @@ class MatrixFamily(TransformFamily):
         return rows
 
 
+def grid_of_rows(rows: Float[Tensor, "B rows columns"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
+    """The grid of homogeneous matrices, bounded and finite.
+
+    Args:
+        rows: of M: ndim of them where the last is 0 … 0 1, else all.
+        size: of the output, (H, W) or (D, H, W).
+    """
+    if rows.shape[1] < rows.shape[2]:
+        return axis_sum(bounded_rows(rows, OUTSIDE, beyond=OUTSIDE), size).movedim(1, -1)
+    numerator, w = rows[:, :-1], rows[:, -1:]
+    in_front = known_in_front(rows)
+    if not in_front:
+        # Beyond the bound w is behind the horizon.
+        numerator, w = bounded_rows(numerator, LARGE, beyond=LARGE), bounded_rows(w, LARGE, beyond=-LARGE)
+    numerator, w = (axis_sum(summand, size, planar_gradient=True) for summand in (numerator, w))
+    return (plain_quotient(numerator, w) if in_front else divide(numerator, w)).movedim(1, -1)
+
+
 def _rows_of_matrix(family: MatrixFamily, theta: Tensor) -> Tensor:
     matrix = family.matrix(theta)
     return matrix[:, :-1] if family.affine else matrix
@@ -232,3 +245,13 @@ def _inverse_matrix(
     regular = (failed == 0)[:, None, None] & (inverse.abs() < STEEPEST).all(dim=(1, 2), keepdim=True)
     eye = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
     return torch.linalg.inv_ex(torch.where(regular, matrix, eye)).inverse, regular
+
+
+# The final methods that make a grid of rows. Plugin API 1 allowed to override them.
+_MAKING_GRIDS: dict[str, type] = {
+    "grid": TransformFamily,
+    "check_theta": TransformFamily,
+    "_grid": MatrixFamily,
+    "_rows": MatrixFamily,
+    "_of_right_shape": MatrixFamily,
+}

@@ -1,8 +1,9 @@
 """The abstract samplers: anything that reads an image at a grid, with the common padding, or by a kernel."""
 
+from stnkit.native.interpolation import Interpolation
 from stnkit.samplers.kernel import KernelSampler
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 
-__all__ = ["KernelSampler", "PaddedSampler", "Padding", "Sampler"]
+__all__ = ["Interpolation", "KernelSampler", "PaddedSampler", "Padding", "Sampler"]

@@ -12,8 +12,10 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families.tracing import is_noted, known_within
+from stnkit.native.conditions import takes
+from stnkit.native.function import warped
 from stnkit.samplers.padding import Padding, wrapped
-from stnkit.samplers.sampler import Sampler
+from stnkit.samplers.sampler import Sampler, interpolation_of
 
 # In units of the dtype's resolution: the largest error of a sum of weights.
 _ROUNDING = 64
@@ -30,10 +32,6 @@ class PaddedSampler(Sampler):
             repeats), or fill (a constant).
         fill_value: the constant of fill, a number or one for each channel.
 
-    Attributes:
-        sample_padding: the padding that `sample` applies: zeros in place of fill, for which `forward` adds fill times
-            the share of the weights that lie outside of the image.
-
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
 
@@ -46,14 +44,26 @@ class PaddedSampler(Sampler):
 
     def __init__(self, padding: Padding | str = Padding.zeros, fill_value: float | list[float] = 0.0) -> None:
         super().__init__()
-        self.padding = Padding.parse(padding)
-        self.sample_padding = Padding.zeros if self.padding is Padding.fill else self.padding
+        self._padding = Padding.parse(padding)
         values = list(fill_value) if isinstance(fill_value, list | tuple) else [fill_value]
         if not values or not all(math.isfinite(value) for value in values):
             raise InputError(
                 f"fill_value: expected a finite number, or a list of one for each channel, got {fill_value!r}"
             )
         self.fill_value = fill_value
+
+    @property
+    def padding(self) -> Padding:
+        """The padding, which is fixed: what a sampler has built for it would not follow."""
+        return self._padding
+
+    @property
+    def sample_padding(self) -> Padding:
+        """The padding that `sample` applies: zeros in place of fill.
+
+        `forward` adds fill times the share of the weights that lie outside of the image.
+        """
+        return Padding.zeros if self._padding is Padding.fill else self._padding
 
     @abc.abstractmethod
     def sample(
@@ -74,6 +84,9 @@ class PaddedSampler(Sampler):
             raise InputError(f"expected one batch size for image and grid, got {image.shape[0]} and {grid.shape[0]}")
         if not image.is_floating_point():
             raise InputError(f"image: expected a floating-point tensor, got {image.dtype}")
+        interpolation = interpolation_of(self)
+        if interpolation is not None and takes(image, grid, interpolation):
+            return warped(self, interpolation, image, grid, grid.shape[1:3])
         # Skip no-op conversions: each costs as much as a small kernel.
         if image.dtype == grid.dtype:
             sampled = self._sampled(image, grid)

@@ -1,7 +1,7 @@
 """Sampler: reads an image at the points of a grid."""
 
 import abc
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Bool, Float
@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.contract import Contract
 from stnkit.errors import InputError
+from stnkit.native.interpolation import Interpolation
+
+# A sampler that overrides one of these below the class that says what it computes may compute something else.
+_COMPUTING = ("forward", "sample", "grid_sample", "_sampled", "_share_outside", "_fill", "__call__", "_call_impl")
 
 
 class Sampler(nn.Module, Contract):
@@ -32,6 +36,14 @@ class Sampler(nn.Module, Contract):
     """
 
     exact_gradient: ClassVar[bool] = True
+
+    # True if `interpolation` is that of a class below which nothing is overridden that computes.
+    _interpolates: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        nearest = next(base for base in cls.__mro__ if {"interpolation", *_COMPUTING} & vars(base).keys())
+        cls._interpolates = "interpolation" in vars(nearest) and nearest is not Sampler
 
     @abc.abstractmethod
     def forward(
@@ -57,6 +69,14 @@ class Sampler(nn.Module, Contract):
         sampled: Tensor = super().__call__(image, grid)
         return sampled
 
+    def interpolation(self) -> Interpolation | None:
+        """Optional hook: what `forward` computes, if it is a common interpolation; by default None.
+
+        Images of two dimensions are then read by the native warp, which computes the same in one pass. A subclass
+        that overrides what computes is not taken for what it derives from.
+        """
+        return None
+
     def valid(self, grid: Float[Tensor, "B *out_size ndim"]) -> Bool[Tensor, "B *out_size"]:
         """Optional hook: the mask of grid points on the image, edges included; padding is read at the others.
 
@@ -64,6 +84,34 @@ class Sampler(nn.Module, Contract):
             grid: normalized source points, x first.
         """
         return (grid.abs() <= 1).all(dim=-1)
+
+
+def interpolation_of(sampler: nn.Module) -> Interpolation | None:
+    """The interpolation that a sampler computes, or None for one that computes something else or does not say.
+
+    Args:
+        sampler: any module that is called as a Sampler is.
+    """
+    # Not `isinstance`, which asks Python code of abstract classes.
+    if not getattr(type(sampler), "_interpolates", False) or _is_changed(vars(sampler)):
+        return None
+    known: Sampler = sampler  # type: ignore[assignment]
+    return known.interpolation()
+
+
+def _is_changed(own: dict[str, Any]) -> bool:
+    """True if an object has methods of its own in place of its class's."""
+    # Neither a loop nor a set: the one is slow, the other cannot be traced.
+    return (
+        "forward" in own
+        or "sample" in own
+        or "interpolation" in own
+        or "grid_sample" in own
+        or "_sampled" in own
+        or "_share_outside" in own
+        or "_fill" in own
+        or "_call_impl" in own
+    )
 
 
 def check_image_and_grid(image: Tensor, grid: Tensor) -> None:

@@ -1,0 +1,97 @@
+"""The warp: a family joined to a sampler, in one native pass where both allow it."""
+
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stnkit import coordinates
+from stnkit.errors import InputError
+from stnkit.families.family import TransformFamily
+from stnkit.families.matrix import MatrixFamily
+from stnkit.families.tracing import has_hooks
+from stnkit.native.conditions import takes, takes_rows
+from stnkit.native.function import warped
+from stnkit.samplers.sampler import interpolation_of
+
+
+def warp(
+    family: TransformFamily,
+    theta: Float[Tensor, "B P"],
+    image: Float[Tensor, "B C *in_size"],
+    sampler: nn.Module,
+    size: Sequence[int] | None = None,
+) -> Float[Tensor, "B C *out_size"]:
+    """sampler(image, family.grid(θ, size)): the image read through T_θ.
+
+    On the CPU, a family of matrices of two dimensions and a sampler that names its interpolation, such as bilinear,
+    are joined in one pass that makes no grid. Its results differ from the composite's by rounding; a channels-last
+    image stays channels-last.
+
+    Args:
+        family: of maps from points of the output to points of the image.
+        theta: one row of parameters for each image.
+        image: a batch of images or feature maps.
+        sampler: a Sampler, or a module that is called as one.
+        size: of the output, (H, W) or (D, H, W); by default that of the image.
+
+    Raises:
+        InputError: as `TransformFamily.grid` and the sampler raise it, and without a size for an image that does not
+            have the family's dimensions.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+        >>> image = torch.arange(4.0).view(1, 1, 1, 4)
+        >>> mirror = torch.tensor([[-1.0, 0, 0, 0, 1, 0]])
+        >>> stnkit.warp(family, mirror, image, sampler)
+        tensor([[[[3., 2., 1., 0.]]]])
+    """
+    coordinates.check_is_tensor("image", image)
+    if size is None:
+        check_dimensions(family, image)
+    interpolation = interpolation_of(sampler)
+    if (
+        interpolation is not None
+        and isinstance(theta, Tensor)
+        and _makes_grids_of_rows(family)
+        and not has_hooks(sampler)
+        and takes(image, theta, interpolation)
+    ):
+        checked = family.check_theta(theta)
+        out_size = image.shape[2:] if size is None else coordinates.check_size(size, 2)
+        with coordinates.full_precision(checked):
+            rows = family._rows(checked)
+        if takes_rows(rows, image.shape[0]):
+            return warped(sampler, interpolation, image, rows, out_size)
+    made: Tensor = sampler(image, family.grid(theta, image.shape[2:] if size is None else size))
+    return made
+
+
+def check_dimensions(family: TransformFamily, image: Tensor) -> None:
+    """Nothing for an image with the dimensions of a family.
+
+    Args:
+        family: of maps in two or three dimensions.
+        image: expected as (B, C, *size).
+
+    Raises:
+        InputError: for another number of axes.
+    """
+    if image.ndim != family.ndim + 2:
+        raise InputError(
+            f"{type(family).__name__}: expected images of {family.ndim + 2} axes, (B, C, *size), "
+            f"got shape {tuple(image.shape)}"
+        )
+
+
+def _makes_grids_of_rows(family: TransformFamily) -> TypeGuard[MatrixFamily]:
+    """True for a family whose grid is that of the rows of a 2 × 3 or 3 × 3 matrix, and nothing else."""
+    # Not `isinstance`, which asks Python code of abstract classes.
+    return getattr(type(family), "_grid_follows_rows", False) and family.ndim == 2 and not _is_changed(vars(family))
+
+
+def _is_changed(own: dict[str, Any]) -> bool:
+    """True if a family has methods of its own in place of its class's."""
+    return "grid" in own or "_grid" in own or "_rows" in own or "_of_right_shape" in own or "check_theta" in own
