@@ -42,7 +42,7 @@ def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
     """
     # `is_cpu` first: making an object of the device costs more than the rest.
     kind = "cpu" if tensor.is_cpu else tensor.device.type
-    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+    if (tensor.is_cpu or torch.amp.is_autocast_available(kind)) and torch.is_autocast_enabled(kind):
         return torch.autocast(kind, enabled=False)
     return contextlib.nullcontext()
 

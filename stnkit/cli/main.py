@@ -35,7 +35,7 @@ def usage() -> str:
         "usage: stnkit COMMAND [ARGUMENT ...]\n\n"
         "A plugin framework for spatial transformers.\n\n"
         f"{commands}\n\n"
-        "`stnkit COMMAND --help` describes a command. `stnkit --version` prints the version."
+        "`stnkit COMMAND --help` describes a command. `stnkit --version` prints the version, and if warps are native."
     )
 
 
@@ -52,7 +52,9 @@ def main(arguments: list[str]) -> int:
     if command == "--version":
         from importlib.metadata import version
 
-        print(version("stnkit"))
+        from stnkit.native import status
+
+        print(f"{version('stnkit')}\n{status()}")
         return 0
     if command not in COMMANDS and command not in _announced():
         print(

@@ -45,8 +45,8 @@ def main(arguments: list[str]) -> int:
     """
     register_schema()
     register_component_groups()
-    # Without it Hydra prints its errors itself and exits.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    # Without it, or with 0, Hydra prints its errors itself and exits.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     # Hydra refuses + for a group in the defaults list of train.yaml; both spellings are accepted here.
     arguments = [a[1:] if a.startswith(("+model=", "+experiment=")) else a for a in arguments]
     sys.argv = [sys.argv[0], *arguments]

@@ -5,6 +5,7 @@ from importlib.metadata import version
 import pytest
 
 from stnkit.cli.main import COMMANDS
+from stnkit.native import status
 from stnkit.plugin_system.commands import RESERVED
 
 
@@ -39,7 +40,7 @@ def test_no_command_is_a_mistake_and_prints_the_usage(stnkit_main):
 
 
 def test_the_version_is_the_distributions(stnkit_main):
-    assert stnkit_main("--version")[:2] == (0, version("stnkit") + "\n")
+    assert stnkit_main("--version")[:2] == (0, f"{version('stnkit')}\n{status()}\n")
 
 
 @pytest.mark.process
@@ -56,4 +57,4 @@ def test_output_that_cannot_be_written_leaves_no_traceback(redirection, code, to
 @pytest.mark.process
 def test_python_dash_m_is_the_same_program():
     ran = subprocess.run([sys.executable, "-m", "stnkit", "--version"], capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stdout) == (0, version("stnkit") + "\n"), ran.stderr
+    assert (ran.returncode, ran.stdout) == (0, f"{version('stnkit')}\n{status()}\n"), ran.stderr

@@ -195,3 +195,9 @@ def test_every_transform_and_every_sampler_trains(kind, stnkit_main, tmp_path):
     assert all(m["status"] == "completed" for m in told)
     still = {m["config"][kind]["name"] for m in told if m["history"][0]["validation_theta_distance"] == 0}
     assert still == ({"nearest"} if kind == "sampler" else set())
+
+
+def test_hydras_own_error_switch_brings_no_traceback(stnkit_main, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+    code, _, err = stnkit_main("train", "tranform=tps")
+    assert (code, err) == (2, "stnkit train: there is no tranform; did you mean transform?\n")

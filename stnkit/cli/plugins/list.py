@@ -1,6 +1,8 @@
-"""`stnkit plugins list`: the installed components with their distributions, and the broken plugins."""
+"""`stnkit plugins list`: the installed components with their distributions, broken plugins, and the native warp."""
 
+import dataclasses
 import json
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -8,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stnkit.cli.parser import Parser
+from stnkit.native import status
 from stnkit.plugin_system import KINDS, Broken, Registered, Registry, kind_named, plugin_registry
 
 # Width of a terminal, in characters, from which the whole provenance fits beside the summary.
@@ -37,8 +40,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def as_json(found: Registry) -> dict[str, list[dict[str, str | bool]]]:
-    """Components and broken plugins as plain values.
+def as_json(found: Registry) -> dict[str, Any]:
+    """Components, broken plugins and the state of the native warp as plain values.
 
     Args:
         found: the registry.
@@ -65,7 +68,7 @@ def as_json(found: Registry) -> dict[str, list[dict[str, str | bool]]]:
         }
         for broken in found.broken
     ]
-    return {"components": components, "broken": broken}
+    return {"components": components, "broken": broken, "native": dataclasses.asdict(status())}
 
 
 def _of_kind(found: Registry, kind: str) -> Registry:
@@ -95,6 +98,7 @@ def _print_table(found: Registry) -> None:
         # Below the table, because a reason is too long for a column.
         line = f"broken {broken.source.entry_point} of {broken.source}: {broken.reason}"
         console.print(line, style="red", markup=False, highlight=False)
+    console.print(str(status()), style="dim", markup=False, highlight=False)
     if not whole:
         console.print("`stnkit plugins show KIND NAME` shows the whole component.", style="dim", highlight=False)
 
@@ -128,7 +132,7 @@ def _table(found: Registry, width: int, whole: bool) -> Table:
 
 
 def _print_lines(found: Registry) -> None:
-    """The table for programs: one line for each component and each broken plugin, as for `grep`."""
+    """The table for programs: one line for each component and broken plugin, as for `grep`, and the native warp's."""
     rows = [("kind", "name", "what it is", "from")]
     for entry in found.registered:
         name = entry.name + (" (clash)" if _clashes(entry, found) else "")
@@ -137,3 +141,4 @@ def _print_lines(found: Registry) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for *cells, last in rows:
         print("  ".join([*(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)), last]))
+    print(status())

@@ -1,9 +1,11 @@
+import dataclasses
 import json
 
 import pytest
 from rich.console import Console
 
 from stnkit.cli.plugins import list as list_subcommand
+from stnkit.native import status
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.plugin_system.registry import plugin_registry
 
@@ -25,6 +27,7 @@ def test_piped_each_component_is_one_line_with_its_origin(arguments, stnkit_main
     code, out, _ = stnkit_main(*arguments)
     assert code == 0
     lines = out.splitlines()
+    assert lines.pop() == str(status())
     assert len(lines) == 1 + len(plugin_registry().registered)
     for entry in plugin_registry().registered:
         (row,) = [line for line in lines if line.split()[:2] == [entry.kind, entry.name]]
@@ -66,6 +69,7 @@ def test_json_holds_the_same_for_programs(stnkit_main):
     }
     assert all(c["summary"] for c in told["components"])
     assert told["broken"] == []
+    assert told["native"] == dataclasses.asdict(status())
 
 
 def test_a_broken_plugin_is_one_warning_and_a_row(stnkit_process, tmp_path):
