@@ -7,6 +7,9 @@ import torch
 
 from case import Case
 
+# Before any work asks for another number.
+THREADS = torch.get_num_threads()
+
 # Of each contender in each turn; at least one call.
 SECONDS = 0.07
 # Next to a long call, so much of its time: one short call would be measured in whatever state it left the machine.
@@ -28,6 +31,7 @@ def fill_the_caches(held: list[torch.Tensor] = []) -> None:  # noqa: B006 made o
 
 
 def bench_contender(benchmark, case: Case, contender: str, beside: str, turn: int) -> None:
+    torch.set_num_threads(case.work.threads or THREADS)
     ready, other = case.ready(contender), case.other(beside)
     faster, slower = sorted([ready.seconds, other.seconds])
     if turn >= min([case.turns, *(turns for seconds, turns in FEWER_TURNS.items() if slower > seconds)]):

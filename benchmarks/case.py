@@ -17,6 +17,8 @@ from work import Call, UnavailableError, Work
 
 # Calls between two looks at the clock on a GPU, where a single one would be all waiting.
 GPU_CALLS = 10
+# A norm below it counts as this one.
+SMALLEST = 1e-12
 
 
 @dataclasses.dataclass
@@ -49,8 +51,9 @@ class Case:
     """
 
     def __init__(self, work: Work, name: str, device: str, turns: int) -> None:
-        self.work, self.name, self.device, self.turns = work, name, device, turns
-        self.calls = GPU_CALLS if device == "cuda" else 1
+        self.work, self.name, self.device = work, name, device
+        self.turns = min(turns, work.turns or turns)
+        self.calls = GPU_CALLS if device == "cuda" else work.calls
         # What each contender took in each turn, and the base next to it.
         self.seconds: dict[str, list[list[float]]] = {}
         self.beside: dict[str, list[list[float]]] = {}
@@ -158,7 +161,8 @@ class Case:
         if base is None or base.outputs is None or outputs is None:
             return None
         ours = base.outputs[: len(outputs)].double()
-        difference = float((ours - outputs.to(ours)).norm() / ours.norm())
+        # All zeros where everything is read outside.
+        difference = float((ours - outputs.to(ours)).norm() / ours.norm().clamp_min(SMALLEST))
         equal = difference <= self.work.tolerance
         assert math.isfinite(difference), f"{self.title}: the outputs of {contender} are not finite"
         if contender in self.work.differs:

@@ -16,7 +16,18 @@ from work import UnavailableError
 from works import WORKS
 
 TURNS = 6
-PEERS = ["stnkit", "torch", "kornia", "monai", "scipy", "scikit-image", "torch-interpol", "libcpab", "pillow"]
+PEERS = [
+    "stnkit",
+    "torch",
+    "kornia",
+    "monai",
+    "scipy",
+    "scikit-image",
+    "torch-interpol",
+    "libcpab",
+    "pillow",
+    "opencv-python-headless",
+]
 CASES = pytest.StashKey[list[Case]]()
 BEGAN = pytest.StashKey[float]()
 
@@ -140,6 +151,7 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_
             "note": case.work.note,
             "group": case.work.group,
             "slack_ms": case.work.slack_ms,
+            "threads": case.work.threads,
             "copy_bandwidth": copy_bandwidth if case.device == "cuda" else None,
             "bytes_moved": case.work.bytes_moved and case.work.bytes_moved(case.work.cases[case.name]),
             "images": case.work.images(case.work.cases[case.name]),
@@ -150,6 +162,7 @@ def pytest_benchmark_update_json(config: pytest.Config, benchmarks: Any, output_
                     "base_turns": [[round(s, 7) for s in turn] for turn in case.beside.get(name, [])],
                     "least": case.work.bound(case.work.least, name, case.name),
                     "most": case.work.bound(case.work.most, name, case.name),
+                    "microseconds": case.work.microseconds.get(name),
                     "differs": case.work.differs.get(name),
                 }
                 for name, turns in case.seconds.items()

@@ -17,6 +17,8 @@ class Contender:
         seconds: for all images of the case: the median of all calls.
         ratio: of its time to that of the base next to it, the median over turns; 1 for the base.
         lowest, highest: that ratio in single turns.
+        fastest, slowest: seconds of single turns.
+        microseconds: what a call may take, a target of its own.
         peak: bytes.
     """
 
@@ -30,6 +32,8 @@ class Contender:
     ratio: float
     lowest: float
     highest: float
+    fastest: float
+    slowest: float
     peak: int
     images: int
     all_images: int
@@ -38,6 +42,7 @@ class Contender:
     least: float | None
     most: float | None
     slack_ms: float
+    microseconds: float | None
     bytes_moved: int | None
     copy_bandwidth: float | None
     operators: list[Json]
@@ -46,10 +51,22 @@ class Contender:
     def wanted(self) -> str:
         """The target in words, empty where there is none."""
         if self.least is not None:
-            return f"≥ {self.least:g}"
+            return f"≥ {self.least:.3g}"
         if self.most is not None:
-            return f"≤ {self.most:g}" + (f" or {self.slack_ms:g} ms more" if self.slack_ms else "")
-        return ""
+            return f"≤ {self.most:.3g}" + (f" or {self.slack_ms:g} ms more" if self.slack_ms else "")
+        return f"≤ {self.microseconds:g} µs" if self.microseconds else ""
+
+    @property
+    def reached(self) -> str:
+        """What the target is about: the ratio, or the time of a call."""
+        return _time(self.seconds) if self.microseconds else f"{self.ratio:.2f}"
+
+    @property
+    def turns(self) -> str:
+        """The range of what single turns reached."""
+        if self.microseconds:
+            return f"{_time(self.fastest)} to {_time(self.slowest)}"
+        return f"{self.lowest:.2f} to {self.highest:.2f}"
 
     @property
     def holds(self) -> bool:
@@ -59,17 +76,18 @@ class Contender:
     @property
     def margin(self) -> float:
         """How far the target is met: at least 1 where it is."""
-        return self._margin_of(self.ratio)
+        return self._margin_of(self.ratio, self.seconds)
 
     @property
     def is_open(self) -> bool:
         """Whether the target is met in some turns and in others not."""
-        return (self._margin_of(self.lowest) >= 1) != (self._margin_of(self.highest) >= 1)
+        low, high = self._margin_of(self.lowest, self.fastest), self._margin_of(self.highest, self.slowest)
+        return (low >= 1) != (high >= 1)
 
     @property
     def rival(self) -> str:
         """Who is faster or slower than whom: ratios with a least are those of others, with a most our own."""
-        return f"{self.name} / {self.base}"
+        return self.name if self.microseconds else f"{self.name} / {self.base}"
 
     @property
     def profile(self) -> str:
@@ -82,7 +100,9 @@ class Contender:
         patterns = {"work": self.work, "contender": self.name, "case": self.case}
         return all(fnmatch(value, cause.get(key, "*")) for key, value in patterns.items())
 
-    def _margin_of(self, ratio: float) -> float:
+    def _margin_of(self, ratio: float, seconds: float) -> float:
+        if self.microseconds:
+            return self.microseconds / 1e6 / seconds
         if self.least is not None:
             return ratio / self.least
         if self.most is None:
@@ -98,8 +118,10 @@ class Contender:
                 parts.append(f"{self.bytes_moved / self.seconds / self.copy_bandwidth:.0%} of a copy")
         if self.images < self.all_images:
             parts.append(f"from {self.images} of {self.all_images:,} images")
-        if self.name != self.base:
-            mark = (" ✓" if self.holds else " ✗") if self.wanted else ""
+        mark = (" ✓" if self.holds else " ✗") if self.wanted else ""
+        if self.microseconds:
+            parts[0] += mark
+        elif self.name != self.base:
             ratio = f"{self.ratio:,.0f}" if self.ratio >= 100 else f"{self.ratio:.2f}"
             parts.insert(0, f"**{ratio}×**{mark}")
         return ", ".join(parts)
@@ -119,6 +141,7 @@ def contenders_of(case: Json) -> list[Contender]:
     made = []
     for name, facts in measured.items():
         share = facts["images"] / measured[case["base"]]["images"]
+        medians = [statistics.median(turn) * case["images"] / facts["images"] for turn in facts["turns"]]
         pairs = zip(facts["turns"], facts["base_turns"], strict=False) if name != case["base"] else ()
         ratios = [statistics.median(theirs) / statistics.median(ours) / share for theirs, ours in pairs] or [1.0]
         made.append(
@@ -133,6 +156,8 @@ def contenders_of(case: Json) -> list[Contender]:
                 ratio=statistics.median(ratios),
                 lowest=min(ratios),
                 highest=max(ratios),
+                fastest=min(medians),
+                slowest=max(medians),
                 peak=facts["peak"],
                 images=facts["images"],
                 all_images=case["images"],
@@ -141,6 +166,7 @@ def contenders_of(case: Json) -> list[Contender]:
                 least=facts["least"],
                 most=facts["most"],
                 slack_ms=case["slack_ms"],
+                microseconds=facts.get("microseconds"),
                 bytes_moved=case["bytes_moved"],
                 copy_bandwidth=case["copy_bandwidth"],
                 operators=facts.get("profile", []),
@@ -150,6 +176,8 @@ def contenders_of(case: Json) -> list[Contender]:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 1e-4:
+        return f"{1e6 * seconds:.3g} µs"
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
 
 

@@ -14,6 +14,9 @@ ROWS = 8
 def profile_what_is_short(case: Case) -> None:
     """Profile whatever of stnkit misses a target of this case, and keep its operators with the case's facts."""
     for contender in case.seconds:
+        allowed = case.work.microseconds.get(contender)
+        if allowed and 1e6 * case.median(contender) > allowed:
+            case.facts[contender]["profile"] = _operators(case, contender)
         if contender == case.work.base:
             continue
         reached = case.ratio(contender)

@@ -17,10 +17,11 @@ CAUSES = Path(__file__).parent / "causes.toml"
 HEAD = """# stnkit beside what its users would otherwise pick
 
 Printed by `make bench`, `make bench FILTER=tps` for a part: all contenders on the same inputs in one run, their outputs
-compared first, each in turns with the first row of its table (six turns; 4, 2 or 1 where a call takes more than 0.25, 1
-or 3 s). Two calls of under 70 ms each, or of under 150 ms with the longer at most three times the shorter, alternate.
-Next to a longer one, a call of under 70 ms is repeated for 70 ms or a tenth of the longer one, whichever is more (at
-most 30 calls), and 64 MB are read before each. So no short call finds its own inputs in the caches.
+compared first, each in turns with the first row of its table (six turns, of the native warp three; 4, 2 or 1 where a
+call takes more than 0.25, 1 or 3 s). Two calls of under 70 ms each, or of under 150 ms with the longer at most three
+times the shorter, alternate. Next to a longer one, a call of under 70 ms is repeated for 70 ms or a tenth of the longer
+one, whichever is more (at most 30 calls), and 64 MB are read before each. So no short call finds its own inputs in the
+caches.
 
 Milliseconds are the median of all calls. A ratio is the time over that of the first row next to it, the median over
 turns: 2× takes twice as long. As the machine's speed drifts, it is not quite the quotient of the milliseconds. Memory
@@ -70,8 +71,7 @@ def _targets(run: Json) -> str:
         worst = min(members, key=lambda c: c.margin)
         held = sum(c.holds for c in members)
         mark = "✓" if held == len(members) else f"✗ {held} of {len(members)} hold"
-        turns = f"{worst.lowest:.2f} to {worst.highest:.2f}"
-        lines.append(f"| {work} | {rival} | {wanted} | {worst.case} | {worst.ratio:.2f} | {turns} | {mark} |")
+        lines.append(f"| {work} | {rival} | {wanted} | {worst.case} | {worst.reached} | {worst.turns} | {mark} |")
     return "\n".join(lines) + "\n"
 
 
@@ -145,8 +145,8 @@ def _short(run: Json, causes: list[Json]) -> str:
         groups.setdefault(cause, []).append(contender)
     for cause, members in groups.items():
         lines += [
-            f"- **{c.work}, {c.case}, {c.rival}: {c.ratio:.2f}** ({c.wanted}; {c.lowest:.2f} to {c.highest:.2f} over "
-            f"the turns). Profile: {c.profile}."
+            f"- **{c.work}, {c.case}, {c.rival}: {c.reached}** ({c.wanted}; {c.turns} over the turns)."
+            + (f" Profile: {c.profile}." if c.profile else "")
             for c in members
         ]
         lines.append(f"\n  {cause.strip()}\n")

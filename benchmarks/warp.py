@@ -80,12 +80,12 @@ def inputs(transform: str, **options: Any) -> Callable[[Sequence[int], str], Inp
 
 
 def stnkit_warp(sampler: str = "bilinear", **options: Any) -> Callable[[Inputs], Warp]:
-    """The warp by stnkit: the family's grid, read by a sampler."""
+    """The warp by stnkit, as its transformers do it."""
 
     def warp(inputs: Inputs) -> Warp:
         read = stnkit.build("sampler", sampler, **options)
         image, theta = (leaf.clone().requires_grad_() for leaf in (inputs.image, inputs.theta))
-        return Warp(lambda: read(image, inputs.family.grid(theta, image.shape[2:])), (image, theta))
+        return Warp(lambda: stnkit.warp(inputs.family, theta, image, read, image.shape[2:]), (image, theta))
 
     return warp
 
@@ -123,6 +123,25 @@ def forward(contender: Callable[[Inputs], Warp]) -> Callable[[Inputs], Call]:
                 return warp.output()
 
         return Call(run, lambda warped: warped, warp.images)
+
+    return call
+
+
+def forward_and_theta(contender: Callable[[Inputs], Warp]) -> Callable[[Inputs], Call]:
+    """The warped images and the gradient to the parameters alone, as where the image is data."""
+
+    def call(inputs: Inputs) -> Call:
+        warp = contender(inputs)
+        image, parameters = warp.leaves
+        image.requires_grad_(False)
+        weight = inputs.weight[: warp.images]
+
+        def run() -> Tensor:
+            return torch.autograd.grad(warp.output(), parameters, weight)[0]
+
+        # Parameters differ from library to library. So does the rounding of source points, on which the gradient to θ
+        # depends at the kinks of the kernel.
+        return Call(run, images=warp.images)
 
     return call
 

@@ -42,9 +42,13 @@ class Work:
         least: what the ratio of a contender must reach, for all cases or by case.
         most: what it may reach.
         slack_ms: with `most`, so many milliseconds more than the base are allowed as well.
+        microseconds: what a call of a contender, the base itself too, may take.
         tolerance: relative norm of the difference to the base's outputs up to which they are equal.
         differs: contenders that compute something else, and what; it is held that they do.
         devices: where it is measured.
+        threads: of torch and of the contenders; by default as many as torch takes.
+        turns: the most that each contender has, for works of many cases.
+        calls: one after the other between two looks at the clock, where a call takes microseconds.
         axis: what grows along the cases, if the growth is the question; `cases` then holds numbers.
         note: stands below the table's head.
         group: the head of a table that several works share, each with a base of its own that is not shown.
@@ -59,9 +63,13 @@ class Work:
     least: Mapping[str, float | Mapping[str, float]] = dataclasses.field(default_factory=dict)
     most: Mapping[str, float | Mapping[str, float]] = dataclasses.field(default_factory=dict)
     slack_ms: float = 0.0
+    microseconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     tolerance: float = 1e-3
     differs: Mapping[str, str] = dataclasses.field(default_factory=dict)
     devices: tuple[str, ...] = ("cpu", "cuda")
+    threads: int | None = None
+    turns: int | None = None
+    calls: int = 1
     axis: str | None = None
     note: str = ""
     group: str = ""

@@ -80,6 +80,13 @@ def test_a_target_holds_or_does_not(bounds, slack_ms, holds):
     assert ("✓" if holds else "✗") in theirs.cell()
 
 
+@pytest.mark.parametrize(("allowed", "holds", "is_open"), [(11, False, True), (9, False, False), (25, True, False)])
+def test_a_call_of_microseconds_is_a_target_of_the_base_too(allowed, holds, is_open):
+    ours = only(case({"ours": contender([[1e-5], [2e-5], [2e-5]], microseconds=allowed)}), "ours")
+    assert (ours.holds, ours.is_open, ours.wanted) == (holds, is_open, f"≤ {allowed} µs")
+    assert ours.cell() == f"20 µs {'✓' if holds else '✗'}, 3.0 MiB"
+
+
 @pytest.mark.parametrize(("least", "is_open"), [(2.0, False), (3.5, True), (5.0, False)])
 def test_a_target_is_open_where_turns_are_on_both_sides_of_it(least, is_open):
     turns = {"ours": contender([[0.001], [0.001]]), "theirs": contender([[0.003], [0.004]], [[0.001]] * 2, least=least)}

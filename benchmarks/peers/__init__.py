@@ -4,7 +4,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+# Not `torch` itself: a file here has that name.
+from torch import Tensor, channels_last, contiguous_format
 
 
 def peer(library: str, work: str) -> Callable[[Any], Any]:
@@ -17,8 +18,10 @@ def peer(library: str, work: str) -> Callable[[Any], Any]:
 
 
 def leaf(tensor: Tensor) -> Tensor:
-    """A float32 copy that a gradient goes to."""
-    return tensor.detach().float().contiguous().clone().requires_grad_()
+    """A float32 copy that a gradient goes to, contiguous or channels-last."""
+    is_last = tensor.ndim == 4 and tensor.is_contiguous(memory_format=channels_last)
+    layout = channels_last if is_last and not tensor.is_contiguous() else contiguous_format
+    return tensor.detach().float().clone(memory_format=layout).requires_grad_()
 
 
 def share(images: Tensor, cost: float, budget: float) -> int:

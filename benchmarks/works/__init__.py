@@ -2,11 +2,13 @@
 
 from works import (
     affine,
+    before,
     bspline,
     data,
     families,
     formats,
     growth,
+    native,
     piecewise_affine,
     projective,
     sampling,
@@ -14,5 +16,6 @@ from works import (
     training,
 )
 
-KINDS = (affine, projective, tps, piecewise_affine, bspline, sampling, families, training, data, formats, growth)
+MATRICES = (native, before, affine, projective)
+KINDS = (*MATRICES, tps, piecewise_affine, bspline, sampling, families, training, data, formats, growth)
 WORKS = [work for kind in KINDS for work in kind.WORKS]
