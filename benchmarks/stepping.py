@@ -24,7 +24,7 @@ from torch import Tensor
 
 import stnkit
 from stnkit.experiments.loop import run
-from stnkit.experiments.loop.components import RunComponents, build_components
+from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
 from stnkit.experiments.loop.task import Classification, parameter_groups
 from stnkit.experiments.placement import build_network
 from stnkit.experiments.run_directory import directories
@@ -75,20 +75,21 @@ class Training:
         self._between = True
         make_trainer = run.make_trainer
 
-        def with_noise(*args: Any) -> RunComponents:
-            components = build_components(*args)
+        def with_noise(*args: Any) -> tuple[RunComponents, dict[str, Any]]:
+            components, source = build_new_run(*args)
             components.data.dataset = Noise()
             self.network = components.network
-            return components
+            return components, source
 
         def with_hand_over(*args: Any) -> lightning.Trainer:
             trainer = make_trainer(*args)
             trainer.callbacks.append(_HandOver())
             return trainer
 
+        directories.save_config(plain, Path(self._folder.name))
         self._greenlet = greenlet(lambda: run.train(plain, training, Path(self._folder.name)))
         try:
-            with mock.patch.multiple(run, build_components=with_noise, make_trainer=with_hand_over), _same_handlers():
+            with mock.patch.multiple(run, build_new_run=with_noise, make_trainer=with_hand_over), _same_handlers():
                 self.ready()
         except BaseException:
             self.close()
