@@ -135,6 +135,20 @@ def needs_gradient(*tensors: Tensor) -> bool:
 @contextlib.contextmanager
 def plain_tensors() -> Iterator[None]:
     """A context in which new tensors are plain ones without a gradient, fit to be cached."""
-    # Inference tensors cannot be saved for backward, and functorch wrappers must not outlive their transform.
-    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch():
+    # Inference tensors cannot be saved for backward, functorch wrappers must not outlive their transform, and what
+    # torch.jit traces would be a constant of the next trace only.
+    with torch.inference_mode(False), torch.no_grad(), torch._C._DisableFuncTorch(), _not_traced():
         yield
+
+
+@contextlib.contextmanager
+def _not_traced() -> Iterator[None]:
+    state = torch._C._get_tracing_state()
+    if state is None:
+        yield
+        return
+    torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]

@@ -125,6 +125,8 @@ def _refuse_forward_mode() -> None:
 
 def _define() -> None:
     library = torch.library
+    if hasattr(torch.ops.stnkit, "warp"):  # this module was imported before in this process, as by a reload
+        return
     library.define("stnkit::warp", f"(Tensor image, Tensor coordinates, {_OPTIONS}) -> Tensor")
     library.define(
         "stnkit::warp_backward",

@@ -78,3 +78,11 @@ def test_what_is_compiled_makes_its_own():
     torch.compile(lambda x: x + zeros(3), backend="eager", fullgraph=True)(torch.ones(3))
     zeros(3)
     assert calls == [3, 3]
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_what_a_trace_asks_for_first_is_a_constant_of_it():
+    zeros, calls = counted()
+    traced = torch.jit.trace(lambda x: x + zeros(3), torch.ones(3))  # twice, to compare the graphs
+    assert calls == [3]
+    assert "aten::zeros" not in str(traced.graph)
