@@ -18,7 +18,7 @@ help: ## list the targets
 # when the dependencies or the native sources change; `touch` comes last, so that a failed install is repeated.
 # Compiling bytecode is half of the work, so it is done on all cores after pip, which uses one; files that are no valid
 # Python are skipped, as by pip.
-NATIVE := $(wildcard stnkit/native/source/*)
+NATIVE := $(wildcard stnkit/native/source/*.* stnkit/native/source/*/*)
 COMPILE := $(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 $(VENV)/installed: pyproject.toml constraints.txt $(NATIVE)
@@ -55,7 +55,7 @@ EAGER := tests/test_conformance.py tests/plugins/samplers tests/plugins/distorti
 eager: $(VENV)/developing ## run the tests of warps once more without the native library
 	STNKIT_NATIVE=0 $(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not slow and not process and not training" $(EAGER) $(ARGS)
 
-sanitize: $(VENV)/developing ## run the native warp under AddressSanitizer and UBSan; WARPS=20000 draws more of them
+sanitize: $(VENV)/developing ## run the native warp under AddressSanitizer and UBSan; WARPS=500 draws more of them
 	.ci/sanitize $(ARGS)
 
 browser: ## install chromium and its driver where they are missing (Debian, as root): the page's tests need them

@@ -58,7 +58,7 @@ class Contender:
 
     @property
     def reached(self) -> str:
-        """What the target is about: the ratio, or the time of a call."""
+        """The figure that the target bounds: the ratio, or the time of a call."""
         return _time(self.seconds) if self.microseconds else f"{self.ratio:.2f}"
 
     @property

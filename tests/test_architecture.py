@@ -255,7 +255,7 @@ def test_the_packages_of_the_wheel_are_the_folders_with_code():
 
 def test_the_native_library_is_rebuilt_for_each_of_its_headers():
     (extension,) = PROJECT["tool"]["setuptools"]["ext-modules"]
-    headers = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "stnkit" / "native" / "source").glob("*.h"))
+    headers = sorted(str(p.relative_to(ROOT)) for p in (ROOT / "stnkit" / "native" / "source").rglob("*.h"))
     assert extension["depends"] == headers
 
 

@@ -143,11 +143,13 @@ def cases(draw: st.DrawFn, kind: str, **sampling: object) -> Case:
     def randn(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator)
 
-    n, c = draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 3, 4, 9]))
+    n, c = draw(st.integers(1, 3)), draw(st.sampled_from([1, 2, 3, 4, 9, 33]))
     h, w = draw(SIZES), draw(SIZES)
     size = (h, w) if draw(st.booleans()) else (draw(OUT_SIZES), draw(OUT_SIZES))
     image = _laid_out(
-        draw(st.sampled_from(["contiguous", "channels_last", "strided", "expanded"])), randn, (n, c, h, w)
+        draw(st.sampled_from(["contiguous", "channels_last", "strided", "expanded", "window", "transposed"])),
+        randn,
+        (n, c, h, w),
     )
     image = image.to(draw(st.sampled_from([torch.float32] * 3 + [torch.float16, torch.bfloat16])))
     if sampling.get("padding") == "fill":
@@ -169,6 +171,10 @@ def _laid_out(layout: str, randn, shape: tuple[int, int, int, int]) -> Tensor:
     n, c, h, w = shape
     if layout == "strided":
         return randn(n, c, h, 2 * w)[..., ::2]
+    if layout == "window":
+        return randn(n, c, h + 3, w + 5)[:, :, 1 : h + 1, 2 : w + 2]
+    if layout == "transposed":
+        return randn(n, c, w, h).mT
     if layout == "expanded":
         return randn(1, c, h, w).expand(n, -1, -1, -1)
     return randn(*shape).to(memory_format=torch.channels_last if layout == "channels_last" else torch.contiguous_format)

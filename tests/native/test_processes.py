@@ -13,32 +13,14 @@ import torch
 import stnkit
 from stnkit.native import calls
 from tests.native.cases import (
-    SAMPLERS,
     affine,
     bilinear,
     image_of,
-    inputs,
     needs_library,
     theta_of,
 )
 
 pytestmark = needs_library
-
-
-@pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
-def test_one_thread_and_two_have_the_same_bits(sampler, form):
-    family, theta, image = inputs("affine", batch=3, size=(61, 67))
-    image, before, results = image.detach().to(memory_format=form).requires_grad_(), torch.get_num_threads(), []
-    try:
-        for n in (1, 2, 2):
-            torch.set_num_threads(n)
-            out = stnkit.warp(family, theta, image, SAMPLERS[sampler](), (120, 130))
-            results.append((out, *torch.autograd.grad(out, (theta, image), image_of(*out.shape, seed=3))))
-    finally:
-        torch.set_num_threads(before)
-    for result in results[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(result, results[0], strict=True))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the name of torch's library")

@@ -10,10 +10,7 @@
 #include <new>
 #include <vector>
 
-#include "fast.h"
-#include "general.h"
-#include "problem.h"
-#include "threads.h"
+#include "kernels.h"
 
 namespace {
 
@@ -162,7 +159,7 @@ PyObject* forward(PyObject*, PyObject* const* given, Py_ssize_t n) {
   std::vector<float> fill;
   if (!problem_of(given, n, N_FORWARD, p, fill)) return nullptr;
   forward_passes++;
-  return run(p, [&] { stnkit::fast::takes(p) ? stnkit::fast::forward(p) : stnkit::general::forward(p); });
+  return run(p, [&] { stnkit::forward(p); });
 }
 
 // OUT is the gradient of the output here.
@@ -178,7 +175,7 @@ PyObject* backward(PyObject*, PyObject* const* given, Py_ssize_t n) {
   backward_passes++;
   g.of_out = p.out;
   g.of_coordinates = static_cast<float*>(of_coordinates);
-  return run(p, [&] { stnkit::fast::takes(p, g) ? stnkit::fast::backward(p, g) : stnkit::general::backward(p, g); });
+  return run(p, [&] { stnkit::backward(p, g); });
 }
 
 PyObject* use_threads(PyObject*, PyObject* given) {
@@ -193,7 +190,7 @@ PyObject* passes(PyObject*, PyObject*) {
 }
 
 PyObject* supports_this_cpu(PyObject*, PyObject*) {
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifdef STNKIT_KERNELS
   __builtin_cpu_init();  // Clang's runtime may not have done it
   return PyBool_FromLong(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
 #else

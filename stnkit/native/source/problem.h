@@ -4,6 +4,9 @@
 
 namespace stnkit {
 
+// As in stnkit.coordinates and stnkit.families.perspective_divide.
+constexpr double OUTSIDE = 1e4, LARGE = 1e20, HORIZON = 1e-6;
+
 enum class Padding : int { zeros = 0, border = 1, reflection = 2, circular = 3, fill = 4 };
 
 // Values are float32. Strides are counted in them, in the order n, c, row, column.

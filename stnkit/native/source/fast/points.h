@@ -5,8 +5,6 @@ namespace stnkit::fast {
 
 enum class Points : int { affine, projective, grid };
 
-// As in stnkit.coordinates and stnkit.families.perspective_divide.
-constexpr double OUTSIDE = 1e4, LARGE = 1e20, HORIZON = 1e-6;
 
 // (X, Y, w) = m · (j − (Wo − 1)/2, i − (Ho − 1)/2, 1) at pixel (i, j) of the output. The source is at (X, Y), or for
 // three rows at (X, Y) / w from the center of the image. About the center, as normalized coordinates are: rounding

@@ -1,4 +1,4 @@
-// Memory formats of images that the fast kernels take. For any processor.
+// Memory formats of images that the fast kernels take.
 #pragma once
 
 #define STNKIT_INLINE static inline __attribute__((always_inline))

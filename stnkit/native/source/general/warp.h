@@ -1,35 +1,10 @@
 // Every Problem: any strides, sizes, padding and number of taps. Also the reference for the fast path.
 #pragma once
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <limits>
-#include <memory>
-#include <new>
-#include <vector>
-
-#include "problem.h"
-#include "threads.h"
-
-// As in fast.h, only what follows is compiled for these instructions.
-#if defined(__x86_64__)
-#include <immintrin.h>
-#ifdef __clang__
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-#endif
 #include "coordinate_gradient.h"
-#include "general_forward.h"
+#include "forward.h"
 #include "image_gradient.h"
 
 namespace stnkit::general {
-
-inline bool takes(const Problem&) { return true; }
 
 inline void forward(const Problem& p) {
   if (p.N == 0 || p.C == 0 || p.Ho == 0 || p.Wo == 0) return;
@@ -48,11 +23,3 @@ inline void backward(const Problem& p, const Gradients& gradients) {
 }
 
 }  // namespace stnkit::general
-
-#if defined(__x86_64__)
-#ifdef __clang__
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif

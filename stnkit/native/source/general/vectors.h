@@ -3,7 +3,7 @@
 
 namespace stnkit::general {
 
-// Vectors of the compiler, not of one processor.
+// Vectors of the compiler, with its operators.
 typedef float Float4 __attribute__((vector_size(16)));
 typedef float Float8 __attribute__((vector_size(32)));
 
@@ -19,34 +19,21 @@ inline void store_vector(float* to, Vector values) {
   std::memcpy(to, &values, sizeof values);
 }
 
-#if defined(__x86_64__)
 inline __m256i first_lanes(int n) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
-#endif
 
 // The first n < 8 lanes; the others are 0, and nothing there is read.
 inline Float8 load_some(const float* from, int n) {
-#if defined(__x86_64__)
   return (Float8)_mm256_maskload_ps(from, first_lanes(n));
-#else
-  Float8 values = {};
-  for (int k = 0; k < n; k++) values[k] = from[k];
-  return values;
-#endif
 }
 
 inline void store_some(float* to, Float8 values, int n) {
-#if defined(__x86_64__)
   _mm256_maskstore_ps(to, first_lanes(n), (__m256)values);
-#else
-  for (int k = 0; k < n; k++) to[k] = values[k];
-#endif
 }
 
 // Eight pairs of values that are beside each other, the left ones and the right ones.
 inline void load_pairs(const float* from, const int64_t* at, Float8& left, Float8& right) {
-#if defined(__x86_64__)
   const auto two = [&](int i, int j) {
     double low, high;
     std::memcpy(&low, from + at[i], sizeof low);
@@ -57,12 +44,6 @@ inline void load_pairs(const float* from, const int64_t* at, Float8& left, Float
   const __m256 b = _mm256_insertf128_ps(_mm256_castps128_ps256(two(2, 3)), two(6, 7), 1);
   left = (Float8)_mm256_shuffle_ps(a, b, 0x88);
   right = (Float8)_mm256_shuffle_ps(a, b, 0xdd);
-#else
-  for (int k = 0; k < 8; k++) {
-    left[k] = from[at[k]];
-    right[k] = from[at[k] + 1];
-  }
-#endif
 }
 
 }  // namespace stnkit::general

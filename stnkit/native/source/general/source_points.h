@@ -4,8 +4,6 @@
 namespace stnkit::general {
 
 constexpr int CHUNK = 128;
-// The constants of stnkit.coordinates and stnkit.families.perspective_divide.
-constexpr double OUTSIDE = 1e4, HORIZON = 1e-6, LARGE = 1e20;
 
 // Output pixels [start, start + n) of one image, row after row.
 struct Chunk {

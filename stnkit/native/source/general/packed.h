@@ -2,7 +2,7 @@
 #pragma once
 
 #include "vectors.h"
-#include "general_taps.h"
+#include "taps.h"
 
 namespace stnkit::general {
 

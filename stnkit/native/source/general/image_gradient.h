@@ -1,7 +1,7 @@
 // The gradient to the image of every Problem: planes are summed one by one, each in the order of its output pixels.
 #pragma once
 
-#include "general_forward.h"
+#include "forward.h"
 
 namespace stnkit::general {
 

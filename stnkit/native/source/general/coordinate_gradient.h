@@ -1,7 +1,7 @@
 // The gradient to the coordinates of every Problem, in an order of summation that depends on the shapes alone.
 #pragma once
 
-#include "general_forward.h"
+#include "forward.h"
 
 namespace stnkit::general {
 

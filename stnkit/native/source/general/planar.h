@@ -1,7 +1,7 @@
 // Sums over the taps for one channel at a time: for images whose rows are contiguous, and for any strides.
 #pragma once
 #include "vectors.h"
-#include "general_taps.h"
+#include "taps.h"
 
 namespace stnkit::general {
 
