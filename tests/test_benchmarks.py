@@ -210,3 +210,26 @@ def test_a_part_of_the_suite_runs_where_peers_are_not_installed(tmp_path, monkey
     monkeypatch.setattr(sys, "argv", ["results.py", f"{tmp_path}/run.json"])
     runpy.run_path(str(BENCHMARKS / "results.py"), run_name="__main__")
     assert "## Affine warp, forward and backward" in capsys.readouterr().out
+
+
+# A step of `stnkit train`, and the tutorial's network with the same weights.
+STEPPING = """
+import torch
+from peers import tutorial_parts
+from works.training import TUTORIAL, _seeded, _task, by_stnkit, seen
+task = _task(TUTORIAL["the tutorial's network, batch 256"], "cpu")
+ours = by_stnkit(task)
+theirs = seen(_seeded(task.network))
+print((ours.outputs(None) - theirs).abs().max().item() < 1e-5, torch.isfinite(ours.run()).item())
+ours.close()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.training
+def test_the_tutorials_network_and_ours_start_alike():
+    pytest.importorskip("greenlet")
+    command = [sys.executable, "-c", STEPPING]
+    result = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, timeout=120, check=False)
+    assert result.stdout == "True True\n", result.stderr

@@ -124,4 +124,8 @@ def copy_weights(theirs: Localized, ours: nn.Module) -> None:
         ours: the transformer and what it wraps.
     """
     names = sorted(ours.state_dict(), key=lambda name: not name.startswith("transformer."))
-    ours.load_state_dict(dict(zip(names, theirs.state_dict().values(), strict=True)))
+    weights = dict(zip(names, theirs.state_dict().values(), strict=True))
+    # Ours is added to the identity, theirs includes it.
+    offset = weights["transformer.head.offset"]
+    weights["transformer.head.offset"] = offset - stnkit.build("transform", "affine").identity().to(offset)
+    ours.load_state_dict(weights)
