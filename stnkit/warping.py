@@ -37,8 +37,8 @@ def warp(
         size: of the output, (H, W) or (D, H, W); by default that of the image.
 
     Raises:
-        InputError: as `TransformFamily.grid` and the sampler raise it, and without a size for an image that does not
-            have the family's dimensions.
+        InputError: as `TransformFamily.grid` and the sampler raise it, for a name in place of a family or a sampler,
+            and without a size for an image that does not have the family's dimensions.
 
     Example:
         >>> import torch, stnkit
@@ -49,6 +49,8 @@ def warp(
         tensor([[[[3., 2., 1., 0.]]]])
     """
     coordinates.check_is_tensor("image", image)
+    _check_component("family", family, "a TransformFamily")
+    _check_component("sampler", sampler, "a Sampler")
     if size is None:
         check_dimensions(family, image)
     interpolation = interpolation_of(sampler)
@@ -84,6 +86,11 @@ def check_dimensions(family: TransformFamily, image: Tensor) -> None:
             f"{type(family).__name__}: expected images of {family.ndim + 2} axes, (B, C, *size), "
             f"got shape {tuple(image.shape)}"
         )
+
+
+def _check_component(name: str, given: object, expected: str) -> None:
+    if not isinstance(given, nn.Module):  # an abstract class would cost a microsecond
+        raise InputError(f"{name}: expected {expected}, got {given!r}")
 
 
 def _makes_grids_of_rows(family: TransformFamily) -> TypeGuard[MatrixFamily]:

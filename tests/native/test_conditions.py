@@ -221,6 +221,16 @@ def test_an_image_without_a_batch_is_named_not_the_size():
 
 
 @needs_library
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("size", [None, (4, 4)])
+def test_a_name_is_no_family_and_no_sampler(size):
+    image, theta = image_of(2, 1, 5, 6), theta_of(affine(), 2)
+    with pytest.raises(stnkit.errors.InputError, match="family: expected a TransformFamily, got 'affine'"):
+        stnkit.warp("affine", theta, image, bilinear(), size)
+    with pytest.raises(stnkit.errors.InputError, match="sampler: expected a Sampler, got 'bilinear'"):
+        stnkit.warp(affine(), theta, image, "bilinear", size)
+
+
 def test_the_passes_of_the_library_are_counted():
     sampler, image = bilinear(), torch.rand(1, 1, 4, 4, requires_grad=True)
     before = stnkit.native.passes()
