@@ -24,6 +24,10 @@ class DataError(StnkitError):
     """Data on disk is missing, incomplete or altered."""
 
 
+class NotInstalledError(StnkitError):
+    """A library that a component needs is not installed, or cannot be imported."""
+
+
 class CheckpointError(StnkitError):
     """A checkpoint is missing, cut short, or belongs to another run."""
 

@@ -256,6 +256,38 @@ def install(tmp_path, monkeypatch):
     _forget_modules(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def _timm_modules() -> Iterator[dict[str, Any]]:
+    """The modules of timm and torchvision, which `make test` puts into a folder of their own: see the Makefile."""
+    import torch
+
+    path, modules = list(sys.path), set(sys.modules)
+    # What torchvision's Python half wants of its compiled one, which cannot be loaded beside a torch for the CPU.
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    sys.path.append(str(Path(sys.prefix) / "timm"))
+    try:
+        try:
+            pytest.importorskip("torchvision", reason="`make test` installs it")
+        except RuntimeError as error:
+            assert "operator torchvision::nms does not exist" in str(error)
+            for name in ("nms", "qnms"):
+                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        pytest.importorskip("timm", reason="`make test` installs it")
+        names = [name for name in set(sys.modules) - modules if name.split(".")[0] in ("timm", "torchvision")]
+        yield {name: sys.modules.pop(name) for name in names}
+    finally:
+        sys.path[:] = path
+        library._destroy()
+
+
+@pytest.fixture
+def timm(_timm_modules, monkeypatch):
+    """The package, which no other test can import."""
+    for name, module in _timm_modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return _timm_modules["timm"]
+
+
 def _forget_modules(folder: Path) -> None:
     """Leave no module of a test behind, whose name another test may give to one of its own."""
     for name, module in list(sys.modules.items()):

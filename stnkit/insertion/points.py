@@ -17,6 +17,9 @@ LISTED = 20
 def submodule_name(network: nn.Module, point: str) -> str:
     """The full dotted name of a submodule: the point itself, or the only name that ends in `.point`.
 
+    In a network that only wraps another one, such as `network=timm`, it may be the full name there: of
+    `model.conv1` and `model.layer1.0.conv1`, `conv1` names the first.
+
     Args:
         network: whose submodule it is.
         point: as a user gives it.
@@ -30,6 +33,9 @@ def submodule_name(network: nn.Module, point: str) -> str:
     names.sort(key=lambda name: name.count("."))  # the outermost first, since a list of deep ones is cut short
     if point in names:
         return point
+    children = [name for name, _ in network.named_children() if name != CHILD]
+    if len(children) == 1 and f"{children[0]}.{point}" in names:
+        return f"{children[0]}.{point}"
     ending = [name for name in names if name.endswith(f".{point}")]
     if len(ending) == 1:
         return ending[0]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from stnkit.errors import DataError, InputError, one_line
+from stnkit.errors import DataError, InputError, NotInstalledError, one_line
 from stnkit.plugin_system import KINDS, Component, Kind, construct, kind_named, kind_of, options_of, plugin_registry
 from stnkit.testing.assertions import LONGEST_REASON, NotApplicable, NotBuilt
 from stnkit.testing.image_shapes import TYPICAL, ImageShapes, find_image_shapes
@@ -60,6 +60,8 @@ class ComponentUnderTest:
             return self.constructed(**supplied)
         except DataError as error:
             raise NotApplicable(f"its data is not here: {error}") from error
+        except NotInstalledError as error:
+            raise NotApplicable(str(error)) from error
         except Exception as error:
             raise NotBuilt(f"it cannot be built: {one_line(error, LONGEST_REASON)}") from error
 
@@ -144,6 +146,8 @@ class ComponentUnderTest:
             raise
         except DataError as error:
             raise NotApplicable(f"its data is not here: {error}") from error
+        except NotInstalledError as error:
+            raise NotApplicable(str(error)) from error
         except Exception as error:
             reason = one_line(error, LONGEST_REASON)
             raise NotBuilt(f"it cannot be built for images of {list(shape)}: {reason}") from error

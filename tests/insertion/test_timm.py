@@ -1,46 +1,18 @@
 """The same on a network of timm's, which has modules that nobody here wrote."""
 
 import copy
-import importlib
 import pickle
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 import stnkit
 
-# Where `make test` puts it: see the Makefile.
-FOLDER = Path(sys.prefix) / "timm"
 AFFINE = {
     "transform": "affine",
     "localizer": {"name": "convolutional", "kernel_size": 3, "channels": [4, 4]},
     "sampler": "bilinear",
 }
-
-
-@pytest.fixture(scope="module")
-def timm():
-    """The package, and afterwards nothing of it."""
-    path, modules = list(sys.path), set(sys.modules)
-    # What torchvision's Python half wants of its compiled one, which cannot be loaded beside a torch for the CPU.
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    sys.path.append(str(FOLDER))
-    try:
-        try:
-            importlib.import_module("torchvision")
-        except RuntimeError as error:
-            assert "operator torchvision::nms does not exist" in str(error)  # noqa: PT017 any other is a failure
-            for name in ("nms", "qnms"):
-                library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        yield pytest.importorskip("timm", reason="`make test` installs it")
-    finally:
-        sys.path[:] = path
-        for name in set(sys.modules) - modules:
-            if name.split(".")[0] in ("timm", "torchvision"):
-                del sys.modules[name]
-        library._destroy()
 
 
 def inserted(network, points, image):
