@@ -269,7 +269,8 @@ def _timm_modules() -> Iterator[dict[str, Any]]:
         try:
             pytest.importorskip("torchvision", reason="`make test` installs it")
         except RuntimeError as error:
-            assert "operator torchvision::nms does not exist" in str(error)
+            if "operator torchvision::nms does not exist" not in str(error):
+                raise
             for name in ("nms", "qnms"):
                 library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         pytest.importorskip("timm", reason="`make test` installs it")

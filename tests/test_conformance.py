@@ -46,6 +46,11 @@ VARIANTS = {
     "sampler.gaussian": [{"sigma": 0.8}],
     "localizer.convolutional": [{"channels": [4, 6, 8], "downsample": 1}, {"batch_norm": True}],
     "network.paper_cnn": [{"in_shape": [1, 30, 40]}],
+    "network.resnet": [{"width": 3, "blocks": [1, 2]}, {"in_shape": [3, 96, 128]}],
+    "network.timm": [
+        {"model": "resnet10t", "options": {"zero_init_last": False}},
+        {"model": "vit_tiny_patch16_224", "in_shape": [3, 32, 48], "options": {"depth": 2}},
+    ],
     "dataset.mnist": [{"root": os.environ["STNKIT_MNIST"]}] if "STNKIT_MNIST" in os.environ else [],
 }
 
@@ -61,6 +66,13 @@ def _bad_input_reaches_the_component(request):
     # Run-time checks of annotations would refuse it first.
     if any(name in request.node.name for name in ("unknown_split", "wrong_theta", "wrong_points", "wrong_size")):
         jaxtyping.config.update("jaxtyping_disable", True)
+
+
+@pytest.fixture(autouse=True)
+def _timm_is_here(request):
+    # With its defaults it is checked, and skipped, as where timm is not installed.
+    if "network.timm(" in request.node.name:
+        request.getfixturevalue("timm")
 
 
 @stnkit.testing.parametrize_with_checks(components())

@@ -41,8 +41,10 @@ PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 @pytest.mark.parametrize("blocks", BLOCKS)
 @pytest.mark.process
 @pytest.mark.training
-def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypatch):
+def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypatch, request):
     for language, text in blocks:
+        if "network=timm" in text:
+            request.getfixturevalue("timm")
         if language == "python":
             _execute(text, monkeypatch)
         elif language == "toml":

@@ -86,7 +86,7 @@ def test_a_transformer_of_no_images_gives_none(name, training):
 
 @pytest.mark.parametrize("name", names("network"))
 @pytest.mark.parametrize("training", [True, False])
-def test_a_network_of_no_images_gives_no_logits(name, training):
+def test_a_network_of_no_images_gives_no_logits(name, training, timm):
     network = stnkit.build("network", name, in_shape=(1, 28, 28), n_classes=10).train(training)
     assert network(empty(1, 28, 28)).shape == (0, 10)
 

@@ -32,5 +32,7 @@ def test_a_public_name_has_an_example_that_runs(name):
 
 
 @pytest.mark.parametrize("entry", COMPONENTS, ids=lambda e: f"{e.kind}-{e.name}")
-def test_a_component_has_an_example_that_runs(entry):
+def test_a_component_has_an_example_that_runs(entry, request):
+    if entry.name == "timm":
+        request.getfixturevalue("timm")
     run(entry.name, entry.component.cls)

@@ -7,6 +7,9 @@ from torch import Tensor, nn
 
 import stnkit
 
+# Largest side behind the average-pool: the last layers see all positions, so that their weights grow with the area.
+LARGEST = 96
+
 # Kernel, stride and padding of each convolution.
 LAYOUT = ((7, 2, 3), (5, 2, 2), (3, 1, 0), (3, 1, 0))
 
@@ -16,6 +19,8 @@ class CompactCNN(stnkit.Network):
 
     7×7 and 5×5 with stride 2, then 3×3 twice without padding. At 28×28 each of the last channels has 9 values, and
     the network 286,186 parameters. It takes half the time of `paper_cnn` and makes fewer errors (docs/data.md).
+    Its last layer sees every position, so that it makes no sense for images with a side above 96 pixels behind the
+    average-pool.
 
     Args:
         in_shape: (C, H, W) of the images; the program supplies it.
@@ -25,7 +30,7 @@ class CompactCNN(stnkit.Network):
             (the paper's RTS and TC), else 1 for none.
 
     Raises:
-        InputError: when the image is too small for the convolutions, or an option is out of its range.
+        InputError: when the image is too small for the convolutions or too large, or an option is out of its range.
 
     Example:
         >>> import torch, stnkit
@@ -54,6 +59,11 @@ class CompactCNN(stnkit.Network):
             raise stnkit.errors.InputError(f"average_pool: expected at least 1, got {average_pool}")
         layers: list[nn.Module] = [nn.AvgPool2d(average_pool)] if average_pool > 1 else []
         left = [height // average_pool, width // average_pool]
+        if max(left) > LARGEST:
+            raise stnkit.errors.InputError(
+                f"expected images of at most {LARGEST}×{LARGEST} behind average_pool={average_pool}, got "
+                f"{left[0]}×{left[1]}: for larger ones choose network=resnet, or a larger average_pool"
+            )
         for n, (kernel_size, stride, padding) in zip(channels, LAYOUT, strict=True):
             convolution = nn.Conv2d(n_channels, n, kernel_size, stride, padding, bias=False)
             layers += [convolution, nn.BatchNorm2d(n), nn.ReLU()]

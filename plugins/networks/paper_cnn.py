@@ -9,12 +9,16 @@ from torch import Tensor, nn
 
 import stnkit
 
+# Largest side behind the average-pool: the last layers see all positions, so that their weights grow with the area.
+LARGEST = 96
+
 
 class PaperCNN(stnkit.Network):
     """9×9 convolution, 2×2 max-pool, 7×7 convolution, 2×2 max-pool, a fully connected layer; no padding.
 
     The paper states 400,000 parameters and no channels; 64 and 128 give 411,914 parameters at 28×28 and 10
-    classes. Max-pools round up, so that the paper's 21×21 (42×42 after its average-pool) fits.
+    classes. Max-pools round up, so that the paper's 21×21 (42×42 after its average-pool) fits. Its last layer
+    sees every position, so that it makes no sense for images with a side above 96 pixels behind the average-pool.
 
     Args:
         in_shape: (C, H, W) of the images; the program supplies it.
@@ -24,7 +28,7 @@ class PaperCNN(stnkit.Network):
             (the paper's RTS and TC), else 1 for none.
 
     Raises:
-        InputError: when the image is too small for the two convolutions, or an option is out of its range.
+        InputError: when the image is too small for the two convolutions or too large, or an option is out of its range.
 
     Example:
         >>> import torch, stnkit
@@ -54,6 +58,11 @@ class PaperCNN(stnkit.Network):
         if average_pool < 1:
             raise stnkit.errors.InputError(f"average_pool: expected at least 1, got {average_pool}")
         left = [n // average_pool for n in size]
+        if max(left) > LARGEST:
+            raise stnkit.errors.InputError(
+                f"expected images of at most {LARGEST}×{LARGEST} behind average_pool={average_pool}, got "
+                f"{'×'.join(map(str, left))}: for larger ones choose network=resnet, or a larger average_pool"
+            )
         for kernel_size in (9, 7):
             left = [math.ceil((n - kernel_size + 1) / 2) for n in left]
             if min(left) < 1:

@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 import stnkit
 
+# Largest side behind the average-pool: the last layers see all positions, so that their weights grow with the area.
+LARGEST = 96
+
 
 class PaperFCN(stnkit.Network):
     """Two hidden fully connected layers with ReLU, then the logits.
 
-    The paper states 400,000 parameters and no widths; 350 gives 401,110 parameters at 28×28 and 10 classes.
+    The paper states 400,000 parameters and no widths; 350 gives 401,110 parameters at 28×28 and 10 classes. It makes no
+    sense for images with a side above 96 pixels behind the average-pool: the weights grow with the area.
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
@@ -23,7 +27,7 @@ class PaperFCN(stnkit.Network):
             (the paper's RTS and TC), else 1 for none.
 
     Raises:
-        InputError: when a width or the pool is less than 1, or the pool is larger than the image.
+        InputError: when a width or the pool is less than 1, the pool is larger than the image, or the image too large.
 
     Example:
         >>> import torch, stnkit
@@ -52,8 +56,14 @@ class PaperFCN(stnkit.Network):
             raise stnkit.errors.InputError(
                 f"average_pool: expected 1 to {min(size)}, the image's smallest side, got {average_pool}"
             )
+        left = [n // average_pool for n in size]
+        if max(left) > LARGEST:
+            raise stnkit.errors.InputError(
+                f"expected images with sides of at most {LARGEST} behind average_pool={average_pool}, got "
+                f"{'×'.join(map(str, left))}: for larger ones choose network=resnet, or a larger average_pool"
+            )
         pool = {2: nn.AvgPool2d, 3: nn.AvgPool3d}[len(size)](average_pool)
-        n_inputs = n_channels * math.prod(n // average_pool for n in size)
+        n_inputs = n_channels * math.prod(left)
         widths = [n_inputs, *hidden]
         layers = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
         front = [pool] if average_pool > 1 else []

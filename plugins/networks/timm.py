@@ -154,7 +154,7 @@ def _check_patches(timm: Any, model: nn.Module, size: list[int]) -> None:
                 patch, found = ("×".join(map(str, sides)) for sides in (module.patch_size, size))
                 raise stnkit.errors.InputError(
                     f"expected images whose sides are multiples of the patch {patch}, got {found}: timm would leave "
-                    f"out the rest; where the model has them, options {{dynamic_img_size: true, dynamic_img_pad: true}} pad it"
+                    f"out the rest; options={{dynamic_img_size: true, dynamic_img_pad: true}} pads it, where the model can"
                 )
             return  # patches of features that follow are padded or merged
 

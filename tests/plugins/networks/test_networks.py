@@ -5,7 +5,11 @@ import stnkit
 from stnkit.plugin_system.registry import plugin_registry
 
 # Of ours; what every network has to do is checked where everything is.
-NETWORKS = [e.name for e in plugin_registry().registered if (e.kind, e.source.distribution) == ("network", "stnkit")]
+NETWORKS = [
+    e.name
+    for e in plugin_registry().registered
+    if (e.kind, e.source.distribution) == ("network", "stnkit") and e.name != "timm"
+]
 
 
 @pytest.mark.parametrize("size", [(28, 28), (42, 42), (60, 60), (33, 50)])
@@ -68,3 +72,13 @@ def test_the_smallest_size_that_the_sentence_names_works(name, size):
 def test_options_of_the_compact_network_out_of_range_are_refused(options, message):
     with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("network", "compact_cnn", in_shape=(1, 28, 28), n_classes=10, **options)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["compact_cnn", "paper_cnn", "paper_fcn"])
+def test_above_96_pixels_one_sentence_names_the_resnet(name):
+    for size, left in (((194, 60), "97×30"), ((224, 224), "112×112")):
+        with pytest.raises(stnkit.errors.InputError, match=f"at most 96.*average_pool=2, got {left}.*network=resnet"):
+            stnkit.build("network", name, in_shape=(3, *size), n_classes=3)
+    for size, options in (((192, 193), {}), ((224, 224), {"average_pool": 3})):
+        stnkit.build("network", name, in_shape=(3, *size), n_classes=3, **options)

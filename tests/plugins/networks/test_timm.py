@@ -33,7 +33,7 @@ def test_without_timm_one_sentence_says_how_to_install_it(stnkit_main, tmp_path)
 def test_a_timm_that_cannot_be_imported_is_one_sentence(make_distribution):
     text = "raise RuntimeError('operator torchvision::nms does not exist')"
     make_distribution("timm", {"timm": text}, {})
-    with pytest.raises(stnkit.errors.NotInstalledError, match="torchvision is built for another torch than .*::nms"):
+    with pytest.raises(stnkit.errors.NotInstalledError, match=r"torchvision is built for another torch than .*::nms"):
         built()
 
 
@@ -85,7 +85,9 @@ def test_pretrained_weights_that_are_not_here_are_one_sentence(timm, monkeypatch
         raise OSError("no route to\nhost")
 
     monkeypatch.setattr("timm.models._builder.load_pretrained", unreachable)
-    with pytest.raises(stnkit.errors.DataError, match=f"the weights of {SMALL} are not here: OSError: no route to host"):
+    with pytest.raises(
+        stnkit.errors.DataError, match=f"the weights of {SMALL} are not here: OSError: no route to host"
+    ):
         built(pretrained=True)
 
 
