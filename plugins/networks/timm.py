@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -106,7 +107,7 @@ def _imported() -> Any:
     except (ImportError, RuntimeError) as error:
         raise stnkit.errors.NotInstalledError(
             f"timm cannot be imported, perhaps because torchvision is built for another torch than "
-            f"{torch.__version__}: {stnkit.errors.one_line(error, LONGEST)}"
+            f"{version('torch')}: {stnkit.errors.one_line(error, LONGEST)}"
         ) from error
 
 
@@ -154,7 +155,7 @@ def _check_patches(timm: Any, model: nn.Module, size: list[int]) -> None:
                 patch, found = ("×".join(map(str, sides)) for sides in (module.patch_size, size))
                 raise stnkit.errors.InputError(
                     f"expected images whose sides are multiples of the patch {patch}, got {found}: timm would leave "
-                    f"out the rest; options={{dynamic_img_size: true, dynamic_img_pad: true}} pads it, where the model can"
+                    f"out the rest; options={{dynamic_img_size: true, dynamic_img_pad: true}} pads it for some models"
                 )
             return  # patches of features that follow are padded or merged
 

@@ -62,11 +62,13 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return USAGE_ERROR
+    from stnkit.cli.torchvision_build import torchvision_build_explained
     from stnkit.errors import StnkitError
 
     show_warnings_in_one_line()
     try:
-        return _program(command)(arguments[1:])
+        with torchvision_build_explained():
+            return _program(command)(arguments[1:])
     except BrokenPipeError:
         raise
     except (StnkitError, OSError) as error:

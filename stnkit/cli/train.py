@@ -23,6 +23,7 @@ from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.option_text import options_from_images
 from stnkit.cli.options import register_help_resolver
 from stnkit.cli.quoting import quoted_override
+from stnkit.cli.torchvision_build import torchvision_build_explained
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
@@ -195,8 +196,9 @@ def _of_this_sweep(run_dir: Path) -> bool:
 
 def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool) -> float | None:
     plain = checked_config(config, HydraConfig.get().runtime)
-    from stnkit.experiments.loop.interruption import Interrupted
-    from stnkit.experiments.loop.run import train
+    with torchvision_build_explained():
+        from stnkit.experiments.loop.interruption import Interrupted
+        from stnkit.experiments.loop.run import train
 
     if plain["dry_run"]:
         raise InputError("dry_run: expected one value for the whole sweep, got true for this job")
