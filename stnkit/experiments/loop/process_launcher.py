@@ -12,17 +12,16 @@ import socket
 import sys
 import threading
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any
 
 from stnkit import errors
 from stnkit.experiments.loop.environment import leave_launchers
+from stnkit.experiments.loop.failures import Failure, ProcessError, first_user_error, unexpected
 from stnkit.experiments.loop.interruption import (
     Interrupted,
     handling_stops,
@@ -33,21 +32,6 @@ from stnkit.experiments.loop.interruption import (
 
 # Seconds for the other processes to end by themselves after one has failed.
 GRACE = 10.0
-
-
-class ProcessError(errors.StnkitError):
-    """A process of the run ended without an error message."""
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """The error of a process, sent to the parent before it exits."""
-
-    at: float
-    rank: int
-    name: str
-    message: str
-    traceback: str
 
 
 def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> None:
@@ -91,21 +75,16 @@ def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> 
         return
     if asked:
         raise Interrupted(asked[0])
-    failures = sorted((f for end in ends if (f := _received(end)) is not None), key=lambda failure: failure.at)
-    if failures and failures[0].name == Interrupted.__name__:  # a process was asked, not its parent
-        raise Interrupted(signal.SIGTERM)
-    if failures and failures[0].name in vars(errors):
-        raise getattr(errors, failures[0].name)(failures[0].message)
+    failures = [failure for end in ends if (failure := _received(end)) is not None]
+    if error := first_user_error(failures):  # an interruption: a process was asked, not its parent
+        raise error
     # When a process is killed, the errors of the others only say that they lost it.
     for rank, code in enumerate(codes):
         if code is not None and code < 0:
             raise ProcessError(f"process {rank} of the {n} of this run was ended by {signal.Signals(-code).name}")
     if not failures:
         raise ProcessError(f"the {n} processes of this run ended with exit codes {codes}")
-    first = failures[0]
-    raise RuntimeError(
-        f"process {first.rank} of the {n} of this run failed: {first.name}: {first.message}"
-    ) from RuntimeError(first.traceback)
+    raise unexpected(failures, n)
 
 
 def _wait_for_all(processes: list[Any]) -> None:
@@ -151,7 +130,7 @@ def _run_as_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> 
             function, arguments = pickle.loads(call)
             function(rank, *arguments)
     except BaseException as error:
-        end.send(_Failure(time.time(), rank, type(error).__name__, str(error), traceback.format_exc()))
+        end.send(Failure.of(rank, error))
         sys.exit(1)
 
 
@@ -175,7 +154,7 @@ def _end_with_parent() -> None:
     os.kill(os.getpid(), signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
 
 
-def _received(end: Connection) -> _Failure | None:
+def _received(end: Connection) -> Failure | None:
     try:
         return end.recv() if end.poll() else None
     except EOFError:
