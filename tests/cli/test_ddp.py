@@ -70,11 +70,11 @@ def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, s
     while process.poll() is None:
         path = tmp_path / "run" / "metrics.json"
         if path.is_file() and metrics(path.parent).get("epoch", 0) > 0:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signal.SIGTERM)
             break
         time.sleep(0.01)
     _, err = process.communicate(timeout=300)
-    assert process.returncode == 130, err
+    assert process.returncode == 143, err
     assert "continues it" in err
     assert "Traceback" not in err
     told = metrics(tmp_path / "run")

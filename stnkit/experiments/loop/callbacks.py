@@ -1,7 +1,6 @@
 """Callbacks of a run: its progress bar, its record, and its checkpoint, also when it is interrupted."""
 
 import contextlib
-import signal
 import time
 from pathlib import Path
 from types import FrameType
@@ -102,6 +101,7 @@ class SaveCheckpoint(Checkpoint):
         self.path = path
         self.every = every
         self._asked: int | None = None
+        self._agreed: int | None = None
         self._handlers = contextlib.ExitStack()
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
@@ -128,19 +128,19 @@ class SaveCheckpoint(Checkpoint):
         batch_idx: int,
     ) -> None:
         self._agree_to_stop(trainer)
-        due = trainer.global_step % self.every == 0 or self._asked is not None
+        due = trainer.global_step % self.every == 0 or self._agreed is not None
         if due and not trainer.is_last_batch:
             self._save(trainer, pl_module)
-            self._stop_if_asked(trainer, trainer.current_epoch)
+            self._stop_if_agreed(trainer, trainer.current_epoch)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._agree_to_stop(trainer)
         self._save(trainer, pl_module)
-        self._stop_if_asked(trainer, trainer.current_epoch + 1)  # counted after the hooks of its end
+        self._stop_if_agreed(trainer, trainer.current_epoch + 1)  # counted after the hooks of its end
 
     def on_test_batch_end(self, trainer: lightning.Trainer, *args: Any, **kwargs: Any) -> None:
         self._agree_to_stop(trainer)
-        self._stop_if_asked(trainer, trainer.current_epoch)
+        self._stop_if_agreed(trainer, trainer.current_epoch)
 
     def _save(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         check_finite(trainer, pl_module)
@@ -153,12 +153,15 @@ class SaveCheckpoint(Checkpoint):
         self._asked = number
 
     def _agree_to_stop(self, trainer: lightning.Trainer) -> None:
-        """Let all processes stop at the same step, or one would wait for the others forever."""
-        if trainer.world_size > 1:
-            asked = trainer.strategy.reduce_boolean_decision(self._asked is not None, all=False)
-            if asked and self._asked is None:
-                self._asked = signal.SIGTERM
+        """Let all processes stop at the same step, or one would wait for the others forever.
 
-    def _stop_if_asked(self, trainer: lightning.Trainer, epochs: int) -> None:
-        if self._asked is not None:
-            raise Interrupted(self._asked, f"after {epochs} of {trainer.max_epochs} epochs")
+        What counts is the signals until now: one that comes in the next moment, to one of the processes, waits.
+        """
+        self._agreed = self._asked
+        if trainer.world_size > 1:
+            number = torch.tensor(self._asked or 0, device=trainer.strategy.root_device)
+            self._agreed = int(trainer.strategy.reduce(number, reduce_op="max")) or None
+
+    def _stop_if_agreed(self, trainer: lightning.Trainer, epochs: int) -> None:
+        if self._agreed is not None:
+            raise Interrupted(self._agreed, f"after {epochs} of {trainer.max_epochs} epochs")

@@ -72,7 +72,8 @@ def handling_stops(handler: Handler) -> Iterator[None]:
     finally:
         sys.unraisablehook = hook
         for number, earlier in previous.items():
-            if earlier is not None:  # set by something other than Python
+            # None was set by something other than Python; what has been set since stays.
+            if earlier is not None and signal.getsignal(number) is stop:
                 signal.signal(number, earlier)
 
 

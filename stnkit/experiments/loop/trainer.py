@@ -14,7 +14,7 @@ from stnkit.errors import InputError, PluginError
 from stnkit.experiments.loop.callbacks import ProgressBar, RecordProgress, SaveCheckpoint
 from stnkit.experiments.loop.checkpoint_io import AtomicCheckpointIO
 from stnkit.experiments.loop.kept_weights import Patience, SaveBest
-from stnkit.experiments.loop.lightning_overrides import NoProfiler
+from stnkit.experiments.loop.lightning_overrides import NoProfiler, leave_signals
 from stnkit.experiments.loop.loggers import make_loggers
 from stnkit.experiments.loop.run_log import EpochLines, has_terminal
 from stnkit.experiments.run_directory.checkpoints import best_checkpoint, last_checkpoint
@@ -88,7 +88,7 @@ def quiet_trainer(training: TrainingConfig, plugins: Sequence[Any] = (), **optio
         "num_sanity_val_steps": 0,
     }
     try:
-        return lightning.Trainer(
+        trainer = lightning.Trainer(
             accelerator=training.accelerator,
             precision=precision,
             gradient_clip_val=training.gradient_clip,
@@ -99,6 +99,8 @@ def quiet_trainer(training: TrainingConfig, plugins: Sequence[Any] = (), **optio
         )
     except (ValueError, ImportError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
         raise InputError(f"training: {error}") from error
+    leave_signals(trainer)
+    return trainer
 
 
 @contextlib.contextmanager
