@@ -93,6 +93,8 @@ class Classification(FastHooksModule):
         return total * batch.weight
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
+        if not len(batch.labels):  # of a process whose shard has fewer images than there are batches
+            return
         logits = self(batch.images)
         loss = F.cross_entropy(coordinates.widened(logits), batch.labels)
         figures = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}

@@ -170,3 +170,11 @@ def test_every_global_generator_is_seeded_by_the_step(monkeypatch):
 
     assert drawn(0) == drawn(0)
     assert not set(drawn(0)) & set(drawn(1))
+
+
+def test_a_process_without_an_image_adds_nothing():
+    task = Classification(placed(), TrainingConfig(), seed=0)
+    task.validation_step(batch(0), 0)
+    assert not task.eval_sums.state().any()
+    task.validation_step(batch(2), 1)
+    assert task.eval_sums.compute()["loss"] > 0
