@@ -18,6 +18,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from stnkit import errors
+from stnkit.cli import launcher
 from stnkit.cli.dry_sweep import DryRunAsked, dry_jobs, is_dry_sweep, varying_keys
 from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
@@ -196,6 +197,8 @@ class JobAnnouncer(Callback):
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         if config.resume is not None:
             raise SweepRefused(NO_RESUME)
+        if (sentence := launcher.no_sweep()) and not is_dry_sweep(config):
+            raise SweepRefused(sentence)
         for word in config.hydra.overrides.task:
             if word.startswith("dry_run=") and not isinstance(parse_override(word)[1], bool):
                 raise SweepRefused(f"dry_run: expected one value for the whole sweep, got {word}")

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -15,16 +16,17 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from stnkit.cli import hydra_internals, sweeps
+from stnkit.cli import hydra_internals, launcher, sweeps
 from stnkit.cli.checked_config import checked_config
 from stnkit.cli.dry_sweep import DryRunAsked
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.option_text import options_from_images
 from stnkit.cli.options import register_help_resolver
-from stnkit.cli.quoting import quoted_override
 from stnkit.cli.torchvision_build import torchvision_build_explained
+from stnkit.cli.way_on import way_on
 from stnkit.errors import InputError, StnkitError
+from stnkit.experiments.loop.joined.launched import find_launched
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
@@ -32,6 +34,9 @@ from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free
 from stnkit.experiments.run_directory.record import FILE, objective, read_record
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import register_component_groups
+
+if TYPE_CHECKING:
+    from stnkit.experiments.loop.joined.leader import Leader
 
 # At import: a launcher's worker imports this module and resolves its config before it calls anything here.
 directories.register_resolvers()
@@ -41,9 +46,29 @@ register_help_resolver()
 def main(arguments: list[str]) -> int:
     """Compose the config and train, once or (with -m) for every job of a sweep.
 
+    Among the processes of torchrun or srun, the first does so, and the others take part in its run.
+
     Args:
         arguments: those after the command, for Hydra.
     """
+    launched = find_launched()
+    if launched is None:
+        return _compose_and_train(arguments)
+    from stnkit.cli import joined  # imports PyTorch
+
+    with joined.left_launchers():
+        if launched.rank > 0:
+            return joined.follow(launched, arguments)
+        with joined.leading(launched, arguments) as leader:
+            _outcome.leader, launcher.name = leader, launched.launcher
+            try:
+                leader.exit_code = _compose_and_train(arguments)
+            finally:
+                _outcome.leader = launcher.name = None
+        return leader.exit_code
+
+
+def _compose_and_train(arguments: list[str]) -> int:
     register_schema()
     register_component_groups()
     # Without it, or with 0, Hydra prints its errors itself and exits.
@@ -126,12 +151,14 @@ class _Outcome:
         failed: True if the last job of a sweep has failed.
         process: id of the process in which `main` was called; a launcher's workers have other ids.
         of_saved_config: overrides that select the components of the run to resume, where the command line does not.
+        leader: of the processes that a launcher has started for this run.
     """
 
     exit_code: int = 0
     failed: bool = False
     process: int = 0
     of_saved_config: list[str] = dataclasses.field(default_factory=list)
+    leader: "Leader | None" = None
 
 
 _outcome = _Outcome()
@@ -197,6 +224,7 @@ def _of_this_sweep(run_dir: Path) -> bool:
 def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool) -> float | None:
     plain = checked_config(config, HydraConfig.get().runtime)
     with torchvision_build_explained():
+        from stnkit.experiments.loop.failures import ProcessLostError
         from stnkit.experiments.loop.interruption import Interrupted
         from stnkit.experiments.loop.run import train
 
@@ -231,10 +259,14 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         directories.save_config(plain, run_dir)
     sign()
     try:
-        metrics = train(plain, directories.typed_training(plain["training"]), run_dir)
+        metrics = train(plain, directories.typed_training(plain["training"]), run_dir, _outcome.leader)
+    except ProcessLostError as lost:  # never in a sweep
+        print(f"\nstnkit train: {lost}: {way_on(run_dir)}", file=sys.stderr)
+        _outcome.exit_code = 1
+        return None
     except Interrupted as interruption:
         if not sweeps.parent_speaks():
-            print(f"\n{interruption}: {_way_on(run_dir)}", file=sys.stderr)
+            print(f"\n{interruption}: {way_on(run_dir)}", file=sys.stderr)
         if in_sweep:
             raise sweeps.SweepInterrupted(interruption.signal_number) from interruption
         _outcome.exit_code = 128 + interruption.signal_number
@@ -251,12 +283,3 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
     if "picture" in metrics:
         print(f"picture     {metrics['picture']}  (test images before and after the transformer)")
     return None
-
-
-def _way_on(run_dir: Path) -> str:
-    from stnkit.experiments.run_directory.checkpoints import last_checkpoint  # brings PyTorch, which takes a second
-
-    if last_checkpoint(run_dir).is_file():
-        return f"`stnkit train {quoted_override('resume', run_dir)}` continues it"
-    same = quoted_override("hydra.run.dir", run_dir)
-    return f"it has no checkpoint yet, and the same command with {same} skip_completed=true starts it again"

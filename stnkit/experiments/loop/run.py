@@ -1,7 +1,9 @@
 """One run: build its components, train, test, and record everything in its directory."""
 
+import contextlib
+import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,12 @@ from stnkit.errors import NotFiniteError
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
 from stnkit.experiments.loop.environment import one_process
+from stnkit.experiments.loop.failures import ProcessLostError
 from stnkit.experiments.loop.interruption import Interrupted, interruptible
+from stnkit.experiments.loop.joined.environment import JoinedEnvironment
+from stnkit.experiments.loop.joined.follower import Follower
+from stnkit.experiments.loop.joined.leader import Leader
+from stnkit.experiments.loop.joined.member import Member, check_training
 from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.process_launcher import run_in_processes
@@ -25,6 +32,7 @@ from stnkit.experiments.run_directory.checkpoints import (
     read_checkpoint,
     verify_checkpoint,
 )
+from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.provenance import now, versions
 from stnkit.experiments.run_directory.record import RunRecord, read_record
 from stnkit.experiments.run_directory.run_control import component_paths
@@ -34,13 +42,16 @@ FIGURE_IMAGES = 10
 PICTURE = "transformer.png"
 
 
-def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) -> dict[str, Any]:
+def train(
+    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path, leader: Leader | None = None
+) -> dict[str, Any]:
     """Train and test as the config says.
 
     Args:
         config: of the run, as plain values; `resume` names the directory of the run to resume.
         training: its training section, typed.
         run_dir: for metrics.json, train.log, checkpoints and figures.
+        leader: of the processes that a launcher has started; None for a run in this process or those that it starts.
 
     Returns:
         The final content of metrics.json.
@@ -50,10 +61,32 @@ def train(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) ->
         Interrupted: after a signal; the record says "interrupted".
     """
     with run_log(run_dir):
-        return _train_and_record(config, training, run_dir)
+        return _train_and_record(config, training, run_dir, leader)
 
 
-def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_dir: Path) -> dict[str, Any]:
+def train_with(
+    follower: Follower, config: Mapping[str, Any], run_dir: Path, values: dict[str, Any], resume_from: Path | None
+) -> None:
+    """Train as one of several processes that does not write.
+
+    Args:
+        follower: this process.
+        config: of the run, as plain values.
+        run_dir: of the run.
+        values: of its record.
+        resume_from: its checkpoint, or None for a new run.
+
+    Raises:
+        StnkitError: for a mistake that shows up in this process.
+        Interrupted: after a signal.
+    """
+    training = dataclasses.replace(typed_training(config["training"]), progress=False)
+    _train_as(follower.launched.rank, config, training, run_dir, values, resume_from, follower)
+
+
+def _train_and_record(
+    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path, leader: Leader | None
+) -> dict[str, Any]:
     resume_from, found, earlier = None, None, {}
     if config["resume"] is not None:
         resume_from = last_checkpoint(Path(config["resume"]))
@@ -75,20 +108,23 @@ def _train_and_record(config: Mapping[str, Any], training: TrainingConfig, run_d
                 versions=versions(),
             )
             log_start(config, resume_from)
-            if training.devices == 1:
+            if leader is not None:
+                check_training(training, leader.launched)
+                leader.start(dict(config), run_dir, record.values, resume_from)
+                with leader.answering(), _leaving_process_group():
+                    _train(config, training, run_dir, record, resume_from, leader)
+            elif training.devices == 1:
                 with one_process():
                     _train(config, training, run_dir, record, resume_from)
             else:
                 _built(config, training, run_dir, resume_from)  # reports mistakes before any process is started
                 try:
-                    run_in_processes(
-                        _train_in_process, training.devices, config, training, run_dir, record.values, resume_from
-                    )
+                    run_in_processes(_train_as, training.devices, config, training, run_dir, record.values, resume_from)
                 finally:
                     record.values = read_record(run_dir) or {}  # written by the first process
             record.deferred = False
             record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
-    except (Interrupted, KeyboardInterrupt) as interruption:
+    except (Interrupted, KeyboardInterrupt, ProcessLostError) as interruption:
         LOG.info(str(interruption) or "interrupted")
         if _has_begun(record, found):
             record.update(status="interrupted", seconds=round(time.perf_counter() - began, 3))
@@ -131,18 +167,26 @@ def recorded_config(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key not in control} | {"resume": None}
 
 
-def _train_in_process(
+def _train_as(
     rank: int,
     config: Mapping[str, Any],
     training: TrainingConfig,
     run_dir: Path,
     values: dict[str, Any],
     resume_from: Path | None,
+    follower: Follower | None = None,
 ) -> None:
     record = RunRecord(run_dir, values, written=rank == 0, deferred=resume_from is not None)
+    reporting = contextlib.nullcontext() if follower is None else follower.reporting()
+    with _leaving_process_group(), run_log(run_dir, written=rank == 0), reporting:
+        _train(config, training, run_dir, record, resume_from, follower)
+
+
+@contextlib.contextmanager
+def _leaving_process_group() -> Iterator[None]:
+    """Destroy torch's process group in the end, so that the other processes do not wait for this one."""
     try:
-        with run_log(run_dir, written=rank == 0):
-            _train(config, training, run_dir, record, resume_from)
+        yield
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
@@ -163,15 +207,17 @@ def _train(
     run_dir: Path,
     record: RunRecord,
     resume_from: Path | None,
+    member: Member | None = None,
 ) -> None:
     components, provenance = _built(config, training, run_dir, resume_from)
+    environment = None if member is None else JoinedEnvironment(member.launched, member.meet())
     network, data, task = components.network, components.data, components.task
     record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
     if taken := network.options_from_images():
         record.update(options_from_images=taken)
         LOG.info(f"options taken from the images: {taken}")
     with quiet_lightning():
-        trainer = make_trainer(config, training, run_dir, record)
+        trainer = make_trainer(config, training, run_dir, record, environment)
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:

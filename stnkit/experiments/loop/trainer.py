@@ -13,6 +13,7 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from stnkit.errors import InputError, PluginError
 from stnkit.experiments.loop.callbacks import ProgressBar, RecordProgress, SaveCheckpoint
 from stnkit.experiments.loop.checkpoint_io import AtomicCheckpointIO
+from stnkit.experiments.loop.joined.environment import JoinedEnvironment, devices_of
 from stnkit.experiments.loop.kept_weights import Patience, SaveBest
 from stnkit.experiments.loop.lightning_overrides import NoProfiler, leave_signals
 from stnkit.experiments.loop.loggers import make_loggers
@@ -24,7 +25,11 @@ from stnkit.plugin_system import plugin_registry
 
 
 def make_trainer(
-    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path, record: RunRecord
+    config: Mapping[str, Any],
+    training: TrainingConfig,
+    run_dir: Path,
+    record: RunRecord,
+    environment: JoinedEnvironment | None = None,
 ) -> lightning.Trainer:
     """The trainer of this process.
 
@@ -33,6 +38,7 @@ def make_trainer(
         training: its training section, typed.
         run_dir: for checkpoints and logs.
         record: of the run; a process that does not write it does not log either.
+        environment: of a run in the processes of a launcher; None for the processes that stnkit starts.
 
     Raises:
         InputError: when Lightning refuses an option, or a logger cannot be used.
@@ -49,14 +55,13 @@ def make_trainer(
     ]
     if bar:
         callbacks.append(ProgressBar(leave=False))
-    several = training.devices > 1
     loggers = make_loggers(config, training.loggers, run_dir) if record.written else []
     return quiet_trainer(
         training,
+        environment,
         plugins=[AtomicCheckpointIO()],
         max_epochs=training.epochs,
-        devices=training.devices,
-        strategy=("ddp" if training.strategy == "auto" else training.strategy) if several else "auto",
+        **(_own_devices(training) if environment is None else devices_of(training, environment.launched)),
         use_distributed_sampler=False,
         callbacks=callbacks,
         logger=loggers or False,
@@ -67,11 +72,22 @@ def make_trainer(
     )
 
 
-def quiet_trainer(training: TrainingConfig, plugins: Sequence[Any] = (), **options: Any) -> lightning.Trainer:
+def _own_devices(training: TrainingConfig) -> dict[str, Any]:
+    several = "ddp" if training.strategy == "auto" else training.strategy
+    return {"devices": training.devices, "strategy": several if training.devices > 1 else "auto"}
+
+
+def quiet_trainer(
+    training: TrainingConfig,
+    environment: JoinedEnvironment | None = None,
+    plugins: Sequence[Any] = (),
+    **options: Any,
+) -> lightning.Trainer:
     """A Trainer on one device that logs, saves and prints nothing, unless the options say so.
 
     Args:
         training: its accelerator, precision and gradient clipping hold.
+        environment: of a run in the processes of a launcher; None for the processes that stnkit starts.
         plugins: of Lightning, besides the environment.
         options: of `lightning.Trainer`.
 
@@ -92,8 +108,8 @@ def quiet_trainer(training: TrainingConfig, plugins: Sequence[Any] = (), **optio
             accelerator=training.accelerator,
             precision=precision,
             gradient_clip_val=training.gradient_clip,
-            # The processes are started by stnkit, also under a scheduler that Lightning would recognize.
-            plugins=[*plugins, LightningEnvironment()],
+            # Without one, stnkit has started the processes, also under a scheduler that Lightning would recognize.
+            plugins=[*plugins, environment or LightningEnvironment()],
             profiler=NoProfiler(),
             **(defaults | options),
         )

@@ -16,7 +16,7 @@ from stnkit.experiments.loop.process_launcher import run_in_processes
 from tests.cli.test_interruptions import SIGNALLING
 from tests.helpers import QUICK, metrics
 
-# As in a job of two tasks that each of these has started, seen from the second task.
+# As in a job of two tasks, without the variables of a step of srun, which would join them.
 SLURM = {
     "SLURM_JOB_ID": "123",
     "SLURM_JOB_NAME": "sweep",
@@ -49,7 +49,11 @@ OTHERS = {"NODE_RANK": "1", "STANDALONE_PORT": "x", "PL_TRAINER_MAX_STEPS": "1",
 
 
 @pytest.mark.training
-@pytest.mark.parametrize("variables", [SLURM, TORCHRUN, LSF, OTHERS], ids=["slurm", "torchrun", "lsf", "others"])
+@pytest.mark.parametrize(
+    "variables",
+    [SLURM, TORCHRUN | {"STNKIT_JOIN": "0"}, LSF, OTHERS],
+    ids=["slurm", "torchrun", "lsf", "others"],
+)
 def test_one_device_is_one_process_under_any_launcher(variables, quick_run, stnkit_main, monkeypatch, tmp_path):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

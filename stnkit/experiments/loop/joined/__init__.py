@@ -1,0 +1,1 @@
+"""One run in the processes that torchrun or srun has started, also on several machines."""
