@@ -1,9 +1,9 @@
-"""Dataset: labeled images in memory, in three fixed splits."""
+"""Dataset: images with targets, in memory or mapped from a file, in three fixed splits."""
 
 import abc
 from typing import ClassVar, Literal
 
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from stnkit.contract import SHAPE, WHOLE_NUMBER, Contract, Requirement
@@ -12,16 +12,18 @@ Split = Literal["train", "validation", "test"]
 
 
 class Dataset(Contract):
-    """Labeled images in three splits that do not overlap and never change.
+    """Images with targets in three splits that do not overlap and never change.
 
     Attributes:
-        n_classes: number of classes; labels are 0 … n_classes − 1.
+        n_classes: number of classes; labels are 0 … n_classes − 1. 0 where targets are no labels.
         image_shape: (C, *size) of every image.
+        class_names: names of the classes by label, for records and pictures; None where they have none.
+        default_distortion: name of the distortion that a run has where nobody chooses one.
 
     Example:
         >>> import torch, stnkit
         >>> class Squares(stnkit.Dataset):
-        ...     n_classes, image_shape = 2, (1, 8, 8)
+        ...     n_classes, image_shape, class_names = 2, (1, 8, 8), ("black", "white")
         ...     def split(self, name):
         ...         labels = torch.arange(10) % 2
         ...         return (255 * labels).to(torch.uint8).view(-1, 1, 1, 1).repeat(1, 1, 8, 8), labels
@@ -34,10 +36,21 @@ class Dataset(Contract):
 
     n_classes: int
     image_shape: tuple[int, ...]
+    class_names: tuple[str, ...] | None = None
+    default_distortion: ClassVar[str] = "none"
 
     @abc.abstractmethod
-    def split(self, name: Split) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
-        """The images, 0 … 255, and the labels of a split.
+    def split(
+        self, name: Split
+    ) -> tuple[UInt8[Tensor, "N C *size"] | Float[Tensor, "N C *size"], Shaped[Tensor, "N *target"]]:
+        """The images and the targets of a split.
+
+        Images are uint8, 0 … 255, which training reads as 0 … 1, or floating-point, which it takes as they are: finite,
+        and 0 for black where pictures and zero padding are to make sense. They may be mapped from a file: batches are
+        read row by row, and nobody writes to them.
+
+        Targets have one entry for each image, of any shape and dtype. Whole numbers of shape (N,) are labels: int64,
+        0 … n_classes − 1.
 
         Args:
             name: train, validation or test.

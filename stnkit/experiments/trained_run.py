@@ -24,8 +24,8 @@ class TrainedRun:
 
     Args:
         network: logits of images, on the CPU and in eval mode; `network.transformer` stands at the input.
-        data: the dataset under its distortion; `data.fixed("test")` has the images, labels and θ of the test, which
-            are read at the first call.
+        data: the dataset under its distortion; `data.fixed("test")` has the images, labels and θ of the test.
+            `images[:8]` computes eight of the images, and `rows([3, 5])` two with their labels and θ.
         config: of the run, resolved, as plain values.
         metrics: the content of metrics.json.
     """

@@ -9,7 +9,7 @@ from torch import Tensor
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError, InputError
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import CheckFailed, NotApplicable, NotBuilt, require
+from stnkit.testing.assertions import CheckFailed, NotApplicable, NotBuilt, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import seed_generators
 
@@ -19,18 +19,29 @@ COINCIDENCES = 0.001
 
 
 def construction(under_test: ComponentUnderTest) -> None:
-    """The constructor works with the options, and sets `n_classes` (at least 1) and `image_shape` (C, *size)."""
+    """The constructor works with the options, and sets `n_classes` (0 without labels) and `image_shape` (C, *size)."""
     try:
         dataset: Dataset = under_test.built()
     except NotBuilt as reason:
         raise CheckFailed(str(reason)) from reason
     n_classes, shape = getattr(dataset, "n_classes", None), getattr(dataset, "image_shape", None)
     require(
-        type(n_classes) is int and n_classes >= 1,
-        f"n_classes: expected a whole number of at least 1, got {n_classes!r}",
+        type(n_classes) is int and n_classes >= 0,
+        f"n_classes: expected a whole number of at least 0, got {n_classes!r}",
     )
     whole = isinstance(shape, tuple) and len(shape) in (3, 4) and all(type(n) is int and n >= 1 for n in shape)
     require(whole, f"image_shape: expected a tuple of whole numbers, (C, H, W) or (C, D, H, W), got {shape!r}")
+
+
+def class_names(under_test: ComponentUnderTest) -> None:
+    """`class_names` is None or a tuple of one text for each class, by label."""
+    dataset: Dataset = under_test.built()
+    names = dataset.class_names
+    if names is not None:
+        texts = isinstance(names, tuple) and all(isinstance(name, str) for name in names)
+        require(texts, f"class_names: expected a tuple of texts or None, got {names!r}")
+        n = dataset.n_classes
+        require(len(names) == n, f"class_names: expected one name for each of the {n} classes, got {len(names)}")
 
 
 def config(under_test: ComponentUnderTest) -> None:
@@ -39,38 +50,61 @@ def config(under_test: ComponentUnderTest) -> None:
 
 
 def shapes(under_test: ComponentUnderTest) -> None:
-    """Each of train, validation and test has images (N, *image_shape), at least one, and labels (N,)."""
+    """Each of train, validation and test has images (N, *image_shape), at least one, and N targets of one shape."""
     dataset: Dataset = under_test.built()
-    for name, (images, labels) in _splits(under_test).items():
-        expected = (len(labels), *dataset.image_shape)
+    of_a_target: dict[Split, tuple[int, ...]] = {}
+    for name, (images, targets) in _splits(under_test).items():
+        require(targets.ndim > 0, f"the targets of {name}: expected one for each image, got a single number")
+        expected = (len(targets), *dataset.image_shape)
         shape = tuple(images.shape)
         require(shape == expected, f"the images of {name}: expected shape {expected}, got {shape}")
-        require(labels.ndim == 1, f"the labels of {name}: expected shape (N,), got {tuple(labels.shape)}")
-        require(len(labels) > 0, f"{name}: expected at least one image, got none")
+        require(len(targets) > 0, f"{name}: expected at least one image, got none")
+        of_a_target[name] = tuple(targets.shape[1:])
+    given = ", ".join(f"{shape} in {name}" for name, shape in of_a_target.items())
+    require(len({*of_a_target.values()}) == 1, f"targets: expected one shape in all splits, got {given}")
 
 
 def dtypes(under_test: ComponentUnderTest) -> None:
-    """Images are uint8, 0 … 255, and labels int64, both on the CPU."""
-    for name, (images, labels) in _splits(under_test).items():
-        for content, tensor, dtype in (("images", images, torch.uint8), ("labels", labels, torch.int64)):
-            right = tensor.dtype == dtype and tensor.device.type == "cpu"
+    """Images are uint8, 0 … 255, or floating-point, labels int64, all on the CPU and of one dtype in all splits."""
+    seen: dict[str, set[torch.dtype]] = {"images": set(), "targets": set()}
+    for name, (images, targets) in _splits(under_test).items():
+        for content, tensor in (("images", images), ("targets", targets)):
             given = f"the {content} of {name}"
-            require(right, f"{given}: expected {dtype} on the CPU, got {tensor.dtype} on {tensor.device}")
+            require(tensor.device.type == "cpu", f"{given}: expected the CPU, got {tensor.device}")
+            seen[content].add(tensor.dtype)
+        pixels = images.dtype == torch.uint8 or images.is_floating_point()
+        require(pixels, f"the images of {name}: expected torch.uint8 or a floating-point type, got {images.dtype}")
+        narrow = _are_labels(targets) and targets.dtype != torch.int64
+        require(not narrow, f"the labels of {name}: expected torch.int64, got {targets.dtype}")
+    for content, dtypes in seen.items():
+        given = " and ".join(sorted(map(str, dtypes)))
+        require(len(dtypes) == 1, f"{content}: expected one dtype in all splits, got {given}")
+
+
+def finite_values(under_test: ComponentUnderTest) -> None:
+    """Floating-point images and targets are finite."""
+    for name, split in _splits(under_test).items():
+        for content, tensor in zip(("images", "targets"), split, strict=True):
+            if tensor.is_floating_point():
+                finite(tensor, f"the {content} of {name} must be finite")
 
 
 def labels_in_range(under_test: ComponentUnderTest) -> None:
-    """Labels are 0 … n_classes − 1, and the training split has every class."""
+    """Labels, whole numbers of shape (N,), are 0 … n_classes − 1, and the training split has every class."""
     dataset: Dataset = under_test.built()
-    for name, (_, labels) in _splits(under_test).items():
+    splits = _splits(under_test)
+    if not _are_labels(splits["train"][1]):
+        raise NotApplicable("its targets are no labels")
+    for name, (_, labels) in splits.items():
         low, high = int(labels.min()), int(labels.max())
         inside = 0 <= low <= high < dataset.n_classes
         require(inside, f"the labels of {name}: expected 0 to {dataset.n_classes - 1}, got {low} to {high}")
-    seen = len(set(_splits(under_test)["train"][1].tolist()))
+    seen = len(set(splits["train"][1].tolist()))
     require(seen == dataset.n_classes, f"the training split: expected all {dataset.n_classes} classes, got {seen}")
 
 
 def disjoint_splits(under_test: ComponentUnderTest) -> None:
-    """No more than one in a thousand images of a split is also in another, byte for byte and with its label.
+    """No more than one in a thousand images of a split is also in another, byte for byte and with its target.
 
     Images of one color do not count, and neither do repeats within a split.
     """
@@ -87,8 +121,7 @@ def determinism(under_test: ComponentUnderTest) -> None:
         for name, (images, labels) in _splits(under_test).items():
             seed_generators(len(name))
             again = dataset.split(name)
-            same = torch.equal(again[0], images) and torch.equal(again[1], labels)
-            require(same, f"{name} must be the same at every call")
+            require(_same(again[0], images) and _same(again[1], labels), f"{name} must be the same at every call")
 
 
 def unknown_split(under_test: ComponentUnderTest) -> None:
@@ -105,9 +138,11 @@ def unknown_split(under_test: ComponentUnderTest) -> None:
 
 CHECKS = (
     construction,
+    class_names,
     config,
     shapes,
     dtypes,
+    finite_values,
     labels_in_range,
     disjoint_splits,
     determinism,
@@ -126,8 +161,26 @@ def _splits(under_test: ComponentUnderTest) -> dict[Split, tuple[Tensor, Tensor]
     return typing.cast(dict[Split, tuple[Tensor, Tensor]], under_test.cached["splits"])
 
 
-def _fingerprints(images: Tensor, labels: Tensor) -> set[tuple[int, int]]:
-    flat = images.flatten(start_dim=1).contiguous()
-    one_color = (flat == flat[:, :1]).all(dim=1).tolist()
-    rows = zip(flat.cpu().numpy(), labels.tolist(), one_color, strict=True)
-    return {(hash(row.tobytes()), label) for row, label, ignored in rows if not ignored}
+def _same(first: Tensor, second: Tensor) -> bool:
+    """True for equal tensors; a NaN, which is the matter of another check, is equal to itself."""
+    if first.is_floating_point() and first.shape == second.shape and first.dtype == second.dtype:
+        return torch.allclose(first, second, rtol=0, atol=0, equal_nan=True)
+    return torch.equal(first, second)
+
+
+def _are_labels(targets: Tensor) -> bool:
+    whole = not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
+    return whole and targets.ndim == 1
+
+
+def _fingerprints(images: Tensor, targets: Tensor) -> set[tuple[int, int]]:
+    """Hashes of the images that are not of one color, with those of their targets; a row at a time, if mapped."""
+    return {
+        (_hash(image), _hash(target))
+        for image, target in zip(images, targets, strict=True)
+        if not bool((image == image.flatten()[0]).all())
+    }
+
+
+def _hash(value: Tensor) -> int:
+    return hash(value.contiguous().view(-1).view(torch.uint8).numpy().tobytes())

@@ -9,7 +9,7 @@ import torch
 
 import stnkit
 from stnkit.cli.completion import answers
-from stnkit.experiments.data.loaders import FixedLoader
+from stnkit.experiments.data.fixed import FixedLoader
 from tests.helpers import metrics
 
 
@@ -56,7 +56,7 @@ def test_another_distortion_gives_its_own_error(quick_run, evaluated):
     images, labels = run.data.split("test")
     test = FixedLoader(images, labels, distortion, 256, "test", torch.device("cpu"))
     with torch.no_grad():
-        wrong = (run.network(test.images).argmax(dim=1) != test.labels).double().mean()
+        wrong = (run.network(test.images[:]).argmax(dim=1) != test.labels).double().mean()
     assert told["test_error"] == pytest.approx(100 * float(wrong), abs=1e-4)
     assert told["test_error"] != metrics(quick_run)["test_error"]
     assert told["overrides"] == ["distortion.degrees=90", "distortion.scale=[0.5,1]"]

@@ -13,7 +13,7 @@ def test_a_loaded_run_has_the_test_error_of_its_record(sweep):
         run = stnkit.load_run(sweep / "ok" / name)
         test = run.data.fixed("test")
         with torch.no_grad():
-            wrong = (run.network(test.images).argmax(dim=1) != test.labels).float().mean()
+            wrong = (run.network(test.images[:]).argmax(dim=1) != test.labels).float().mean()
         assert 100 * float(wrong) == pytest.approx(run.metrics["test_error"], abs=1e-4)
         assert not run.network.training
         assert run.config["distortion"]["name"] == "rotation"

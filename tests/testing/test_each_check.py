@@ -92,6 +92,18 @@ def test_a_component_without_defects_fails_none(kind):
     assert checked.ok, str(checked)
 
 
+@pytest.mark.parametrize(("component", "name"), MODULES["dataset"].ALSO_BROKEN.items())
+def test_another_defect_of_a_split_fails_its_check(component, name):
+    checked = stnkit.testing.run(component)
+    assert list(reasons(checked)) == [name], str(checked)
+
+
+@pytest.mark.parametrize("name", ["Floats", "Targets"])
+def test_floats_and_targets_that_are_no_labels_fail_none(name):
+    checked = stnkit.testing.run(getattr(MODULES["dataset"], name))
+    assert checked.ok, str(checked)
+
+
 @pytest.mark.parametrize("name", ["Nothing", "Learned"])
 def test_an_unusual_family_fails_none(name):
     checked = stnkit.testing.run(getattr(good_transforms, name), compile=True)

@@ -5,38 +5,112 @@ from torch import Tensor
 
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError
+from stnkit.experiments.data.rows import Rows
+
+# Bytes of floating-point images that are checked at once.
+_CHUNK_BYTES = 64 * 2**20
 
 
 def checked_split(dataset: Dataset, name: Split) -> tuple[Tensor, Tensor]:
-    """The images and the labels of a split, the labels as int64.
+    """The images and the targets of a split, labels as int64.
+
+    Of bytes nothing is read, since every byte is a valid pixel. Floating-point images are read once.
 
     Args:
         dataset: that has the split.
         name: of the split.
 
     Raises:
-        DataError: when there is no image, a shape is not the dataset's, a label is no class, or images are not
-            uint8.
+        DataError: when there is no image, a shape is not the dataset's, a label is no class, images are neither uint8
+            nor floating-point, or a value is not finite.
     """
     given = dataset.split(name)
-    label = f"{type(dataset).__name__}.split({name!r})"
+    label = _where(dataset, name)
     if not isinstance(given, tuple | list) or len(given) != 2 or not all(isinstance(part, Tensor) for part in given):
         what = [type(part).__name__ for part in given] if isinstance(given, tuple | list) else type(given).__name__
-        raise DataError(f"{label}: expected two tensors, images and labels, got {what}")
-    images, labels = given
+        raise DataError(f"{label}: expected two tensors, images and targets, got {what}")
+    images, targets = given
     shape, expected = tuple(images.shape), ("N", *dataset.image_shape)
     if shape[1:] != tuple(dataset.image_shape):
         raise DataError(f"{label}: expected images of shape ({', '.join(map(str, expected))}), got {shape}")
     if not len(images):
         raise DataError(f"{label}: expected at least one image, got none")
-    if images.dtype != torch.uint8:
-        raise DataError(f"{label}: expected images in uint8, from 0 to 255, got {images.dtype}")
-    if labels.shape != images.shape[:1]:
-        raise DataError(f"{label}: expected {len(images)} labels, one for each image, got shape {tuple(labels.shape)}")
-    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise DataError(f"{label}: expected labels of whole numbers, such as int64, got {labels.dtype}")
-    labels = labels.long()
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= dataset.n_classes:
-        raise DataError(f"{label}: expected labels from 0 to {dataset.n_classes - 1}, got {low} to {high}")
-    return images, labels
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise DataError(
+            f"{label}: expected images in uint8, from 0 to 255, or in a floating-point type, got {images.dtype}"
+        )
+    if targets.shape[:1] != images.shape[:1]:
+        raise DataError(
+            f"{label}: expected {len(images)} targets, one for each image, got shape {tuple(targets.shape)}"
+        )
+    if images.is_floating_point() and (broken := _first_not_finite(images)) is not None:
+        raise DataError(f"{label}: expected finite images, got NaN or infinity in image {broken}")
+    if targets.is_floating_point() and (broken := _first_not_finite(targets)) is not None:
+        raise DataError(f"{label}: expected finite targets, got NaN or infinity in that of image {broken}")
+    if are_labels(targets):
+        targets = targets.long()
+        low, high = int(targets.min()), int(targets.max())
+        if low < 0 or high >= dataset.n_classes:
+            raise DataError(f"{label}: expected labels from 0 to {dataset.n_classes - 1}, got {low} to {high}")
+    return images, targets
+
+
+def are_labels(targets: Tensor) -> bool:
+    """True for whole numbers, one for each image.
+
+    Args:
+        targets: of a split.
+    """
+    whole = not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
+    return whole and targets.ndim == 1
+
+
+def check_labels(dataset: Dataset, name: Split, targets: Tensor) -> None:
+    """Raise a DataError if the targets of a split are no labels, which classification needs.
+
+    Args:
+        dataset: that has the split.
+        name: of the split.
+        targets: of the split, checked.
+    """
+    if not are_labels(targets):
+        raise DataError(
+            f"{_where(dataset, name)}: expected labels for classification, whole numbers of shape (N,), "
+            f"got {targets.dtype} of shape {tuple(targets.shape)}"
+        )
+
+
+def checked_class_names(dataset: Dataset) -> tuple[str, ...] | None:
+    """The names of the classes by label, or None where the dataset has none.
+
+    Args:
+        dataset: built.
+
+    Raises:
+        DataError: when there is not one name for each class.
+    """
+    names, label = dataset.class_names, f"{type(dataset).__name__}.class_names"
+    if names is None:
+        return None
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) for name in names):
+        raise DataError(f"{label}: expected a tuple of texts or None, got {names!r}")
+    if len(names) != dataset.n_classes:
+        raise DataError(f"{label}: expected one name for each of the {dataset.n_classes} classes, got {len(names)}")
+    return tuple(names)
+
+
+def _where(dataset: Dataset, name: Split) -> str:
+    return f"{type(dataset).__name__}.split({name!r})"
+
+
+def _first_not_finite(values: Tensor) -> int | None:
+    """The first row with a value that is not finite."""
+    rows = Rows(values)
+    step = max(1, _CHUNK_BYTES // max(1, values[:1].numel() * values.element_size()))
+    for start in range(0, len(rows), step):
+        finite = (
+            torch.isfinite(rows.chunk(start, start + step)).reshape(len(values[start : start + step]), -1).all(dim=1)
+        )
+        if not bool(finite.all()):
+            return start + int((~finite).nonzero()[0])
+    return None

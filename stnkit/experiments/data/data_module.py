@@ -1,4 +1,4 @@
-"""The Lightning data module: a dataset under a distortion, in whole batches on the training device."""
+"""The Lightning data module: a dataset under a distortion, batch by batch on the training device."""
 
 from typing import Any
 
@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 
 from stnkit.datasets import Dataset, Split
-from stnkit.distortions import Distortion, WarpDistortion
+from stnkit.distortions import Distortion
 from stnkit.errors import InputError
-from stnkit.experiments.data.checks import checked_split
-from stnkit.experiments.data.loaders import Distorted, Drawn, FixedLoader, Shard, TrainLoader, as_float
+from stnkit.experiments.data.checks import check_labels, checked_split
+from stnkit.experiments.data.fixed import FixedLoader
+from stnkit.experiments.data.loaders import Distorted, Drawn, Shard, TrainLoader
+from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.data.seeds import generator
 
 
@@ -20,7 +22,7 @@ class DistortedData(lightning.LightningDataModule):
     Several processes draw the same batches, and each takes its shard of every batch.
 
     Args:
-        dataset: labeled images.
+        dataset: images with targets.
         distortion: draws θ and warps.
         batch_size: of a training batch, over all processes.
         seed: of the run; only the training draws depend on it.
@@ -50,10 +52,18 @@ class DistortedData(lightning.LightningDataModule):
         return (self.dataset.image_shape[0], *self.distortion.out_size)
 
     def split(self, name: Split) -> tuple[Tensor, Tensor]:
-        """The undistorted images and the labels of a split, read once."""
+        """The undistorted images and the targets of a split, asked for once; perhaps mapped from a file."""
         if name not in self._splits:
             self._splits[name] = checked_split(self.dataset, name)
         return self._splits[name]
+
+    def check_labels(self, name: Split) -> None:
+        """Raise a DataError if the targets of a split are no labels.
+
+        Args:
+            name: of the split.
+        """
+        check_labels(self.dataset, name, self.split(name)[1])
 
     @property
     def steps_per_epoch(self) -> int:
@@ -80,7 +90,7 @@ class DistortedData(lightning.LightningDataModule):
                 f"training.devices={devices}, got {last} of the {len(images)} images"
             )
         return TrainLoader(
-            images, labels, self.distortion, self.batch_size, self.seed, epoch=lambda: trainer.current_epoch
+            images, labels, self.distortion, self.batch_size, self.seed, lambda: trainer.current_epoch, self.shard
         )
 
     def val_dataloader(self) -> FixedLoader:
@@ -90,7 +100,7 @@ class DistortedData(lightning.LightningDataModule):
         return self.fixed("test")
 
     def fixed(self, split: Split) -> FixedLoader:
-        """The distorted images of the validation or test split, computed at the first call."""
+        """The distorted images of the validation or test split, computed when they are read."""
         if split not in self._fixed:
             images, labels = self.split(split)
             device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
@@ -102,10 +112,6 @@ class DistortedData(lightning.LightningDataModule):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Distorted:
         if not isinstance(batch, Drawn):
             return Distorted(*batch)
-        n, own = len(batch.labels), self.shard.of(len(batch.labels))
         draws = generator(batch.seed, device=batch.images.device)
-        if isinstance(self.distortion, WarpDistortion):  # θ describes all of it: no draws that depend on the batch
-            images = self.distortion.apply(as_float(batch.images[own]), batch.theta[own], draws)
-        else:
-            images = self.distortion.apply(as_float(batch.images), batch.theta, draws)[own]
-        return Distorted(images.to(self.dtype), batch.labels[own], batch.theta[own], self.shard.weight(n))
+        images = self.distortion.apply(as_float(batch.images), batch.theta, draws)[batch.own]
+        return Distorted(images.to(self.dtype), batch.labels[batch.own], batch.theta[batch.own], batch.weight)

@@ -1,13 +1,14 @@
-"""Batches of whole tensors, whose order and draws depend on (seed, epoch, index) alone."""
+"""Batches of training images, whose order and draws depend on (seed, epoch, index) alone."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
-from stnkit.distortions import Distortion
+from stnkit.distortions import Distortion, WarpDistortion
+from stnkit.experiments.data.rows import Rows
 from stnkit.experiments.data.seeds import derived_seed, generator
 
 
@@ -28,19 +29,24 @@ class Shard(NamedTuple):
 
 
 class Drawn(NamedTuple):
-    """Original images, their labels, the θ that distorts each, and a seed for what θ does not describe."""
+    """Original images, their targets, the θ that distorts each, and a seed for what θ does not describe.
 
-    images: UInt8[Tensor, "B C *size"]
-    labels: Int64[Tensor, "B"]
+    `own` is the shard of this process among them, and `weight` that of its mean in the batch.
+    """
+
+    images: UInt8[Tensor, "B C *size"] | Float[Tensor, "B C *size"]
+    labels: Shaped[Tensor, "B *target"]
     theta: Float[Tensor, "B P"]
     seed: int
+    own: slice = slice(None)
+    weight: float = 1.0
 
 
 class Distorted(NamedTuple):
-    """Distorted images with values in [0, 1], their labels, the θ that distorted each, and the weight of their mean."""
+    """Distorted images, their targets, the θ that distorted each, and the weight of their mean."""
 
     images: Float[Tensor, "B C *size"]
-    labels: Int64[Tensor, "B"]
+    labels: Shaped[Tensor, "B *target"]
     theta: Float[Tensor, "B P"]
     weight: float = 1.0
 
@@ -48,28 +54,34 @@ class Distorted(NamedTuple):
 class TrainLoader:
     """Shuffled batches with fresh distortions in every epoch, resumable in mid-epoch.
 
+    Every process draws the whole batch. It reads its shard of the images alone where θ describes the distortion, and
+    the whole batch for the draws that depend on it, as those of clutter.
+
     Args:
-        images: of the training split, uint8.
-        labels: of all images.
+        images: of the training split, uint8 or floating-point.
+        labels: the targets of all images.
         distortion: draws θ.
         batch_size: of the whole batch; the last one of an epoch may be smaller.
         seed: of the run.
         epoch: returns the number of the running epoch.
+        shard: the share of every batch that this process takes.
     """
 
     def __init__(
         self,
-        images: UInt8[Tensor, "N C *size"],
-        labels: Int64[Tensor, "N"],
+        images: UInt8[Tensor, "N C *size"] | Float[Tensor, "N C *size"],
+        labels: Shaped[Tensor, "N *target"],
         distortion: Distortion,
         batch_size: int,
         seed: int,
         epoch: Callable[[], int],
+        shard: Shard = Shard(),  # noqa: B008 immutable
     ) -> None:
-        self.images, self.labels = images, labels
+        self.images, self.labels = Rows(images), labels
         self.distortion = distortion
         self.batch_size = batch_size
         self.seed = seed
+        self.shard = shard
         self._current_epoch = epoch
         self._epoch, self._index = 0, 0
         self._resumed: dict[str, int] | None = None
@@ -88,10 +100,15 @@ class TrainLoader:
         theta = self.distortion.sample(len(self.images), draws)
         for index in range(first, len(self)):
             batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
-            chosen = order[batch]
             self._index = index + 1
             seed = derived_seed(self.seed, "train", epoch, index)
-            yield Drawn(self.images[chosen], self.labels[chosen], theta[batch], seed)
+            yield self._drawn(order[batch], theta[batch], seed)
+
+    def _drawn(self, chosen: Tensor, theta: Tensor, seed: int) -> Drawn:
+        own, weight = self.shard.of(len(chosen)), self.shard.weight(len(chosen))
+        if isinstance(self.distortion, WarpDistortion):  # θ describes all of it: no draws that depend on the batch
+            chosen, theta, own = chosen[own], theta[own], slice(None)
+        return Drawn(self.images.take(chosen), self.labels[chosen], theta, seed, own, weight)
 
     def state_dict(self) -> dict[str, int]:
         """Epoch and number of batches handed out, for Lightning's checkpoints."""
@@ -101,61 +118,3 @@ class TrainLoader:
         """Continue after the batch at which the state was taken."""
         self._resumed = state
         self._epoch, self._index = state["epoch"], state["index"]
-
-
-class FixedLoader:
-    """A split that is distorted once: the same images for every model and every batch size.
-
-    Args:
-        images: of the split, uint8.
-        labels: of all images.
-        distortion: draws θ and warps.
-        batch_size: of a batch, over all processes.
-        split: name of the split, the only seed of the draws: they do not depend on the seed of the run.
-        device: where the images are distorted and stored.
-        shard: the share of the images that is handed out.
-        dtype: of the distorted images.
-    """
-
-    CHUNK = 1024
-
-    def __init__(
-        self,
-        images: UInt8[Tensor, "N C *size"],
-        labels: Int64[Tensor, "N"],
-        distortion: Distortion,
-        batch_size: int,
-        split: str,
-        device: torch.device,
-        shard: Shard = Shard(),  # noqa: B008 immutable
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        self.batch_size = batch_size
-        self.shard = shard
-        theta = distortion.sample(len(images), generator("fixed", split)).to(device)
-        self.originals = images
-        self.images = torch.cat(
-            [
-                distortion.apply(
-                    as_float(chunk.to(device)), chunk_theta, generator("fixed", split, i, device=device)
-                ).to(dtype)
-                for i, (chunk, chunk_theta) in enumerate(
-                    zip(torch.split(images, self.CHUNK), torch.split(theta, self.CHUNK), strict=True)
-                )
-            ]
-        )
-        self.labels, self.theta = labels.to(device), theta
-
-    def __len__(self) -> int:
-        # The same in all processes, since they wait for each other at every batch.
-        return -(-len(self.images) // self.batch_size)
-
-    def __iter__(self) -> Iterator[Distorted]:
-        own = self.shard.of(len(self.images))
-        batches = (torch.tensor_split(tensor[own], len(self)) for tensor in (self.images, self.labels, self.theta))
-        yield from map(Distorted, *batches)
-
-
-def as_float(images: UInt8[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:
-    """Images / 255: from 0 … 255 to 0 … 1, the background at 0 as zero padding has it."""
-    return images.float().div_(255)

@@ -59,6 +59,12 @@ class Classification(FastHooksModule):
         self.train_sums = EpochSums((*distance, *self.theta_loss.weights))
         self.eval_sums = EpochSums((*outside, *distance))
 
+    def setup(self, stage: str) -> None:
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if data is not None:
+            for split in ("test",) if stage == "test" else ("train", "validation"):
+                data.check_labels(split)
+
     def forward(self, images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
         """One logit for each class."""
         return self.network(images)

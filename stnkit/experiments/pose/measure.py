@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.experiments.class_means import class_means
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.loaders import FixedLoader
+from stnkit.experiments.data.fixed import FixedLoader
 from stnkit.experiments.placement import input_transformer
 from stnkit.experiments.pose.maps import Poses, composed, corner_points, poses
 from stnkit.experiments.pose.rectified import rectified_variance
@@ -25,9 +25,6 @@ from stnkit.experiments.pose.undefined import (
 )
 from stnkit.families.family import TransformFamily
 from stnkit.transformer import SpatialTransformer
-
-# Number of images in a forward pass of the localizer.
-CHUNK = 1024
 
 
 @torch.no_grad()
@@ -137,7 +134,7 @@ def _poses(
         return poses(composed(distortion, true_theta), size, out_size, true_theta)
     device = _device(transformer)
     true_theta = test.theta.to(device)
-    theta = torch.cat([transformer.localize(chunk.to(device)) for chunk in torch.split(test.images, CHUNK)])
+    theta = torch.cat([transformer.localize(chunk.to(device)) for chunk in test.images.chunks()])
     return poses(composed(distortion, true_theta, transformer.family, theta), size, out_size, true_theta)
 
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from stnkit.distortions import Distortion
-from stnkit.experiments.data.loaders import as_float
+from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.data.seeds import generator
 from stnkit.transformer import SpatialTransformer
 
@@ -20,7 +20,7 @@ def rectified_variance(originals: Tensor, distortion: Distortion, transformer: S
     the output depends on the distortion alone, since the mean of ten draws varies too. NaN when all outputs are alike.
 
     Args:
-        originals: (N, C, *size), 0 … 255; at most IMAGES of them are used, evenly spaced.
+        originals: (N, C, *size), as the dataset has them; at most IMAGES of them are used, evenly spaced.
         distortion: draws and warps.
         transformer: its device computes; None for the distorted images themselves.
     """

@@ -4,10 +4,12 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.experiments.data.checks import checked_split
+from stnkit.experiments.data import checks
+from stnkit.experiments.data.checks import check_labels, checked_class_names, checked_split
 
 pytestmark = pytest.mark.no_jaxtyping
 IMAGES, LABELS = torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 2, 1])
+BROKEN = torch.zeros(4, 1, 8, 8).index_fill_(0, torch.tensor(2), -torch.inf)
 
 
 class Given(stnkit.Dataset):
@@ -30,18 +32,76 @@ def test_labels_of_any_whole_numbers_become_int64():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ((IMAGES, LABELS.float()), "expected labels of whole numbers, such as int64, got torch.float32"),
         ((IMAGES, LABELS + 1), "expected labels from 0 to 2, got 1 to 3"),
         ((IMAGES, LABELS - 1), "expected labels from 0 to 2, got -1 to 1"),
-        ((IMAGES, LABELS[:2]), r"expected 4 labels, one for each image, got shape \(2,\)"),
+        ((IMAGES, LABELS[:2]), r"expected 4 targets, one for each image, got shape \(2,\)"),
         ((IMAGES[:0], LABELS[:0]), "expected at least one image, got none"),
-        ((IMAGES.float() / 255, LABELS), "expected images in uint8, from 0 to 255, got torch.float32"),
+        (
+            (IMAGES.int(), LABELS),
+            "expected images in uint8, from 0 to 255, or in a floating-point type, got torch.int32",
+        ),
+        ((BROKEN, LABELS), "expected finite images, got NaN or infinity in image 2"),
+        ((IMAGES, LABELS.float() / 0), "expected finite targets, got NaN or infinity in that of image 0"),
+        ((IMAGES, BROKEN), "expected finite targets, got NaN or infinity in that of image 2"),
         ((IMAGES[..., :7], LABELS), r"expected images of shape \(N, 1, 8, 8\), got \(4, 1, 8, 7\)"),
-        ((IMAGES.numpy(), LABELS), r"expected two tensors, images and labels, got \['ndarray', 'Tensor'\]"),
-        (IMAGES, "expected two tensors, images and labels, got Tensor"),
-        (None, "expected two tensors, images and labels, got NoneType"),
+        ((IMAGES.numpy(), LABELS), r"expected two tensors, images and targets, got \['ndarray', 'Tensor'\]"),
+        (IMAGES, "expected two tensors, images and targets, got Tensor"),
+        (None, "expected two tensors, images and targets, got NoneType"),
     ],
 )
 def test_what_a_split_must_not_hold_is_one_sentence(given, message):
     with pytest.raises(stnkit.errors.DataError, match=rf"^Given.split\('train'\): {message}$"):
         checked_split(Given(given), "train")
+
+
+TARGETS = [torch.zeros(4, 3), torch.zeros(4), torch.zeros(4, 2, dtype=torch.long), LABELS.bool(), IMAGES, IMAGES / 255]
+
+
+@pytest.mark.parametrize("targets", TARGETS, ids=lambda targets: f"{targets.dtype}-{targets.ndim}")
+def test_targets_of_any_shape_and_dtype_are_taken_as_they_are(targets):
+    assert checked_split(Given((IMAGES, targets)), "train")[1] is targets
+
+
+@pytest.mark.parametrize("targets", TARGETS, ids=lambda targets: f"{targets.dtype}-{targets.ndim}")
+def test_classification_needs_labels(targets):
+    message = r"^Given.split\('test'\): expected labels for classification, whole numbers of shape \(N,\), got torch"
+    with pytest.raises(stnkit.errors.DataError, match=message):
+        check_labels(Given(None), "test", targets)
+    check_labels(Given(None), "test", LABELS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_floating_point_images_are_taken_as_they_are(dtype):
+    images = torch.rand(4, 1, 8, 8).to(dtype) - 3
+    assert checked_split(Given((images, LABELS)), "train")[0] is images
+
+
+def test_every_chunk_of_floating_point_images_is_checked(monkeypatch):
+    monkeypatch.setattr(checks, "_CHUNK_BYTES", 2 * 4 * 64)
+    for place in range(5):
+        images = torch.zeros(5, 1, 8, 8)
+        images[place, 0, 7, 7] = torch.nan
+        with pytest.raises(stnkit.errors.DataError, match=f"in image {place}$"):
+            checked_split(Given((images, torch.zeros(5, dtype=torch.long))), "train")
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("a", "b"), "expected one name for each of the 3 classes, got 2"),
+        (("a", "b", 3), r"expected a tuple of texts or None, got \('a', 'b', 3\)"),
+        ("abc", "expected a tuple of texts or None, got 'abc'"),
+    ],
+)
+def test_names_that_do_not_name_the_classes_are_refused(names, message):
+    dataset = Given(None)
+    dataset.class_names = names
+    with pytest.raises(stnkit.errors.DataError, match=rf"^Given.class_names: {message}$"):
+        checked_class_names(dataset)
+
+
+def test_names_of_classes_are_optional():
+    dataset = Given(None)
+    assert checked_class_names(dataset) is None
+    dataset.class_names = ["a", "b", "c"]
+    assert checked_class_names(dataset) == ("a", "b", "c")

@@ -3,7 +3,8 @@ import torch
 
 import stnkit
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.loaders import Distorted, FixedLoader, Shard, TrainLoader, as_float
+from stnkit.experiments.data.loaders import Shard, TrainLoader
+from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.data.seeds import derived_seed
 
 
@@ -59,26 +60,6 @@ def test_an_epoch_can_be_read_twice(distortion):
     assert [len(list(twice)), len(list(twice))] == [3, 3]
 
 
-def fixed(distortion, batch_size, split="test"):
-    images = torch.randint(0, 256, (30, 1, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    return FixedLoader(images, torch.arange(30), distortion, batch_size, split, torch.device("cpu"))
-
-
-def test_fixed_images_do_not_depend_on_the_batch_size(distortion):
-    small = Distorted(*(torch.cat(tensors) for tensors in [*zip(*fixed(distortion, 4), strict=True)][:3]))
-    large = next(iter(fixed(distortion, 30)))
-    torch.testing.assert_close(small.images, large.images)
-    assert torch.equal(small.labels, large.labels)
-    assert not torch.equal(fixed(distortion, 30, "validation").theta, large.theta)
-
-
-def test_a_fixed_image_is_its_original_under_its_theta(distortion):
-    loader = fixed(distortion, 7)
-    grid = distortion.family.grid(loader.theta, distortion.out_size)
-    expected = stnkit.build("sampler", "bilinear")(as_float(loader.originals), grid)
-    torch.testing.assert_close(loader.images, expected)
-
-
 def test_training_batches_are_distorted_by_their_theta(distortion):
     data = DistortedData(stnkit.build("dataset", "digits"), distortion, 4, 0)
     drawn = next(iter(loader(distortion)))
@@ -105,29 +86,18 @@ def test_shards_cover_a_batch_and_have_its_weighted_mean(world, n):
 
 
 @pytest.mark.parametrize("name", ["rotation", "translated_cluttered"])
-def test_shards_are_distorted_as_in_one_process(name, monkeypatch):
+def test_shards_are_distorted_as_in_one_process(name):
     dataset = stnkit.build("dataset", "digits")
     data = DistortedData(dataset, stnkit.build("distortion", name, image_shape=dataset.image_shape), 7, 0)
     images, labels = data.split("train")
-    drawn = next(iter(TrainLoader(images, labels, data.distortion, 7, 0, epoch=lambda: 0)))
-    whole = data.on_after_batch_transfer(drawn, 0)
-    batches = []
-    for rank in range(2):
-        monkeypatch.setattr(DistortedData, "shard", Shard(rank, 2))
-        batches.append(data.on_after_batch_transfer(drawn, 0))
+
+    def batch_of(shard):
+        drawn = next(iter(TrainLoader(images, labels, data.distortion, 7, 0, lambda: 0, shard)))
+        # Where θ is all of the distortion, a process reads its own images alone.
+        assert len(drawn.images) == (7 if name == "translated_cluttered" else shard.of(7).stop - shard.of(7).start)
+        return data.on_after_batch_transfer(drawn, 0)
+
+    whole, batches = batch_of(Shard()), [batch_of(Shard(rank, 2)) for rank in range(2)]
     for field in ("images", "labels", "theta"):
         assert torch.equal(torch.cat([getattr(batch, field) for batch in batches]), getattr(whole, field))
     assert [batch.weight for batch in batches] == [pytest.approx(6 / 7), pytest.approx(8 / 7)]
-
-
-@pytest.mark.parametrize(("n", "batch_size"), [(30, 4), (31, 8), (5, 4)])
-def test_shards_cover_a_fixed_split_in_equally_many_batches(n, batch_size, distortion):
-    images = torch.zeros(n, 1, 8, 8, dtype=torch.uint8)
-    loaders = [
-        FixedLoader(images, torch.arange(n), distortion, batch_size, "test", torch.device("cpu"), Shard(rank, 2))
-        for rank in range(2)
-    ]
-    batches = [[batch.labels for batch in loader] for loader in loaders]
-    assert len(batches[0]) == len(batches[1]) == len(loaders[0])
-    assert torch.equal(torch.cat([*batches[0], *batches[1]]), torch.arange(n))
-    assert all(1 <= len(labels) <= batch_size for shard in batches for labels in shard)

@@ -23,7 +23,7 @@ def test_a_run_in_float64_trains_loads_and_is_evaluated(stnkit_main):
     run = stnkit.load_run("run")
     test = run.data.fixed("test")
     with torch.no_grad():
-        theta, logits = run.network.transformer.localize(test.images), run.network(test.images)
+        theta, logits = run.network.transformer.localize(test.images[:]), run.network(test.images[:])
     assert test.images.dtype == theta.dtype == logits.dtype == torch.float64
     # Digits that float32 has not: the distorted images are those of a run in float32, nothing else is.
     assert not torch.equal(theta, theta.float().double())

@@ -71,7 +71,7 @@ def test_the_best_weights_are_tested_and_loaded(kept):
     for split, error in (("validation", min(errors)), ("test", told["test_error"])):
         data = loaded.data.fixed(split)
         with torch.no_grad():
-            wrong = (loaded.network(data.images).argmax(dim=1) != data.labels).double().mean()
+            wrong = (loaded.network(data.images[:]).argmax(dim=1) != data.labels).double().mean()
         assert 100 * float(wrong) == pytest.approx(error, abs=1e-4)
 
 

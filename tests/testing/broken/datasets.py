@@ -36,10 +36,64 @@ class OtherShape(Good):
     image_shape = (1, 5, 6)
 
 
-class Floats(Good):
+class WholeNumbers(Good):
     def split(self, name):
         images, labels = super().split(name)
-        return images / 255, labels
+        return images.int(), labels
+
+
+class NarrowLabels(Good):
+    def split(self, name):
+        images, labels = super().split(name)
+        return images, labels.int()
+
+
+class MixedTypes(Good):
+    def split(self, name):
+        images, labels = super().split(name)
+        return (images / 255 if name == "test" else images), labels
+
+
+class MixedTargets(Good):
+    def split(self, name):
+        images, labels = super().split(name)
+        return images, labels[:, None].repeat(1, 2 if name == "test" else 3)
+
+
+class TwoNames(Good):
+    class_names = ("circle", "square")
+
+
+class NoText(Good):
+    class_names = ("circle", "square", 3)
+
+
+class NotFinite(Good):
+    """Floating-point images as they must not be."""
+
+    def split(self, name):
+        images, labels = super().split(name)
+        return (images / 255).index_fill(2, torch.tensor(3), torch.nan), labels
+
+
+class Floats(Good):
+    """Floating-point images, taken as they are."""
+
+    class_names = ("circle", "square", "ring")
+
+    def split(self, name):
+        images, labels = super().split(name)
+        return images.double() - 5, labels
+
+
+class Targets(Good):
+    """Targets that are no labels."""
+
+    n_classes = 0
+
+    def split(self, name):
+        images, labels = super().split(name)
+        return images, labels[:, None] / 2
 
 
 class FromOne(Good):
@@ -72,11 +126,19 @@ class Absent(Good):
 
 BROKEN = {
     "construction": Raises,
+    "class_names": TwoNames,
     "config": NoConfig,
     "shapes": OtherShape,
-    "dtypes": Floats,
+    "dtypes": WholeNumbers,
+    "finite_values": NotFinite,
     "labels_in_range": FromOne,
     "disjoint_splits": Leaks,
     "determinism": Shuffles,
     "unknown_split": Lenient,
+}
+ALSO_BROKEN = {
+    NarrowLabels: "dtypes",
+    MixedTypes: "dtypes",
+    MixedTargets: "shapes",
+    NoText: "class_names",
 }

@@ -1,0 +1,119 @@
+"""Rows of images that may be mapped from a file larger than the memory."""
+
+import ctypes
+import mmap
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64, Shaped, UInt8
+from torch import Tensor
+
+# Bytes that are read from a mapped file before its pages leave the address space of the process again.
+RELEASE_EVERY = 256 * 2**20
+_MAPS = Path("/proc/self/maps")
+_OF_NUMPY = (torch.uint8, torch.float16, torch.float32, torch.float64)
+
+
+class Rows:
+    """The images of a split, read in batches.
+
+    The pages of a mapped file that a process has read count as its resident memory, although the system can take them
+    back at any time, until all of the file does. They are unmapped from time to time, and stay in the page cache, where
+    the next batch finds them.
+
+    Args:
+        images: uint8 or floating-point, in memory or mapped.
+
+    Example:
+        >>> import torch
+        >>> from stnkit.experiments.data.rows import Rows
+        >>> Rows(torch.arange(8).view(4, 2)).take(torch.tensor([2, 0]))
+        tensor([[4, 5],
+                [0, 1]])
+    """
+
+    def __init__(self, images: Shaped[Tensor, "N *shape"]) -> None:
+        self.images = images
+        self._row_bytes = images[:1].numel() * images.element_size()
+        self._mapped = _read_only_pages(images)
+        self._read = 0
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def take(self, index: Int64[Tensor, "B"]) -> Shaped[Tensor, "B *shape"]:
+        """A copy of the rows with these indices."""
+        self.note(len(index))
+        if self.images.dtype not in _OF_NUMPY or self.images.device.type != "cpu":
+            return self.images.index_select(0, index)
+        # Torch's threads cost more than such a copy on a busy machine. NumPy's `take` copies all of a strided array.
+        return torch.from_numpy(self.images.numpy()[index.numpy()])
+
+    def chunk(self, start: int, stop: int) -> Shaped[Tensor, "B *shape"]:
+        """The rows from `start` to `stop` − 1 as they are: a view, not a copy."""
+        self.note(min(stop, len(self)) - start)
+        return self.images[start:stop]
+
+    def note(self, n: int) -> None:
+        """Count n rows that are read; unmap the pages of all rows when enough have been.
+
+        Args:
+            n: number of rows.
+        """
+        if self._mapped is None:
+            return
+        self._read += n * self._row_bytes
+        if self._read >= RELEASE_EVERY:
+            self._read = 0
+            address, length = self._mapped
+            _madvise(address, length)
+
+
+def as_float(images: UInt8[Tensor, "B C *size"] | Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:
+    """Images in float32: bytes / 255, from 0 … 255 to 0 … 1, and floating-point images as they are.
+
+    Args:
+        images: of a batch.
+    """
+    if images.dtype != torch.uint8:
+        return images.float().contiguous()
+    if images.device.type != "cpu":
+        return images.float().div_(255)
+    made = torch.empty(images.shape, dtype=torch.float32)
+    # NumPy converts and divides blocks that stay in the cache; torch makes two passes over the memory.
+    np.divide(images.numpy(), np.float32(255), out=made.numpy())
+    return made
+
+
+def _read_only_pages(images: Tensor) -> tuple[int, int] | None:
+    """Address and length of the whole pages of a mapped file that hold the images; None for any other memory.
+
+    Only pages that cannot hold a change of this process qualify: those of a shared mapping, or of one that cannot be
+    written to. To unmap any other page is to lose its content.
+    """
+    if images.device.type != "cpu" or not sys.platform.startswith("linux") or not images.numel():
+        return None
+    begin = images.data_ptr()
+    span = sum((n - 1) * stride for n, stride in zip(images.shape, images.stride(), strict=True)) + 1
+    end = begin + span * images.element_size()
+    try:
+        lines = _MAPS.read_text().splitlines()
+    except OSError:
+        return None
+    for line in lines:
+        addresses, permissions, _, _, inode, *_ = line.split(maxsplit=5)
+        low, high = (int(address, 16) for address in addresses.split("-"))
+        if low <= begin and end <= high:
+            if inode == "0" or (permissions[3] == "p" and permissions[1] == "w"):
+                return None
+            first = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
+            last = end // mmap.PAGESIZE * mmap.PAGESIZE
+            return (first, last - first) if last > first else None
+    return None
+
+
+def _madvise(address: int, length: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), ctypes.c_int(mmap.MADV_DONTNEED))
