@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -12,6 +12,7 @@ from stnkit import coordinates
 from stnkit.contract import SHAPE, Contract, Requirement
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
+from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 from stnkit.warping import warp
 
@@ -121,6 +122,35 @@ def uniform(n: int, low: float | Tensor, high: float | Tensor, generator: torch.
         generator: of the CPU.
     """
     return low + (high - low) * torch.rand(n, generator=generator, dtype=torch.float64)
+
+
+def sampler_padding(padding: str | float | list[float], image_shape: Sequence[int]) -> dict[str, Any]:
+    """The options of a PaddedSampler for the option `padding` of a distortion.
+
+    Args:
+        padding: zeros; border, the nearest pixel of the edge; or a color, a number from 0 to 1 or one for each channel.
+        image_shape: (C, *size) of the images.
+
+    Raises:
+        InputError: for any other padding.
+
+    Example:
+        >>> sampler_padding([0.5, 0.5, 1.0], (3, 48, 64))
+        {'padding': 'fill', 'fill_value': [0.5, 0.5, 1.0]}
+    """
+    if padding in (Padding.zeros.value, Padding.border.value):
+        return {"padding": padding}
+    channels = image_shape[0]
+    values = list(padding) if isinstance(padding, list | tuple) else [padding]
+    numbers = all(
+        isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1 for value in values
+    )
+    if not numbers or (isinstance(padding, list | tuple) and len(values) != channels):
+        raise InputError(
+            f"padding: expected zeros, border or a color, a number from 0 to 1 or one for each of the {channels} "
+            f"channels, got {padding!r}"
+        )
+    return {"padding": Padding.fill.value, "fill_value": padding}
 
 
 def planar_size(image_shape: Sequence[int]) -> tuple[int, int]:

@@ -11,12 +11,14 @@ import stnkit
 # Smallest w in the distorted image, relative to w = 1 in its center. Then no part is shrunk to less than a tenth of the
 # center's scale across the direction to the horizon and a hundredth along it, and no source is near infinity.
 SMALLEST_W = 0.1
+# Pixels in an image whose smaller side has 28, as the paper's have.
+_CORNER_STD = 5.0
 # The corners of an image as columns (x, y, 1), row by row.
 CORNERS = torch.tensor([[-1, 1, -1, 1], [-1, -1, 1, 1], [1, 1, 1, 1]], dtype=torch.float64)
 
 
 class Projective(stnkit.WarpDistortion):
-    """The paper's P: scale U(0.75, 1), then each corner of the image moved by N(0, 5 pixels) along x and y.
+    """The paper's P: scale U(0.75, 1), then each corner of the image moved by N(0, 5 of 28 pixels) along x and y.
 
     T_θ is the homography that takes the moved corners back to those of the original, (±1, ±1). Draws that fold or
     mirror the image, or bring the horizon into the distorted one, are rejected and drawn again for the same scale:
@@ -25,7 +27,10 @@ class Projective(stnkit.WarpDistortion):
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
         scale: smallest and largest scale, 0.1 to 10.
-        corner_std: standard deviation of a corner's move in pixels, from 0 to half of the image's smaller side.
+        corner_std: standard deviation of a corner's move in pixels, from 0 to half of the image's smaller side; null
+            for 5 pixels where that side has 28, and in proportion.
+        padding: value outside of the image: zeros, border (the nearest pixel), or a color, a number from 0 to 1 or a
+            list of one for each channel.
 
     Raises:
         InputError: when an option is out of its range, or images are not of two dimensions.
@@ -43,12 +48,15 @@ class Projective(stnkit.WarpDistortion):
         self,
         image_shape: tuple[int, ...],
         scale: tuple[float, float] = (0.75, 1.0),
-        corner_std: float = 5.0,
+        corner_std: float | None = None,
+        padding: str | float | list[float] = "zeros",
     ) -> None:
         # Within these bounds few draws are rejected, so the loop in `sample` ends soon.
         if not 0.1 <= scale[0] <= scale[1] <= 10:
             raise stnkit.errors.InputError(f"scale: expected two rising numbers between 0.1 and 10, got {list(scale)}")
         size = stnkit.distortions.planar_size(image_shape)
+        if corner_std is None:
+            corner_std = _CORNER_STD * min(size) / 28
         # Beyond half of a side most draws fold the image, and the accepted ones have a much smaller deviation.
         if not 0 <= corner_std <= min(size) / 2:
             raise stnkit.errors.InputError(
@@ -56,7 +64,8 @@ class Projective(stnkit.WarpDistortion):
             )
         self._homography: stnkit.MatrixFamily = stnkit.build("transform", "projective")
         self._corners: stnkit.MatrixFamily = stnkit.build("transform", "homography4")
-        super().__init__(self._homography, stnkit.build("sampler", "bilinear"), size)
+        sampler = stnkit.build("sampler", "bilinear", **stnkit.distortions.sampler_padding(padding, image_shape))
+        super().__init__(self._homography, sampler, size)
         self.scale = scale
         self.corner_std = corner_std
 

@@ -15,9 +15,11 @@ class Rotation(stnkit.WarpDistortion):
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
         degrees: half the range, 0 to 180.
+        padding: value outside of the image: zeros, border (the nearest pixel), or a color, a number from 0 to 1 or a
+            list of one for each channel.
 
     Raises:
-        InputError: when `degrees` is outside of 0 to 180, or images are not of two dimensions.
+        InputError: when an option is out of its range, or images are not of two dimensions.
 
     Example:
         >>> import torch, stnkit
@@ -28,11 +30,14 @@ class Rotation(stnkit.WarpDistortion):
     Source: Jaderberg et al. 2015, section 4.1.
     """
 
-    def __init__(self, image_shape: tuple[int, ...], degrees: float = 90.0) -> None:
+    def __init__(
+        self, image_shape: tuple[int, ...], degrees: float = 90.0, padding: str | float | list[float] = "zeros"
+    ) -> None:
         if not 0 <= degrees <= 180:
             raise stnkit.errors.InputError(f"degrees: expected a number between 0 and 180, got {degrees}")
         size = stnkit.distortions.planar_size(image_shape)
-        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), size)
+        sampler = stnkit.build("sampler", "bilinear", **stnkit.distortions.sampler_padding(padding, image_shape))
+        super().__init__(stnkit.build("transform", "affine"), sampler, size)
         self.degrees = degrees
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:

@@ -1,5 +1,6 @@
 """Random rotation, scale and translation."""
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -7,6 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 import stnkit
+
+# Sides of the canvas in those of the image: the paper's 42×42 for 28×28.
+_CANVAS = 1.5
 
 
 class RTS(stnkit.WarpDistortion):
@@ -18,7 +22,10 @@ class RTS(stnkit.WarpDistortion):
         image_shape: (C, H, W) of the images; the program supplies it.
         degrees: half the range of the rotation, 0 to 180.
         scale: smallest and largest scale, above 0.
-        canvas: (H, W) of the distorted image.
+        canvas: (H, W) of the distorted image; null for 1.5 times the sides of the original, or more where its largest
+            scale needs it.
+        padding: value outside of the image: zeros, border (the nearest pixel), or a color, a number from 0 to 1 or a
+            list of one for each channel.
 
     Raises:
         InputError: when an option is out of its range, the scaled image is larger than the canvas, or images are not
@@ -38,18 +45,23 @@ class RTS(stnkit.WarpDistortion):
         image_shape: tuple[int, ...],
         degrees: float = 45.0,
         scale: tuple[float, float] = (0.7, 1.2),
-        canvas: tuple[int, int] = (42, 42),
+        canvas: tuple[int, int] | None = None,
+        padding: str | float | list[float] = "zeros",
     ) -> None:
         if not 0 <= degrees <= 180:
             raise stnkit.errors.InputError(f"degrees: expected a number between 0 and 180, got {degrees}")
         if not 0 < scale[0] <= scale[1]:
             raise stnkit.errors.InputError(f"scale: expected two rising numbers above 0, got {list(scale)}")
         self.in_size = stnkit.distortions.planar_size(image_shape)
+        if canvas is None:
+            height, width = (math.ceil(max(_CANVAS, scale[1]) * n) for n in self.in_size)
+            canvas = (height, width)
         if any(n * scale[1] > m for n, m in zip(self.in_size, canvas, strict=True)):
             raise stnkit.errors.InputError(
                 f"canvas: expected room for images of {list(self.in_size)} at scale {scale[1]}, got {list(canvas)}"
             )
-        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), canvas)
+        sampler = stnkit.build("sampler", "bilinear", **stnkit.distortions.sampler_padding(padding, image_shape))
+        super().__init__(stnkit.build("transform", "affine"), sampler, canvas)
         self.degrees = degrees
         self.scale = scale
 

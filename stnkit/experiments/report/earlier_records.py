@@ -1,10 +1,10 @@
 """Records of earlier versions, read as if they were of this one."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from stnkit.experiments.run_directory.job_identity import ADDED
+from stnkit.experiments.run_directory.job_identity import ADDED, PADDING, in_proportion
 
 IDENTITY = "_identity"
 # Degrees, pixels, or the logarithm of a scale: θ in float32 leaves less of a pose that no image has.
@@ -20,7 +20,8 @@ def in_terms_of_this_version(records: Sequence[Mapping[str, Any]]) -> list[Mappi
     Args:
         records: the contents of metrics.json files, each with its config.
     """
-    filled = [_with_added_options(without_perfect_zeros(record)) for record in records]
+    known = {_padded(record) for record in records}
+    filled = [_with_added_options(without_perfect_zeros(record), known) for record in records]
     square = {_images(record) for record in filled if _takes_aspect_1(record)}
     return [_with_aspect_of_images(record) if _images(record) in square else record for record in filled]
 
@@ -41,9 +42,23 @@ def without_perfect_zeros(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return kept | {"undefined": dict.fromkeys(sorted(names), REASON)}
 
 
-def _with_added_options(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The record with the options in its config that its version did not have, at their defaults."""
+def _padded(record: Mapping[str, Any]) -> Any:
+    """The name of the distortion of a record that has the option `padding`, else None."""
+    distortion = record["config"].get("distortion")
+    return distortion.get("name") if isinstance(distortion, Mapping) and "padding" in distortion else None
+
+
+def _with_added_options(record: Mapping[str, Any], padded: Collection[Any]) -> Mapping[str, Any]:
+    """The record with the options in its config that its version did not have, at their defaults.
+
+    Args:
+        record: the content of metrics.json.
+        padded: names of distortions that have a padding in another record. Not every distortion has that option.
+    """
     config = dict(record["config"])
+    distortion = config.get("distortion")
+    if isinstance(distortion, Mapping) and distortion.get("name") in padded:
+        config["distortion"] = PADDING | in_proportion(distortion)
     for key, default in ADDED.items():
         section, _, last = key.rpartition(".")
         if not section:

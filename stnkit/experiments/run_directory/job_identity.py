@@ -24,6 +24,11 @@ ADDED: dict[str, Any] = {
     "init_from": None,
     "transform_init": None,
 }
+# The same of distortions that have a padding; others do not have that option.
+PADDING = {"padding": "zeros"}
+# Earlier defaults in pixels that are null now, in proportion to the image: equal for the 28×28 images of that time. The
+# configs of earlier versions have no distortion.padding.
+IN_PROPORTION: dict[str, Any] = {"canvas": [42, 42], "std": 1.5, "corner_std": 5.0}
 # Cached identities: path of a config -> (time of its last change, identity).
 _cached: dict[Path, tuple[int, str]] = {}
 
@@ -35,12 +40,29 @@ def identity_of(config: Mapping[str, Any]) -> str:
         config: composed and resolved, as plain values.
     """
     relevant = without_run_control(json.loads(json.dumps(config, default=str)))
+    if isinstance(relevant.get("distortion"), dict):
+        options = in_proportion(relevant["distortion"])
+        relevant["distortion"] = dict(option for option in options.items() if option not in PADDING.items())
     for key, default in ADDED.items():
         section, _, last = key.rpartition(".")
         options = relevant.get(section, {}) if section else relevant
         if options.get(last, default) == default:
             options.pop(last, None)
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def in_proportion(distortion: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a distortion, with null for the defaults in pixels of earlier versions.
+
+    Args:
+        distortion: of a config of any version.
+    """
+    if "padding" in distortion:
+        return dict(distortion)
+    return {
+        key: None if key in IN_PROPORTION and IN_PROPORTION[key] == value else value
+        for key, value in distortion.items()
+    }
 
 
 def identity_in(run_dir: Path) -> str | None:

@@ -68,3 +68,18 @@ def test_a_first_theta_is_not_of_a_network_without_transformer(make_run, runs_of
     for theta in (None, {"zoom": 2}, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]):
         make_run(placement={"at": []}, transform_init=theta)
     assert len(make_table(runs_of()).rows) == 1
+
+
+@pytest.mark.parametrize(("padding", "n_rows"), [("zeros", 1), ("border", 2)])
+def test_earlier_defaults_in_pixels_are_in_proportion_now(padding, n_rows, make_run, runs_of):
+    make_run(seed=0, distortion=RTS)
+    new = {**RTS, "canvas": None, "padding": padding}
+    make_run(seed=1, distortion=new, record=of_this_version(), **NEW)
+    make_run(seed=0, distortion={"name": "none"})
+    assert len(make_table(runs_of()).rows) == n_rows + 1
+
+
+def test_a_distortion_without_padding_is_told_without_it(make_run, runs_of):
+    make_run(distortion={"name": "none"}, transform={"name": "affine"})
+    make_run(distortion={"name": "none"}, transform={"name": "tps"})
+    assert all("padding" not in run.config["distortion"] for run in runs_of())

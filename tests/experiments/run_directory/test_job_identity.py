@@ -39,6 +39,14 @@ def test_later_options_at_their_defaults_change_no_identity():
         assert identity_of(today | {"training": today["training"] | option}) != identity_of(of_a_run)
 
 
+def test_an_earlier_default_in_pixels_is_the_same_job():
+    earlier = {"seed": 0, "distortion": {"name": "rts", "canvas": [42, 42]}}
+    today = {"seed": 0, "distortion": {"name": "rts", "canvas": None, "padding": "zeros"}}
+    assert identity_of(today) == identity_of(earlier)
+    for option in ({"padding": "border"}, {"canvas": [42, 42]}, {"canvas": [50, 42]}):
+        assert identity_of(today | {"distortion": today["distortion"] | option}) != identity_of(earlier)
+
+
 @pytest.mark.process
 def test_sweeps_that_start_together_take_different_directories(tmp_path):
     """hydra 2925: the number alone is no name."""
