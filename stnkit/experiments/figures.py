@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,13 +39,16 @@ def _record(seen: dict[str, Tensor], point: str, module: nn.Module, inputs: tupl
     seen[point] = inputs[0]
 
 
-def draw_before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path: Path) -> Path:
+def draw_before_and_after(
+    seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path: Path, names: Sequence[str] = ()
+) -> Path:
     """Draw the inputs of transformers with the learned grid on them, above their outputs.
 
     Args:
         seen: by insertion point, a transformer and its input (B, C, H, W): images of 1 or 3 channels in [0, 1], or
             feature maps, which are drawn as their mean over channels. One column for each image of the batch.
         path: of the PNG to write.
+        names: of the columns, written above them.
 
     Returns:
         The path.
@@ -72,6 +75,12 @@ def draw_before_and_after(seen: Mapping[str, tuple[SpatialTransformer, Tensor]],
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         height, width = images.shape[2:]
+        if pair[0] is axes.flat[0]:
+            for i, name in enumerate(names):
+                middle = i * (width + GAP) + (width - 1) / 2
+                pair[0].annotate(
+                    name, (middle, -0.5), (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=7
+                )
         for i, line in enumerate(lines.numpy()):
             left = i * (width + GAP) - 0.5
             drawn = LineCollection(np.add(line.swapaxes(0, 1), (left + 0.5, 0)), colors="tab:orange", linewidths=0.6)

@@ -16,8 +16,8 @@ ALLOWED = {
     "losses": {"data", "placement", "schema"},
     "pose": {"class_means", "data", "placement"},
     "run_directory": {"schema"},
-    "loop": {"data", "figures", "losses", "placement", "pose", "run_directory", "schema"},
-    "report": {"class_means", "data", "figures", "grid_lines", "run_directory", "trained_run"},
+    "loop": {"class_samples", "data", "figures", "losses", "placement", "pose", "run_directory", "schema"},
+    "report": {"class_means", "class_samples", "data", "figures", "grid_lines", "run_directory", "trained_run"},
 }
 
 

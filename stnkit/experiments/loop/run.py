@@ -10,6 +10,8 @@ from typing import Any
 import torch
 
 from stnkit.errors import NotFiniteError
+from stnkit.experiments.class_samples import captions, classes_in, of_each_class
+from stnkit.experiments.data.checks import checked_class_names
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
 from stnkit.experiments.loop.environment import one_process
@@ -38,7 +40,8 @@ from stnkit.experiments.run_directory.record import RunRecord, read_record
 from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import Keep, TrainingConfig
 
-FIGURE_IMAGES = 10
+# Columns of the picture: images of each class, more than one where there are few classes.
+FIGURE_CLASSES, FIGURE_IMAGES = 20, 10
 PICTURE = "transformer.png"
 
 
@@ -213,6 +216,8 @@ def _train(
     environment = None if member is None else JoinedEnvironment(member.launched, member.meet())
     network, data, task = components.network, components.data, components.task
     record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
+    if names := checked_class_names(data.dataset):
+        record.update(class_names=list(names))
     if taken := network.options_from_images():
         record.update(options_from_images=taken)
         LOG.info(f"options taken from the images: {taken}")
@@ -234,6 +239,17 @@ def _train(
     # A resumed run has perhaps other figures than its earlier part.
     record.values = {name: value for name, value in record.values.items() if name not in POSE_KEYS}
     record.update(**pose_metrics(network, data))
-    images = data.fixed("test").images[:FIGURE_IMAGES].to(task.device)
-    if seen := transformer_inputs(network.eval(), images):
-        record.update(picture=str(draw_before_and_after(seen, run_dir / PICTURE)))
+    _draw(components, record, run_dir / PICTURE)
+
+
+def _draw(components: RunComponents, record: RunRecord, path: Path) -> None:
+    """Draw test images of every class before and after the transformers."""
+    data, test = components.data, components.data.fixed("test")
+    labels = test.labels.cpu()
+    classes = classes_in(labels, FIGURE_CLASSES)
+    repeats = max(1, FIGURE_IMAGES // len(classes))
+    chosen = torch.stack([of_each_class(labels, classes, k) for k in range(repeats)], dim=1).flatten()
+    names = [name for name in captions(classes, data.dataset.class_names) for _ in range(repeats)]
+    images = test.images[chosen].to(components.task.device)
+    if seen := transformer_inputs(components.network.eval(), images):
+        record.update(picture=str(draw_before_and_after(seen, path, names)))

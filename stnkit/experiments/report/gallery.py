@@ -1,6 +1,7 @@
 """Test images and class means of a trained run before and after its transformer, with the learned grid."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from stnkit.experiments.class_means import class_means
-from stnkit.experiments.data.loaders import as_float
+from stnkit.experiments.class_samples import captions, classes_in, of_each_class
+from stnkit.experiments.data.fixed import FixedLoader
+from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.grid_lines import grid_lines
 from stnkit.experiments.report.image_strip import Strip, make_strip
 from stnkit.experiments.report.runs import Run, Status
@@ -20,8 +23,8 @@ from stnkit.transformer import SpatialTransformer
 
 MAX_CLASSES = 20
 SAMPLES = 2
-# Images for the means: they look smooth, and a cell takes seconds on a CPU.
-MEAN_IMAGES = 2000
+# Images for the means: they look smooth, and a cell takes seconds on a CPU. Fewer where they would take more bytes.
+MEAN_IMAGES, MEAN_BYTES = 2000, 256 * 2**20
 BATCH = 250
 LATTICE_LINES, LATTICE_POINTS = 5, 13
 
@@ -33,22 +36,25 @@ class Gallery:
     Args:
         note: the run that is shown, or the reason why there are no pictures.
         classes: one column of images for each.
+        names: of these classes.
         samples: strips of test images, one image of each class.
         means: strips of class means.
     """
 
     note: str
     classes: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
     samples: tuple[Strip, ...] = ()
     means: tuple[Strip, ...] = ()
 
 
 class Shown(NamedTuple):
-    """The first test images: distorted, their labels, and undistorted."""
+    """Test images of the classes that are drawn: distorted, their labels, and undistorted."""
 
     images: Tensor
     labels: Tensor
     originals: Tensor
+    classes: tuple[int, ...]
 
 
 class Galleries:
@@ -84,26 +90,25 @@ class Galleries:
         note = f"{run.path}, seed {run.seed}" + (f", {run.status}" if run.status is not Status.completed else "")
         if len(trained.data.in_shape) != 3:
             return Gallery(f"{note}: no pictures, because its images are not two-dimensional")
-        shown = self._first_test_images(trained)
-        classes = tuple(torch.unique(shown.labels).tolist()[:MAX_CLASSES])
-        chosen = [_samples(shown.labels, classes, k) for k in range(SAMPLES)]
+        shown = self._test_images(trained)
+        classes, names = shown.classes, captions(shown.classes, trained.data.dataset.class_names)
+        chosen = [of_each_class(shown.labels, classes, k) for k in range(SAMPLES)]
         with torch.no_grad():
             transformer = transformer_seeing(trained.network, shown.images[:1])
             if transformer is None:
                 note += ": no transformer at the input, so the network sees the distorted images"
             samples = tuple(strip for index in chosen for strip in _before_and_after(transformer, shown.images[index]))
             means = _mean_strips(transformer, shown, classes)
-        return Gallery(note, classes, samples, means)
+        return Gallery(note, classes, names, samples, means)
 
-    def _first_test_images(self, trained: TrainedRun) -> Shown:
+    def _test_images(self, trained: TrainedRun) -> Shown:
         key = json.dumps([trained.config["dataset"], trained.config["distortion"]], sort_keys=True)
         if key not in self._shown:
             test = trained.data.fixed("test")
-            first = slice(MEAN_IMAGES)
-            # Copies, so that the memory of the other images is released.
-            self._shown[key] = Shown(
-                test.images[first].clone(), test.labels[first].clone(), as_float(test.originals[first])
-            )
+            classes = classes_in(test.labels, MAX_CLASSES)
+            chosen = images_to_show(test, classes)
+            images, labels, *_ = test.rows(chosen)
+            self._shown[key] = Shown(images, labels, as_float(test.originals[chosen]), classes)
         return self._shown[key]
 
 
@@ -130,10 +135,20 @@ def transformer_seeing(network: nn.Module, image: Tensor) -> SpatialTransformer 
     return found[0] if found else None
 
 
-def _samples(labels: Tensor, classes: tuple[int, ...], k: int) -> Tensor:
-    """Index of the k-th image of each class, or of its last where there are fewer."""
-    of_each = [torch.nonzero(labels == label)[:, 0] for label in classes]
-    return torch.stack([indices[min(k, len(indices) - 1)] for indices in of_each])
+def images_to_show(test: FixedLoader, classes: tuple[int, ...]) -> Tensor:
+    """The first SAMPLES images of each class, and others of these classes for the means, evenly spaced.
+
+    Args:
+        test: the test split.
+        classes: that are drawn.
+    """
+    candidates = torch.nonzero(torch.isin(test.labels, torch.tensor(classes)))[:, 0]
+    n = max(1, min(MEAN_IMAGES, MEAN_BYTES // (4 * math.prod(test.images.shape[1:]))))
+    if len(candidates) > n:
+        samples = [of_each_class(test.labels, classes, k) for k in range(SAMPLES)]
+        spaced = candidates[torch.linspace(0, len(candidates) - 1, n).round().long()]
+        candidates = torch.unique(torch.cat([*samples, spaced]))
+    return candidates
 
 
 def _before_and_after(transformer: SpatialTransformer | None, images: Tensor) -> list[Strip]:
