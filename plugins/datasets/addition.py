@@ -32,6 +32,8 @@ class Addition(stnkit.Dataset):
     Source: Jaderberg et al. 2015, appendix A.1; the source there is MNIST.
     """
 
+    default_distortion = "rts"
+
     def __init__(self, source: str | dict[str, Any] = "digits", pairs: int = 1) -> None:
         if pairs < 1:
             raise stnkit.errors.InputError(f"pairs: expected at least 1, got {pairs}")

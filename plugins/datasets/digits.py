@@ -31,6 +31,7 @@ class Digits(stnkit.Dataset):
 
     n_classes = 10
     image_shape = (1, 28, 28)
+    default_distortion = "rts"
 
     def split(self, name: str) -> tuple[UInt8[Tensor, "N C *size"], Int64[Tensor, "N"]]:
         if name not in _SPLITS:

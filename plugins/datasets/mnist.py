@@ -46,6 +46,7 @@ class MNIST(stnkit.Dataset):
 
     n_classes = 10
     image_shape = (1, 28, 28)
+    default_distortion = "rts"
     run_control_options = ("root", "download")
 
     def __init__(self, root: str = "data/mnist", download: bool = False, n_validation: int = 5000) -> None:

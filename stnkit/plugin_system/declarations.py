@@ -1,4 +1,4 @@
-"""Declarations of a component's class about its options: those that control a run, and do not change its results."""
+"""Declarations of a component's class: the options that control a run, and the components that it suggests."""
 
 from typing import Any
 
@@ -36,6 +36,20 @@ def check_declarations(component: Component) -> None:
         for name in vars(component.cls).get(attribute, ()):
             if name not in names:
                 raise InputError(f"{where}: expected options of the constructor, {', '.join(names)}, got {name!r}")
+    for _, attribute in component.kind.suggests:
+        name = getattr(component.cls, attribute)
+        if not isinstance(name, str) or not name.isidentifier():
+            where = f"{component.kind.name} {component.name!r}: {component.cls.__qualname__}.{attribute}"
+            raise InputError(f"{where}: expected the name of a component, got {name!r}")
+
+
+def suggestions(component: Component) -> dict[str, str]:
+    """The names of components of other kinds that a run has where it chooses none, by their kinds.
+
+    Args:
+        component: registered or not.
+    """
+    return {kind: getattr(component.cls, attribute) for kind, attribute in component.kind.suggests}
 
 
 def _declared(component: Component, attribute: str) -> tuple[str, ...]:

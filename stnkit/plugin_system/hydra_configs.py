@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import PluginError
 from stnkit.plugin_system.components import Component
+from stnkit.plugin_system.declarations import suggestions
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.plugin_system.option_types import members_of, to_plain
 from stnkit.plugin_system.options import REQUIRED, Option, options_of
@@ -73,8 +74,17 @@ def check_not_shadowed(choices: Mapping[str, Any], search_paths: Iterable[tuple[
 
 
 def node_of(entry: Registered) -> type[Any]:
-    """The dataclass of a component's config: its fixed `name`, then its options with types and defaults."""
-    return component_node(entry.component)
+    """The dataclass of a component's config: its fixed `name`, then its options with types and defaults.
+
+    A component may suggest those of other groups by Hydra's `override`, to which a preset, an experiment and the
+    command line take precedence.
+    """
+    node = component_node(entry.component)
+    if not (suggested := suggestions(entry.component)):
+        return node
+    overrides: list[Any] = [{f"override /{group}@_global_.{group}": name} for group, name in suggested.items()]
+    defaults = ("defaults", list[Any], dataclasses.field(default_factory=lambda: [*overrides, "_self_"]))
+    return dataclasses.make_dataclass(node.__name__, [defaults], bases=(node,))
 
 
 @functools.lru_cache(maxsize=1024)  # every command stores all nodes

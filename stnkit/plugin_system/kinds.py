@@ -17,6 +17,8 @@ class Kind:
         base: name of the base class.
         supplied: constructor parameters that the program supplies and a config never sets.
         offered: the same, for parameters with a default: the program supplies them where it knows them.
+        suggests: other kinds of which a component names one for runs that choose none, with the class attribute that
+            does.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Kind:
     base: str
     supplied: tuple[str, ...] = ()
     offered: tuple[str, ...] = ()
+    suggests: tuple[tuple[str, str], ...] = ()
 
     @property
     def of_the_program(self) -> tuple[str, ...]:
@@ -44,7 +47,7 @@ KINDS: dict[str, Kind] = {
         Kind("localizer", "stnkit.localizers", "Localizer", supplied=("in_shape",)),
         Kind("sampler", "stnkit.samplers", "Sampler"),
         Kind("network", "stnkit.networks", "Network", supplied=("in_shape", "n_classes")),
-        Kind("dataset", "stnkit.datasets", "Dataset"),
+        Kind("dataset", "stnkit.datasets", "Dataset", suggests=(("distortion", "default_distortion"),)),
         Kind("distortion", "stnkit.distortions", "Distortion", supplied=("image_shape",)),
     )
 }

@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 
 from stnkit.cli.options import application_entries, composed, sections
 from stnkit.cli.plugins.show import described, example
+from stnkit.plugin_system.declarations import suggestions
 from stnkit.plugin_system.docstrings import description
 from stnkit.plugin_system.hydra_configs import register_component_groups
 from stnkit.plugin_system.options import options_of
@@ -89,7 +90,8 @@ def test_every_example_composes():
         for entry in plugin_registry().registered:
             program, command, group, *options = shlex.split(example(entry))
             assert (program, command) == ("stnkit", "train")
-            assert compose(overrides=[f"+{group}", *options])[entry.kind].name.value == entry.name
+            suggested = [f"+{kind}=none" for kind in suggestions(entry.component)]  # which `stnkit train` has
+            assert compose(overrides=[*suggested, f"+{group}", *options])[entry.kind].name.value == entry.name
 
 
 @pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
