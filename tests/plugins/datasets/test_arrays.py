@@ -1,0 +1,236 @@
+"""Arrays from files of NumPy and PyTorch, in every layout, and what their files must not hold."""
+
+import numpy as np
+import pytest
+import torch
+
+import stnkit
+
+SPLITS = ("train", "validation", "test")
+N = 200
+LABELS = np.arange(N) % 3
+
+
+def pixels(*shape, n=N):
+    """Images of noise, of which no two are alike."""
+    return np.random.default_rng(len(shape)).integers(0, 256, (n, *shape)).astype("uint8")
+
+
+@pytest.fixture
+def save(tmp_path):
+    """Saves images and targets as .npy files of these names, and builds the dataset."""
+
+    def run(images, targets=LABELS, name="images.npy", **options):
+        np.save(tmp_path / name, images)
+        np.save(tmp_path / name.replace("images", "targets"), targets)
+        return built(**options)
+
+    def built(**options):
+        return stnkit.build("dataset", "arrays", root=str(tmp_path), **options)
+
+    run.built = built
+    return run
+
+
+def whole(dataset):
+    """All images and targets in the order of the file, from those of the splits."""
+    from stnkit_plugins.datasets.arrays import split_of
+
+    of, parts = split_of(N, dataset.shares), [dataset.split(name) for name in SPLITS]
+    images, targets = (torch.cat([part[i] for part in parts]) for i in range(2))
+    order = np.concatenate([np.nonzero(of == i)[0] for i in range(3)])
+    return images[np.argsort(order)], targets[np.argsort(order)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "axes"),
+    [
+        ((9, 8), "auto", None),
+        ((3, 9, 8), "auto", None),
+        ((9, 8, 3), "auto", (0, 3, 1, 2)),
+        ((9, 8, 1), "auto", (0, 3, 1, 2)),
+        ((9, 8, 4), "auto", (0, 3, 1, 2)),
+        ((3, 9, 4), "auto", None),
+        ((2, 9, 3), "auto", (0, 3, 1, 2)),
+        ((2, 9, 3), "nchw", None),
+        ((3, 9, 4), "nhwc", (0, 3, 1, 2)),
+        ((2, 5, 6, 7), "auto", None),
+    ],
+)
+def test_images_of_every_layout_are_channels_first(shape, layout, axes, save):
+    images = pixels(*shape)
+    dataset = save(images, layout=layout)
+    expected = images[:, None] if len(shape) == 2 else images if axes is None else images.transpose(axes)
+    found, labels = whole(dataset)
+    assert dataset.image_shape == expected.shape[1:]
+    assert torch.equal(found, torch.from_numpy(expected.copy()))
+    assert torch.equal(labels, torch.from_numpy(LABELS))
+    assert (dataset.n_classes, dataset.class_names) == (3, None)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz", "pt"])
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+def test_every_format_holds_the_same(suffix, dtype, save, tmp_path):
+    images = (pixels(3, 6, 5) / (1 if dtype == "uint8" else 255)).astype(dtype)
+    dataset = save(images)
+    if suffix == "npz":
+        np.savez_compressed(tmp_path / "all.npz", images=images, targets=LABELS)
+        dataset = save.built(images="all.npz")
+    elif suffix == "pt":
+        torch.save({"images": torch.from_numpy(images), "targets": torch.from_numpy(LABELS)}, tmp_path / "all.pt")
+        dataset = save.built(images="all.pt")
+    found, labels = whole(dataset)
+    assert found.dtype == getattr(torch, dtype)
+    assert torch.equal(found, torch.from_numpy(images))
+    assert torch.equal(labels, torch.from_numpy(LABELS))
+
+
+def test_files_with_one_tensor_each_need_no_names(save, tmp_path):
+    images = pixels(3, 6, 5)
+    torch.save(torch.from_numpy(images), tmp_path / "x.pt")
+    np.savez(tmp_path / "y.npz", LABELS)
+    found, labels = whole(save.built(images="x.pt", targets="y.npz"))
+    assert torch.equal(found, torch.from_numpy(images))
+    assert torch.equal(labels, torch.from_numpy(LABELS))
+
+
+def test_a_file_for_each_split_is_mapped_and_not_copied(save, tmp_path):
+    parts = {name: pixels(8, 8, 3, n=20 + i) for i, name in enumerate(SPLITS)}
+    for name, images in parts.items():
+        np.save(tmp_path / f"images_{name}.npy", images)
+        np.save(tmp_path / f"targets_{name}.npy", LABELS[: len(images)].astype("uint8"))
+    dataset = save.built(images="images_SPLIT.npy", class_names=["a", "b", "c"])
+    for name, images in parts.items():
+        found, labels = dataset.split(name)
+        assert torch.equal(found, torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+        assert labels.dtype == torch.int64
+        with (tmp_path / f"images_{name}.npy").open("r+b") as file:
+            file.seek(-1, 2)
+            file.write(bytes([255 - images[-1, -1, -1, -1]]))
+        assert int(found[-1, -1, -1, -1]) == 255 - images[-1, -1, -1, -1]  # the file itself, and no copy of it
+    assert dataset.class_names == ("a", "b", "c")
+
+
+def test_an_image_stays_in_its_split_when_others_follow():
+    from stnkit_plugins.datasets.arrays import split_of
+
+    few, many = split_of(1000, (0.8, 0.1, 0.1)), split_of(50_000, (0.8, 0.1, 0.1))
+    assert np.array_equal(few, many[:1000])
+    shares = np.bincount(many) / len(many)
+    np.testing.assert_allclose(shares, (0.8, 0.1, 0.1), atol=0.005)
+    # Neighbors are independent: no pattern of the index.
+    assert abs(np.corrcoef(many[:-1] == 0, many[1:] == 0)[0, 1]) < 0.02
+    # The reference values of SplitMix64 with seed 0: they decide for ever.
+    assert [int(part) for part in split_of(3, (0.85, 0.05, 0.1))] == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [np.random.default_rng(0).random((N, 4)), np.random.default_rng(0).random(N), LABELS > 1, pixels(9, 8)],
+    ids=["vectors", "numbers", "truths", "masks"],
+)
+def test_targets_that_are_no_labels_are_kept(targets, save):
+    dataset = save(pixels(9, 8), targets)
+    assert dataset.n_classes == 0
+    assert torch.equal(whole(dataset)[1], torch.from_numpy(targets))
+
+
+def test_arrays_pass_the_checks_of_a_dataset(save, tmp_path):
+    save(pixels(9, 8, 3))
+    checked = stnkit.testing.check("dataset.arrays", root=str(tmp_path), class_names=["a", "b", "c"])
+    assert {result.outcome for result in checked.results} == {"passed"}
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"split": [0.8, 0.1, 0.2]}, r"split: expected three shares above 0 with sum 1, got \[0.8, 0.1, 0.2\]"),
+        ({"split": [1.0, 0.0, 0.0]}, "split: expected three shares above 0 with sum 1"),
+        ({"split": [0.5, 0.5]}, "split: expected tuple"),
+        ({"layout": "chw"}, "layout: expected one of auto, nhw, nchw, nhwc, ncdhw, got 'chw'"),
+        ({"n_classes": -1}, "n_classes: expected 0 or more, or null, got -1"),
+        ({"images": "x.npy"}, "targets: expected a file, since x.npy holds images alone, got null"),
+        ({"images": "images_SPLIT.npy", "targets": "t.npy"}, "targets: expected SPLIT in both names or in none"),
+        ({"images": "no/images.npy"}, "dataset.images: expected a file, got .*no/images.npy, which does not exist"),
+        ({"targets": "gone.npy"}, "dataset.targets: expected a file, got .*gone.npy, which does not exist"),
+        ({"layout": "nhwc"}, r"expected images of 4 axes with pixels, got shape \(200, 9, 8\)"),
+    ],
+)
+def test_options_that_do_not_fit_are_one_sentence(options, message, save):
+    save(pixels(9, 8))
+    with pytest.raises((stnkit.errors.InputError, stnkit.errors.DataError), match=message):
+        save.built(**options)
+
+
+BAD = [
+    (pixels(9, 8), LABELS[:-1], "expected 200 targets, one for each image of .*images.npy, got 199"),
+    (pixels(9, 8), np.array(3), "expected 200 targets, .*, got a single number"),
+    (pixels(9, 8).astype("int32"), LABELS, "expected images in uint8, float16, float32, float64, got <i4"),
+    (pixels(9, 8).astype(">f4"), LABELS, "got >f4"),
+    (pixels(9, 8) > 9, LABELS, r"got \|b1"),
+    (pixels(9), LABELS, r"expected images of 3 to 5 axes with pixels, got shape \(200, 9\)"),
+    (pixels(9, 0), LABELS, r"expected images of 3 axes with pixels, got shape \(200, 9, 0\)"),
+    (np.array([[None]] * N, dtype=object), LABELS, "images.npy: expected an array of numbers, .*: objects are refused"),
+    (pixels(9, 8), np.array([{}] * N), "targets.npy: expected an array of numbers, .*: objects are refused"),
+]
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(("images", "targets", "message"), BAD)
+def test_arrays_that_do_not_fit_are_one_sentence(images, targets, message, save):
+    with pytest.raises(stnkit.errors.DataError, match=message) as refusal:
+        save(images, targets)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_split_without_images_is_one_sentence(save):
+    dataset = save(pixels(9, 8, n=3), LABELS[:3], split=[0.98, 0.01, 0.01])
+    with pytest.raises(stnkit.errors.DataError, match=r"dataset.split: .*, got none of the 3 images of .* in test"):
+        dataset.split("test")
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("name", "write", "message"),
+    [
+        ("a.npy", lambda p: p.write_text("no array"), "cannot be read"),
+        ("a.npz", lambda p: p.write_bytes(b"PK no archive"), "cannot be read"),
+        ("a.pt", lambda p: p.write_bytes(b"no archive"), "a.pt: expected"),
+        (
+            "a.pt",
+            lambda p: torch.save({"images": stnkit.errors.InputError("x")}, p),
+            "other objects, which are refused",
+        ),
+        ("a.pt", lambda p: torch.save({"images": [1, 2]}, p), "got list beside tensors"),
+        (
+            "a.npz",
+            lambda p: np.savez(p, pictures=LABELS, targets=LABELS),
+            "an array 'images', got 'pictures', 'targets'",
+        ),
+        ("a.csv", lambda p: p.write_text("1,2"), "its name ends in .csv, not in .npy, .npz or .pt"),
+    ],
+)
+def test_a_file_of_something_else_is_one_sentence(name, write, message, save, tmp_path):
+    write(tmp_path / name)
+    with pytest.raises(stnkit.errors.DataError, match=message) as refusal:
+        save.built(images=name, targets=name if name == "a.npy" else None)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.no_jaxtyping
+def test_images_of_the_splits_are_of_one_shape(save, tmp_path):
+    for name, width in zip(SPLITS, (8, 8, 7), strict=True):
+        np.save(tmp_path / f"images_{name}.npy", pixels(9, width))
+        np.save(tmp_path / f"targets_{name}.npy", LABELS)
+    with pytest.raises(stnkit.errors.DataError, match=r"images_test.npy: expected images of shape \(1, 9, 8\), .*got"):
+        save.built(images="images_SPLIT.npy")
+
+
+@pytest.mark.no_jaxtyping
+def test_a_copy_that_fills_the_memory_is_refused(save, monkeypatch):
+    dataset = save(pixels(9, 8))
+    monkeypatch.setattr("os.sysconf", lambda name: 100)
+    with pytest.raises(stnkit.errors.DataError, match="expected a file for each split, as in images_SPLIT"):
+        dataset.split("train")
