@@ -16,8 +16,8 @@ from tests.helpers import ROOT
 
 FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "findings/README.md")]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
-# Its blocks are one session: each goes on where the one above it ended.
-SESSIONS = [ROOT / "docs" / "write-a-plugin.md"]
+# The blocks of each are one session: each goes on where the one above it ended.
+SESSIONS = [ROOT / "docs" / name for name in ("write-a-plugin.md", "data.md")]
 
 
 def blocks_of(page):
