@@ -1,0 +1,142 @@
+"""Decoding: one image file as an array of bytes."""
+
+import contextlib
+import dataclasses
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from stnkit.errors import InputError
+from stnkit.packing.fitting import Fit, fitted
+from stnkit.packing.pixels import Color, UndecodableError, as_bytes
+
+# Orientation of EXIF: the operation that puts the image upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+LARGEST_SIDE = 65_535
+
+
+@dataclasses.dataclass(frozen=True)
+class Decoding:
+    """The way from an image file to bytes.
+
+    Args:
+        channels: 1 for gray or 3 for RGB.
+        size: (H, W) of the result; None for that of the file.
+        fit: the way to that size.
+        background: behind transparent pixels and beside padded images, 0 to 255: a gray, or R, G and B.
+
+    Raises:
+        InputError: when one of them is out of its range.
+    """
+
+    channels: int = 3
+    size: tuple[int, int] | None = None
+    fit: Fit = Fit.stretch
+    background: Color = (0, 0, 0)
+
+    @classmethod
+    def of_options(
+        cls, channels: int, size: list[int] | None, fit: Fit | str, background: int | list[int]
+    ) -> "Decoding":
+        """The decoding of a dataset's options.
+
+        Args:
+            channels: 1 or 3.
+            size: [H, W] or None.
+            fit: stretch, crop or pad.
+            background: one gray, or three numbers.
+
+        Raises:
+            InputError: when one of them is out of its range.
+        """
+        if channels not in (1, 3):
+            raise InputError(f"dataset.channels: expected 1 or 3, got {channels}")
+        if size is not None and (len(size) != 2 or not all(1 <= side <= LARGEST_SIDE for side in size)):
+            raise InputError(f"dataset.size: expected [H, W], each from 1 to {LARGEST_SIDE}, got {list(size)}")
+        if fit not in list(Fit):
+            raise InputError(f"dataset.fit: expected one of {', '.join(Fit)}, got {fit!r}")
+        color = [background] * 3 if isinstance(background, int) else list(background)
+        if len(color) != 3 or not all(0 <= value <= 255 for value in color):
+            raise InputError(f"dataset.background: expected a gray, or [R, G, B], from 0 to 255, got {background!r}")
+        if channels == 1 and len(set(color)) > 1:
+            raise InputError(f"dataset.background: expected a gray for dataset.channels=1, got {background!r}")
+        return cls(channels, None if size is None else (size[0], size[1]), Fit(fit), (color[0], color[1], color[2]))
+
+    @classmethod
+    def of_json(cls, values: dict[str, Any]) -> "Decoding":
+        """The decoding that `as_json` has described.
+
+        Args:
+            values: plain ones.
+        """
+        return cls.of_options(**values)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, for another process and for the key of a pack."""
+        return {
+            "channels": self.channels,
+            "size": None if self.size is None else list(self.size),
+            "fit": str(self.fit),
+            "background": list(self.background),
+        }
+
+    def decode(self, path: Path | str) -> npt.NDArray[np.uint8]:
+        """The first image of a file, upright, as (C, H, W).
+
+        Inside of `quiet_pillow`, or Pillow warns of EXIF, palettes and large images.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            UndecodableError: when the file cannot be opened, has no image, or is cut short.
+        """
+        try:
+            with Image.open(path) as image:
+                image.load()
+                pixels = as_bytes(_upright(image), self.channels, self.background)
+            if self.size is not None:
+                pixels = fitted(pixels, self.size, self.fit, self.background)
+        except UndecodableError:
+            raise
+        except Exception as error:  # each decoder has errors of its own
+            raise UndecodableError(_reason(error)) from error
+        array = np.asarray(pixels)
+        return array.transpose(2, 0, 1) if self.channels == 3 else array[None]
+
+
+@contextlib.contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Silence Pillow's advice: what cannot be decoded is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        orientation = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:  # damaged EXIF beside an image that is not
+        return image
+    operation = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return image if operation is None else image.transpose(operation)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "Pillow finds no image in it"
+    text = " ".join(str(error.strerror if isinstance(error, OSError) and error.strerror else error).split())
+    return text or type(error).__name__

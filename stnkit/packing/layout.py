@@ -1,0 +1,105 @@
+"""Layout: the folders of the splits and the classes, found without reading a file."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from stnkit.errors import DataError, InputError
+
+SPLITS = ("train", "validation", "test")
+_ALSO = {"validation": "val"}
+_LAYOUTS = "expected the folders train, validation (or val) and test, or class folders and dataset.split=[0.8,0.1,0.1]"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a dataset.
+
+    Args:
+        root: the folder above all.
+        classes: names of the classes, in the order of their labels.
+        folders: by split, the name of its folder; None for one tree, whose files are split by their names.
+        fractions: of the splits of one tree.
+    """
+
+    root: Path
+    classes: tuple[str, ...]
+    folders: dict[str, str] | None = None
+    fractions: tuple[float, float, float] | None = None
+
+    def class_folders(self) -> list[tuple[str, int]]:
+        """The folders that have images, by their names below the root, and the label of each."""
+        if self.folders is None:
+            return [(name, label) for label, name in enumerate(self.classes)]
+        return [
+            (f"{folder}/{name}", label) for folder in self.folders.values() for label, name in enumerate(self.classes)
+        ]
+
+
+def find_layout(root: Path, split: list[float] | None) -> Layout:
+    """The layout of a folder of images.
+
+    Args:
+        root: of the dataset.
+        split: fractions of train, validation and test for one tree of class folders; None for a folder for each.
+
+    Raises:
+        InputError: when `split` is not three positive numbers with a sum of 1.
+        DataError: when a folder is missing, there are fewer than two classes, or a class is not in train.
+    """
+    if split is not None and (len(split) != 3 or not all(f > 0 for f in split) or abs(sum(split) - 1) > 1e-6):
+        raise InputError(
+            f"dataset.split: expected three positive numbers with a sum of 1, such as [0.8,0.1,0.1], got {split}"
+        )
+    inside = subfolders(root, f"dataset.root={root}")
+    own = {name for name in inside if name in (*SPLITS, *_ALSO.values())}
+    if split is not None:
+        if {"train", "test"} <= own:
+            raise InputError(
+                f"dataset.split: expected null for the folders {', '.join(sorted(own))} of {root}, got {split}"
+            )
+        return Layout(root, _classes(root, inside), fractions=(split[0], split[1], split[2]))
+    folders = {}
+    for name in SPLITS:
+        found = [folder for folder in (name, _ALSO.get(name)) if folder in own]
+        if len(found) > 1:
+            raise DataError(f"dataset.root={root}: expected one of {' and '.join(map(str, found))}, got both")
+        if not found:
+            listed = ", ".join(inside[:5]) + ", …" * (len(inside) > 5)
+            raise DataError(f"dataset.root={root}: {_LAYOUTS}, got {listed or 'no folders'}")
+        folders[name] = str(found[0])
+    classes = _classes(root / folders["train"], subfolders(root / folders["train"]))
+    for folder in list(folders.values())[1:]:
+        unknown = sorted(set(subfolders(root / folder)) - set(classes))
+        if unknown:
+            raise DataError(
+                f"{root / folder}: expected the classes of {root / folders['train']}, got also {', '.join(unknown)}"
+            )
+    return Layout(root, classes, folders)
+
+
+def subfolders(folder: Path, label: str | None = None) -> list[str]:
+    """The names of the folders in a folder that are not hidden, sorted.
+
+    Args:
+        folder: that is read.
+        label: its name in messages.
+
+    Raises:
+        DataError: when it is not there or cannot be read.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except FileNotFoundError:
+        raise DataError(f"{label or folder}: that folder does not exist") from None
+    except OSError as error:
+        raise DataError(f"{label or folder} cannot be read as a folder: {error.strerror}") from error
+
+
+def _classes(folder: Path, names: list[str]) -> tuple[str, ...]:
+    if len(names) < 2:
+        raise DataError(
+            f"{folder}: expected a folder for each of at least two classes, got {names[0] if names else 'no folders'}"
+        )
+    return tuple(names)
