@@ -56,7 +56,7 @@ def print_run(config: DictConfig, selected: list[str]) -> int:
     elif not plain["overwrite"]:
         check_free(run_dir)
     training = directories.typed_training(plain["training"])
-    found = dry_run.dry_run(_without_download(plain), training)
+    found = dry_run.dry_run(_without_writing(plain), training)
     lines += _component_lines(plain, found)
     if plain.get("init_from") is not None and steps_done is None:
         lines.append(("init_from", str(plain["init_from"])))
@@ -87,14 +87,14 @@ def print_sweep(jobs: list[DryJob] | None, sweep_dir: str) -> int:
     return 0
 
 
-def _without_download(config: dict[str, Any]) -> dict[str, Any]:
-    """The config with the run-control options `download` of components off: a dry run writes nothing."""
+def _without_writing(config: dict[str, Any]) -> dict[str, Any]:
+    """The config with the run-control options `download` and `pack` of components off: a dry run writes nothing."""
     changed = copy.deepcopy(config)
     for *before, last in component_paths(config):
         found: Any = changed
         for key in before:
             found = found[key]
-        if last == "download" and isinstance(found[last], bool):
+        if last in ("download", "pack") and isinstance(found[last], bool):
             found[last] = False
     return changed
 
