@@ -120,7 +120,9 @@ def _train_and_record(
                 with one_process():
                     _train(config, training, run_dir, record, resume_from)
             else:
-                _built(config, training, run_dir, resume_from)  # reports mistakes before any process is started
+                # Reports mistakes before any process is started, and packs or downloads before processes wait for each
+                # other at barriers of torch, which have a time limit.
+                _built(config, training, run_dir, resume_from)[0].data.prepare_data()
                 try:
                     run_in_processes(_train_as, training.devices, config, training, run_dir, record.values, resume_from)
                 finally:
@@ -213,8 +215,12 @@ def _train(
     member: Member | None = None,
 ) -> None:
     components, provenance = _built(config, training, run_dir, resume_from)
-    environment = None if member is None else JoinedEnvironment(member.launched, member.meet())
     network, data, task = components.network, components.data, components.task
+    environment = None
+    if member is not None:
+        if member.launched.local_rank == 0:  # once on each node, before any barrier of torch, which has a time limit
+            data.prepare_data()
+        environment = JoinedEnvironment(member.launched, member.meet())
     record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
     if names := checked_class_names(data.dataset):
         record.update(class_names=list(names))
