@@ -1,18 +1,14 @@
 """Rows of images that may be mapped from a file larger than the memory."""
 
-import ctypes
-import mmap
-import sys
-from pathlib import Path
-
 import numpy as np
 import torch
 from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 
+from stnkit.experiments.data.mapped_pages import mapped_pages
+
 # Bytes that are read from a mapped file before its pages leave the address space of the process again.
 RELEASE_EVERY = 256 * 2**20
-_MAPS = Path("/proc/self/maps")
 _OF_NUMPY = (torch.uint8, torch.float16, torch.float32, torch.float64)
 
 
@@ -37,7 +33,7 @@ class Rows:
     def __init__(self, images: Shaped[Tensor, "N *shape"]) -> None:
         self.images = images
         self._row_bytes = images[:1].numel() * images.element_size()
-        self._mapped = _read_only_pages(images)
+        self._mapped = mapped_pages(images)
         self._read = 0
 
     def __len__(self) -> int:
@@ -67,8 +63,7 @@ class Rows:
         self._read += n * self._row_bytes
         if self._read >= RELEASE_EVERY:
             self._read = 0
-            address, length = self._mapped
-            _madvise(address, length)
+            self._mapped.release()
 
 
 def as_float(images: UInt8[Tensor, "B C *size"] | Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:
@@ -85,35 +80,3 @@ def as_float(images: UInt8[Tensor, "B C *size"] | Float[Tensor, "B C *size"]) ->
     # NumPy converts and divides blocks that stay in the cache; torch makes two passes over the memory.
     np.divide(images.numpy(), np.float32(255), out=made.numpy())
     return made
-
-
-def _read_only_pages(images: Tensor) -> tuple[int, int] | None:
-    """Address and length of the whole pages of a mapped file that hold the images; None for any other memory.
-
-    Only pages that cannot hold a change of this process qualify: those of a shared mapping, or of one that cannot be
-    written to. To unmap any other page is to lose its content.
-    """
-    if images.device.type != "cpu" or not sys.platform.startswith("linux") or not images.numel():
-        return None
-    begin = images.data_ptr()
-    span = sum((n - 1) * stride for n, stride in zip(images.shape, images.stride(), strict=True)) + 1
-    end = begin + span * images.element_size()
-    try:
-        lines = _MAPS.read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
-        addresses, permissions, _, _, inode, *_ = line.split(maxsplit=5)
-        low, high = (int(address, 16) for address in addresses.split("-"))
-        if low <= begin and end <= high:
-            if inode == "0" or (permissions[3] == "p" and permissions[1] == "w"):
-                return None
-            first = -(-begin // mmap.PAGESIZE) * mmap.PAGESIZE
-            last = end // mmap.PAGESIZE * mmap.PAGESIZE
-            return (first, last - first) if last > first else None
-    return None
-
-
-def _madvise(address: int, length: int) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), ctypes.c_int(mmap.MADV_DONTNEED))

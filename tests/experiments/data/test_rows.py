@@ -66,7 +66,23 @@ def test_pages_of_a_mapped_file_leave_the_process_and_come_back(mapped, monkeypa
 
 
 @linux
-def test_memory_that_could_hold_changes_is_never_unmapped(tmp_path, monkeypatch):
+def test_pages_that_are_copied_on_write_leave_it_unless_changed(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "RELEASE_EVERY", 64 * 2**16)
+    np.save(tmp_path / "private.npy", np.arange(256, dtype=np.uint8).repeat(2**16).reshape(256, 1, 256, 256))
+    images = torch.from_numpy(np.load(tmp_path / "private.npy", mmap_mode="c"))
+    read = Rows(images)
+    for start in range(0, 256, 8):
+        read.take(torch.arange(start, start + 8))
+        assert resident_kib("private.npy") <= 8192
+    images[200] = 7
+    for start in range(0, 256, 8):
+        read.take(torch.arange(start, start + 8))
+    assert resident_kib("private.npy") > 8192
+    assert torch.equal(read.take(torch.tensor([200, 201]))[:, 0, 0, 0], torch.tensor([7, 201], dtype=torch.uint8))
+
+
+@linux
+def test_memory_that_holds_changes_is_never_unmapped(tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "RELEASE_EVERY", 1)
     np.save(tmp_path / "images.npy", np.zeros((64, 1, 64, 64), np.uint8))
     for images in (torch.zeros(64, 1, 64, 64), torch.from_numpy(np.load(tmp_path / "images.npy", mmap_mode="c"))):
