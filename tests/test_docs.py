@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 
 from tests.helpers import ROOT
 
@@ -45,6 +46,8 @@ def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypat
     for language, text in blocks:
         if "network=timm" in text:
             request.getfixturevalue("timm")
+        if "dataset.root=photos" in text:
+            _make_photos(Path("photos"))
         if language == "python":
             _execute(text, monkeypatch)
         elif language == "toml":
@@ -55,6 +58,14 @@ def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypat
             assert language == "bash"
             for line in text.splitlines():
                 _run(shlex.split(line, comments=True), stnkit_main, stnkit_process, install)
+
+
+def _make_photos(folder):
+    """Sixty images in three classes."""
+    for label, color in enumerate(("red", "green", "blue")):
+        (folder / color).mkdir(parents=True)
+        for number in range(20):
+            Image.new("RGB", (64, 48), color).rotate(10 * label + number).save(folder / color / f"{number}.png")
 
 
 def _execute(text, monkeypatch):
