@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from stnkit.cli.collector import collect_rarely
+
 if TYPE_CHECKING:
     from stnkit.plugin_system import Source
 
@@ -84,6 +86,7 @@ def main(arguments: list[str]) -> int:
 
 def entry() -> None:
     """The console script: `main`, and the answer where standard output cannot be written."""
+    collect_rarely()
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.cli import hydra_internals, launcher, sweeps
 from stnkit.cli.checked_config import checked_config
+from stnkit.cli.collector import collect_as_usual
 from stnkit.cli.dry_sweep import DryRunAsked
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
@@ -258,6 +259,7 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
             delete_run(run_dir)
         directories.save_config(plain, run_dir)
     sign()
+    collect_as_usual()
     try:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir, _outcome.leader)
     except ProcessLostError as lost:  # never in a sweep

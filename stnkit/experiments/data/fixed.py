@@ -70,6 +70,7 @@ class FixedLoader:
         return -(-len(self._rows) // self.batch_size)
 
     def __iter__(self) -> Iterator[Distorted]:
+        self._rows.refresh()
         own = torch.arange(len(self._rows))[self.shard.of(len(self._rows))]
         for index in torch.tensor_split(own, len(self)):
             yield self.rows(index)

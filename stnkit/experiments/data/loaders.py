@@ -95,6 +95,7 @@ class TrainLoader:
         first = self._resumed["index"] if self._resumed and self._resumed["epoch"] == epoch else 0
         self._resumed = None
         self._epoch, self._index = epoch, first
+        self.images.refresh()
         draws = generator(self.seed, "train", epoch)
         order = torch.randperm(len(self.images), generator=draws)
         theta = self.distortion.sample(len(self.images), draws)

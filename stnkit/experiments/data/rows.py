@@ -5,19 +5,13 @@ import torch
 from jaxtyping import Float, Int64, Shaped, UInt8
 from torch import Tensor
 
-from stnkit.experiments.data.mapped_pages import mapped_pages
+from stnkit.experiments.data.mapped_file import mapped_file
 
-# Bytes that are read from a mapped file before its pages leave the address space of the process again.
-RELEASE_EVERY = 256 * 2**20
 _OF_NUMPY = (torch.uint8, torch.float16, torch.float32, torch.float64)
 
 
 class Rows:
     """The images of a split, read in batches.
-
-    The pages of a mapped file that a process has read count as its resident memory, although the system can take them
-    back at any time, until all of the file does. They are unmapped from time to time, and stay in the page cache, where
-    the next batch finds them.
 
     Args:
         images: uint8 or floating-point, in memory or mapped.
@@ -32,38 +26,30 @@ class Rows:
 
     def __init__(self, images: Shaped[Tensor, "N *shape"]) -> None:
         self.images = images
-        self._row_bytes = images[:1].numel() * images.element_size()
-        self._mapped = mapped_pages(images)
-        self._read = 0
+        self._file = mapped_file(images)
+        self.refresh()
 
     def __len__(self) -> int:
         return len(self.images)
 
+    def refresh(self) -> None:
+        """Read through the mapping from now on if this process has changed the tensor in place."""
+        if self._file is not None and not self._file.is_current():
+            self._file = None
+
     def take(self, index: Int64[Tensor, "B"]) -> Shaped[Tensor, "B *shape"]:
         """A copy of the rows with these indices."""
-        self.note(len(index))
+        if self._file is not None:
+            return self._file.take(index)
         if self.images.dtype not in _OF_NUMPY or self.images.device.type != "cpu":
             return self.images.index_select(0, index)
         # Torch's threads cost more than such a copy on a busy machine. NumPy's `take` copies all of a strided array.
         return torch.from_numpy(self.images.numpy()[index.numpy()])
 
     def chunk(self, start: int, stop: int) -> Shaped[Tensor, "B *shape"]:
-        """The rows from `start` to `stop` − 1 as they are: a view, not a copy."""
-        self.note(min(stop, len(self)) - start)
-        return self.images[start:stop]
-
-    def note(self, n: int) -> None:
-        """Count n rows that are read; unmap the pages of all rows when enough have been.
-
-        Args:
-            n: number of rows.
-        """
-        if self._mapped is None:
-            return
-        self._read += n * self._row_bytes
-        if self._read >= RELEASE_EVERY:
-            self._read = 0
-            self._mapped.release()
+        """The rows from `start` to `stop` − 1: a copy, or a view of images in memory."""
+        stop = min(stop, len(self))
+        return self.images[start:stop] if self._file is None else self._file.chunk(start, stop)
 
 
 def as_float(images: UInt8[Tensor, "B C *size"] | Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:

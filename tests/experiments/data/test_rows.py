@@ -1,27 +1,18 @@
 """Rows of a tensor in memory or of a mapped file, and the pages that the file takes."""
 
+import copy
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from stnkit.experiments.data import rows
 from stnkit.experiments.data.rows import Rows, as_float
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-
-
-@pytest.fixture
-def mapped(tmp_path):
-    """Images of which each is 64 KiB, mapped from a file for reading."""
-    path = tmp_path / "images.npy"
-    np.save(path, np.arange(256, dtype=np.uint8).repeat(2**16).reshape(256, 1, 256, 256))
-    array = np.load(path, mmap_mode="r")
-    with pytest.warns(UserWarning, match="not writable"):
-        return torch.from_numpy(array)
 
 
 def resident_kib(path_part):
@@ -55,40 +46,56 @@ def test_floating_point_images_are_taken_as_they_are(dtype):
 
 
 @linux
-def test_pages_of_a_mapped_file_leave_the_process_and_come_back(mapped, monkeypatch):
-    monkeypatch.setattr(rows, "RELEASE_EVERY", 64 * 2**16)
-    read = Rows(mapped)
-    for start in range(0, 256, 8):
-        index = torch.arange(start, start + 8)
-        assert torch.equal(read.take(index)[:, 0, 0, 0].long(), index)
-        assert resident_kib("images.npy") <= 8192  # half of the file, since neighbors of a page are mapped with it
-    assert torch.equal(read.take(torch.arange(256))[:, 0, -1, -1].long(), torch.arange(256))
-
-
-@linux
-def test_pages_that_are_copied_on_write_leave_it_unless_changed(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "RELEASE_EVERY", 64 * 2**16)
-    np.save(tmp_path / "private.npy", np.arange(256, dtype=np.uint8).repeat(2**16).reshape(256, 1, 256, 256))
-    images = torch.from_numpy(np.load(tmp_path / "private.npy", mmap_mode="c"))
+@pytest.mark.parametrize("mode", ["r", "c"])
+def test_rows_of_a_mapped_file_take_no_memory(tmp_path, mode):
+    np.save(tmp_path / "mapped.npy", np.arange(256, dtype=np.uint8).repeat(2**16).reshape(256, 1, 256, 256))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        images = torch.from_numpy(np.load(tmp_path / "mapped.npy", mmap_mode=mode))
     read = Rows(images)
-    for start in range(0, 256, 8):
-        read.take(torch.arange(start, start + 8))
-        assert resident_kib("private.npy") <= 8192
-    images[200] = 7
-    for start in range(0, 256, 8):
-        read.take(torch.arange(start, start + 8))
-    assert resident_kib("private.npy") > 8192
-    assert torch.equal(read.take(torch.tensor([200, 201]))[:, 0, 0, 0], torch.tensor([7, 201], dtype=torch.uint8))
+    order = torch.randperm(256)
+    for index in order.split(7):
+        assert torch.equal(read.take(index)[:, 0, 3, -1].long(), index)
+    assert torch.equal(read.chunk(40, 300)[:, 0, 0, 0].long(), torch.arange(40, 256))
+    assert resident_kib("mapped.npy") <= 256  # of 16 MiB
+    assert torch.equal(copy.deepcopy(read).take(order[:3]), images[order[:3]])
 
 
 @linux
-def test_memory_that_holds_changes_is_never_unmapped(tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "RELEASE_EVERY", 1)
-    np.save(tmp_path / "images.npy", np.zeros((64, 1, 64, 64), np.uint8))
-    for images in (torch.zeros(64, 1, 64, 64), torch.from_numpy(np.load(tmp_path / "images.npy", mmap_mode="c"))):
-        images[3] = 7
-        read = Rows(images)
-        read.take(torch.arange(64))
-        read.chunk(0, 64)
-        assert bool((images[3] == 7).all())
-        assert bool((images[4] == 0).all())
+@pytest.mark.parametrize("view", ["part", "channels_last", "float", "strided", "one"])
+def test_views_of_a_mapped_file_are_read_as_they_are(tmp_path, view):
+    array = np.random.default_rng(0).integers(0, 256, (20, 6, 5, 4), dtype=np.uint8)
+    np.save(tmp_path / "mapped.npy", array.astype(np.float32) if view == "float" else array)
+    whole = torch.from_numpy(np.load(tmp_path / "mapped.npy", mmap_mode="c"))
+    images = {
+        "part": whole[5:17],
+        "channels_last": whole.permute(0, 3, 1, 2),
+        "float": whole[1:],
+        "strided": whole[::2, :, ::2],
+        "one": whole[3:4],
+    }[view]
+    read = Rows(images)
+    index = torch.randint(0, len(images), (9,))
+    assert torch.equal(read.take(index), images[index])
+    assert torch.equal(read.chunk(0, len(images)), images)
+
+
+@linux
+def test_changes_of_a_private_mapping_are_read(tmp_path):
+    np.save(tmp_path / "mapped.npy", np.zeros((64, 1, 64, 64), np.uint8))
+    images = torch.from_numpy(np.load(tmp_path / "mapped.npy", mmap_mode="c"))
+    early = Rows(images)
+    images[3] = 7
+    early.refresh()
+    for read in (early, Rows(images)):
+        assert bool((read.take(torch.tensor([3])) == 7).all())
+        assert bool((read.chunk(3, 4) == 7).all())
+
+
+@linux
+def test_a_file_that_took_the_name_of_another_is_not_read(tmp_path):
+    for name, value in (("mapped", 1), ("other", 2)):
+        np.save(tmp_path / f"{name}.npy", np.full((8, 1, 64, 64), value, np.uint8))
+    images = torch.from_numpy(np.load(tmp_path / "mapped.npy", mmap_mode="c"))
+    (tmp_path / "other.npy").replace(tmp_path / "mapped.npy")
+    assert bool((Rows(images).take(torch.arange(8)) == 1).all())
