@@ -9,7 +9,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 export FILTER ?=
-.PHONY: help train test quick eager sanitize browser lint format gallery wheel bench versions clean
+.PHONY: help train test quick eager sanitize browser lint format gallery wheel bench bench-images versions clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -91,6 +91,13 @@ bench: $(BENCH)/installed ## compare with other libraries, 20 minutes, into benc
 	mkdir -p .benchmarks && rm -f .benchmarks/run.json
 	cd benchmarks && ../$(BENCH)/bin/python -m pytest -c pytest.ini -k "$$FILTER" --benchmark-json=../.benchmarks/run.json $(ARGS)
 	$(BENCH)/bin/python benchmarks/results.py .benchmarks/run.json $(if $(FILTER)$(ARGS),,benchmarks)
+
+FOLDER ?= .benchmarks
+bench-images: $(BENCH)/installed ## measure 200,000 images from files, into benchmarks/IMAGES.md; FOLDER=DIR has 15 GB for them
+	mkdir -p $(FOLDER)
+	PYTHONPATH=benchmarks $(BENCH)/bin/python -m many_images.make $(FOLDER)/many
+	PYTHONPATH=benchmarks $(BENCH)/bin/python -m many_images.make $(FOLDER)/some --images 20000
+	PYTHONPATH=benchmarks $(BENCH)/bin/python -m many_images.measure $(FOLDER)
 
 $(VERSIONS)/uv/installed: constraints.txt
 	test -x $(VERSIONS)/uv/bin/python || $(PYTHON) -m venv $(VERSIONS)/uv

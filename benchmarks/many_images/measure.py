@@ -1,9 +1,4 @@
-"""200,000 images from files: packing, reading and training beside what users would write; writes IMAGES.md.
-
-python benchmarks/many_images/make.py FOLDER/many
-python benchmarks/many_images/make.py FOLDER/some --images 20000
-python benchmarks/many_images/measure.py FOLDER
-"""
+"""Packing, reading and training on 200,000 images beside what users would write; writes IMAGES.md."""
 
 import argparse
 import dataclasses
@@ -20,15 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from delivery import BATCH, PROCESSES, Batches, by_data_loader, decoding_rate
 
 import stnkit
+from many_images.delivery import BATCH, PROCESSES, Batches, by_data_loader, decoding_rate
+from stepping import step_on_a_ready_batch
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))  # the training step is that of the other benchmarks
-from stepping import step_on_a_ready_batch  # noqa: E402
-
 TURNS, STEPS = 5, 60
+# Batches that are read in a turn: as many as several hundred megabytes.
+CALLS = 200
 GIGABYTE = 1e9
 
 
@@ -100,7 +95,7 @@ def data_beside(what: str, ours: Callable[[], object], beside: Callable[[], obje
     for call in (ours, beside):
         call()
     for _ in range(TURNS):
-        own, other = _seconds(ours, 20), _seconds(beside, calls)
+        own, other = _seconds(ours, CALLS), _seconds(beside, calls)
         turns.append(own / other)
         times.append((own, other))
     ratio = statistics.median(turns)
@@ -150,22 +145,20 @@ def page(rows: list[Row], n: int) -> str:
     head = ["what", "stnkit", "beside it", "ratio", "turns", "wanted", ""]
     lines = ["| " + " | ".join(cells) + " |" for cells in (head, ["---"] * len(head), *(row.cells() for row in rows))]
     today, versions = dt.date.today(), f"torch {torch.__version__}, {torch.get_num_threads()} threads"
-    commands = (__doc__ or "").split("\n\n", 1)[1].rstrip()
     return (
         f"# {n:,} images from files\n\nPNG files of 3×96×96 in ten classes, batches of {BATCH}; ratios side by side in "
-        f"one run, the median over turns.\nPrinted on {today}, {os.cpu_count()} cores, {versions}, by\n\n{commands}\n\n"
-        + "\n".join(lines)
-        + "\n"
+        "one run, the median over turns.\n"
+        f"Printed by `make bench-images` on {today}: {os.cpu_count()} cores, {versions}."
+        "\n\n" + "\n".join(lines) + "\n"
     )
 
 
 def _seconds(call: Callable[[], object], calls: int) -> float:
-    times = []
+    """The mean, since what a reader does now and then is a part of its cost."""
+    began = time.perf_counter()
     for _ in range(calls):
-        began = time.perf_counter()
         call()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times)
+    return (time.perf_counter() - began) / calls
 
 
 def main() -> None:
@@ -184,7 +177,7 @@ def main() -> None:
         mapped, in_memory = Batches(dataset, distortion), Batches(dataset, distortion, in_memory=True)
         name = f"data of a batch, distortion={distortion}"
         rows.append(data_beside(f"{name}, beside a training step of resnet", mapped.batch, step, 3, 0.15))
-        rows.append(data_beside(f"{name}, beside the same from memory", mapped.batch, in_memory.batch, 20, 1.3))
+        rows.append(data_beside(f"{name}, beside the same from memory", mapped.batch, in_memory.batch, CALLS, 1.3))
     text = page(rows, n)
     print(text)
     (HERE.parent / "IMAGES.md").write_text(text)
