@@ -81,6 +81,7 @@ def check_dimensions(family: TransformFamily, image: Tensor) -> None:
     Raises:
         InputError: for another number of axes.
     """
+    coordinates.check_is_tensor("image", image)
     if image.ndim != family.ndim + 2:
         raise InputError(
             f"{type(family).__name__}: expected images of {family.ndim + 2} axes, (B, C, *size), "

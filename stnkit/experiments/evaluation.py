@@ -7,13 +7,15 @@ from typing import Any
 
 from omegaconf.errors import OmegaConfBaseException
 
-from stnkit.errors import InputError
+from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.directories import typed_training
+from stnkit.experiments.run_directory.record import read_record
+from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import EquivarianceConfig, Keep, TrainingConfig
 from stnkit.experiments.trained_run import TrainedRun, load_run
 from stnkit.plugin_system import build
@@ -50,7 +52,7 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
             the network.
         CheckpointError: when the checkpoint is missing or damaged.
     """
-    run = load_run(run_dir)
+    run = _loaded(run_dir, changes)
     config = _changed(run.config, changes)
     training = dataclasses.replace(
         _typed(config["training"]),
@@ -70,6 +72,19 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     figures = {name: float(value) for name, value in test.items()}
     return Evaluation(config, figures | pose_metrics(run.network, data), run.metrics)
+
+
+def _loaded(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> TrainedRun:
+    """The run, with its data where the changes say if they are not at their old place."""
+    try:
+        return load_run(run_dir)
+    except DataError:
+        config = (read_record(run_dir) or {})["config"]
+        moved = {path[-1] for path in component_paths(config) if path[0] == "dataset" and len(path) == 2}
+        given = {key.removeprefix("dataset."): value for key, value in changes if key.startswith("dataset.")}
+        if not moved & set(given):
+            raise
+        return load_run(run_dir, dataset={key: value for key, value in given.items() if key in moved})
 
 
 def _changed(config: Mapping[str, Any], changes: Sequence[tuple[str, Any]]) -> dict[str, Any]:

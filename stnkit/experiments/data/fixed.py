@@ -97,7 +97,9 @@ class FixedLoader:
             inside = chosen - numbers[0] * self.chunk
             distorted = self._distorted(numbers[0])
             if bool((inside.diff() == 1).all()):
-                return distorted[int(inside[0]) : int(inside[-1]) + 1]  # no copy
+                return distorted[
+                    int(inside[0]) : int(inside[-1]) + 1
+                ].clone()  # a network may change its input in place
             return distorted[inside.to(self._device)]
         shape = (len(chosen), self.originals.shape[1], *self._distortion.out_size)
         gathered = torch.empty(shape, dtype=self.dtype, device=self._device)

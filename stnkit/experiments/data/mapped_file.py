@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Tensor
 
+from stnkit.errors import DataError
+
 _MAPS, _SMAPS = Path("/proc/self/maps"), Path("/proc/self/smaps")
 
 
@@ -47,7 +49,7 @@ class MappedFile:
         if not self._changeable:
             return True
         inside = False
-        for line in _SMAPS.read_text().splitlines():
+        for line in _lines(_SMAPS):
             first, _, rest = line.partition(" ")
             if not first.endswith(":"):
                 inside = int(first.partition("-")[0], 16) == self._begin
@@ -62,7 +64,8 @@ class MappedFile:
             index: from 0 to N − 1.
 
         Raises:
-            OSError: when the file cannot be read any more.
+            DataError: when the file was cut short.
+            OSError: when it cannot be read any more.
         """
         rows, size = index.tolist(), self._row_bytes
         content = np.empty(len(rows) * size, np.uint8)
@@ -79,7 +82,8 @@ class MappedFile:
             stop: at most N.
 
         Raises:
-            OSError: when the file cannot be read any more.
+            DataError: when the file was cut short.
+            OSError: when it cannot be read any more.
         """
         content = np.empty((stop - start) * self._row_bytes, np.uint8)
         self._read(content.data, start)
@@ -90,7 +94,7 @@ class MappedFile:
         while target:
             n = os.preadv(self._descriptor, [target], at)
             if not n:
-                raise OSError(f"expected {len(target)} more bytes at {at} of {self._path}: it was cut short")
+                raise DataError(f"expected {len(target)} more bytes at {at} of {self._path}: it was cut short")
             target, at = target[n:], at + n
 
     def _shaped(self, content: np.ndarray, n: int) -> Tensor:
@@ -112,17 +116,27 @@ def mapped_file(images: Shaped[Tensor, "N *shape"]) -> MappedFile | None:
         return None
     begin, end = images.data_ptr(), images.data_ptr() + images.numel() * images.element_size()
     try:
-        for line in _MAPS.read_text().splitlines():
+        for line in _lines(_MAPS):
             addresses, permissions, offset, device, inode, *path = line.split(maxsplit=5)
             low, high = (int(address, 16) for address in addresses.split("-"))
             if low <= begin and end <= high:
-                if inode == "0" or not path or not _is_the_file(path[0], device, int(inode)):
+                if inode == "0" or not path or not _is_the_file(name := _name(path[0]), device, int(inode)):
                     return None
                 changeable = permissions[1] == "w" and permissions[3] == "p"
-                return MappedFile(path[0], int(offset, 16) + begin - low, images, low, changeable=changeable)
+                return MappedFile(name, int(offset, 16) + begin - low, images, low, changeable=changeable)
     except OSError:
         pass
     return None
+
+
+def _lines(path: Path) -> list[str]:
+    # Not `splitlines`: the name of a file may hold what is the end of a line elsewhere, and any bytes.
+    return os.fsdecode(path.read_bytes()).split("\n")
+
+
+def _name(escaped: str) -> str:
+    """The name of a file from the kernel's list, in which the end of a line is escaped."""
+    return escaped.replace("\\012", "\n")
 
 
 def _is_the_file(path: str, device: str, inode: int) -> bool:

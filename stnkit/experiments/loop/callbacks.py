@@ -14,7 +14,7 @@ from stnkit.errors import NotFiniteError
 from stnkit.experiments.loop.interruption import Interrupted, handling_stops
 from stnkit.experiments.loop.task import Classification
 from stnkit.experiments.run_directory.more_epochs import save_more_epochs
-from stnkit.experiments.run_directory.record import RunRecord
+from stnkit.experiments.run_directory.record import RunRecord, check_same_data
 
 
 class ProgressBar(RichProgressBar):
@@ -43,6 +43,10 @@ class RecordProgress(Checkpoint):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         # Components, data and checkpoint are there: a resumed run goes on, perhaps to more epochs.
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        n_images = {name: len(data.split(name)[0]) for name in ("train", "validation")}
+        check_same_data(self.record.values, n_images=n_images)
+        self.record.update(n_images=n_images)
         if self.record.written:
             save_more_epochs(self.record.path.parent, int(trainer.max_epochs or 0))
             self.record.begin()

@@ -36,7 +36,7 @@ from stnkit.experiments.run_directory.checkpoints import (
 )
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.provenance import now, versions
-from stnkit.experiments.run_directory.record import RunRecord, read_record
+from stnkit.experiments.run_directory.record import RunRecord, check_same_data, read_record
 from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import Keep, TrainingConfig
 
@@ -223,6 +223,7 @@ def _train(
         environment = JoinedEnvironment(member.launched, member.meet())
     record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
     if names := checked_class_names(data.dataset):
+        check_same_data(record.values, class_names=list(names))
         record.update(class_names=list(names))
     if taken := network.options_from_images():
         record.update(options_from_images=taken)

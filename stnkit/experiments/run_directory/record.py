@@ -5,8 +5,11 @@ import json
 import math
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from stnkit.errors import DataError
 
 FILE = "metrics.json"
 LOG_FILE = "train.log"
@@ -66,6 +69,20 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     if not isinstance(values, dict):
         raise ValueError(f"{path} is not a JSON object")
     return values
+
+
+def check_same_data(recorded: Mapping[str, Any], **found: Any) -> None:
+    """Raise a DataError if a run is resumed on other data: options of the dataset say only where its data lie.
+
+    Args:
+        recorded: values of the record; a run that begins has none of these.
+        found: values of the data now, by key.
+    """
+    for key, value in found.items():
+        if key in recorded and recorded[key] != value:
+            raise DataError(
+                f"resume: expected the data that the run was trained on, {key} {recorded[key]}, got {value}"
+            )
 
 
 def objective(values: dict[str, Any], key: str) -> float:

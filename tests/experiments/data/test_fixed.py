@@ -110,3 +110,14 @@ def test_shards_cover_a_fixed_split_in_equally_many_batches(n, batch_size, disto
     assert len(batches[0]) == len(batches[1]) == len(loaders[0])
     assert torch.equal(torch.cat([*batches[0], *batches[1]]), torch.arange(n))
     assert all(1 <= len(labels) <= batch_size for shard in batches for labels in shard)
+
+
+def test_a_change_of_images_that_were_read_is_not_kept():
+    images, labels = stnkit.build("dataset", "digits").split("test")
+    none = stnkit.build("distortion", "none", image_shape=(1, 28, 28))
+    floats = images.float() / 255
+    test = FixedLoader(floats, labels, none, 64, "test", torch.device("cpu"))
+    for read in (test.images[:4], test.rows(slice(0, 4)).images, next(iter(test)).images):
+        read.zero_()
+        assert torch.equal(test.images[:4], floats[:4])
+        assert floats[:4].sum() > 0
