@@ -74,15 +74,16 @@ def torchrun(folder, *arguments, nodes=2, per_node=2):
     return processes
 
 
-def srun(folder, *arguments, nodes=2, per_node=2):
-    """The tasks of a step of a SLURM job, with the variables that srun sets for each.
+def srun(folder, *arguments, nodes=2, per_node=2, code=None):
+    """The tasks of a step of a SLURM job, with the variables that srun sets for each; `code` replaces the program.
 
     The batch script has the variables of the job, and srun adds those of the step and of the task.
     """
     processes, job = Processes(folder), str(int.from_bytes(os.urandom(4), "big"))
+    program = ["-m", "stnkit"] if code is None else ["-c", code]
     for rank in range(nodes * per_node):
         variables = slurm(rank, nodes, per_node, job)
-        processes.start([sys.executable, "-m", "stnkit", "train", *arguments], environment() | variables)
+        processes.start([sys.executable, *program, "train", *arguments], environment() | variables)
     return processes
 
 

@@ -3,12 +3,15 @@
 import os
 import shutil
 import signal
+import time
 
 import pytest
 
 from tests.cli.launchers import srun, torchrun, wait_for_epoch
 from tests.cli.test_ddp import RUN, assert_same_run
+from tests.cli.test_packing_runs import COMMAND, SLOW
 from tests.helpers import metrics, trained
+from tests.packing.pictures import write_splits
 
 CPU = "training.accelerator=cpu"
 CONSTANT = "training.schedule=constant"
@@ -87,6 +90,28 @@ def test_a_mistake_is_one_sentence_and_ends_all_processes(arguments, message, la
     assert message in sentence
     assert "Traceback" not in processes.output("stderr", 0) + processes.output("stderr", 1)
     assert processes.output("stderr", 1) == processes.output("stdout", 1) == ""
+
+
+@drill
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_process_that_is_killed_ends_the_packing_of_others(rank, launched, tmp_path):
+    write_splits(tmp_path / "images", 40, height=8, width=8)
+    for_a_minute = SLOW.replace("sleep(0.05)", "sleep(1.0)")
+    processes = launched(srun, *COMMAND[1:], CPU, "hydra.run.dir=run", code=for_a_minute)
+    deadline = time.monotonic() + 60
+    while not (unfinished := list((tmp_path / "cache").glob("*.unfinished-*/images.bin"))):
+        assert time.monotonic() < deadline, processes.said()
+        time.sleep(0.05)
+    os.kill(processes.ranks()[rank], signal.SIGKILL)
+    assert processes.wait(20) == [-signal.SIGKILL if i == rank else 1 for i in range(4)]
+    said = processes.said()
+    assert len(said) == 1 + (rank == 0)
+    assert all(line.startswith(f"stnkit train: process {rank} of the 4 of this run was killed") for line in said)
+    assert metrics(tmp_path / "run")["status"] == "interrupted"
+    # A process that is killed itself leaves its own remains to the next packing.
+    left = list((tmp_path / "cache").glob("*.unfinished-*/images.bin"))
+    assert left in ([], unfinished) if rank == 0 else left == []
 
 
 @drill

@@ -110,6 +110,13 @@ def stops_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
+def stop_main_thread() -> None:
+    """Ask the main thread of this process to stop, as a signal from outside does: from another thread."""
+    main = threading.main_thread().ident
+    if main is not None and hasattr(signal, "pthread_kill"):  # not on Windows
+        signal.pthread_kill(main, signal.SIGTERM)
+
+
 def unblock_stops() -> None:
     """Let this thread receive the signals that ask to stop, also those that are pending."""
     if hasattr(signal, "pthread_sigmask"):

@@ -16,10 +16,10 @@ import yaml
 
 from stnkit.errors import InputError
 from stnkit.experiments.loop.failures import Failure
-from stnkit.experiments.loop.interruption import interruptible
+from stnkit.experiments.loop.interruption import interruptible, stop_main_thread
 from stnkit.experiments.loop.joined.connections import connect
 from stnkit.experiments.loop.joined.launched import Launched
-from stnkit.experiments.loop.joined.member import GRACE, Member, ignore_stops
+from stnkit.experiments.loop.joined.member import GRACE, SETTLE, Member, ignore_stops
 from stnkit.experiments.run_directory.lock import is_locked
 from stnkit.experiments.run_directory.record import RunRecord, read_record
 
@@ -133,7 +133,9 @@ class Follower(Member):
             self._code = message["end"]
         self._inbox.put(None)
         self._ended.set()
-        # The main thread may wait for a process that is gone.
+        # The main thread may pack images, which it stops and removes, or wait for a process that is gone.
+        if not self._returned.wait(SETTLE) and self._run_dir is not None:
+            stop_main_thread()
         if not self._returned.wait(GRACE):
             os._exit(self._code)
 

@@ -13,14 +13,11 @@ import yaml
 
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.loop.failures import Failure, ProcessError, ProcessLostError, first_user_error, unexpected
-from stnkit.experiments.loop.interruption import Interrupted
+from stnkit.experiments.loop.interruption import Interrupted, stop_main_thread
 from stnkit.experiments.loop.joined.connections import JOIN_TIMEOUT, Line, free_port, listen
 from stnkit.experiments.loop.joined.launched import SWITCH, Launched
-from stnkit.experiments.loop.joined.member import GRACE, Member, ignore_stops
+from stnkit.experiments.loop.joined.member import GRACE, SETTLE, Member, ignore_stops
 from stnkit.experiments.run_directory.record import RunRecord, jsonable, read_record
-
-# Seconds in which the failures that have one cause arrive.
-_SETTLE = 1.0
 
 
 class Leader(Member):
@@ -49,7 +46,7 @@ class Leader(Member):
         self._failures: list[Failure] = []
         self._others = set(range(1, launched.world_size))
         self._run_dir: Path | None = None
-        self._training = False
+        self._building, self._stopping, self._training = False, False, False
         self._code: int | None = None
         self._token = secrets.token_hex(16)
         self._listening, self._store = listen(launched, self._token)
@@ -96,6 +93,8 @@ class Leader(Member):
             StnkitError: that another process met.
             Interrupted: when another process was asked to stop.
         """
+        with self._changed:
+            self._building = False
         self._wait_for(lambda: self._others <= self._ready)
         with self._changed:
             self._training = True
@@ -105,23 +104,35 @@ class Leader(Member):
 
     @contextlib.contextmanager
     def answering(self) -> Iterator[None]:
-        """The part of the run in which the failure of one process shows up as errors in all of them.
+        """The part of the run in which the failure of one process ends all of them.
+
+        Until they meet, this process is stopped, which may pack images for an hour; from then on, it has an error too.
 
         Raises:
             ProcessLostError: when another process is gone.
             StnkitError: the first that a process raised.
         """
         try:
-            yield
-            self._wait_for(lambda: self._others <= self._done)
+            try:
+                with self._changed:
+                    self._building = True
+                    late = bool(self._lost or self._failures)
+                if late:
+                    threading.Thread(target=self._end_soon, daemon=True).start()
+                yield
+                self._wait_for(lambda: self._others <= self._done)
+            finally:
+                with self._changed:
+                    self._building = False
         except StnkitError:
             raise
         except BaseException as error:
             ignore_stops()
             with self._changed:
-                self._changed.wait_for(lambda: bool(self._lost or first_user_error(self._failures)), _SETTLE)
+                self._changed.wait_for(lambda: bool(self._lost or first_user_error(self._failures)), SETTLE)
                 cause = self._error_of_others()
-            if cause is None or (isinstance(error, Interrupted) and not isinstance(cause, ProcessLostError)):
+            asked = isinstance(error, Interrupted) and not self._stopping
+            if cause is None or (asked and not isinstance(cause, ProcessLostError)):
                 raise
             raise cause from error
         finally:
@@ -204,9 +215,13 @@ class Leader(Member):
         return error or (unexpected(self._failures, n) if self._failures else None)
 
     def _end_soon(self) -> None:
-        """End the run from outside of the main thread, if that waits for a process that is gone."""
+        """End the run from outside of the main thread, if that is busy or waits for a process that is gone."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._training, GRACE + _SETTLE)
+            self._changed.wait_for(lambda: not self._building, SETTLE)  # it was perhaps asked to stop as well
+            if self._building and not self._stopping:
+                self._stopping = True
+                stop_main_thread()
+            self._changed.wait_for(lambda: not self._training, GRACE + SETTLE)
             error = self._error_of_others()
             if not self._training or error is None:
                 return

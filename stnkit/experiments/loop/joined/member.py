@@ -11,6 +11,8 @@ from stnkit.experiments.schema import TrainingConfig
 
 # Seconds for a process to end by itself after another one has failed.
 GRACE = 5.0
+# Seconds in which the failures that have one cause arrive.
+SETTLE = 1.0
 
 
 class Member(abc.ABC):

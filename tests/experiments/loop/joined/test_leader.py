@@ -3,13 +3,14 @@
 import signal
 import socket
 import threading
+import time
 from dataclasses import replace
 
 import pytest
 
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.loop.failures import Failure, ProcessError, ProcessLostError
-from stnkit.experiments.loop.interruption import Interrupted
+from stnkit.experiments.loop.interruption import Interrupted, interruptible
 from stnkit.experiments.loop.joined import connections, leader
 from stnkit.experiments.loop.joined.launched import find_launched
 from tests.cli.launchers import free_port, slurm
@@ -108,6 +109,36 @@ def test_a_lost_process_comes_before_the_errors_that_follow(three):
         raise RuntimeError("connection closed by peer")
 
 
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_first_process_that_is_busy_is_stopped(early, lost, three, monkeypatch):
+    monkeypatch.setattr(leader, "SETTLE", 0.1)
+    first, joined = three
+    lines = {rank: joined(rank) for rank in (1, 2)}
+
+    def fail():
+        if lost:
+            lines[2].close()
+        else:
+            lines[2].send(failure(2, DataError("no such file")))
+
+    failing = threading.Timer(0.0 if early else 0.3, fail)
+    failing.start()
+    if early:
+        with first._changed:
+            assert first._changed.wait_for(lambda: first._lost or first._failures, 10)
+    began = time.monotonic()
+    message = "was killed" if lost else r"on node2: no such file$"
+    with (
+        pytest.raises(ProcessLostError if lost else DataError, match=message),
+        interruptible(),
+        first.answering(),
+    ):
+        time.sleep(60)
+    assert time.monotonic() - began < 30
+    failing.join()
+
+
 def test_the_mistake_of_another_process_is_raised_here(three):
     first, joined = three
     lines = {rank: joined(rank) for rank in (1, 2)}
@@ -127,7 +158,7 @@ def test_an_unexpected_error_of_another_process_is_named(three):
 
 def test_its_own_mistake_and_interruption_are_raised_as_they_are(three, monkeypatch):
     first, joined = three
-    monkeypatch.setattr(leader, "_SETTLE", 0.1)
+    monkeypatch.setattr(leader, "SETTLE", 0.1)
     with pytest.raises(DataError, match=r"^mine$"), first.answering():
         raise DataError("mine")
     line = joined(1)
