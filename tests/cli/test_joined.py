@@ -92,6 +92,34 @@ def test_a_mistake_is_one_sentence_and_ends_all_processes(arguments, message, la
     assert processes.output("stderr", 1) == processes.output("stdout", 1) == ""
 
 
+@pytest.mark.slow
+def test_a_dry_run_of_torchrun_is_that_of_one_process(launched, tmp_path):
+    processes = launched(torchrun, *RUN, CPU, "dry_run=true", nodes=1)
+    assert processes.wait() == [0], processes.output("stderr", 0)
+    assert processes.output("stdout", 0).count("dataset     digits") == 1
+    assert processes.output("stdout", 0).endswith("Nothing was written.\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stderr-0.txt", "stdout-0.txt"]
+
+
+@drill
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("transform=nope", "stnkit train: there is no transform 'nope'; the transforms are: "),
+        ("training.epochs=x", "stnkit train: training.epochs=x: "),
+        ("training.batch_size=3", "stnkit train: training.batch_size: expected at least 2 images for each of the 2 "),
+        ("dataset=folder", "stnkit train: dataset 'folder': dataset.root=data/images: that folder does not exist"),
+    ],
+)
+def test_a_mistake_ends_torchrun_too(argument, message, launched):
+    processes = launched(torchrun, *RUN, CPU, argument, nodes=1)
+    assert processes.wait(60) == [1]
+    (sentence,) = processes.said()
+    assert sentence.startswith(message)
+    assert processes.output("stdout", 0) == ""
+
+
 @drill
 @pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 3])
