@@ -123,7 +123,7 @@ def test_a_new_run_does_not_inherit_from_a_failed_one(run, stnkit_main, monkeypa
     set_status(run, "failed")
     left = []
 
-    def train(config, training, run_dir):
+    def train(config, training, run_dir, leader=None):
         left.extend(path.name for path in run_dir.rglob("*.ckpt"))
         raise InputError("it ends before its first step")
 
