@@ -1,5 +1,6 @@
 """Layout: the folders of the splits and the classes, found without reading a file."""
 
+import errno
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from stnkit.errors import DataError, InputError
 
 SPLITS = ("train", "validation", "test")
 _ALSO = {"validation": "val"}
-_LAYOUTS = "expected the folders train, validation (or val) and test, or class folders and dataset.split=[0.8,0.1,0.1]"
+_FOLDERS = "expected the folders train, validation (or val) and test"
 
 
 @dataclass(frozen=True)
@@ -52,21 +53,19 @@ def find_layout(root: Path, split: list[float] | None) -> Layout:
             f"dataset.split: expected three positive numbers with a sum of 1, such as [0.8,0.1,0.1], got {split}"
         )
     inside = subfolders(root, f"dataset.root={root}")
-    own = {name for name in inside if name in (*SPLITS, *_ALSO.values())}
+    own = [name for name in inside if name in (*SPLITS, *_ALSO.values())]
+    missing = [name for name in SPLITS if not {name, _ALSO.get(name)} & set(own)]
     if split is not None:
-        if {"train", "test"} <= own:
-            raise InputError(
-                f"dataset.split: expected null for the folders {', '.join(sorted(own))} of {root}, got {split}"
-            )
+        if len(missing) <= 1:  # they would be taken for classes
+            raise InputError(f"dataset.split: expected null for the folders {', '.join(own)} of {root}, got {split}")
         return Layout(root, _classes(root, inside), fractions=(split[0], split[1], split[2]))
+    if missing:
+        raise DataError(f"dataset.root={root}: {_without(missing, own, inside)}")
     folders = {}
     for name in SPLITS:
         found = [folder for folder in (name, _ALSO.get(name)) if folder in own]
         if len(found) > 1:
             raise DataError(f"dataset.root={root}: expected one of {' and '.join(map(str, found))}, got both")
-        if not found:
-            listed = ", ".join(inside[:5]) + ", …" * (len(inside) > 5)
-            raise DataError(f"dataset.root={root}: {_LAYOUTS}, got {listed or 'no folders'}")
         folders[name] = str(found[0])
     classes = _classes(root / folders["train"], subfolders(root / folders["train"]))
     for folder in list(folders.values())[1:]:
@@ -90,11 +89,37 @@ def subfolders(folder: Path, label: str | None = None) -> list[str]:
     """
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            return sorted(entry.name for entry in entries if entry.name[0] != "." and is_folder(entry, folder))
     except FileNotFoundError:
         raise DataError(f"{label or folder}: that folder does not exist") from None
     except OSError as error:
         raise DataError(f"{label or folder} cannot be read as a folder: {error.strerror}") from error
+
+
+def is_folder(entry: "os.DirEntry[str]", above: Path) -> bool:
+    """True for a folder and for a link to one; a link that leads to itself is none.
+
+    Args:
+        entry: of the folder `above`.
+        above: its folder.
+
+    Raises:
+        DataError: when the system does not tell.
+    """
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise DataError(f"{above / entry.name} cannot be read: {error.strerror}") from error
+
+
+def _without(missing: list[str], own: list[str], inside: list[str]) -> str:
+    """The message for a root that lacks folders of splits: class folders alone need fractions."""
+    listed = ", ".join(inside[:5]) + ", …" * (len(inside) > 5)
+    if len(own) > 1 or own == inside != []:
+        return f"{_FOLDERS}, got {listed}: there is no {' and no '.join(missing)}"
+    return f"{_FOLDERS}, or class folders and dataset.split=[0.8,0.1,0.1], got {listed or 'no folders'}"
 
 
 def _classes(folder: Path, names: list[str]) -> tuple[str, ...]:

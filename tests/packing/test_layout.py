@@ -43,6 +43,8 @@ def damage(root, change):
         return root / "nowhere"
     if change == "no split":
         (root / "validation").rename(root / "check")
+    if change == "no splits":
+        return root / "train"
     if change == "both":
         (root / "val").mkdir()
     if change == "unknown":
@@ -61,7 +63,8 @@ def damage(root, change):
     [
         ("missing", "dataset.root=.*nowhere: that folder does not exist"),
         ("file", "dataset.root=.*file cannot be read as a folder: Not a directory"),
-        ("no split", r"or class folders and dataset.split=\[0.8,0.1,0.1\], got check, test, train"),
+        ("no split", r"validation \(or val\) and test, got check, test, train: there is no validation$"),
+        ("no splits", r"or class folders and dataset.split=\[0.8,0.1,0.1\], got cat, dog$"),
         ("both", "expected one of validation and val, got both"),
         ("unknown", "test: expected the classes of .*train, got also bird"),
         ("one class", "train: expected a folder for each of at least two classes, got dog"),
@@ -78,3 +81,33 @@ def test_a_wrong_layout_is_one_sentence(change, message, tmp_path):
 def test_fractions_beside_folders_of_splits_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"dataset.split: expected null for the folders test, train, validation"):
         find_layout(write_splits(tmp_path), [0.8, 0.1, 0.1])
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("train", "val"), "test"),
+        (("train", "validation"), "test"),
+        (("test", "val"), "train"),
+        (("test", "train"), "validation"),
+    ],
+)
+def test_two_folders_of_splits_are_no_classes(names, missing, tmp_path):
+    for name in names:
+        write_tree(tmp_path / name, 1)
+    with pytest.raises(InputError, match=f"dataset.split: expected null for the folders {', '.join(names)} of"):
+        find_layout(tmp_path, [0.8, 0.1, 0.1])
+    with pytest.raises(DataError, match=f"and test, got {', '.join(names)}: there is no {missing}$"):
+        find_layout(tmp_path, None)
+
+
+def test_one_class_may_have_the_name_of_a_split(tmp_path):
+    for name in ("bus", "train"):
+        write_image(tmp_path, f"{name}/0.png")
+    assert find_layout(tmp_path, [0.8, 0.1, 0.1]).classes == ("bus", "train")
+
+
+def test_a_link_to_itself_is_no_class(tmp_path):
+    write_tree(tmp_path, 1)
+    (tmp_path / "loop").symlink_to("loop")
+    assert find_layout(tmp_path, [0.8, 0.1, 0.1]).classes == ("cat", "dog")
