@@ -1,9 +1,11 @@
 """Listing: the image files of a dataset with their sizes and times, and the key that follows from these."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stnkit.errors import DataError
-from stnkit.packing.layout import Layout
+from stnkit.packing.layout import Layout, is_folder
 
 # Number of files whose first bytes are part of the key: other data may have the same names, sizes and times.
 _SAMPLED, _SAMPLE_BYTES = 16, 2**16
@@ -31,7 +33,8 @@ class Listing:
             folder, the size in bytes and the time of the last change in ns, separated by null characters. A million
             strings keep the garbage collector less busy than a million tuples.
         hidden: number of files and folders whose name begins with a dot, which are left out.
-        others: names of other files, which are left out: their endings are no image's.
+        others: names of other files, which are left out: their endings are no image's, they are no regular files
+            (but pipes, say), or links that lead to themselves.
     """
 
     layout: Layout
@@ -141,15 +144,10 @@ def _walk(listing: Listing, folder: str, below: str, lines: list[str], above: tu
                 name = entry.name
                 if name[0] == ".":
                     listing.hidden += 1
-                elif name[name.rfind(".") :].lower() in known and not entry.is_dir():
-                    try:
-                        state = entry.stat()
-                    except OSError:  # a link to nowhere: decoding says so
-                        lines.append(f"{below}{name}{_END}-1{_END}0")
-                    else:
-                        lines.append(f"{below}{name}{_END}{state.st_size}{_END}{state.st_mtime_ns}")
-                elif entry.is_dir():
+                elif is_folder(entry, path):
                     inside.append(name)
+                elif name[name.rfind(".") :].lower() in known and (found := _size_and_time(entry)):
+                    lines.append(f"{below}{name}{_END}{found[0]}{_END}{found[1]}")
                 else:
                     listing.others.append(f"{folder}/{below}{name}")
     except OSError as error:
@@ -159,6 +157,16 @@ def _walk(listing: Listing, folder: str, below: str, lines: list[str], above: tu
         for name in sorted(inside):
             if os.path.realpath(path / name) not in above:  # no link to a folder above
                 _walk(listing, folder, f"{below}{name}/", lines, above)
+
+
+def _size_and_time(entry: "os.DirEntry[str]") -> tuple[int, int] | None:
+    """Bytes of a file and the time of its last change in ns; None for one that is not to be opened."""
+    try:
+        state = entry.stat()
+    except OSError as error:  # a link to nowhere: decoding says so
+        return None if error.errno == errno.ELOOP else (-1, 0)
+    # Opening a pipe would wait for its writer.
+    return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
 
 
 @contextlib.contextmanager
@@ -176,15 +184,16 @@ def _open_folder(path: Path) -> Iterator[int | str]:
 
 def _note_strays(listing: Listing, top: str) -> None:
     """Count the files beside the folders of splits and classes, images too: they have no class."""
+    folder = listing.layout.root / top
     try:
-        with os.scandir(listing.layout.root / top) as entries:
+        with os.scandir(folder) as entries:
             for entry in entries:
                 if entry.name.startswith("."):
                     listing.hidden += 1
-                elif not entry.is_dir():
+                elif not is_folder(entry, folder):
                     listing.others.append("/".join(filter(None, (top, entry.name))))
     except OSError as error:
-        raise DataError(f"{listing.layout.root / top} cannot be read: {error.strerror}") from error
+        raise DataError(f"{folder} cannot be read: {error.strerror}") from error
 
 
 def _first_bytes(path: Path) -> bytes:

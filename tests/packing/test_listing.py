@@ -1,5 +1,6 @@
 import os
 import shutil
+import socket
 
 import pytest
 
@@ -98,3 +99,25 @@ def test_every_change_of_the_files_is_another_key(change, tmp_path):
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert key_of(root) != before
+
+
+def test_links_to_themselves_are_other_files(tmp_path):
+    root = write_tree(tmp_path, 1)
+    for name in ("loop", "cat/loop", "cat/loop.png", "dog/loop.txt"):
+        (root / name).symlink_to((root / name).name)
+    listing = listed(root, SPLIT)
+    assert len(listing) == 2
+    assert sorted(listing.others) == ["cat/loop", "cat/loop.png", "dog/loop.txt", "loop"]
+
+
+def test_pipes_sockets_and_devices_are_other_files(tmp_path, monkeypatch):
+    root = write_tree(tmp_path, 1)
+    os.mkfifo(root / "cat" / "pipe.png")
+    (root / "cat" / "linked.png").symlink_to("pipe.png")
+    (root / "dog" / "device.png").symlink_to("/dev/zero")
+    monkeypatch.chdir(root)  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("dog/socket.png")
+        listing = listed(root, SPLIT)
+    assert len(listing) == 2
+    assert sorted(listing.others) == ["cat/linked.png", "cat/pipe.png", "dog/device.png", "dog/socket.png"]
