@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from stnkit.errors import DataError
 from stnkit.packing.decoding import Decoding, quiet_pillow
 from stnkit.packing.pixels import UndecodableError
 
@@ -66,6 +67,7 @@ class Outcome:
         broken: row and reason of each image that cannot be decoded.
         odd: row and shape of an image whose shape is not that of the others.
         error: number and text of an error of the system when writing.
+        unreadable: message for an image that the system does not give, decodable or not.
     """
 
     first: int
@@ -73,6 +75,7 @@ class Outcome:
     broken: list[tuple[int, str]] = field(default_factory=list)
     odd: tuple[int, list[int]] | None = None
     error: tuple[int, str] | None = None
+    unreadable: str | None = None
 
     @classmethod
     def of_json(cls, values: dict[str, Any]) -> "Outcome":
@@ -102,6 +105,9 @@ def decode_chunk(target: Target, descriptor: int, first: int, names: list[str]) 
         for row, name in enumerate(names, start=first):
             try:
                 array = target.decoding.decode(f"{target.root}/{name}")
+            except DataError as error:
+                outcome.unreadable = str(error)
+                return outcome
             except UndecodableError as error:
                 outcome.broken.append((row, str(error)))
                 _write(target, descriptor, buffer[:filled], row, outcome)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
-from stnkit.errors import InputError
+from stnkit.errors import DataError, InputError
 from stnkit.packing.fitting import Fit, fitted
 from stnkit.packing.pixels import Color, UndecodableError, as_bytes
 
@@ -26,6 +27,10 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 LARGEST_SIDE = 65_535
+# Errors of the system that a damaged file causes: an offset that leads before its beginning, or too far.
+_OF_FILE = {errno.EINVAL, errno.EOVERFLOW}
+_TO_NOWHERE = {errno.ENOENT, errno.ENOTDIR}
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # of TIFF
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,17 +107,21 @@ class Decoding:
             path: of the file.
 
         Raises:
-            UndecodableError: when the file cannot be opened, has no image, or is cut short.
+            UndecodableError: when the file has no image, is cut short, or is a link to nowhere.
+            DataError: when the system refuses to read it, or has no memory: another time it may be decoded.
         """
         try:
             with Image.open(path) as image:
                 image.load()
-                pixels = as_bytes(_upright(image), self.channels, self.background)
+                negative = _is_negative(image)
+                pixels = as_bytes(_upright(image), self.channels, self.background, negative=negative)
             if self.size is not None:
                 pixels = fitted(pixels, self.size, self.fit, self.background)
         except UndecodableError:
             raise
         except Exception as error:  # each decoder has errors of its own
+            if _is_of_system(error, path):
+                raise DataError(f"{path} cannot be read: {_reason(error)}") from error
             raise UndecodableError(_reason(error)) from error
         array = np.asarray(pixels)
         return array.transpose(2, 0, 1) if self.channels == 3 else array[None]
@@ -129,14 +138,33 @@ def quiet_pillow() -> Iterator[None]:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         orientation = image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:  # damaged EXIF beside an image that is not
+    except Exception as error:  # damaged EXIF beside an image that is not
+        if _is_of_system(error):
+            raise
         return image
     operation = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
     return image if operation is None else image.transpose(operation)
 
 
+def _is_negative(image: Image.Image) -> bool:
+    """True where 0 is white in a TIFF. Pillow inverts one of up to 8 bits itself, and no other."""
+    deep = image.mode.startswith(("I", "F"))
+    return deep and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+
+
+def _is_of_system(error: Exception, path: Path | str | None = None) -> bool:
+    """True for an error that says nothing of the file's content, such as a missing permission."""
+    if not isinstance(error, OSError):
+        return isinstance(error, MemoryError)
+    if error.errno in _TO_NOWHERE and path is not None and Path(path).is_symlink():
+        return False
+    return error.errno is not None and error.errno not in _OF_FILE
+
+
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "Pillow finds no image in it"
+    if isinstance(error, MemoryError):
+        return "not enough memory"
     text = " ".join(str(error.strerror if isinstance(error, OSError) and error.strerror else error).split())
     return text or type(error).__name__

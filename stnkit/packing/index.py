@@ -9,7 +9,7 @@ from typing import Any
 
 IMAGES, INDEX = "images.bin", "index.json"
 # Another one for other bytes: packs of an earlier version are found no more.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ def pack(
         skip_broken: leave out files that cannot be decoded.
 
     Raises:
-        DataError: when a split or a class of train is empty, a file cannot be decoded or has another shape, or the
-            disk is too small.
+        DataError: when a split or a class of train is empty, a file cannot be read or decoded or has another shape,
+            or the disk is too small.
         OSError: when the pack cannot be written.
     """
     began = time.perf_counter()
@@ -120,6 +120,8 @@ def _decode(
         for outcome in outcomes:
             if outcome.error is not None:
                 raise OSError(*outcome.error)
+            if outcome.unreadable is not None:
+                raise DataError(outcome.unreadable)
             if outcome.odd is not None:
                 _refuse_odd(target, names, *outcome.odd)
             if outcome.broken and not skip_broken:

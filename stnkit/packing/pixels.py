@@ -12,19 +12,20 @@ class UndecodableError(Exception):
     """A file has no image that can be decoded; the message is the reason."""
 
 
-def as_bytes(image: Image.Image, channels: int, background: Color) -> Image.Image:
+def as_bytes(image: Image.Image, channels: int, background: Color, *, negative: bool = False) -> Image.Image:
     """An image in mode L or RGB. Where it is transparent, the background shows.
 
     Args:
         image: loaded, of any mode of Pillow.
         channels: 1 for gray (ITU-R 601 luma), 3 for RGB.
         background: behind transparent pixels.
+        negative: True if 0 is white in an image of more than 8 bits.
 
     Raises:
         UndecodableError: when integers of 32 bits are not 0 to 65,535, or floating-point numbers not 0 to 1.
     """
     if image.mode.startswith(("I", "F")):
-        image = _scaled(image, background)
+        image = _scaled(image, background, negative=negative)
     elif image.has_transparency_data or image.mode == "La":
         image = _over(image, background)
     wanted = "L" if channels == 1 else "RGB"
@@ -36,16 +37,19 @@ def as_bytes(image: Image.Image, channels: int, background: Color) -> Image.Imag
     return image.convert(wanted)
 
 
-def _scaled(image: Image.Image, background: Color) -> Image.Image:
+def _scaled(image: Image.Image, background: Color, *, negative: bool) -> Image.Image:
     """An image of more than 8 bits as RGB: Pillow's own `convert` clips it at 255."""
     values = np.asarray(image)
     if image.mode == "F":
         _check_range(values, 1, "floating-point numbers")
-        gray = np.floor(255 * values.astype(np.float64) + 0.5)
+        whole = values.astype(np.float64)
+        gray = np.floor(255 * (1 - whole if negative else whole) + 0.5)
     else:  # I of 32 bits, or I;16 in one of its byte orders
         if image.mode == "I":
             _check_range(values, 65_535, "32-bit integers")
         gray = (values.astype(np.uint32) + 128) // 257
+        if negative:
+            gray = 255 - gray
     pixels = np.repeat(gray.astype(np.uint8)[..., None], 3, axis=-1)
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):  # of a 16-bit PNG: one value

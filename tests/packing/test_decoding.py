@@ -1,8 +1,12 @@
+import builtins
+import errno
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from stnkit.errors import InputError
+from stnkit.errors import DataError, InputError
 from stnkit.packing.decoding import Decoding, quiet_pillow
 from stnkit.packing.pixels import UndecodableError
 from tests.packing.pictures import pixels_of, write_image
@@ -89,9 +93,10 @@ def test_a_file_that_is_cut_short_is_refused(ending, tmp_path):
             Decoding().decode(path)
 
 
-def test_a_missing_file_and_a_bomb_are_refused(tmp_path, monkeypatch):
+def test_a_link_to_nowhere_and_a_bomb_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "link.png").symlink_to("nothing.png")
     with pytest.raises(UndecodableError, match="No such file"):
-        Decoding().decode(tmp_path / "nothing.png")
+        Decoding().decode(tmp_path / "link.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(UndecodableError, match="decompression bomb"):
         Decoding().decode(write_image(tmp_path, "image.png"))
@@ -123,3 +128,50 @@ def test_the_description_of_a_decoding_gives_it_back():
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(InputError, match=message):
         Decoding.of_options(**{"channels": 3, "size": None, "fit": "stretch", "background": 0, **options})
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ESTALE, errno.ENOENT, None])
+def test_an_error_of_the_system_is_not_the_files(number, tmp_path, monkeypatch):
+    path = write_image(tmp_path, "image.png")
+
+    def refused(*args):
+        raise MemoryError if number is None else OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(builtins, "open", refused)
+    reason = "not enough memory" if number is None else os.strerror(number)
+    with pytest.raises(DataError, match=f"image.png cannot be read: {reason}$"):
+        Decoding().decode(path)
+
+
+def test_an_offset_before_the_beginning_is_damage(tmp_path, monkeypatch):
+    path = write_image(tmp_path, "image.png")
+
+    def damaged(*args):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", damaged)
+    with pytest.raises(UndecodableError, match="Invalid argument"):
+        Decoding().decode(path)
+
+
+WHITE_IS_ZERO = {
+    "1": (np.array([[True, False, False]]), [255, 0, 0]),
+    "L": (np.uint8([[0, 100, 255]]), [0, 100, 255]),
+    "I;16": (np.uint16([[0, 257 * 100, 65_535]]), [255, 155, 0]),
+    "F": (np.float32([[0, 0.25, 1]]), [255, 191, 0]),
+}
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+@pytest.mark.parametrize("mode", WHITE_IS_ZERO)
+def test_a_tiff_whose_zero_is_white_is_no_negative(mode, compression, tmp_path):
+    values, expected = WHITE_IS_ZERO[mode]
+    path = tmp_path / "image.tiff"
+    # Pillow inverts what it writes of up to 8 bits, and writes the other values as they are.
+    Image.fromarray(values).save(path, tiffinfo={262: 0, 274: 2}, compression=compression)
+    if mode == "L" and compression is None:
+        assert bytes([255, 155, 0]) in path.read_bytes()
+    assert Decoding(channels=1).decode(path)[0, 0].tolist() == expected[::-1]  # tag 274: mirrored
+    Image.fromarray(values).save(path, tiffinfo={262: 1})
+    if mode in ("I;16", "F"):
+        assert Decoding(channels=1).decode(path)[0, 0].tolist() == {"F": [0, 64, 255], "I;16": [0, 100, 255]}[mode]

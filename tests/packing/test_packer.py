@@ -172,7 +172,7 @@ def test_a_damaged_pack_is_packed_anew(damage, root, cache):
     else:
         index = (pack / "index.json").read_text()
         (pack / "index.json").write_text(
-            index[:-20] if damage == "index" else index.replace('"format": 1', '"format": 0')
+            index[:-20] if damage == "index" else index.replace('"format": 2', '"format": 1')
         )
     assert read_index(pack) is None
     assert np.array_equal(image_folder(root, cache).split("train")[0].numpy(), expected_images(TRAIN))
@@ -185,3 +185,24 @@ def test_only_what_is_packed_is_read_when_asked(root, cache):
     assert not cache.exists()
     image_folder(root, cache).split("train")
     assert len(image_folder(root, cache, may_pack=False).split("train")[0]) == 6
+
+
+@pytest.mark.parametrize("few", [0, 2_000])
+@pytest.mark.process
+def test_a_file_that_is_not_given_fails_and_is_not_noted(few, root, cache, monkeypatch):
+    monkeypatch.setattr(packer, "_FEW", few)
+    path, kept = root / "train" / "cat" / "1.png", root.parent / "kept.png"
+    folder = image_folder(root, cache, n_processes=2, skip_broken=True)
+    listing = packer.assign
+
+    def gone(*args):  # between listing and decoding, as a server that does not answer
+        path.rename(kept)
+        return listing(*args)
+
+    monkeypatch.setattr(packer, "assign", gone)
+    with pytest.raises(DataError, match=r"train/cat/1.png cannot be read: No such file or directory$"):
+        folder.split("train")
+    assert not cache.exists()
+    monkeypatch.setattr(packer, "assign", listing)
+    kept.rename(path)
+    assert np.array_equal(folder.split("train")[0].numpy(), expected_images(TRAIN))
