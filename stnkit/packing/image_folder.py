@@ -1,5 +1,6 @@
 """ImageFolder: a folder of image files that is packed once and mapped ever after."""
 
+import errno
 import logging
 import os
 from functools import cached_property
@@ -34,7 +35,8 @@ class ImageFolder:
         may_pack: False to read only what is packed.
 
     Raises:
-        InputError: when `n_processes` is less than 1, or the cache folder is inside of the images.
+        InputError: when `n_processes` is less than 1, or the cache folder is inside of the images or
+            a link that leads to itself.
     """
 
     def __init__(
@@ -49,8 +51,7 @@ class ImageFolder:
     ) -> None:
         if n_processes is not None and n_processes < 1:
             raise InputError(f"dataset.workers: expected at least 1, got {n_processes}")
-        if cache.resolve().is_relative_to(layout.root.resolve()):
-            raise InputError(f"dataset.cache: expected a folder outside of dataset.root={layout.root}, got {cache}")
+        _check_place(cache, layout.root)
         self.layout = layout
         self.decoding = decoding
         self.cache = cache
@@ -135,6 +136,16 @@ class ImageFolder:
             )
         note_use(folder)
         return Pack(folder, index)
+
+
+def _check_place(cache: Path, root: Path) -> None:
+    try:
+        cache.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise InputError(f"dataset.cache: expected a folder, got {cache}, a link that leads to itself") from error
+    if Path(os.path.realpath(cache)).is_relative_to(os.path.realpath(root)):
+        raise InputError(f"dataset.cache: expected a folder outside of dataset.root={root}, got {cache}")
 
 
 def _cores() -> int:

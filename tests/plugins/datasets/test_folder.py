@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,17 @@ def test_an_empty_split_and_a_missing_class_are_one_sentence(tmp_path):
     write_image(root, "validation/ant/0.png")
     with pytest.raises(stnkit.errors.DataError, match="expected images of each class in train, got none of ant"):
         folder(root).split("train")
+
+
+def test_a_cache_that_links_to_itself_is_one_sentence(tmp_path):
+    root = write_splits(tmp_path / "images")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(stnkit.errors.InputError, match=r"dataset.cache: expected a folder, got .*loop, a link that"):
+        folder(root, cache=str(tmp_path / "loop"))
+
+
+def test_files_that_are_none_do_not_stop_a_folder(tmp_path):
+    root = write_splits(tmp_path / "images")
+    os.mkfifo(root / "train" / "cat" / "00.png")
+    (root / "x5").symlink_to("x5")
+    assert folder(root).split("train")[0].shape == (6, 3, 6, 8)
