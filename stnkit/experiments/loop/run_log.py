@@ -31,7 +31,11 @@ def run_log(run_dir: Path, *, written: bool = True) -> Iterator[logging.Logger]:
         written: True to write: in one of several processes.
     """
     run_dir.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(run_dir / LOG_FILE, encoding="utf-8") if written else logging.NullHandler()
+    # Names of files need not be text: what UTF-8 has no bytes for is escaped.
+    path = run_dir / LOG_FILE
+    handler = (
+        logging.FileHandler(path, encoding="utf-8", errors="backslashreplace") if written else logging.NullHandler()
+    )
     handler.setFormatter(logging.Formatter(FORMAT))
     LOG.setLevel(logging.INFO)
     LOG.propagate = False  # Hydra's handlers would print it, and write it twice

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import signal
 import time
@@ -12,7 +13,7 @@ import lightning
 import pytest
 
 from stnkit.experiments.loop import run
-from stnkit.experiments.loop.run_log import LOG
+from stnkit.experiments.loop.run_log import LOG, run_log
 from tests.helpers import QUICK, metrics
 
 STAMP = r"^\[[^]]*\]\[stnkit\.run\]\[(INFO|ERROR)\] - "
@@ -121,3 +122,10 @@ def test_overwriting_a_run_starts_its_log_anew(copy_of_quick_run, stnkit_main):
     options = ["hydra.run.dir=run", "overwrite=true", "training.epochs=1", "placement=none"]
     assert stnkit_main("train", *QUICK, *options)[0] == 0
     assert [line.split("  ")[0] for line in logged("run") if line.startswith("epoch ")] == ["epoch 1/1"]
+
+
+def test_a_name_that_is_no_text_is_escaped(tmp_path, capfd):
+    with run_log(tmp_path):
+        LOG.info("root: %s", os.fsdecode(b"caf\xe9"))
+    assert capfd.readouterr().err == ""
+    assert (tmp_path / "train.log").read_bytes().endswith(b"root: caf\\udce9\n")
