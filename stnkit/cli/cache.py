@@ -78,14 +78,15 @@ def _clear(options: argparse.Namespace, found: list[Entry], folder: Path) -> int
         if any(entry.busy for entry in matching):
             raise InputError(f"{key} is being written by another process")
         chosen += [entry for entry in matching if entry not in chosen]
-    n_bytes = 0
-    removed = [entry for entry in chosen if not entry.busy]
-    for entry in removed:
-        n_bytes += entry.n_bytes
-        remove(entry)
-    print(f"removed {len(removed)} of {len(found)}, {_size(n_bytes)}, from {folder}")
-    if len(removed) < len(chosen):
-        print(f"stnkit cache: {len(chosen) - len(removed)} left, being written by another process", file=sys.stderr)
+    n_removed, n_bytes = 0, 0
+    for entry in chosen:
+        size = entry.n_bytes
+        if not entry.busy and remove(entry):
+            n_removed += 1
+            n_bytes += size
+    print(f"removed {n_removed} of {len(found)}, {_size(n_bytes)}, from {folder}")
+    if n_removed < len(chosen):
+        print(f"stnkit cache: {len(chosen) - n_removed} left, being written by another process", file=sys.stderr)
     return 0
 
 

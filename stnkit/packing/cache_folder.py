@@ -108,18 +108,21 @@ def new_folder(cache: Path, key: str) -> Path:
     return folder
 
 
-def remove(entry: Entry) -> None:
+def remove(entry: Entry) -> bool:
     """Remove a pack or remains. A process that reads the pack goes on to do so.
 
+    It gives False, and removes nothing, while another process holds the lock of that pack.
+
     Args:
-        entry: that is not busy.
+        entry: of `entries`.
 
     Raises:
         OSError: when it cannot be removed.
     """
-    with contextlib.suppress(OSError):
-        entry.path.with_name(f"{entry.key}{_LOCK}").unlink()
-    _remove_folder(entry.path)
+    with _lock_at_once(entry.path.parent, entry.key) as state:
+        if state is not False:
+            _remove_folder(entry.path)
+    return state is not False
 
 
 def remove_remains(cache: Path, key: str, *, locked: bool) -> None:
@@ -131,10 +134,16 @@ def remove_remains(cache: Path, key: str, *, locked: bool) -> None:
         locked: True if this process holds its lock.
     """
     for entry in entries(cache):
-        own = locked and entry.key == key
-        if entry.index is None and (own or not entry.busy):
-            with contextlib.suppress(OSError):
+        if entry.index is not None:
+            continue
+        with contextlib.suppress(OSError):
+            if locked and entry.key == key:
                 _remove_folder(entry.path)
+            elif not entry.busy:
+                with _lock_at_once(cache, entry.key) as state:
+                    # In the meantime another process has perhaps packed anew what was damaged.
+                    if state is not False and read_index(entry.path) is None:
+                        _remove_folder(entry.path)
 
 
 @contextlib.contextmanager
@@ -153,27 +162,34 @@ def packing_lock(cache: Path, key: str) -> Iterator[bool]:
     Raises:
         OSError: when the folder cannot be written.
     """
-    path = cache / f"{key}{_LOCK}"
     told = False
     while True:
         cache.mkdir(parents=True, exist_ok=True)  # a process that has failed removes it where it is empty
-        with path.open("w") as file:
-            state = _try_lock(file.fileno())
-            if state is False:
-                if not told:
-                    LOG.info("another process is packing these images: waiting for it")
-                    told = True
-                time.sleep(_PAUSE)
-                continue
-            # The process before has perhaps removed the file, and another one has made it anew.
-            if state and not _is_same(file.fileno(), path):
-                continue
-            try:
+        with _lock_at_once(cache, key) as state:
+            if state is not False:
                 yield bool(state)
-            finally:
+                return
+        if not told:
+            LOG.info("another process is packing these images: waiting for it")
+            told = True
+        time.sleep(_PAUSE)
+
+
+@contextlib.contextmanager
+def _lock_at_once(cache: Path, key: str) -> Iterator[bool | None]:
+    """Hold the lock of a pack, and remove its file at the end; False while another process holds it, None without."""
+    path = cache / f"{key}{_LOCK}"
+    with path.open("w") as file:
+        state = _try_lock(file.fileno())
+        # The process before has perhaps removed the file, and another one has made it anew.
+        if state and not _is_same(file.fileno(), path):
+            state = False
+        try:
+            yield state
+        finally:
+            if state is not False:
                 with contextlib.suppress(OSError):
                     path.unlink()
-            return
 
 
 def _try_lock(descriptor: int) -> bool | None:

@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import os
 import threading
@@ -144,3 +145,24 @@ def test_the_last_used_pack_is_the_first_of_the_list(tmp_path):
 def test_no_folder_is_an_empty_one(tmp_path):
     assert entries(tmp_path / "nothing") == []
     remove_remains(tmp_path / "nothing", KEY, locked=False)
+
+
+def test_what_is_being_written_is_not_removed(tmp_path):
+    folder = new_folder(tmp_path, KEY)
+    (entry,) = entries(tmp_path)  # of a time at which nobody writes it
+    with packing_lock(tmp_path, KEY):
+        assert not remove(entry)
+        assert entries(tmp_path)[0].busy
+    assert folder.is_dir()
+    assert remove(entry)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_pack_that_was_damaged_and_is_whole_again_stays(tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    ImageFolder(find_layout(write_splits(tmp_path / "images"), None), Decoding(), cache).split("train")
+    (entry,) = entries(cache)
+    stale = dataclasses.replace(entry, index=None)
+    monkeypatch.setitem(remove_remains.__globals__, "entries", lambda cache: [stale])
+    remove_remains(cache, OTHER, locked=False)
+    assert list(cache.iterdir()) == [entry.path]
