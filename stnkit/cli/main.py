@@ -1,6 +1,7 @@
 """`stnkit COMMAND …`: run a command, and print a user's mistake as one sentence."""
 
 import importlib
+import io
 import os
 import sys
 import warnings
@@ -87,6 +88,8 @@ def main(arguments: list[str]) -> int:
 def entry() -> None:
     """The console script: `main`, and the answer where standard output cannot be written."""
     collect_rarely()
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
