@@ -1,5 +1,6 @@
 """train.log, and the lines of a run without a terminal."""
 
+import contextlib
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import lightning
 import pytest
+from omegaconf import OmegaConf
 
 from stnkit.experiments.loop import run
 from stnkit.experiments.loop.run_log import LOG, run_log
@@ -129,3 +131,12 @@ def test_a_name_that_is_no_text_is_escaped(tmp_path, capfd):
         LOG.info("root: %s", os.fsdecode(b"caf\xe9"))
     assert capfd.readouterr().err == ""
     assert (tmp_path / "train.log").read_bytes().endswith(b"root: caf\\udce9\n")
+
+
+def test_hydras_log_escapes_a_name_that_is_no_text(tmp_path, capfd):
+    config = OmegaConf.load(Path(__file__).parents[3] / "conf" / "train.yaml")
+    handler = logging.FileHandler(tmp_path / "train.log", **config.hydra.job_logging.handlers.file)
+    with contextlib.closing(handler):
+        handler.handle(logging.makeLogRecord({"msg": os.fsdecode(b"caf\xe9")}))
+    assert capfd.readouterr().err == ""
+    assert (tmp_path / "train.log").read_bytes() == b"caf\\udce9\n"
