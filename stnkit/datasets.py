@@ -58,3 +58,16 @@ class Dataset(Contract):
         Raises:
             DataError: when the data is missing, incomplete or altered.
         """
+
+    def row_origin(self, name: Split, part: Literal["images", "targets"], row: int) -> tuple[str, int]:
+        """The origin of a row of a split, for messages: an optional hook.
+
+        Args:
+            name: train, validation or test.
+            part: images or targets.
+            row: index in what `split` gives.
+
+        Returns:
+            The file, say, and the row in it; by default the call of `split`, and the same row.
+        """
+        return f"{type(self).__name__}.split({name!r})", row

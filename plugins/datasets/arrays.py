@@ -4,11 +4,10 @@ import math
 import os
 import pickle
 import warnings
-import zipfile
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,13 +15,12 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 import stnkit
+from stnkit.errors import DataError, InputError
 
 SPLITS = ("train", "validation", "test")
-# In the name of a file: there is one for each split.
-SPLIT = "SPLIT"
+SPLIT = "SPLIT"  # in the name of a file: there is one for each split
 PIXELS = ("uint8", "float16", "float32", "float64")
-# Where the channels stand: lengths of an axis that are taken for their number.
-CHANNELS = (1, 3, 4)
+CHANNELS = (1, 3, 4)  # lengths of an axis that are taken for the number of channels
 
 
 class Layout(StrEnum):
@@ -54,7 +52,7 @@ class Arrays(stnkit.Dataset):
         split: shares of train, validation and test, above 0 and with sum 1; ignored for files of one split.
         layout: axes of the images: nhw, nchw, nhwc, ncdhw; or auto: 3 axes are nhw, 5 ncdhw, and 4 are nhwc if the last
             has length 1, 3 or 4 and the second has not, else nchw.
-        n_classes: number of classes; null for the largest label + 1, or 0 where targets are no labels.
+        n_classes: number of classes, at least 2; null for the largest label + 1, or 0 where targets are no labels.
         class_names: names of the classes by label; null for none.
 
     Raises:
@@ -84,52 +82,60 @@ class Arrays(stnkit.Dataset):
         class_names: list[str] | None = None,
     ) -> None:
         if not all(0 < share < 1 for share in split) or not math.isclose(sum(split), 1, abs_tol=1e-6):
-            raise stnkit.errors.InputError(f"split: expected three shares above 0 with sum 1, got {list(split)}")
-        if n_classes is not None and n_classes < 0:
-            raise stnkit.errors.InputError(f"n_classes: expected 0 or more, or null, got {n_classes}")
+            raise InputError(f"split: expected three shares above 0 with sum 1, got {list(split)}")
+        if n_classes is not None and n_classes < 2:
+            raise InputError(f"n_classes: expected at least 2, or null, got {n_classes}")
         if layout not in [*Layout]:
-            raise stnkit.errors.InputError(f"layout: expected one of {', '.join(Layout)}, got {layout!r}")
+            raise InputError(f"layout: expected one of {', '.join(Layout)}, got {layout!r}")
         if targets is None and Path(images).suffix == ".npy":
             targets = str(Path(images).with_name(Path(images).name.replace("images", "targets")))
             if targets == images:
-                raise stnkit.errors.InputError(f"targets: expected a file, since {images} holds images alone, got null")
+                raise InputError(f"targets: expected a file, since {images} holds images alone, got null")
         if targets is not None and (SPLIT in images) != (SPLIT in targets):
-            raise stnkit.errors.InputError(
-                f"targets: expected {SPLIT} in both names or in none, got {images}, {targets}"
-            )
+            raise InputError(f"targets: expected {SPLIT} in both names or in none, got {images}, {targets}")
         self.root = Path(root)
         self.images, self.targets = images, targets
-        self.shares = split
-        self.layout = Layout(layout)
+        self.shares, self.layout = split, Layout(layout)
         self._cached: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._one_for_each = SPLIT in images
         given = {name: self._read(name) for name in (SPLITS if self._one_for_each else SPLITS[:1])}
         self.image_shape: tuple[int, ...] = given["train"][0].shape[1:]
         for name, (array, _) in given.items():
             if array.shape[1:] != self.image_shape:
-                raise stnkit.errors.DataError(
+                raise DataError(
                     f"{self._path(images, name)}: expected images of shape {self.image_shape}, as those of train, "
                     f"got {array.shape[1:]}"
                 )
-        self.n_classes = _count_classes([labels for _, labels in given.values()]) if n_classes is None else n_classes
+        labels = {self._path(self.targets or images, name): each for name, (_, each) in given.items() if len(each)}
+        self.n_classes = _count_classes(labels, n_classes)
         self.class_names = None if class_names is None else tuple(class_names)
 
     def split(
         self, name: str
     ) -> tuple[UInt8[Tensor, "N C *size"] | Float[Tensor, "N C *size"], Shaped[Tensor, "N *target"]]:
         if name not in SPLITS:
-            raise stnkit.errors.InputError(f"expected a split of {', '.join(SPLITS)}, got {name!r}")
+            raise InputError(f"expected a split of {', '.join(SPLITS)}, got {name!r}")
         images, targets = self._read(name)
+        path, targets_path = self._path(self.images, name), self._path(self.targets or self.images, name)
         if self._one_for_each:
-            return _tensor(images), _tensor(targets)
-        rows = np.nonzero(split_of(len(images), self.shares) == SPLITS.index(name))[0]
+            return _tensor(images, path), _tensor(targets, targets_path)
+        rows = self._rows(name, len(images))
         if not len(rows):
-            raise stnkit.errors.DataError(
-                f"dataset.split: expected an image in each split, got none of the {len(images)} images of "
-                f"{self._path(self.images, name)} in {name}"
+            raise DataError(
+                f"dataset.split: expected an image in each split, got none of the {len(images)} images of {path} in "
+                f"{name}"
             )
-        _check_memory(images[:1].nbytes * len(rows), self._path(self.images, name))
-        return _tensor(images[rows]), _tensor(targets[rows])
+        _check_memory(images[:1].nbytes * len(rows), f"a file for each split, as in images_{SPLIT}.npy", path)
+        return _tensor(images[rows], path), _tensor(targets[rows], targets_path)
+
+    def row_origin(self, name: str, part: Literal["images", "targets"], row: int) -> tuple[str, int]:
+        file = self.images if part == "images" or self.targets is None else self.targets
+        if not self._one_for_each:
+            row = int(self._rows(name, len(self._read(name)[0]))[row])
+        return str(self._path(file, name)), row
+
+    def _rows(self, name: str, n: int) -> np.ndarray:
+        return np.nonzero(split_of(n, self.shares) == SPLITS.index(name))[0]
 
     def _path(self, file: str, split: str) -> Path:
         return self.root / file.replace(SPLIT, split)
@@ -142,13 +148,17 @@ class Arrays(stnkit.Dataset):
             images = _array(path, "images", alone=self.targets is not None)
             targets_path = path if self.targets is None else self._path(self.targets, split)
             targets = _array(targets_path, "targets", alone=self.targets is not None)
+            # A mapped row that is scattered over the file touches all of its pages, and is read by page faults.
+            if self._one_for_each and path.suffix != ".npz" and len(images) > 1 and images.ndim > 1:
+                _check_order(images, path)
             images = _channels_first(images, self.layout, path)
             if targets.ndim == 0 or len(targets) != len(images):
-                raise stnkit.errors.DataError(
+                raise DataError(
                     f"{targets_path}: expected {len(images)} targets, one for each image of {path}, "
                     f"got {len(targets) if targets.ndim else 'a single number'}"
                 )
-            self._cached[key] = images, targets.astype(np.int64) if _are_labels(targets) else targets
+            dtype = np.dtype(np.int64) if _are_labels(targets) else targets.dtype.newbyteorder("=")
+            self._cached[key] = images, targets if targets.dtype == dtype else targets.astype(dtype)
         return self._cached[key]
 
 
@@ -169,75 +179,84 @@ def split_of(n: int, shares: tuple[float, float, float]) -> np.ndarray:
 
 
 def _array(path: Path, name: str, *, alone: bool) -> np.ndarray:
-    """The array of a file: the only one, or the one of that name.
-
-    Args:
-        path: of the file.
-        name: images or targets.
-        alone: True where images and targets have a file each.
-    """
+    """The array of a file: that of this name, or the only one where images and targets have a file each (`alone`)."""
     if not path.is_file():
-        raise stnkit.errors.DataError(f"dataset.{name}: expected a file, got {path}, which does not exist")
+        raise DataError(f"dataset.{name}: expected a file, got {path}, which does not exist")
     try:
-        content = _content(path)
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of PyTorch about quantized tensors
+            content = _content(path)
     except pickle.UnpicklingError as error:
-        raise stnkit.errors.DataError(f"{path}: expected tensors, got other objects, which are refused") from error
-    except (OSError, EOFError, ValueError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: expected tensors, got other objects, which are refused") from error
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file may raise anything, zlib.error and MemoryError among them
         reason = "objects are refused" if "bject" in str(error) else " ".join(str(error).split())
-        raise stnkit.errors.DataError(
-            f"{path}: expected an array of numbers, and it cannot be read: {reason}"
-        ) from error
+        raise DataError(f"{path}: expected an array of numbers, and it cannot be read: {reason}") from error
     if not isinstance(content, dict):
         return content
     if alone and len(content) == 1:
         return next(iter(content.values()))
     if name not in content:
-        raise stnkit.errors.DataError(
-            f"{path}: expected an array {name!r}, got {', '.join(map(repr, content)) or 'none'}"
-        )
+        raise DataError(f"{path}: expected an array {name!r}, got {', '.join(map(repr, content)) or 'none'}")
     return content[name]
 
 
 def _content(path: Path) -> Any:
     """The array of a file, or its arrays by name."""
-    if path.suffix == ".npy":
-        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+    if path.suffix in (".npy", ".npz"):
+        content = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
+        if isinstance(content, np.ndarray) != (path.suffix == ".npy"):
+            raise ValueError(f"its name ends in {path.suffix}, and its content is of the other format of NumPy")
+        return np.asarray(content) if isinstance(content, np.ndarray) else dict(content)
     if path.suffix == ".pt":
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         tensors = content if isinstance(content, dict) else {"tensor": content}
         if not all(isinstance(value, Tensor) for value in tensors.values()):
             raise ValueError(f"got {', '.join(type(value).__name__ for value in tensors.values())} beside tensors")
-        arrays = {name: value.detach().numpy() for name, value in tensors.items()}
+        arrays = {name: _of_tensor(value.detach(), path) for name, value in tensors.items()}
         return arrays if isinstance(content, dict) else arrays["tensor"]
     raise ValueError(f"its name ends in {path.suffix or 'nothing'}, not in .npy, .npz or .pt")
+
+
+def _of_tensor(tensor: Tensor, path: Path) -> np.ndarray:
+    """An array of a tensor; bfloat16 and others that NumPy has not are converted to float32."""
+    if tensor.is_floating_point() and str(tensor.dtype).removeprefix("torch.") not in PIXELS:
+        _check_memory(4 * tensor.numel(), "float16 or float32", path)
+        tensor = tensor.float()
+    return tensor.numpy()
+
+
+def _check_order(images: np.ndarray, path: Path) -> None:
+    """Refuse images of which a row is not in one piece."""
+    if images.strides[0] < images[:1].nbytes:
+        saves = {".npy": "Fortran order: numpy.save(path, numpy.ascontiguousarray(images))"}
+        got = saves.get(path.suffix, "another: torch.save(images.contiguous(), path)")
+        raise DataError(f"{path}: expected images in C order, one after another, got {got}")
 
 
 def _channels_first(images: np.ndarray, layout: Layout, path: Path) -> np.ndarray:
     """A view of images as (N, C, *size)."""
     if images.dtype not in PIXELS:
-        raise stnkit.errors.DataError(f"{path}: expected images in {', '.join(PIXELS)}, got {images.dtype.str}")
+        raise DataError(f"{path}: expected images in {', '.join(PIXELS)}, got {images.dtype.str}")
     if layout is Layout.auto:
         last = images.ndim == 4 and images.shape[-1] in CHANNELS and images.shape[1] not in CHANNELS
         layout = {3: Layout.nhw, 4: Layout.nhwc if last else Layout.nchw, 5: Layout.ncdhw}.get(images.ndim, layout)
     if images.ndim != len(layout) or 0 in images.shape[1:]:
         axes = "3 to 5" if layout is Layout.auto else len(layout)
-        raise stnkit.errors.DataError(f"{path}: expected images of {axes} axes with pixels, got shape {images.shape}")
+        raise DataError(f"{path}: expected images of {axes} axes with pixels, got shape {images.shape}")
     if layout is Layout.nhw:
         return images[:, None]
     return np.moveaxis(images, -1, 1) if layout is Layout.nhwc else images
 
 
-def _check_memory(n_bytes: int, path: Path) -> None:
+def _check_memory(n_bytes: int, expected: str, path: Path) -> None:
     """Refuse a copy that takes more than half of the memory of this machine."""
     if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
         if n_bytes > memory / 2:
-            raise stnkit.errors.DataError(
-                f"dataset.images: expected a file for each split, as in images_{SPLIT}.npy, which is mapped, "
-                f"got {path}, of which a split takes {n_bytes / 2**30:.3g} of {memory / 2**30:.3g} GiB of memory"
+            raise DataError(
+                f"dataset.images: expected {expected}, which is mapped, got {path}, of which a copy takes "
+                f"{n_bytes / 2**30:.3g} of {memory / 2**30:.3g} GiB of memory"
             )
 
 
@@ -245,19 +264,34 @@ def _are_labels(targets: np.ndarray) -> bool:
     return targets.ndim == 1 and targets.dtype.kind in "iu"
 
 
-def _count_classes(targets: list[np.ndarray]) -> int:
-    """The largest label + 1; 0 for targets that are no labels."""
-    labels = all(_are_labels(each) and len(each) for each in targets)
-    return max(0, 1 + max(int(each.max()) for each in targets)) if labels else 0
+def _count_classes(labels: dict[Path, np.ndarray], n_classes: int | None) -> int:
+    """The number of classes, if it is given, or the largest label + 1; 0 for targets that are no labels."""
+    if not labels or not all(_are_labels(each) for each in labels.values()):
+        return n_classes or 0
+    path, each = min(labels.items(), key=lambda item: int(item[1].min()))
+    if each.min() < 0:
+        raise DataError(f"{path}: expected labels from 0, got {each.min()} in row {each.argmin()}")
+    path, each = max(labels.items(), key=lambda item: int(item[1].max()))
+    largest, n = int(each.max()), sum(map(len, labels.values()))
+    if n_classes is None and largest >= max(n, 2):
+        raise DataError(
+            f"dataset.n_classes: expected the number of classes, since there are more than the {n} images with label "
+            f"{largest} in row {each.argmax()} of {path}, got null"
+        )
+    if n_classes is None and not largest:
+        raise DataError(f"{path}: expected labels of at least two classes, got 0 alone")
+    if n_classes is not None and largest >= n_classes:
+        raise DataError(f"{path}: expected labels from 0 to {n_classes - 1}, got {largest} in row {each.argmax()}")
+    return largest + 1 if n_classes is None else n_classes
 
 
-def _tensor(array: np.ndarray) -> Tensor:
+def _tensor(array: np.ndarray, path: Path) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*not writable.*")  # a mapped file is only read
         try:
             return torch.from_numpy(array)
         except TypeError as error:
-            raise stnkit.errors.DataError(f"dataset.targets: expected numbers, got {array.dtype.str}") from error
+            raise DataError(f"{path}: expected numbers, got {array.dtype.str}") from error
 
 
 @stnkit.hookimpl

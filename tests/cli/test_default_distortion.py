@@ -150,14 +150,17 @@ def test_a_dataset_without_classes_is_refused(stnkit_main, tmp_path):
     np.save(tmp_path / "targets.npy", np.zeros((20, 2), "float32"))
     code, _, err = stnkit_main("train", "dataset=arrays", *QUICK, "hydra.run.dir=run")
     assert code == 2
-    assert err == "stnkit train: Arrays.n_classes: expected at least 1 for classification, got 0\n"
+    assert err == (
+        "stnkit train: targets.npy: expected labels for classification, whole numbers of shape (N,), "
+        "got torch.float32 of shape (16, 2)\n"
+    )
 
 
 @pytest.mark.training
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"dataset.n_classes": 1}, "Arrays.split('train'): expected labels from 0 to 0, got 0 to 1"),
+        ({"dataset.n_classes": 1}, "n_classes: expected at least 2, or null, got 1"),
         ({"dataset.class_names": "[a]"}, "Arrays.class_names: expected one name for each of the 2 classes, got 1"),
         ({"dataset.images": "nan.npy", "dataset.targets": "targets.npy"}, "expected finite images, got NaN or infin"),
     ],

@@ -1,5 +1,7 @@
 """Checks of a split that a dataset has given: what it holds is said in one sentence, not by a kernel of PyTorch."""
 
+from typing import get_args
+
 import torch
 from torch import Tensor
 
@@ -44,9 +46,11 @@ def checked_split(dataset: Dataset, name: Split) -> tuple[Tensor, Tensor]:
             f"{label}: expected {len(images)} targets, one for each image, got shape {tuple(targets.shape)}"
         )
     if images.is_floating_point() and (broken := _first_not_finite(images)) is not None:
-        raise DataError(f"{label}: expected finite images, got NaN or infinity in image {broken}")
+        origin, row = dataset.row_origin(name, "images", broken)
+        raise DataError(f"{origin}: expected finite images, got NaN or infinity in image {row}")
     if targets.is_floating_point() and (broken := _first_not_finite(targets)) is not None:
-        raise DataError(f"{label}: expected finite targets, got NaN or infinity in that of image {broken}")
+        origin, row = dataset.row_origin(name, "targets", broken)
+        raise DataError(f"{origin}: expected finite targets, got NaN or infinity in that of image {row}")
     if are_labels(targets):
         targets = targets.long()
         low, high = int(targets.min()), int(targets.max())
@@ -74,10 +78,26 @@ def check_labels(dataset: Dataset, name: Split, targets: Tensor) -> None:
         targets: of the split, checked.
     """
     if not are_labels(targets):
+        origin = dataset.row_origin(name, "targets", 0)[0] if len(targets) else _where(dataset, name)
         raise DataError(
-            f"{_where(dataset, name)}: expected labels for classification, whole numbers of shape (N,), "
+            f"{origin}: expected labels for classification, whole numbers of shape (N,), "
             f"got {targets.dtype} of shape {tuple(targets.shape)}"
         )
+
+
+def check_classes(dataset: Dataset) -> None:
+    """Raise a DataError if a dataset has no classes, and say of its targets why.
+
+    Args:
+        dataset: built; its splits are read only if it has no classes.
+    """
+    if dataset.n_classes >= 1:
+        return
+    for name in get_args(Split):
+        given = dataset.split(name)
+        if isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[1], Tensor):
+            check_labels(dataset, name, given[1])
+    raise DataError(f"{type(dataset).__name__}.n_classes: expected at least 1 for classification, got 0")
 
 
 def checked_class_names(dataset: Dataset) -> tuple[str, ...] | None:

@@ -8,8 +8,8 @@ from typing import Any
 import lightning
 import torch
 
-from stnkit.errors import DataError, InputError
-from stnkit.experiments.data.checks import checked_class_names
+from stnkit.errors import InputError
+from stnkit.experiments.data.checks import check_classes, checked_class_names
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.loggers import check_loggers
@@ -52,8 +52,7 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     lightning.seed_everything(config["seed"], verbose=False)
     dataset = build("dataset", config["dataset"])
     checked_class_names(dataset)
-    if dataset.n_classes < 1:
-        raise DataError(f"{type(dataset).__name__}.n_classes: expected at least 1 for classification, got 0")
+    check_classes(dataset)
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     dtype = torch.float64 if training.precision == FLOAT64 else torch.float32
     data = DistortedData(dataset, distortion, training.batch_size, config["seed"], dtype)

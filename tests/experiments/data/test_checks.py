@@ -5,7 +5,7 @@ import torch
 
 import stnkit
 from stnkit.experiments.data import checks
-from stnkit.experiments.data.checks import check_labels, checked_class_names, checked_split
+from stnkit.experiments.data.checks import check_classes, check_labels, checked_class_names, checked_split
 
 pytestmark = pytest.mark.no_jaxtyping
 IMAGES, LABELS = torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 2, 1])
@@ -68,6 +68,37 @@ def test_classification_needs_labels(targets):
     with pytest.raises(stnkit.errors.DataError, match=message):
         check_labels(Given(None), "test", targets)
     check_labels(Given(None), "test", LABELS)
+
+
+class Filed(Given):
+    """A dataset that knows the files of its rows."""
+
+    def row_origin(self, name, part, row):
+        return f"{part}_{name}.npy", 10 * row
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ((BROKEN, LABELS), "images_train.npy: expected finite images, got NaN or infinity in image 20"),
+        ((IMAGES, BROKEN), "targets_train.npy: expected finite targets, got NaN or infinity in that of image 20"),
+    ],
+)
+def test_a_dataset_that_knows_the_file_of_a_row_names_it(given, message):
+    with pytest.raises(stnkit.errors.DataError, match=f"^{message}$"):
+        checked_split(Filed(given), "train")
+
+
+def test_no_classes_are_explained_by_the_targets():
+    dataset = Filed((IMAGES, LABELS / 2))
+    check_classes(dataset)
+    dataset.n_classes = 0
+    message = r"^targets_train.npy: expected labels for classification, .*, got torch.float32 of shape \(4,\)$"
+    with pytest.raises(stnkit.errors.DataError, match=message):
+        check_classes(dataset)
+    dataset.given = None
+    with pytest.raises(stnkit.errors.DataError, match=r"^Filed.n_classes: expected at least 1 for classification"):
+        check_classes(dataset)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

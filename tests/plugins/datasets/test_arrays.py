@@ -1,5 +1,9 @@
 """Arrays from files of NumPy and PyTorch, in every layout, and what their files must not hold."""
 
+import io
+import warnings
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -149,7 +153,10 @@ def test_arrays_pass_the_checks_of_a_dataset(save, tmp_path):
         ({"split": [1.0, 0.0, 0.0]}, "split: expected three shares above 0 with sum 1"),
         ({"split": [0.5, 0.5]}, "split: expected tuple"),
         ({"layout": "chw"}, "layout: expected one of auto, nhw, nchw, nhwc, ncdhw, got 'chw'"),
-        ({"n_classes": -1}, "n_classes: expected 0 or more, or null, got -1"),
+        ({"n_classes": -1}, "n_classes: expected at least 2, or null, got -1"),
+        ({"n_classes": 0}, "n_classes: expected at least 2, or null, got 0"),
+        ({"n_classes": 1}, "n_classes: expected at least 2, or null, got 1"),
+        ({"n_classes": 2}, r"targets.npy: expected labels from 0 to 1, got 2 in row 2$"),
         ({"images": "x.npy"}, "targets: expected a file, since x.npy holds images alone, got null"),
         ({"images": "images_SPLIT.npy", "targets": "t.npy"}, "targets: expected SPLIT in both names or in none"),
         ({"images": "no/images.npy"}, "dataset.images: expected a file, got .*no/images.npy, which does not exist"),
@@ -172,6 +179,15 @@ BAD = [
     (pixels(9), LABELS, r"expected images of 3 to 5 axes with pixels, got shape \(200, 9\)"),
     (pixels(9, 0), LABELS, r"expected images of 3 axes with pixels, got shape \(200, 9, 0\)"),
     (np.array([[None]] * N, dtype=object), LABELS, "images.npy: expected an array of numbers, .*: objects are refused"),
+    (pixels(9, 8), np.array(["cat"] * N), "targets.npy: expected numbers, got <U3"),
+    (pixels(9, 8), LABELS * 0, "targets.npy: expected labels of at least two classes, got 0 alone"),
+    (pixels(9, 8), LABELS - 1, "targets.npy: expected labels from 0, got -1 in row 0"),
+    (
+        pixels(9, 8),
+        LABELS * 100,
+        "dataset.n_classes: .*the 200 images with label 200 in row 2 of .*, got null",
+    ),
+    (pixels(9, 8), LABELS * 10**12, "dataset.n_classes: .* label 2000000000000 in row 2 of .*targets.npy, got null"),
     (pixels(9, 8), np.array([{}] * N), "targets.npy: expected an array of numbers, .*: objects are refused"),
 ]
 
@@ -180,8 +196,69 @@ BAD = [
 @pytest.mark.parametrize(("images", "targets", "message"), BAD)
 def test_arrays_that_do_not_fit_are_one_sentence(images, targets, message, save):
     with pytest.raises(stnkit.errors.DataError, match=message) as refusal:
-        save(images, targets)
+        save(images, targets).split("train")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e5m2])
+def test_floating_point_that_numpy_has_not_becomes_float32(dtype, save, tmp_path):
+    images = torch.rand(N, 1, 6, 5).to(dtype).requires_grad_(dtype == torch.bfloat16)
+    torch.save({"images": images, "targets": torch.from_numpy(LABELS)}, tmp_path / "all.pt")
+    found, _ = whole(save.built(images="all.pt"))
+    assert found.dtype == torch.float32
+    assert torch.equal(found, images.detach().float())
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i4"])
+def test_targets_of_another_byte_order_are_converted(dtype, save):
+    targets = np.arange(2 * N).reshape(N, 2)
+    assert torch.equal(whole(save(pixels(9, 8), targets.astype(dtype)))[1].long(), torch.from_numpy(targets))
+
+
+def test_a_given_number_of_classes_may_leave_some_without_image(save):
+    assert save(pixels(9, 8), LABELS * 500, n_classes=1001).n_classes == 1001
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["images_SPLIT.npy", "images_SPLIT.pt", "images_SPLIT.npz"])
+def test_mapped_images_that_are_scattered_are_refused(name, save, tmp_path):
+    images = np.asfortranarray(pixels(9, 8))
+    for split in SPLITS:
+        path = tmp_path / name.replace("SPLIT", split)
+        if path.suffix == ".pt":
+            torch.save(torch.from_numpy(images), path)
+        else:
+            (np.save if path.suffix == ".npy" else np.savez)(path, images)
+        np.save(tmp_path / f"targets_{split}.npy", LABELS)
+    options = {"images": name, "targets": "targets_SPLIT.npy"}
+    if name.endswith("npz"):  # it is in memory
+        assert torch.equal(save.built(**options).split("train")[0], torch.from_numpy(images.copy())[:, None])
+        return
+    message = r"images_train.npy: expected images in C order, .*, got Fortran order: numpy.save\(path, numpy.asc"
+    if name.endswith("pt"):
+        message = r"images_train.pt: expected images in C order, .*, got another: torch.save\(images.contiguous"
+    with pytest.raises(stnkit.errors.DataError, match=message):
+        save.built(**options)
+
+
+def test_images_in_fortran_order_are_copied_from_one_file(save):
+    images = pixels(9, 8)
+    assert torch.equal(whole(save(np.asfortranarray(images)))[0], torch.from_numpy(images)[:, None])
+
+
+def test_the_origin_of_a_row_is_its_file_and_row(save, tmp_path):
+    images = np.arange(N, dtype="float32").reshape(N, 1, 1)
+    dataset = save(images)
+    for name in SPLITS:
+        found = dataset.split(name)[0].flatten()
+        for row in (0, len(found) - 1):
+            assert dataset.row_origin(name, "images", row) == (str(tmp_path / "images.npy"), int(found[row]))
+            assert dataset.row_origin(name, "targets", row) == (str(tmp_path / "targets.npy"), int(found[row]))
+    for name in SPLITS:
+        np.save(tmp_path / f"images_{name}.npy", images)
+        np.save(tmp_path / f"targets_{name}.npy", LABELS)
+    expected = str(tmp_path / "targets_test.npy"), 7
+    assert save.built(images="images_SPLIT.npy").row_origin("test", "targets", 7) == expected
 
 
 @pytest.mark.no_jaxtyping
@@ -189,6 +266,45 @@ def test_a_split_without_images_is_one_sentence(save):
     dataset = save(pixels(9, 8, n=3), LABELS[:3], split=[0.98, 0.01, 0.01])
     with pytest.raises(stnkit.errors.DataError, match=r"dataset.split: .*, got none of the 3 images of .* in test"):
         dataset.split("test")
+
+
+def header(path, shape):
+    """Writes a file of 100 bytes, of which the header claims this shape, into an archive if the name is that of one."""
+    with path.with_suffix(".npy").open("wb") as file:
+        described = {"shape": shape, "fortran_order": False, "descr": "|u1"}
+        np.lib.format.write_array_header_1_0(file, described)
+        file.write(bytes(100))
+    if path.suffix == ".npz":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(path.with_suffix(".npy"), "images.npy")
+
+
+def cut_header(path):
+    """Writes a header that ends inside of a bracket, and says that this is its length."""
+    path.write_bytes(b"\x93NUMPY\x01\x00" + (20).to_bytes(2, "little") + b"{'descr': '|u1', 's(")
+
+
+def damaged(path):
+    """Writes an archive whose compressed stream has an invalid block."""
+    np.savez_compressed(path, images=np.zeros(1000), targets=LABELS)
+    content = bytearray(path.read_bytes())
+    start = 30 + int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
+    content[start] = 0xFF
+    path.write_bytes(content)
+
+
+def of_numpy(save):
+    """The bytes of a file of NumPy, whatever its name."""
+    buffer = io.BytesIO()
+    save(buffer, LABELS)
+    return buffer.getvalue()
+
+
+def quantized():
+    """A tensor of integers with a scale."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.quantize_per_tensor(torch.rand(4, 3), 0.1, 0, torch.quint8)
 
 
 @pytest.mark.no_jaxtyping
@@ -209,6 +325,25 @@ def test_a_split_without_images_is_one_sentence(save):
             lambda p: np.savez(p, pictures=LABELS, targets=LABELS),
             "an array 'images', got 'pictures', 'targets'",
         ),
+        (
+            "a.npz",
+            lambda p: header(p, (2**51,)),
+            "a.npz: expected an array of numbers, .*: Unable to allocate 2.00 PiB",
+        ),
+        ("a.npz", lambda p: header(p, (2**70, 4)), "a.npz: expected an array of numbers, and it cannot be read"),
+        ("a.npy", lambda p: header(p, (2**70, 4)), "a.npy: expected an array of numbers, and it cannot be read"),
+        ("a.npy", lambda p: header(p, (-1, 4)), "a.npy: expected an array of numbers, and it cannot be read"),
+        ("a.npy", cut_header, "a.npy: expected an array of numbers, and it cannot be read"),
+        ("a.npz", damaged, "a.npz: expected an array of numbers, and it cannot be read: .*decompress"),
+        ("a.npz", lambda p: p.write_bytes(of_numpy(np.save)), "its name ends in .npz, and its content is of the other"),
+        (
+            "a.npy",
+            lambda p: p.write_bytes(of_numpy(np.savez)),
+            "its name ends in .npy, and its content is of the other",
+        ),
+        ("a.pt", lambda p: torch.save(torch.eye(3).to_sparse(), p), "a.pt: .* cannot be read: can't convert Sparse"),
+        ("a.pt", lambda p: torch.save(torch.eye(3, device="meta"), p), "a.pt: .* cannot be read: can't convert meta"),
+        ("a.pt", lambda p: torch.save(quantized(), p), "a.pt: .* cannot be read: Got unsupported ScalarType QUInt8"),
         ("a.csv", lambda p: p.write_text("1,2"), "its name ends in .csv, not in .npy, .npz or .pt"),
     ],
 )
