@@ -91,7 +91,7 @@ def subfolders(folder: Path, label: str | None = None) -> list[str]:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if entry.name[0] != "." and is_folder(entry, folder))
     except FileNotFoundError:
-        raise DataError(f"{label or folder}: that folder does not exist") from None
+        raise DataError(f"{label or folder}: that folder does not exist; dataset.root=DIR chooses one") from None
     except OSError as error:
         raise DataError(f"{label or folder} cannot be read as a folder: {error.strerror}") from error
 

@@ -164,8 +164,8 @@ def _outcomes(target: Target, names: Sequence[str], n_processes: int) -> Generat
 def _refuse_odd(target: Target, names: Sequence[str], row: int, shape: Sequence[int]) -> None:
     (_, height, width), (_, *expected) = shape, target.shape
     raise DataError(
-        f"{target.root}/{names[row]}: expected {expected[0]}×{expected[1]} pixels, as the first image has, got "
-        f"{height}×{width}; dataset.size=[H,W] brings all images to one size"
+        f"{target.root}/{names[row]}: expected {expected[0]}×{expected[1]} pixels (height × width), as the first image "
+        f"has, got {height}×{width}; dataset.size=[{expected[0]},{expected[1]}] brings all images to one size"
     )
 
 

@@ -176,7 +176,7 @@ def test_a_dry_run_packs_nothing_and_uses_what_is_packed(here, undisturbed, stnk
         ("nothing", ["dataset.cache=file"], "dataset.cache=file: the cache folder cannot be written"),
         ("text", [], "test/dog/0.png cannot be decoded: Pillow finds no image in it; remove it, or leave out"),
         ("class", [], "test: expected the classes of images/train, got also bird"),
-        ("size", [], "test/dog/0.png: expected 6×8 pixels, as the first image has, got 9×9"),
+        ("size", [], "test/dog/0.png: expected 6×8 pixels (height × width), as the first image has, got 9×9"),
     ],
 )
 def test_bad_images_end_a_run_in_one_sentence(change, overrides, message, tmp_path, stnkit_main):

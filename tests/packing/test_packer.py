@@ -99,7 +99,9 @@ def test_a_class_whose_files_are_all_broken_is_refused(root, cache):
 
 def test_images_of_several_sizes_need_a_size(root, cache):
     write_image(root, "test/dog/1.png", 6, 7)
-    with pytest.raises(DataError, match=r"test/dog/1.png: expected 6×8 pixels, as the first image has, got 6×7; "):
+    with pytest.raises(
+        DataError, match=r"test/dog/1.png: expected 6×8 pixels \(height × width\), as the first image has, got 6×7; "
+    ):
         image_folder(root, cache).split("train")
     decoding = Decoding.of_options(3, [6, 8], "pad", 0)
     assert image_folder(root, cache, decoding).split("test")[0].shape == (6, 3, 6, 8)
