@@ -5,7 +5,7 @@ import gc
 _USUAL = gc.get_threshold()
 # Objects that are made between two collections. The start of a training makes some 2 million that stay: looking for
 # garbage among them again and again is a fifth of the time of the imports (2 cores of an EPYC, 2026-11-29).
-_RARELY = (200_000, 20, 100)
+_RARELY = (1_000_000, 20, 100)
 
 
 def collect_rarely() -> None:
