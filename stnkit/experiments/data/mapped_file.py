@@ -124,14 +124,14 @@ def mapped_file(images: Shaped[Tensor, "N *shape"]) -> MappedFile | None:
                     return None
                 changeable = permissions[1] == "w" and permissions[3] == "p"
                 return MappedFile(name, int(offset, 16) + begin - low, images, low, changeable=changeable)
-    except OSError:
+    except (OSError, ValueError):
         pass
     return None
 
 
 def _lines(path: Path) -> list[str]:
     # Not `splitlines`: the name of a file may hold what is the end of a line elsewhere, and any bytes.
-    return os.fsdecode(path.read_bytes()).split("\n")
+    return os.fsdecode(path.read_bytes()).split("\n")[:-1]
 
 
 def _name(escaped: str) -> str:

@@ -128,7 +128,8 @@ def test_overwriting_a_run_starts_its_log_anew(copy_of_quick_run, stnkit_main):
 
 def test_a_name_that_is_no_text_is_escaped(tmp_path, capfd):
     with run_log(tmp_path):
-        LOG.info("root: %s", os.fsdecode(b"caf\xe9"))
+        # Straight to the file: what pytest captures of it could not be sent to another process.
+        LOG.handlers[-1].handle(logging.makeLogRecord({"msg": "root: " + os.fsdecode(b"caf\xe9")}))
     assert capfd.readouterr().err == ""
     assert (tmp_path / "train.log").read_bytes().endswith(b"root: caf\\udce9\n")
 
