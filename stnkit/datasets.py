@@ -60,7 +60,7 @@ class Dataset(Contract):
         """
 
     def row_origin(self, name: Split, part: Literal["images", "targets"], row: int) -> tuple[str, int]:
-        """The origin of a row of a split, for messages: an optional hook.
+        """Optional hook: the origin of a row of a split, for messages; by default the call of `split`.
 
         Args:
             name: train, validation or test.
