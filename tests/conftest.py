@@ -275,6 +275,7 @@ def _timm_modules() -> Iterator[dict[str, Any]]:
                 library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         pytest.importorskip("timm", reason="`make test` installs it")
         names = [name for name in set(sys.modules) - modules if name.split(".")[0] in ("timm", "torchvision")]
+        sys.path[:] = path  # or a test without the fixture would find them
         yield {name: sys.modules.pop(name) for name in names}
     finally:
         sys.path[:] = path
