@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from stnkit.cli.way_on import way_on
 from stnkit.errors import StnkitError
@@ -57,7 +58,13 @@ def follow(launched: Launched, arguments: list[str]) -> int:
         launched: another process.
         arguments: of the command.
     """
-    return Follower(launched, arguments, _say).follow()
+    return Follower(launched, arguments, _say).follow(_train_with)
+
+
+def _train_with(*arguments: Any) -> None:
+    from stnkit.experiments.loop.run import train_with  # imports Lightning
+
+    train_with(*arguments)
 
 
 def _say(sentence: str, run_dir: Path | None) -> None:

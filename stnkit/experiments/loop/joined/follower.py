@@ -56,13 +56,17 @@ class Follower(Member):
         self._line.send({"rank": launched.rank, "token": token, "host": host, "command": list(command)})
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def follow(self) -> int:
-        """Take part in the run of the first process, if it runs one, and return its exit code."""
+    def follow(self, train: Callable[..., None]) -> int:
+        """Take part in the run of the first process, if it runs one, and return its exit code.
+
+        Args:
+            train: trains as one of several processes: `stnkit.experiments.loop.run.train_with`.
+        """
         warnings.simplefilter("ignore")  # the first process shows them
         try:
             with interruptible():
                 try:
-                    self._take_part()
+                    self._take_part(train)
                 finally:
                     ignore_stops()  # before the handlers of the system are back, which end a process
         except _EndedError:
@@ -96,14 +100,12 @@ class Follower(Member):
             self._reported = True
             self._line.send({"failure": asdict(Failure.of(self.launched.rank, error))})
 
-    def _take_part(self) -> None:
-        from stnkit.experiments.loop.run import train_with
-
+    def _take_part(self, train: Callable[..., None]) -> None:
         run = self._next()["run"]
         self._run_dir = Path(run["run_dir"])
         self._check_shared(run["values"])
         resume_from = None if run["resume_from"] is None else Path(run["resume_from"])
-        train_with(self, yaml.safe_load(run["config"]), self._run_dir, run["values"], resume_from)
+        train(self, yaml.safe_load(run["config"]), self._run_dir, run["values"], resume_from)
         self._line.send({"done": True})
 
     def _check_shared(self, values: dict[str, Any]) -> None:
