@@ -17,10 +17,8 @@ from torch import Tensor
 import stnkit
 from stnkit.errors import DataError, InputError
 
-SPLITS = ("train", "validation", "test")
-SPLIT = "SPLIT"  # in the name of a file: there is one for each split
-PIXELS = ("uint8", "float16", "float32", "float64")
-CHANNELS = (1, 3, 4)  # lengths of an axis that are taken for the number of channels
+SPLITS, SPLIT = ("train", "validation", "test"), "SPLIT"  # the latter in the name of a file: one for each split
+PIXELS, CHANNELS = ("uint8", "float16", "float32", "float64"), (1, 3, 4)  # the latter: lengths of an axis of channels
 
 
 class Layout(StrEnum):
@@ -204,10 +202,12 @@ def _array(path: Path, name: str, *, alone: bool) -> np.ndarray:
 def _content(path: Path) -> Any:
     """The array of a file, or its arrays by name."""
     if path.suffix in (".npy", ".npz"):
-        content = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(content, np.ndarray) != (path.suffix == ".npy"):
-            raise ValueError(f"its name ends in {path.suffix}, and its content is of the other format of NumPy")
-        return np.asarray(content) if isinstance(content, np.ndarray) else dict(content)
+        with path.open("rb") as file:  # NumPy would leave a damaged archive open
+            if file.read(2) == (b"PK" if path.suffix == ".npy" else b"\x93N"):
+                raise ValueError(f"its name ends in {path.suffix}, and its content is of the other format of NumPy")
+            if path.suffix == ".npz" and file.seek(0) == 0:
+                return dict(np.load(file, allow_pickle=False))
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     if path.suffix == ".pt":
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         tensors = content if isinstance(content, dict) else {"tensor": content}
