@@ -11,12 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from stnkit.file_locks import LOCKS_EXIST, try_lock
 from stnkit.packing.index import Index, last_use, read_index
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 LOG = logging.getLogger("stnkit.packing")
 VARIABLE = "STNKIT_CACHE"
@@ -180,7 +176,7 @@ def _lock_at_once(cache: Path, key: str) -> Iterator[bool | None]:
     """Hold the lock of a pack, and remove its file at the end; False while another process holds it, None without."""
     path = cache / f"{key}{_LOCK}"
     with path.open("w") as file:
-        state = _try_lock(file.fileno())
+        state = try_lock(file.fileno())
         # The process before has perhaps removed the file, and another one has made it anew.
         if state and not _is_same(file.fileno(), path):
             state = False
@@ -190,19 +186,6 @@ def _lock_at_once(cache: Path, key: str) -> Iterator[bool | None]:
             if state is not False:
                 with contextlib.suppress(OSError):
                     path.unlink()
-
-
-def _try_lock(descriptor: int) -> bool | None:
-    """True when the lock is taken, False when another process holds it, None where there are no locks."""
-    if fcntl is None:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return True
 
 
 def _is_same(descriptor: int, path: Path) -> bool:
@@ -216,9 +199,9 @@ def _is_busy(cache: Path, key: str, path: Path) -> bool:
     """True if a process holds the lock of a pack; without locks, if its folder has changed in the last day."""
     try:
         with (cache / f"{key}{_LOCK}").open() as file:
-            state = _try_lock(file.fileno())
+            state = try_lock(file.fileno())
     except FileNotFoundError:
-        state = True if fcntl is not None else None
+        state = True if LOCKS_EXIST else None
     except OSError:
         return True
     if state is not None:

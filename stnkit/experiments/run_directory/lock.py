@@ -8,11 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from stnkit.errors import StnkitError
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from stnkit.file_locks import try_lock
 
 FILE = ".lock"
 # Times that a lock is tried, and seconds between them: `is_locked` holds it for a moment.
@@ -57,14 +53,11 @@ def is_locked(run_dir: Path) -> bool:
     """
     try:
         with (run_dir / FILE).open() as file:
-            if fcntl is None:
-                return True
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return try_lock(file.fileno(), shared=True) is not True
     except FileNotFoundError:
         return False
-    except OSError:  # BlockingIOError where another process holds it
+    except OSError:
         return True
-    return False
 
 
 def holder(run_dir: Path) -> int | None:
@@ -81,15 +74,10 @@ def holder(run_dir: Path) -> int | None:
 
 
 def _lock(file: IO[str]) -> bool:
-    if fcntl is None:
-        return True
+    """False while another process holds it; True where there are no locks."""
     for left in reversed(range(_TRIES)):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if try_lock(file.fileno()) is not False:
             return True
-        except BlockingIOError:
-            if left:
-                time.sleep(_PAUSE)
-        except OSError:  # a file system without locks
-            return True
+        if left:
+            time.sleep(_PAUSE)
     return False
