@@ -9,6 +9,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from stnkit.cli.parser import Parser
@@ -84,7 +85,7 @@ def _clear(options: argparse.Namespace, found: list[Entry], folder: Path) -> int
         if not entry.busy and remove(entry):
             n_removed += 1
             n_bytes += size
-    print(f"removed {n_removed} of {len(found)}, {_size(n_bytes)}, from {folder}")
+    print(f"removed {n_removed} of {len(found)}, {decimal(n_bytes)}, from {folder}")
     if n_removed < len(chosen):
         print(f"stnkit cache: {len(chosen) - n_removed} left, being written by another process", file=sys.stderr)
     return 0
@@ -118,7 +119,13 @@ def _state(entry: Entry) -> str:
 def _row(entry: Entry) -> tuple[str, ...]:
     index = entry.index
     described = (f"{index.n_images:,}", "×".join(map(str, index.shape))) if index else ("", "")
-    return (entry.key[:12], *described, _size(entry.n_bytes), _ago(entry.used), index.root if index else _state(entry))
+    return (
+        entry.key[:12],
+        *described,
+        decimal(entry.n_bytes),
+        _ago(entry.used),
+        index.root if index else _state(entry),
+    )
 
 
 def _print(found: list[Entry], folder: Path) -> None:
@@ -132,14 +139,8 @@ def _print(found: list[Entry], folder: Path) -> None:
     else:
         for row in rows:
             print("\t".join(row))
-    total = _size(sum(entry.n_bytes for entry in found))
+    total = decimal(sum(entry.n_bytes for entry in found))
     print(f"{len(found)} in {folder}, {total}" if found else f"nothing in {folder}")
-
-
-def _size(n_bytes: int) -> str:
-    if n_bytes < 1e9:
-        return f"{n_bytes / 1e6:.1f} MB"
-    return f"{n_bytes / 1e9:.2f} GB"
 
 
 def _ago(moment: float) -> str:

@@ -10,22 +10,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from stnkit.errors import DataError, InputError
 from stnkit.packing.fitting import Fit, fitted
 from stnkit.packing.pixels import Color, UndecodableError, as_bytes
 
-# Orientation of EXIF: the operation that puts the image upright.
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 LARGEST_SIDE = 65_535
 # Errors of the system that a damaged file causes: an offset that leads before its beginning, or too far.
 _OF_FILE = {errno.EINVAL, errno.EOVERFLOW}
@@ -114,7 +104,8 @@ class Decoding:
             with Image.open(path) as image:
                 image.load()
                 negative = _is_negative(image)
-                pixels = as_bytes(_upright(image), self.channels, self.background, negative=negative)
+                _turn_upright(image)
+                pixels = as_bytes(image, self.channels, self.background, negative=negative)
             if self.size is not None:
                 pixels = fitted(pixels, self.size, self.fit, self.background)
         except UndecodableError:
@@ -135,15 +126,12 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _turn_upright(image: Image.Image) -> None:
     try:
-        orientation = image.getexif().get(ExifTags.Base.Orientation)
+        ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:  # damaged EXIF beside an image that is not
         if _is_of_system(error):
             raise
-        return image
-    operation = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
-    return image if operation is None else image.transpose(operation)
 
 
 def _is_negative(image: Image.Image) -> bool:

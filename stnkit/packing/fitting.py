@@ -2,7 +2,7 @@
 
 import enum
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from stnkit.packing.pixels import Color
 
@@ -33,11 +33,8 @@ def fitted(image: Image.Image, size: tuple[int, int], fit: Fit, background: Colo
     if fit is Fit.stretch:
         return image.resize((width, height), _FILTER)
     if fit is Fit.crop:
-        scale = max(width / image.width, height / image.height)
-        # No part is larger than the image, whatever the rounding.
-        across, down = min(width / scale, image.width), min(height / scale, image.height)
-        left, top = (image.width - across) / 2, (image.height - down) / 2
-        return image.resize((width, height), _FILTER, box=(left, top, left + across, top + down))
+        return ImageOps.fit(image, (width, height), _FILTER)
+    # Not ImageOps.pad, which leaves out an image that would be thinner than a pixel.
     scale = min(width / image.width, height / image.height)
     across, down = (
         max(1, min(most, round(scale * own))) for own, most in zip(image.size, (width, height), strict=True)

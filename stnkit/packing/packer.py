@@ -87,10 +87,12 @@ def pack(
 
 def _allocate(path: Path, n_bytes: int, cache: Path) -> None:
     """Create the file in its full size, on blocks of its own where the file system can promise these."""
+    from rich.filesize import decimal  # not in the processes that decode
+
     free = shutil.disk_usage(cache).free
     if n_bytes > free:
         raise DataError(
-            f"expected {_size(n_bytes)} on the disk of {cache} for the packed images, got {_size(free)}; "
+            f"expected {decimal(n_bytes)} on the disk of {cache} for the packed images, got {decimal(free)}; "
             f"dataset.cache=DIR or ${VARIABLE} chooses another one"
         )
     with path.open("wb") as file:
@@ -219,8 +221,3 @@ def written(cache: Path) -> Iterator[None]:
             f"dataset.cache={cache}: {full} ({error.strerror or error}); dataset.cache=DIR or ${VARIABLE} chooses "
             f"another one"
         ) from error
-
-
-def _size(n_bytes: int) -> str:
-    unit, length = next(((u, n) for u, n in (("GB", 1e9), ("MB", 1e6)) if n_bytes >= n), ("kB", 1e3))
-    return f"{n_bytes / length:.3g} {unit}"

@@ -52,3 +52,8 @@ def test_an_image_of_that_size_is_unchanged():
     pixels = np.random.default_rng(1).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     for fit in Fit:
         assert np.array_equal(shape_of(pixels, (5, 7), fit), pixels)
+
+
+def test_pad_of_a_line_shows_a_line():
+    result = shape_of(np.full((1, 333), 255, np.uint8), (38, 39), Fit.pad)
+    assert (result == 255).sum(axis=0).tolist() == [1] * 39

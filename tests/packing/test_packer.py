@@ -122,7 +122,7 @@ def test_the_end_says_what_was_packed_and_left_out(root, cache, caplog):
 def test_no_room_on_the_disk_is_said_before_it_is_full(root, cache, monkeypatch):
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=1000))
-    with pytest.raises(DataError, match=r"expected 2.59 kB on the disk of .*cache .*, got 1 kB; dataset.cache="):
+    with pytest.raises(DataError, match=r"expected 2.6 kB on the disk of .*cache .*, got 1.0 kB; dataset.cache="):
         image_folder(root, cache).split("train")
     assert not cache.exists()
 
