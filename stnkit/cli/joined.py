@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from stnkit.cli.way_on import way_on
+from stnkit.cli.resume_hint import resume_hint
 from stnkit.errors import StnkitError
 from stnkit.experiments.loop.environment import leave_launchers
 from stnkit.experiments.loop.joined.follower import Follower
@@ -68,5 +68,5 @@ def _train_with(*arguments: Any) -> None:
 
 
 def _say(sentence: str, run_dir: Path | None) -> None:
-    text = sentence if run_dir is None else f"{sentence}: {way_on(run_dir)}"
+    text = sentence if run_dir is None else f"{sentence}: {resume_hint(run_dir)}"
     print(f"\nstnkit train: {text}", file=sys.stderr, flush=True)

@@ -24,8 +24,8 @@ from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.option_text import options_from_images
 from stnkit.cli.options import register_help_resolver
+from stnkit.cli.resume_hint import resume_hint
 from stnkit.cli.torchvision_build import torchvision_build_explained
-from stnkit.cli.way_on import way_on
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.loop.joined.launched import find_launched
 from stnkit.experiments.run_directory import directories
@@ -263,12 +263,12 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
     try:
         metrics = train(plain, directories.typed_training(plain["training"]), run_dir, _outcome.leader)
     except ProcessLostError as lost:  # never in a sweep
-        print(f"\nstnkit train: {lost}: {way_on(run_dir)}", file=sys.stderr)
+        print(f"\nstnkit train: {lost}: {resume_hint(run_dir)}", file=sys.stderr)
         _outcome.exit_code = 1
         return None
     except Interrupted as interruption:
         if not sweeps.parent_speaks():
-            print(f"\n{interruption}: {way_on(run_dir)}", file=sys.stderr)
+            print(f"\n{interruption}: {resume_hint(run_dir)}", file=sys.stderr)
         if in_sweep:
             raise sweeps.SweepInterrupted(interruption.signal_number) from interruption
         _outcome.exit_code = 128 + interruption.signal_number

@@ -1,4 +1,8 @@
-"""Processes that decode chunks for this one: interpreters of their own, so that no thread of torch is forked."""
+"""Processes that decode chunks for this one: interpreters of their own, so that no thread of torch is forked.
+
+Not a pool of `multiprocessing`: each spawned process would import the main module of the program first, and torch with
+it, and a pool outlives a parent that is killed.
+"""
 
 import contextlib
 import json

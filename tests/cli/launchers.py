@@ -14,7 +14,7 @@ NAMES = ("RANK", "SLURM_PROCID")
 
 
 class Processes:
-    """What a launcher has started, in a folder, with the outputs of each process or agent in a file of its own."""
+    """The processes of a launcher, in a folder, with the outputs of each process or agent in a file of its own."""
 
     def __init__(self, folder):
         self.folder = Path(folder)

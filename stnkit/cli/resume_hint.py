@@ -5,7 +5,7 @@ from pathlib import Path
 from stnkit.cli.quoting import quoted_override
 
 
-def way_on(run_dir: Path) -> str:
+def resume_hint(run_dir: Path) -> str:
     """The command that continues a run, or starts it again.
 
     Args:
