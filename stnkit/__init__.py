@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit import coordinates, distortions, errors, families, native, packing, samplers, testing
+    from stnkit import coordinates, distortions, errors, families, native, reading, samplers, testing
     from stnkit.datasets import Dataset
     from stnkit.distortions import Distortion, WarpDistortion
     from stnkit.experiments.trained_run import load_run
@@ -53,7 +53,7 @@ _MODULES = {
     "insert_transformers": "insertion",
     "load_run": "experiments.trained_run",
     "native": "",
-    "packing": "",
+    "reading": "",
     "samplers": "",
     "testing": "",
     "warp": "warping",
@@ -111,7 +111,7 @@ __all__ = [
     "insert_transformers",
     "load_run",
     "native",
-    "packing",
+    "reading",
     "samplers",
     "testing",
     "warp",

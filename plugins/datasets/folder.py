@@ -61,17 +61,17 @@ class Folder(stnkit.Dataset):
         split: list[float] | None = None,
         channels: int = 3,
         size: list[int] | None = None,
-        fit: stnkit.packing.Fit = stnkit.packing.Fit.stretch,
+        fit: stnkit.reading.Fit = stnkit.reading.Fit.stretch,
         background: int | list[int] = 0,
         skip_broken: bool = False,
         cache: str | None = None,
         workers: int | None = None,
         pack: bool = True,
     ) -> None:
-        self.images = stnkit.packing.ImageFolder(
-            stnkit.packing.find_layout(Path(root), split),
-            stnkit.packing.Decoding.of_options(channels, size, fit, background),
-            stnkit.packing.cache_folder(cache),
+        self.images = stnkit.reading.ImageFolder(
+            stnkit.reading.find_layout(Path(root), split),
+            stnkit.reading.Decoding.of_options(channels, size, fit, background),
+            stnkit.reading.cache_folder(cache),
             skip_broken=skip_broken,
             n_processes=workers,
             may_pack=pack,

@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stnkit.errors import DataError
-from stnkit.packing.layout import SPLITS, Layout
+from stnkit.packing.layout import Layout
 from stnkit.packing.listing import Listing
+from stnkit.shares import SPLITS, Shares, splits_at
 
 
 @dataclass(frozen=True)
@@ -48,27 +50,25 @@ def assign(listing: Listing) -> Assignment:
     groups: dict[str, list[list[str]]] = {split: [[] for _ in layout.classes] for split in SPLITS}
     split_of = {} if layout.folders is None else {folder: split for split, folder in layout.folders.items()}
     for (folder, label), names in zip(layout.class_folders(), listing.names(), strict=True):
-        if layout.fractions is None:
+        if layout.shares is None:
             groups[split_of[folder.partition("/")[0]]][label] += names
         else:
-            for name in names:
-                groups[split_of_name(name, layout.fractions)][label].append(name)
+            for name, split in zip(names, splits_of_names(names, layout.shares), strict=True):
+                groups[split][label].append(name)
     names = [name for split in SPLITS for of_label in groups[split] for name in of_label]
     return Assignment(names, {split: [len(of_label) for of_label in groups[split]] for split in SPLITS})
 
 
-def split_of_name(name: str, fractions: tuple[float, float, float]) -> str:
-    """The split of a file, which follows from its name alone: it stays when other files come and go.
+def splits_of_names(names: Sequence[str], shares: Shares) -> list[str]:
+    """The split of each file, from a hash of its name alone: it stays when other files come and go.
 
     Args:
-        name: below the root, with slashes.
-        fractions: of train, validation and test.
+        names: below the root, with slashes.
+        shares: of train, validation and test.
     """
-    digest = hashlib.blake2b(os.fsencode(name), digest_size=8).digest()
-    position = int.from_bytes(digest, "little") / 2**64
-    if position < fractions[0]:
-        return SPLITS[0]
-    return SPLITS[1] if position < fractions[0] + fractions[1] else SPLITS[2]
+    digests = (hashlib.blake2b(os.fsencode(name), digest_size=8).digest() for name in names)
+    positions = [int.from_bytes(digest, "little") / 2**64 for digest in digests]
+    return [SPLITS[number] for number in splits_at(positions, shares)]
 
 
 def check_counts(layout: Layout, counts: dict[str, list[int]]) -> None:
@@ -81,7 +81,7 @@ def check_counts(layout: Layout, counts: dict[str, list[int]]) -> None:
     Raises:
         DataError: when one has none.
     """
-    told = "" if layout.fractions is None else f" with dataset.split={list(layout.fractions)}"
+    told = "" if layout.shares is None else f" with dataset.split={list(layout.shares)}"
     total = sum(map(sum, counts.values()))
     for split, of_labels in counts.items():
         if not sum(of_labels):

@@ -11,11 +11,12 @@ from stnkit.errors import DataError, InputError
 from stnkit.packing.cache_folder import packing_lock, remove_remains
 from stnkit.packing.decoding import Decoding, quiet_pillow
 from stnkit.packing.index import note_use, read_index
-from stnkit.packing.layout import SPLITS, Layout
+from stnkit.packing.layout import Layout
 from stnkit.packing.listing import first_images, list_files
 from stnkit.packing.pack import Pack
 from stnkit.packing.packer import pack, undecodable, written
 from stnkit.packing.pixels import UndecodableError
+from stnkit.shares import SPLITS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stnkit.errors import DataError, InputError
+from stnkit.shares import SPLITS, Shares, checked_shares
 
-SPLITS = ("train", "validation", "test")
 _ALSO = {"validation": "val"}
 _FOLDERS = "expected the folders train, validation (or val) and test"
 
@@ -20,13 +20,13 @@ class Layout:
         root: the folder above all.
         classes: names of the classes, in the order of their labels.
         folders: by split, the name of its folder; None for one tree, whose files are split by their names.
-        fractions: of the splits of one tree.
+        shares: of the splits of one tree.
     """
 
     root: Path
     classes: tuple[str, ...]
     folders: dict[str, str] | None = None
-    fractions: tuple[float, float, float] | None = None
+    shares: Shares | None = None
 
     def class_folders(self) -> list[tuple[str, int]]:
         """The folders that have images, by their names below the root, and the label of each."""
@@ -42,23 +42,20 @@ def find_layout(root: Path, split: list[float] | None) -> Layout:
 
     Args:
         root: of the dataset.
-        split: fractions of train, validation and test for one tree of class folders; None for a folder for each.
+        split: shares of train, validation and test for one tree of class folders; None for a folder for each.
 
     Raises:
         InputError: when `split` is not three positive numbers with a sum of 1.
         DataError: when a folder is missing, there are fewer than two classes, or a class is not in train.
     """
-    if split is not None and (len(split) != 3 or not all(f > 0 for f in split) or abs(sum(split) - 1) > 1e-6):
-        raise InputError(
-            f"dataset.split: expected three positive numbers with a sum of 1, such as [0.8,0.1,0.1], got {split}"
-        )
+    shares = None if split is None else checked_shares(split)
     inside = subfolders(root, f"dataset.root={root}")
     own = [name for name in inside if name in (*SPLITS, *_ALSO.values())]
     missing = [name for name in SPLITS if not {name, _ALSO.get(name)} & set(own)]
-    if split is not None:
+    if shares is not None:
         if len(missing) <= 1:  # they would be taken for classes
             raise InputError(f"dataset.split: expected null for the folders {', '.join(own)} of {root}, got {split}")
-        return Layout(root, _classes(root, inside), fractions=(split[0], split[1], split[2]))
+        return Layout(root, _classes(root, inside), shares=shares)
     if missing:
         raise DataError(f"dataset.root={root}: {_without(missing, own, inside)}")
     folders = {}
@@ -115,7 +112,7 @@ def is_folder(entry: "os.DirEntry[str]", above: Path) -> bool:
 
 
 def _without(missing: list[str], own: list[str], inside: list[str]) -> str:
-    """The message for a root that lacks folders of splits: class folders alone need fractions."""
+    """The message for a root that lacks folders of splits: class folders alone need shares."""
     listed = ", ".join(inside[:5]) + ", …" * (len(inside) > 5)
     if len(own) > 1 or own == inside != []:
         return f"{_FOLDERS}, got {listed}: there is no {' and no '.join(missing)}"

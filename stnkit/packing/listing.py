@@ -57,7 +57,7 @@ class Listing:
             options: plain values that determine the bytes of an image.
         """
         layout = self.layout
-        head = [options, layout.classes, layout.folders, layout.fractions]
+        head = [options, layout.classes, layout.folders, layout.shares]
         digest = hashlib.blake2b(json.dumps(head, sort_keys=True).encode(), digest_size=16)
         for lines in self.lines:
             digest.update(os.fsencode(f"{len(lines)}{_END}{(2 * _END).join(lines)}"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from stnkit.errors import DataError
 from stnkit.packing.index import IMAGES, Index
-from stnkit.packing.layout import SPLITS
+from stnkit.shares import SPLITS
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,9 +1,10 @@
 import pytest
 
 from stnkit.errors import DataError
-from stnkit.packing.assignment import assign, check_counts, split_of_name
-from stnkit.packing.layout import SPLITS, find_layout
+from stnkit.packing.assignment import assign, check_counts, splits_of_names
+from stnkit.packing.layout import find_layout
 from stnkit.packing.listing import list_files
+from stnkit.shares import SPLITS
 from tests.packing.pictures import write_image, write_splits, write_tree
 
 FRACTIONS = [0.6, 0.2, 0.2]
@@ -54,13 +55,13 @@ def test_a_file_never_changes_sides_when_others_come_and_go(tmp_path):
 
 def test_a_larger_share_of_train_moves_files_only_into_it():
     names = [f"cat/{i}.png" for i in range(500)]
-    small, large = ([split_of_name(name, f) for name in names] for f in ((0.5, 0.25, 0.25), (0.7, 0.15, 0.15)))
+    small, large = (splits_of_names(names, f) for f in ((0.5, 0.25, 0.25), (0.7, 0.15, 0.15)))
     assert all(after == "train" for before, after in zip(small, large, strict=True) if before == "train")
 
 
-def test_shares_of_many_names_are_the_fractions():
+def test_parts_of_many_names_are_the_shares():
     n = 20_000
-    found = [split_of_name(f"class/{i}.png", (0.8, 0.1, 0.1)) for i in range(n)]
+    found = splits_of_names([f"class/{i}.png" for i in range(n)], (0.8, 0.1, 0.1))
     for split, share in zip(SPLITS, (0.8, 0.1, 0.1), strict=True):
         deviation = (n * share * (1 - share)) ** 0.5
         assert abs(found.count(split) - n * share) < 4 * deviation

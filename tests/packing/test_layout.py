@@ -19,7 +19,7 @@ def test_folders_of_splits_and_classes_are_found(validation, tmp_path):
 def test_one_tree_has_its_classes_at_the_root(tmp_path):
     layout = find_layout(write_tree(tmp_path, 1), [0.8, 0.1, 0.1])
     assert layout.class_folders() == [("cat", 0), ("dog", 1)]
-    assert layout.fractions == (0.8, 0.1, 0.1)
+    assert layout.shares == (0.8, 0.1, 0.1)
 
 
 def test_a_class_that_only_train_has_is_no_mistake(tmp_path):
@@ -29,7 +29,7 @@ def test_a_class_that_only_train_has_is_no_mistake(tmp_path):
 
 
 @pytest.mark.parametrize("split", [[0.5, 0.5], [0.8, 0.2, 0.0], [0.8, 0.1, 0.2], [1.2, -0.1, -0.1], [float("nan")] * 3])
-def test_fractions_that_are_no_split_are_refused(split, tmp_path):
+def test_shares_that_are_no_split_are_refused(split, tmp_path):
     with pytest.raises(InputError, match=r"dataset.split: expected three positive numbers with a sum of 1, .* got \["):
         find_layout(write_tree(tmp_path, 1), split)
 
@@ -78,7 +78,7 @@ def test_a_wrong_layout_is_one_sentence(change, message, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_fractions_beside_folders_of_splits_are_refused(tmp_path):
+def test_shares_beside_folders_of_splits_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"dataset.split: expected null for the folders test, train, validation"):
         find_layout(write_splits(tmp_path), [0.8, 0.1, 0.1])
 

@@ -1,9 +1,5 @@
 """Arrays from files of NumPy and PyTorch, in every layout, and what their files must not hold."""
 
-import io
-import warnings
-import zipfile
-
 import numpy as np
 import pytest
 import torch
@@ -38,9 +34,7 @@ def save(tmp_path):
 
 def whole(dataset):
     """All images and targets in the order of the file, from those of the splits."""
-    from stnkit_plugins.datasets.arrays import split_of
-
-    of, parts = split_of(N, dataset.shares), [dataset.split(name) for name in SPLITS]
+    of, parts = stnkit.reading.splits_of_indices(N, dataset.shares), [dataset.split(name) for name in SPLITS]
     images, targets = (torch.cat([part[i] for part in parts]) for i in range(2))
     order = np.concatenate([np.nonzero(of == i)[0] for i in range(3)])
     return images[np.argsort(order)], targets[np.argsort(order)]
@@ -115,19 +109,6 @@ def test_a_file_for_each_split_is_mapped_and_not_copied(save, tmp_path):
     assert dataset.class_names == ("a", "b", "c")
 
 
-def test_an_image_stays_in_its_split_when_others_follow():
-    from stnkit_plugins.datasets.arrays import split_of
-
-    few, many = split_of(1000, (0.8, 0.1, 0.1)), split_of(50_000, (0.8, 0.1, 0.1))
-    assert np.array_equal(few, many[:1000])
-    shares = np.bincount(many) / len(many)
-    np.testing.assert_allclose(shares, (0.8, 0.1, 0.1), atol=0.005)
-    # Neighbors are independent: no pattern of the index.
-    assert abs(np.corrcoef(many[:-1] == 0, many[1:] == 0)[0, 1]) < 0.02
-    # The reference values of SplitMix64 with seed 0: they decide for ever.
-    assert [int(part) for part in split_of(3, (0.85, 0.05, 0.1))] == [1, 0, 0]
-
-
 @pytest.mark.parametrize(
     "targets",
     [np.random.default_rng(0).random((N, 4)), np.random.default_rng(0).random(N), LABELS > 1, pixels(9, 8)],
@@ -149,8 +130,11 @@ def test_arrays_pass_the_checks_of_a_dataset(save, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": [0.8, 0.1, 0.2]}, r"split: expected three shares above 0 with sum 1, got \[0.8, 0.1, 0.2\]"),
-        ({"split": [1.0, 0.0, 0.0]}, "split: expected three shares above 0 with sum 1"),
+        (
+            {"split": [0.8, 0.1, 0.2]},
+            r"dataset.split: expected three positive numbers with a sum of 1, .*, got \[0.8, 0.1, 0.2\]",
+        ),
+        ({"split": [1.0, 0.0, 0.0]}, "dataset.split: expected three positive numbers with a sum of 1"),
         ({"split": [0.5, 0.5]}, "split: expected tuple"),
         ({"layout": "chw"}, "layout: expected one of auto, nhw, nchw, nhwc, ncdhw, got 'chw'"),
         ({"n_classes": -1}, "n_classes: expected at least 2, or null, got -1"),
@@ -266,92 +250,6 @@ def test_a_split_without_images_is_one_sentence(save):
     dataset = save(pixels(9, 8, n=3), LABELS[:3], split=[0.98, 0.01, 0.01])
     with pytest.raises(stnkit.errors.DataError, match=r"dataset.split: .*, got none of the 3 images of .* in test"):
         dataset.split("test")
-
-
-def header(path, shape):
-    """Writes a file of 100 bytes, of which the header claims this shape, into an archive if the name is that of one."""
-    with path.with_suffix(".npy").open("wb") as file:
-        described = {"shape": shape, "fortran_order": False, "descr": "|u1"}
-        np.lib.format.write_array_header_1_0(file, described)
-        file.write(bytes(100))
-    if path.suffix == ".npz":
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.write(path.with_suffix(".npy"), "images.npy")
-
-
-def cut_header(path):
-    """Writes a header that ends inside of a bracket, and says that this is its length."""
-    path.write_bytes(b"\x93NUMPY\x01\x00" + (20).to_bytes(2, "little") + b"{'descr': '|u1', 's(")
-
-
-def damaged(path):
-    """Writes an archive whose compressed stream has an invalid block."""
-    np.savez_compressed(path, images=np.zeros(1000), targets=LABELS)
-    content = bytearray(path.read_bytes())
-    start = 30 + int.from_bytes(content[26:28], "little") + int.from_bytes(content[28:30], "little")
-    content[start] = 0xFF
-    path.write_bytes(content)
-
-
-def of_numpy(save):
-    """The bytes of a file of NumPy, whatever its name."""
-    buffer = io.BytesIO()
-    save(buffer, LABELS)
-    return buffer.getvalue()
-
-
-def quantized():
-    """A tensor of integers with a scale."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return torch.quantize_per_tensor(torch.rand(4, 3), 0.1, 0, torch.quint8)
-
-
-@pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(
-    ("name", "write", "message"),
-    [
-        ("a.npy", lambda p: p.write_text("no array"), "cannot be read"),
-        ("a.npz", lambda p: p.write_bytes(b"PK no archive"), "cannot be read"),
-        ("a.pt", lambda p: p.write_bytes(b"no archive"), "a.pt: expected"),
-        (
-            "a.pt",
-            lambda p: torch.save({"images": stnkit.errors.InputError("x")}, p),
-            "other objects, which are refused",
-        ),
-        ("a.pt", lambda p: torch.save({"images": [1, 2]}, p), "got list beside tensors"),
-        (
-            "a.npz",
-            lambda p: np.savez(p, pictures=LABELS, targets=LABELS),
-            "an array 'images', got 'pictures', 'targets'",
-        ),
-        (
-            "a.npz",
-            lambda p: header(p, (2**51,)),
-            "a.npz: expected an array of numbers, .*: Unable to allocate 2.00 PiB",
-        ),
-        ("a.npz", lambda p: header(p, (2**70, 4)), "a.npz: expected an array of numbers, and it cannot be read"),
-        ("a.npy", lambda p: header(p, (2**70, 4)), "a.npy: expected an array of numbers, and it cannot be read"),
-        ("a.npy", lambda p: header(p, (-1, 4)), "a.npy: expected an array of numbers, and it cannot be read"),
-        ("a.npy", cut_header, "a.npy: expected an array of numbers, and it cannot be read"),
-        ("a.npz", damaged, "a.npz: expected an array of numbers, and it cannot be read: .*decompress"),
-        ("a.npz", lambda p: p.write_bytes(of_numpy(np.save)), "its name ends in .npz, and its content is of the other"),
-        (
-            "a.npy",
-            lambda p: p.write_bytes(of_numpy(np.savez)),
-            "its name ends in .npy, and its content is of the other",
-        ),
-        ("a.pt", lambda p: torch.save(torch.eye(3).to_sparse(), p), "a.pt: .* cannot be read: can't convert Sparse"),
-        ("a.pt", lambda p: torch.save(torch.eye(3, device="meta"), p), "a.pt: .* cannot be read: can't convert meta"),
-        ("a.pt", lambda p: torch.save(quantized(), p), "a.pt: .* cannot be read: Got unsupported ScalarType QUInt8"),
-        ("a.csv", lambda p: p.write_text("1,2"), "its name ends in .csv, not in .npy, .npz or .pt"),
-    ],
-)
-def test_a_file_of_something_else_is_one_sentence(name, write, message, save, tmp_path):
-    write(tmp_path / name)
-    with pytest.raises(stnkit.errors.DataError, match=message) as refusal:
-        save.built(images=name, targets=name if name == "a.npy" else None)
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.no_jaxtyping

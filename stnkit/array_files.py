@@ -1,0 +1,157 @@
+"""Array files: images and targets from `.npy`, `.npz` and `.pt`, mapped where the format allows it."""
+
+import os
+import pickle
+import warnings
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stnkit.errors import DataError
+
+_PIXELS = ("uint8", "float16", "float32", "float64")
+# Lengths of an axis that are taken for the number of channels.
+_CHANNELS = (1, 3, 4)
+
+
+class ArrayLayout(StrEnum):
+    """The axes of an array of images, a letter for each."""
+
+    auto = "auto"
+    nhw = "nhw"
+    nchw = "nchw"
+    nhwc = "nhwc"
+    ncdhw = "ncdhw"
+
+
+def read_array(path: Path, name: str, *, alone: bool) -> np.ndarray:
+    """An array of a file.
+
+    Args:
+        path: of the file.
+        name: of the array in an archive or a mapping; and of the option, in messages.
+        alone: take the only array of an archive whatever its name is.
+
+    Raises:
+        DataError: when the file is missing, damaged, or holds something else.
+    """
+    if not path.is_file():
+        raise DataError(f"dataset.{name}: expected a file, got {path}, which does not exist")
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of PyTorch about quantized tensors
+            content = _content(path)
+    except pickle.UnpicklingError as error:
+        raise DataError(f"{path}: expected tensors, got other objects, which are refused") from error
+    except DataError:
+        raise
+    except Exception as error:  # a damaged file may raise anything, zlib.error and MemoryError among them
+        reason = "objects are refused" if "bject" in str(error) else " ".join(str(error).split())
+        raise DataError(f"{path}: expected an array of numbers, and it cannot be read: {reason}") from error
+    if not isinstance(content, dict):
+        return content
+    if alone and len(content) == 1:
+        return next(iter(content.values()))
+    if name not in content:
+        raise DataError(f"{path}: expected an array {name!r}, got {', '.join(map(repr, content)) or 'none'}")
+    return content[name]
+
+
+def check_row_order(images: np.ndarray, path: Path) -> None:
+    """Refuse images of which a row is not in one piece.
+
+    A mapped row that is scattered over the file touches all of its pages, and is read by page faults.
+
+    Args:
+        images: of a file that is mapped.
+        path: of the file.
+
+    Raises:
+        DataError: for such an order.
+    """
+    if len(images) > 1 and images.ndim > 1 and images.strides[0] < images[:1].nbytes:
+        got = "another: torch.save(images.contiguous(), path)"
+        if path.suffix == ".npy":
+            got = "Fortran order: numpy.save(path, numpy.ascontiguousarray(images))"
+        raise DataError(f"{path}: expected images in C order, one after another, got {got}")
+
+
+def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path) -> np.ndarray:
+    """A view of images as (N, C, *size).
+
+    Args:
+        images: of a file.
+        layout: of their axes; auto: 3 axes are nhw, 5 ncdhw, and 4 are nhwc if the last has length 1, 3 or 4 and the
+            second has not, else nchw.
+        path: of the file.
+
+    Raises:
+        DataError: when the numbers are no pixels, or the axes are others.
+    """
+    if images.dtype not in _PIXELS:
+        raise DataError(f"{path}: expected images in {', '.join(_PIXELS)}, got {images.dtype.str}")
+    if layout is ArrayLayout.auto:
+        last = images.ndim == 4 and images.shape[-1] in _CHANNELS and images.shape[1] not in _CHANNELS
+        found = {3: ArrayLayout.nhw, 4: ArrayLayout.nhwc if last else ArrayLayout.nchw, 5: ArrayLayout.ncdhw}
+        layout = found.get(images.ndim, layout)
+    if images.ndim != len(layout) or 0 in images.shape[1:]:
+        axes = "3 to 5" if layout is ArrayLayout.auto else len(layout)
+        raise DataError(f"{path}: expected images of {axes} axes with pixels, got shape {images.shape}")
+    if layout is ArrayLayout.nhw:
+        return images[:, None]
+    return np.moveaxis(images, -1, 1) if layout is ArrayLayout.nhwc else images
+
+
+def check_copy_fits(n_bytes: int, expected: str, path: Path) -> None:
+    """Refuse a copy that takes more than half of the memory of this machine.
+
+    Args:
+        n_bytes: of the copy.
+        expected: a form of the file that needs no copy.
+        path: of the file.
+
+    Raises:
+        DataError: when it does not fit.
+    """
+    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if n_bytes > memory / 2:
+            raise DataError(
+                f"dataset.images: expected {expected}, which is mapped, got {path}, of which a copy takes "
+                f"{n_bytes / 2**30:.3g} of {memory / 2**30:.3g} GiB of memory"
+            )
+
+
+def _content(path: Path) -> Any:
+    """The array of a file, or its arrays by name."""
+    if path.suffix not in (".npy", ".npz", ".pt"):
+        raise ValueError(f"its name ends in {path.suffix or 'nothing'}, not in .npy, .npz or .pt")
+    if path.suffix == ".pt":
+        return _of_tensors(path)
+    with path.open("rb") as file:
+        if file.read(2) == (b"PK" if path.suffix == ".npy" else b"\x93N"):
+            raise ValueError(f"its name ends in {path.suffix}, and its content is of the other format of NumPy")
+    if path.suffix == ".npy":
+        return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
+    with path.open("rb") as file:  # NumPy leaves a damaged archive open that it has opened itself
+        return dict(np.load(file, allow_pickle=False))
+
+
+def _of_tensors(path: Path) -> Any:
+    content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    tensors = content if isinstance(content, dict) else {"": content}
+    if not all(isinstance(value, Tensor) for value in tensors.values()):
+        raise ValueError(f"got {', '.join(type(value).__name__ for value in tensors.values())} beside tensors")
+    arrays = {name: _of_tensor(value.detach(), path) for name, value in tensors.items()}
+    return arrays if isinstance(content, dict) else arrays[""]
+
+
+def _of_tensor(tensor: Tensor, path: Path) -> np.ndarray:
+    """An array of a tensor; bfloat16 and others that NumPy has not are converted to float32."""
+    if tensor.is_floating_point() and str(tensor.dtype).removeprefix("torch.") not in _PIXELS:
+        check_copy_fits(4 * tensor.numel(), "float16 or float32", path)
+        tensor = tensor.float()
+    return tensor.numpy()

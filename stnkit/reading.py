@@ -1,0 +1,25 @@
+"""Reading: what a dataset takes its images from, folders of image files or files of arrays, and its division.
+
+The built-in datasets `folder` and `arrays` are made of these, and a plugin for another kind of data may be.
+"""
+
+from stnkit.array_files import ArrayLayout, channels_first, check_copy_fits, check_row_order, read_array
+from stnkit.packing import Decoding, Fit, ImageFolder, cache_folder, find_layout
+from stnkit.shares import SPLITS, Shares, checked_shares, splits_of_indices
+
+__all__ = [
+    "SPLITS",
+    "ArrayLayout",
+    "Decoding",
+    "Fit",
+    "ImageFolder",
+    "Shares",
+    "cache_folder",
+    "channels_first",
+    "check_copy_fits",
+    "check_row_order",
+    "checked_shares",
+    "find_layout",
+    "read_array",
+    "splits_of_indices",
+]
