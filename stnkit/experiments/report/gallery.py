@@ -56,6 +56,11 @@ class Shown(NamedTuple):
     originals: Tensor
     classes: tuple[int, ...]
 
+    @property
+    def stage(self) -> str:
+        """The word for the images that the network sees: where nothing distorts them they are the undistorted ones."""
+        return "undistorted" if torch.equal(self.images, self.originals.to(self.images.dtype)) else "distorted"
+
 
 class Galleries:
     """Draws cells; test images are distorted once for all runs with the same dataset and distortion.
@@ -96,8 +101,11 @@ class Galleries:
         with torch.no_grad():
             transformer = transformer_seeing(trained.network, shown.images[:1])
             if transformer is None:
-                note += ": no transformer at the input, so the network sees the distorted images"
-            samples = tuple(strip for index in chosen for strip in _before_and_after(transformer, shown.images[index]))
+                note += f": no transformer at the input, so the network sees the {shown.stage} images"
+            stage = shown.stage
+            samples = tuple(
+                strip for index in chosen for strip in _before_and_after(transformer, shown.images[index], stage)
+            )
             means = _mean_strips(transformer, shown, classes)
         return Gallery(note, classes, names, samples, means)
 
@@ -151,20 +159,20 @@ def images_to_show(test: FixedLoader, classes: tuple[int, ...]) -> Tensor:
     return candidates
 
 
-def _before_and_after(transformer: SpatialTransformer | None, images: Tensor) -> list[Strip]:
+def _before_and_after(transformer: SpatialTransformer | None, images: Tensor, stage: str) -> list[Strip]:
     if transformer is None:
-        return [make_strip("distorted", images)]
+        return [make_strip(stage, images)]
     theta = transformer.localize(images)
     lattices = grid_lines(transformer.family, theta, LATTICE_LINES, LATTICE_POINTS)
     return [
-        make_strip("distorted", images, lattices=lattices),
+        make_strip(stage, images, lattices=lattices),
         make_strip("transformed", transformer.warp(images, theta)),
     ]
 
 
 def _mean_strips(transformer: SpatialTransformer | None, shown: Shown, classes: tuple[int, ...]) -> tuple[Strip, ...]:
     n_classes = int(shown.labels.max()) + 1
-    stages = {"undistorted": shown.originals, "distorted": shown.images}
+    stages = {"undistorted": shown.originals, shown.stage: shown.images}
     if transformer is not None:
         stages["transformed"] = torch.cat([transformer(batch) for batch in torch.split(shown.images, BATCH)])
     means = {

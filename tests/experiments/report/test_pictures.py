@@ -10,7 +10,7 @@ from PIL import Image
 
 import stnkit
 from stnkit.experiments.grid_lines import grid_lines
-from stnkit.experiments.report.gallery import Galleries, transformer_seeing
+from stnkit.experiments.report.gallery import Galleries, Shown, transformer_seeing
 from stnkit.experiments.report.image_strip import make_strip
 from stnkit.experiments.report.runs import find_runs
 from stnkit.experiments.report.table import Cell
@@ -89,6 +89,12 @@ def test_means_of_undistorted_images_are_sharper(sweep):
     assert [strip.name for strip in gallery.samples] == ["distorted", "distorted"]
     straight, turned = (pixels(strip).astype(float).std() for strip in gallery.means)
     assert straight > 1.2 * turned
+
+
+def test_images_that_nothing_distorts_are_called_undistorted():
+    images, labels = torch.rand(6, 1, 5, 5), torch.arange(6) % 2
+    for seen, stage in ((images, "undistorted"), (images.flip(-1), "distorted"), (images[..., :4], "distorted")):
+        assert Shown(seen, labels, images, (0, 1)).stage == stage
 
 
 def test_a_cell_is_drawn_from_a_run_that_can_be(sweep):
