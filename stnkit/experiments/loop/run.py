@@ -36,7 +36,7 @@ from stnkit.experiments.run_directory.checkpoints import (
 )
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.provenance import now, versions
-from stnkit.experiments.run_directory.record import RunRecord, check_same_data, read_record
+from stnkit.experiments.run_directory.record import RunRecord, check_same_data, read_record, remove_unfinished
 from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import Keep, TrainingConfig
 
@@ -64,6 +64,7 @@ def train(
         Interrupted: after a signal; the record says "interrupted".
     """
     with run_log(run_dir):
+        remove_unfinished(run_dir)
         return _train_and_record(config, training, run_dir, leader)
 
 

@@ -71,6 +71,16 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     return values
 
 
+def remove_unfinished(run_dir: Path) -> None:
+    """Remove what a process has left that was killed while it wrote the record.
+
+    Args:
+        run_dir: of the run that this process begins or continues, and no other one.
+    """
+    for unfinished in run_dir.glob(f".{FILE}-*"):
+        unfinished.unlink(missing_ok=True)
+
+
 def check_same_data(recorded: Mapping[str, Any], **found: Any) -> None:
     """Raise a DataError if a run is resumed on other data: options of the dataset say only where its data lie.
 

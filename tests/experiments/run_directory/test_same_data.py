@@ -52,5 +52,8 @@ def test_other_data_are_refused_and_moved_data_are_not(tmp_path, stnkit_main, mo
     shutil.move(tmp_path / "old", tmp_path / "new")
     code, _, err = stnkit_main("evaluate", "run", "dataset.root=new")
     assert code == 0, err
+    killed_while_writing = tmp_path / "run" / ".metrics.json-0a1b2c"
+    killed_while_writing.write_text('{"status": "runn')
     code, _, err = stnkit_main("train", "resume=run", "training.epochs=2", "dataset.root=new")
     assert code == 0, err
+    assert not killed_while_writing.exists()
