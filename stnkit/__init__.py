@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit import coordinates, distortions, errors, families, native, reading, samplers, testing
+    from stnkit import coordinates, distortions, errors, families, native, objectives, reading, samplers, testing
     from stnkit.datasets import Dataset
     from stnkit.distortions import Distortion, WarpDistortion
     from stnkit.experiments.trained_run import load_run
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stnkit.insertion import insert_transformers
     from stnkit.localizers import Localizer, RegressionHead
     from stnkit.networks import Network
+    from stnkit.objectives import Objective
     from stnkit.plugin_system.building import build
     from stnkit.plugin_system.components import Command, Component
     from stnkit.plugin_system.hookspecs import hookimpl
@@ -36,6 +37,7 @@ _MODULES = {
     "Localizer": "localizers",
     "MatrixFamily": "families",
     "Network": "networks",
+    "Objective": "objectives",
     "PaddedSampler": "samplers",
     "ParallelTransformers": "transformer",
     "RegressionHead": "localizers",
@@ -53,6 +55,7 @@ _MODULES = {
     "insert_transformers": "insertion",
     "load_run": "experiments.trained_run",
     "native": "",
+    "objectives": "",
     "reading": "",
     "samplers": "",
     "testing": "",
@@ -94,6 +97,7 @@ __all__ = [
     "Localizer",
     "MatrixFamily",
     "Network",
+    "Objective",
     "PaddedSampler",
     "ParallelTransformers",
     "RegressionHead",
@@ -111,6 +115,7 @@ __all__ = [
     "insert_transformers",
     "load_run",
     "native",
+    "objectives",
     "reading",
     "samplers",
     "testing",

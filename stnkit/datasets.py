@@ -16,9 +16,12 @@ class Dataset(Contract):
 
     Attributes:
         n_classes: number of classes; labels are 0 … n_classes − 1. 0 where targets are no labels.
-        image_shape: (C, *size) of every image.
+        image_shape: (C, *size) of every image; of a pair, the channels of both images one after the other.
+        target_shape: of the target of an image, () for a number; None where it is known only when a split is read.
+        pair: True if an image is a pair, first the moving image, which a transformer warps, then the fixed one.
         class_names: names of the classes by label, for records and pictures; None where they have none.
         default_distortion: name of the distortion that a run has where nobody chooses one.
+        default_objective: the same for the objective; None for classification.
 
     Example:
         >>> import torch, stnkit
@@ -37,7 +40,10 @@ class Dataset(Contract):
     n_classes: int
     image_shape: tuple[int, ...]
     class_names: tuple[str, ...] | None = None
+    target_shape: tuple[int, ...] | None = None
+    pair: bool = False
     default_distortion: ClassVar[str] = "none"
+    default_objective: ClassVar[str | None] = None
 
     @abc.abstractmethod
     def split(

@@ -28,6 +28,7 @@ class Distortion(Contract):
         family: whose θ is drawn. T_θ takes a point of the distorted image to one of the original.
         out_size: size of the distorted image.
         channels_move_together: True if T_θ is the map of every channel; otherwise it is that of the first one.
+        between_pair: True if the images are pairs and T_θ takes points of the fixed image to those of the moving one.
 
     Example:
         >>> import torch, stnkit
@@ -41,6 +42,7 @@ class Distortion(Contract):
     family: TransformFamily
     out_size: tuple[int, ...]
     channels_move_together: ClassVar[bool] = True
+    between_pair: ClassVar[bool] = False
 
     @abc.abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
@@ -69,7 +71,7 @@ class Distortion(Contract):
 
 def describes(distortion: Distortion, ndim: int) -> bool:
     """True if θ of a distortion maps every point of an image of `ndim` dimensions: one map for all channels."""
-    return distortion.channels_move_together and distortion.family.ndim == ndim
+    return distortion.channels_move_together and not distortion.between_pair and distortion.family.ndim == ndim
 
 
 class WarpDistortion(Distortion):

@@ -1,6 +1,7 @@
-"""Network: the classifier behind the transformer."""
+"""Network: the classifier or encoder behind the transformer."""
 
 import abc
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -10,6 +11,11 @@ from stnkit.contract import Contract
 
 class Network(nn.Module, Contract):
     """image ↦ logits. A subclass takes `in_shape` (C, *size) and `n_classes`, which the program supplies.
+
+    `n_classes` is the number of outputs that the objective asks for: classes for classification, features for others.
+
+    Attributes:
+        gives_image: True for a network that hands the straightened image on, instead of logits.
 
     Example:
         >>> import math, torch, stnkit
@@ -23,9 +29,11 @@ class Network(nn.Module, Contract):
         torch.Size([2, 10])
     """
 
+    gives_image: ClassVar[bool] = False
+
     @abc.abstractmethod
-    def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
-        """One logit for each class.
+    def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B *outputs"]:
+        """One output for each class, (B, n_classes).
 
         Args:
             image: a batch of images with values in [0, 1].

@@ -38,18 +38,19 @@ def check_declarations(component: Component) -> None:
                 raise InputError(f"{where}: expected options of the constructor, {', '.join(names)}, got {name!r}")
     for _, attribute in component.kind.suggests:
         name = getattr(component.cls, attribute)
-        if not isinstance(name, str) or not name.isidentifier():
+        if name is not None and (not isinstance(name, str) or not name.isidentifier()):
             where = f"{component.kind.name} {component.name!r}: {component.cls.__qualname__}.{attribute}"
             raise InputError(f"{where}: expected the name of a component, got {name!r}")
 
 
 def suggestions(component: Component) -> dict[str, str]:
-    """The names of components of other kinds that a run has where it chooses none, by their kinds.
+    """The names in other config groups that a run has where it chooses none, by these groups.
 
     Args:
         component: registered or not.
     """
-    return {kind: getattr(component.cls, attribute) for kind, attribute in component.kind.suggests}
+    named = {group: getattr(component.cls, attribute) for group, attribute in component.kind.suggests}
+    return {group: name for group, name in named.items() if name is not None}
 
 
 def _declared(component: Component, attribute: str) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ class Kind:
         base: name of the base class.
         supplied: constructor parameters that the program supplies and a config never sets.
         offered: the same, for parameters with a default: the program supplies them where it knows them.
-        suggests: other kinds of which a component names one for runs that choose none, with the class attribute that
-            does.
+        suggests: other config groups of which a component names one for runs that choose none, with the class attribute
+            that does; None there names none.
     """
 
     name: str
@@ -47,8 +47,20 @@ KINDS: dict[str, Kind] = {
         Kind("localizer", "stnkit.localizers", "Localizer", supplied=("in_shape",)),
         Kind("sampler", "stnkit.samplers", "Sampler"),
         Kind("network", "stnkit.networks", "Network", supplied=("in_shape", "n_classes")),
-        Kind("dataset", "stnkit.datasets", "Dataset", suggests=(("distortion", "default_distortion"),)),
+        Kind(
+            "dataset",
+            "stnkit.datasets",
+            "Dataset",
+            suggests=(("distortion", "default_distortion"), ("objective", "default_objective")),
+        ),
         Kind("distortion", "stnkit.distortions", "Distortion", supplied=("image_shape",)),
+        Kind(
+            "objective",
+            "stnkit.objectives",
+            "Objective",
+            offered=("n_classes", "in_shape"),
+            suggests=(("network", "default_network"), ("placement", "default_placement")),
+        ),
     )
 }
 

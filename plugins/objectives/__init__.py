@@ -1,0 +1,1 @@
+"""Objectives: what a run minimizes, and the figures by which it is judged."""
