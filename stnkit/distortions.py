@@ -74,6 +74,16 @@ def describes(distortion: Distortion, ndim: int) -> bool:
     return distortion.channels_move_together and not distortion.between_pair and distortion.family.ndim == ndim
 
 
+def gives_true_theta(distortion: Distortion, *, pair: bool) -> bool:
+    """True if θ of a distortion is the map that a transformer undoes, or that it finds between the images of a pair.
+
+    Args:
+        distortion: of the images.
+        pair: True for pairs of images.
+    """
+    return distortion.between_pair if pair else describes(distortion, len(distortion.out_size))
+
+
 class WarpDistortion(Distortion):
     """apply(images, θ) = sampler(images, family.grid(θ, out_size)): θ describes the distortion completely.
 

@@ -94,17 +94,25 @@ class Batch:
         if self.true_theta is None or len(self.true_theta) == len(self.images):
             return self
         n = len(self.true_theta)
-        rows = {name: getattr(self, name) for name in ("images", "targets", "theta", "straightened", "output")}
         return dataclasses.replace(
-            self, **{name: None if value is None else value[:n] for name, value in rows.items()}
+            self,
+            images=self.images[:n],
+            targets=self.targets[:n],
+            theta=None if self.theta is None else self.theta[:n],
+            straightened=self.straightened[:n],
+            output=self.output[:n],
         )
+
+
+# Names that a run logs beside the figures.
+RESERVED = ("loss", "outside", "theta_distance", "equivariance", "supervision", "images")
 
 
 def _are_figures(value: Any) -> bool:
     return (
         isinstance(value, Mapping)
         and len(value) > 0
-        and all(isinstance(name, str) and name.isidentifier() for name in value)
+        and all(isinstance(name, str) and name.isidentifier() and name not in RESERVED for name in value)
         and all(isinstance(figure, Figure) for figure in value.values())
     )
 

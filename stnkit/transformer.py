@@ -32,14 +32,16 @@ class SpatialTransformer(nn.Module):
         recurrent: number of steps of the localizer, at least 1; more than 1 for families that compose.
         transform_init: the θ to start from, where it is not the identity: its numbers, or a window such as
             `{"zoom": 2, "center": [0.5, 0]}`, T_θ(p) = p / zoom + center; see `RegressionHead`. Not with recurrent.
+        sampled_channels: for pairs, the number of channels of the moving image: the localizer sees the channels of both
+            images, and the sampler reads the first ones, which are the moving image. By default all channels are read.
 
     Attributes:
         theta_probe: an identity through which every θ passes: register a forward hook on it to read θ.
 
     Raises:
         InputError: when a component is none of its kind, `out_size` is not one positive whole number for each
-            dimension of the family, `recurrent` is less than 1, or more with a family that does not compose, or
-            `transform_init` does not fit the family.
+            dimension of the family, `recurrent` is less than 1, or more with a family that does not compose,
+            `transform_init` does not fit the family, or `sampled_channels` is less than 1.
 
     Example:
         >>> import torch, stnkit
@@ -64,6 +66,7 @@ class SpatialTransformer(nn.Module):
         out_size: Sequence[int] | None = None,
         recurrent: int = 1,
         transform_init: TransformInit | None = None,
+        sampled_channels: int | None = None,
     ) -> None:
         super().__init__()
         _check_role("localizer", localizer, isinstance(localizer, nn.Module) and hasattr(localizer, "n_features"))
@@ -85,6 +88,9 @@ class SpatialTransformer(nn.Module):
             if transform_init is not None:
                 raise InputError(f"recurrent: expected 1 with transform_init, which each step applies, got {recurrent}")
         self.recurrent = recurrent
+        if sampled_channels is not None and sampled_channels < 1:
+            raise InputError(f"sampled_channels: expected a whole number of at least 1 or None, got {sampled_channels}")
+        self.sampled_channels = sampled_channels
 
     @property
     def theta(self) -> nn.Module:
@@ -103,22 +109,28 @@ class SpatialTransformer(nn.Module):
         theta = self.head(self.localizer(image))
         for _ in range(self.recurrent - 1):
             # At the size of the image, not of the output: the localizer is built for it.
-            warped = warp(self.family, theta, image, self.sampler)
+            warped = warp(self.family, theta, self.sampled(image), self.sampler)
+            if self.sampled_channels is not None:
+                warped = torch.cat([warped, image[:, self.sampled_channels :]], dim=1)
             theta = self.family.compose(theta, self.head(self.localizer(warped)))
         return self.theta_probe(theta)
+
+    def sampled(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B K *in_size"]:
+        """The channels that the sampler reads: those of the moving image of a pair, and all of a single image."""
+        return image if self.sampled_channels is None else image[:, : self.sampled_channels]
 
     def warp(self, image: Float[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]) -> Float[Tensor, "B C *out_size"]:
         """The image read through T_θ, at `out_size` or its own size."""
         return warp(self.family, theta, image, self.sampler, self.out_size)
 
-    def forward(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B C *out_size"]:
-        """The image as the transformer straightens it.
+    def forward(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B K *out_size"]:
+        """The image as the transformer straightens it: with `sampled_channels` the moving image of a pair.
 
         Raises:
             InputError: when the image does not have the family's dimensions, or the localizer is for another shape.
         """
         check_dimensions(self.family, image)
-        return self.warp(image, self.localize(image))
+        return self.warp(self.sampled(image), self.localize(image))
 
 
 @final

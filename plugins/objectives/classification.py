@@ -1,7 +1,6 @@
 """Classification by cross-entropy."""
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -29,7 +28,7 @@ class Classification(stnkit.Objective):
         'error'
     """
 
-    figures: ClassVar[Mapping[str, Figure]] = {"error": Figure("%")}
+    figures: Mapping[str, Figure] = {"error": Figure("%")}
     needs = ("labels",)
 
     def __init__(

@@ -5,9 +5,9 @@ import dataclasses
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -32,7 +32,8 @@ from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run, is_left
-from stnkit.experiments.run_directory.record import FILE, objective, read_record
+from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.experiments.run_directory.recorded_figures import primary_figure, sweep_value
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import register_component_groups
 
@@ -244,8 +245,8 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
     ):
         if earlier == "completed":
             record = read_record(run_dir) or {}
-            print(f"test error  {record['test_error']:.2f} %  {run_dir} (already completed)", flush=True)
-            return objective(record, plain["sweep_objective"])
+            print(f"{_result(record)}  {run_dir} (already completed)", flush=True)
+            return sweep_value(record, plain["sweep_objective"])
         plain["resume"] = str(run_dir)
     else:
         same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)
@@ -273,11 +274,10 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
             raise sweeps.SweepInterrupted(interruption.signal_number) from interruption
         _outcome.exit_code = 128 + interruption.signal_number
         return None
-    error = metrics["test_error"]
     if in_sweep:
-        print(f"test error  {error:.2f} %  {run_dir}", flush=True)
-        return objective(metrics, plain["sweep_objective"])
-    print(f"test error  {error:.2f} %")
+        print(f"{_result(metrics)}  {run_dir}", flush=True)
+        return sweep_value(metrics, plain["sweep_objective"])
+    print(_result(metrics))
     for label, text in options_from_images(metrics.get("options_from_images", {})):
         print(f"{label:<12}{text}")
     print(f"metrics     {run_dir / 'metrics.json'}")
@@ -285,3 +285,9 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
     if "picture" in metrics:
         print(f"picture     {metrics['picture']}  (test images before and after the transformer)")
     return None
+
+
+def _result(record: Mapping[str, Any]) -> str:
+    """The primary figure of a completed run, such as `test error  1.23 %`."""
+    primary = primary_figure(record)
+    return f"{f'test {primary.words}':<12}{primary.text(record[f'test_{primary.name}'])}"

@@ -10,14 +10,17 @@ from omegaconf.errors import OmegaConfBaseException
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.environment import one_process
-from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.loop.task import ObjectiveTask
 from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
+from stnkit.experiments.objective_needs import build_objective, check_data_needs
+from stnkit.experiments.placement import input_transformer
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import EquivarianceConfig, Keep, TrainingConfig
 from stnkit.experiments.trained_run import TrainedRun, load_run
+from stnkit.objectives import Setting
 from stnkit.plugin_system import build
 
 GROUPS = ("dataset", "distortion")
@@ -66,7 +69,11 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     data = DistortedData(dataset, distortion, training.batch_size, config["seed"], run.data.dtype)
     _check_data(data, run)
-    task = Classification(run.network, training, config["seed"])
+    objective = build_objective(config, dataset, data.in_shape)
+    check_data_needs(config, objective, dataset, distortion)
+    objective.prepare(Setting(dataset, distortion, data.in_shape, input_transformer(run.network)))
+    objective.load_state_dict(run.objective.state_dict())
+    task = ObjectiveTask(objective.to(run.data.dtype), run.network, training, config["seed"], distortion)
     with quiet_lightning(), one_process():
         trainer = quiet_trainer(training)
         test = trainer.test(task, datamodule=data, verbose=False)[0]

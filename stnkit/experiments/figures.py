@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ def _record(seen: dict[str, Tensor], point: str, module: nn.Module, inputs: tupl
 def draw_before_and_after(
     seen: Mapping[str, tuple[SpatialTransformer, Tensor]], path: Path, names: Sequence[str] = ()
 ) -> Path:
-    """Draw the inputs of transformers with the learned grid on them, above their outputs.
+    """Draw the inputs of transformers with the learned grid on them, above their outputs; a pair's fixed image below.
 
     Args:
         seen: by insertion point, a transformer and its input (B, C, H, W): images of 1 or 3 channels in [0, 1], or
@@ -62,20 +63,25 @@ def draw_before_and_after(
     from matplotlib.patches import Rectangle
 
     columns = max(len(images) for _, images in seen.values())
-    rows = 2 * len(seen)
+    n_rows = [2 if transformer.sampled_channels is None else 3 for transformer, _ in seen.values()]
+    rows = sum(n_rows)
     # One axes for a row: an axes costs as much to make as ten images to draw.
     figure, axes = plt.subplots(rows, figsize=(1.1 * columns + 0.5, 1.2 * rows + 0.2))
-    for pair, (point, (transformer, images)) in zip(axes.reshape(-1, 2), seen.items(), strict=True):
+    own_axes = iter(axes)
+    for n, (point, (transformer, images)) in zip(n_rows, seen.items(), strict=True):
+        pair = list(itertools.islice(own_axes, n))
         with torch.no_grad():
             theta = transformer.localize(images)
+            fixed = images[:, transformer.sampled_channels or 0 :]
+            images = transformer.sampled(images)
             warped = transformer.warp(images, theta)
             lines = coordinates.to_pixels(grid_lines(transformer.family, theta).cpu(), images.shape[2:])
-        for axis, shown in zip(pair, _drawn(images, warped), strict=True):
+        for axis, shown in zip(pair, _drawn(images, *[warped, fixed][: n - 1]), strict=True):
             axis.imshow(_side_by_side(shown), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
             axis.spines[:].set_visible(False)
         height, width = images.shape[2:]
-        if pair[0] is axes.flat[0]:
+        if pair[0] is axes[0]:
             for i, name in enumerate(names):
                 middle = i * (width + GAP) + (width - 1) / 2
                 pair[0].annotate(
@@ -87,8 +93,8 @@ def draw_before_and_after(
             pair[0].add_collection(drawn, autolim=False)
             drawn.set_clip_path(Rectangle((left, -0.5), width, height, transform=pair[0].transData))
         named = f"\n{point}" if len(seen) > 1 else ""
-        pair[0].set_ylabel(f"before{named}")
-        pair[1].set_ylabel(f"after{named}")
+        for axis, word in zip(pair, ("before", "after", "fixed"), strict=False):
+            axis.set_ylabel(f"{word}{named}")
     figure.tight_layout(pad=0.3)
     figure.savefig(path, dpi=130)
     plt.close(figure)
@@ -113,10 +119,10 @@ def _side_by_side(images: np.ndarray) -> np.ndarray:
     return np.concatenate(np.pad(images, gap, constant_values=1.0), axis=1)[:, :-GAP]
 
 
-def _drawn(before: Tensor, after: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Both in the layout of matplotlib; feature maps are scaled to [0, 1] by the range of the first."""
-    if before.shape[1] not in (1, 3):
-        before, after = before.mean(dim=1, keepdim=True), after.mean(dim=1, keepdim=True)
-        low, high = before.min(), before.max()
-        before, after = ((image - low) / (high - low).clamp(min=1e-12) for image in (before, after))
-    return drawable(before), drawable(after)
+def _drawn(*images: Tensor) -> list[np.ndarray]:
+    """All in the layout of matplotlib; feature maps are scaled to [0, 1] by the range of the first."""
+    if images[0].shape[1] not in (1, 3):
+        means = [image.mean(dim=1, keepdim=True) for image in images]
+        low, high = means[0].min(), means[0].max()
+        images = tuple((mean - low) / (high - low).clamp(min=1e-12) for mean in means)
+    return [drawable(image) for image in images]

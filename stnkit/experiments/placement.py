@@ -20,11 +20,11 @@ from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 
 class TransformedNetwork(nn.Module):
-    """network ∘ transformer: logits of the transformed image.
+    """network ∘ transformer: the output, such as logits, for the transformed image.
 
     Args:
         transformer: at the input, or None.
-        network: the classifier; it may have transformers inside.
+        network: the classifier or encoder; it may have transformers inside.
     """
 
     def __init__(self, transformer: SpatialTransformer | ParallelTransformers | None, network: Network) -> None:
@@ -46,8 +46,8 @@ class TransformedNetwork(nn.Module):
         }
         return {point: values for point, values in taken.items() if values}
 
-    def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
-        """One logit for each class."""
+    def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B *outputs"]:
+        """The output of the network, such as one logit for each class."""
         return self.network(image if self.transformer is None else self.transformer(image))
 
 
@@ -65,13 +65,24 @@ def input_transformer(network: nn.Module) -> SpatialTransformer | None:
     return transformer if isinstance(transformer, SpatialTransformer) else None
 
 
+def reads_pairs(network: nn.Module) -> bool:
+    """True if the transformer at the input of a network warps the moving image of pairs.
+
+    Args:
+        network: as `input_transformer` takes it.
+    """
+    transformer = input_transformer(network)
+    return transformer is not None and transformer.sampled_channels is not None
+
+
 def build_network(
     config: Mapping[str, Any],
     at: Sequence[str],
     in_shape: tuple[int, ...],
-    n_classes: int,
+    n_classes: int | None,
     parallel: int = 1,
     recurrent: int = 1,
+    pair: bool = False,
     parts: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> TransformedNetwork:
     """Build the network of a config with its spatial transformers.
@@ -81,16 +92,24 @@ def build_network(
             that of the transformer at the input; optionally `transform_init`.
         at: the insertion points, `input` or submodules of the network by name; none for the network alone.
         in_shape: (C, *size) of the images.
-        n_classes: number of classes.
+        n_classes: number of outputs of the network; None for a network that gives the image itself.
         parallel: number of parallel transformers at each point.
         recurrent: number of passes through each localizer.
+        pair: True for pairs of images, of which the transformer at the input warps the first.
         parts: by point of `at`, the options that differ there: components, `out_size`, `parallel`, `recurrent`,
             `transform_init`.
 
     Raises:
         InputError: when a component does not fit the images, an insertion point does not exist, or the network does
-            not give n_classes logits for an image.
+            not give n_classes outputs for an image.
     """
+    if pair and (list(at) != [INPUT] or parallel > 1):
+        raise InputError(
+            f"placement.pair: expected one transformer at the input, got placement.at={list(at)} "
+            f"placement.parallel={parallel}"
+        )
+    if pair and in_shape[0] % 2:
+        raise InputError(f"placement.pair: expected pairs, an even number of channels, got {in_shape[0]}")
     own = dict(parts or {})
     for name in own:
         if name not in at:
@@ -108,19 +127,20 @@ def build_network(
     transformer, network_shape = None, in_shape
     if INPUT in points:
         points[INPUT].setdefault("out_size", config["out_size"])
-        transformer = make_transformers(INPUT, points[INPUT], in_shape)
-        n_channels = in_shape[0] * points[INPUT]["parallel"]
+        moving = in_shape[0] // 2 if pair else None
+        transformer = make_transformers(INPUT, points[INPUT], in_shape, moving)
+        n_channels = (moving or in_shape[0]) * points[INPUT]["parallel"]
         network_shape = (n_channels, *(transformer.out_size or in_shape[1:]))
-    network = build("network", config["network"], in_shape=network_shape, n_classes=n_classes)
+    network = build("network", config["network"], in_shape=network_shape, n_classes=n_classes or 1)
     inside = {submodule_name(network, name): points[name] for name in at if name != INPUT}
     insert_transformers(network, inside, torch.zeros(1, *network_shape))
     whole = TransformedNetwork(transformer, network)
-    _check_logits(whole, in_shape, network_shape, n_classes)
+    _check_output(whole, in_shape, network_shape, n_classes)
     return whole
 
 
-def _check_logits(
-    network: TransformedNetwork, in_shape: tuple[int, ...], network_shape: tuple[int, ...], n_classes: int
+def _check_output(
+    network: TransformedNetwork, in_shape: tuple[int, ...], network_shape: tuple[int, ...], n_classes: int | None
 ) -> None:
     """Run the network on one image, so that layers which do not fit are found before the data is read."""
     name = type(network.network).__name__
@@ -132,5 +152,5 @@ def _check_logits(
     except RuntimeError as error:
         raise refused_image(name, network_shape, error) from error
     shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-    if shape != [1, n_classes]:
+    if n_classes is not None and shape != [1, n_classes]:
         raise InputError(f"{name}: expected logits of shape (B, n_classes) {[1, n_classes]}, got {shape}")

@@ -41,15 +41,6 @@ class Keep(enum.StrEnum):
     best = "best"
 
 
-class SweepObjective(enum.StrEnum):
-    """The figure of the kept epoch that a sweeper minimizes. The test error is for reporting, not for choosing."""
-
-    validation_error = "validation_error"
-    validation_loss = "validation_loss"
-    test_error = "test_error"
-    test_loss = "test_loss"
-
-
 @dataclass
 class EquivarianceConfig:
     """A loss that asks for the same output when an image is warped by a small random similarity.
@@ -94,8 +85,9 @@ class TrainingConfig:
         gradient_clip: largest norm of the gradient of all parameters; null turns clipping off.
         supervision: weight of a loss that compares θ with the true distortion; 0 turns it off.
         equivariance: loss on images that are warped once more.
-        keep: epoch whose weights are tested and reported: last; or best, the one with the lowest validation error.
-        patience: stop after this many epochs without a lower validation error; null never stops.
+        keep: epoch whose weights are tested and reported: last; or best, the one with the best primary figure of the
+            objective in validation, such as the lowest validation error.
+        patience: stop after this many epochs without a better primary figure in validation; null never stops.
         checkpoint_every: steps between two checkpoints; at most that many steps are lost after a kill.
         loggers: destinations of the figures of every epoch, besides metrics.json: csv, tensorboard, wandb, mlflow, or
             those of a plugin.
@@ -164,6 +156,7 @@ class PlacementConfig:
         at: `input`, or submodules of the network by name: transformers are inserted in front of them.
         parallel: number of parallel transformers; outputs are concatenated along the channels.
         recurrent: number of passes through each localizer, for transforms that compose.
+        pair: images are pairs: the localizer sees both, and the sampler reads the first, the moving image.
         parts: by insertion point, the options that differ there: transform, localizer, sampler, out_size, parallel,
             recurrent, transform_init.
     """
@@ -171,6 +164,7 @@ class PlacementConfig:
     at: list[str] = MISSING
     parallel: int = 1
     recurrent: int = 1
+    pair: bool = False
     parts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -182,8 +176,9 @@ class TrainConfig:
         transform: family of maps.
         localizer: network that computes the features from which θ is regressed.
         sampler: interpolation that reads the image at the grid.
-        network: classifier of the transformed image.
-        dataset: labeled images.
+        network: classifier or encoder of the transformed image.
+        objective: losses that the run minimizes, and the figures by which it is judged.
+        dataset: images with targets.
         distortion: random distortion of the images, drawn anew in every epoch.
         training: options of training.
         placement: insertion points of the transformers.
@@ -197,13 +192,15 @@ class TrainConfig:
         overwrite: delete what an earlier run left in the run directory.
         dry_run: print what would run with an estimate of its time and memory, and write nothing.
         fail_fast: the first job of a sweep that fails ends the sweep.
-        sweep_objective: figure of the kept epoch that a sweeper minimizes.
+        sweep_objective: figure of the kept epoch by which a sweeper chooses, such as validation_loss; null for the
+            primary figure of the objective in validation. The test split is for reporting, not for choosing.
     """
 
     transform: Any = MISSING
     localizer: Any = MISSING
     sampler: Any = MISSING
     network: Any = MISSING
+    objective: Any = MISSING
     dataset: Any = MISSING
     distortion: Any = MISSING
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -217,7 +214,7 @@ class TrainConfig:
     overwrite: bool = False
     dry_run: bool = False
     fail_fast: bool = False
-    sweep_objective: SweepObjective = SweepObjective.validation_error
+    sweep_objective: str | None = None
 
 
 def register_schema() -> None:

@@ -13,9 +13,15 @@ from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.placement import TransformedNetwork
-from stnkit.experiments.run_directory.checkpoints import kept_checkpoint, network_weights, read_checkpoint
+from stnkit.experiments.run_directory.checkpoints import (
+    kept_checkpoint,
+    network_weights,
+    objective_weights,
+    read_checkpoint,
+)
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
+from stnkit.objectives import Objective
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,7 @@ class TrainedRun:
 
     Args:
         network: logits of images, on the CPU and in eval mode; `network.transformer` stands at the input.
+        objective: of the run, with its weights, on the CPU and in eval mode.
         data: the dataset under its distortion; `data.fixed("test")` has the images, labels and θ of the test.
             `images[:8]` computes eight of the images, and `rows([3, 5])` two with their labels and θ.
         config: of the run, resolved, as plain values.
@@ -31,6 +38,7 @@ class TrainedRun:
     """
 
     network: TransformedNetwork
+    objective: Objective
     data: DistortedData
     config: dict[str, Any]
     metrics: dict[str, Any]
@@ -72,8 +80,9 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
         raise InputError(f"{run_dir}: its config does not fit this version of stnkit: {first}") from error
     try:
         components.network.load_state_dict(network_weights(checkpoint))
+        components.task.objective.load_state_dict(objective_weights(checkpoint))
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(
             f"checkpoint {path} does not fit the config of its run: {' '.join(str(error).split())}"
         ) from error
-    return TrainedRun(components.network.eval(), components.data, config, metrics)
+    return TrainedRun(components.network.eval(), components.task.objective.eval(), components.data, config, metrics)

@@ -13,7 +13,7 @@ OPTIONS = ("out_size", "parallel", "recurrent", "transform_init")
 
 
 def make_transformers(
-    point: str, components: Mapping[str, Any], in_shape: tuple[int, ...]
+    point: str, components: Mapping[str, Any], in_shape: tuple[int, ...], sampled_channels: int | None = None
 ) -> SpatialTransformer | ParallelTransformers:
     """The transformer of an insertion point, or several in parallel.
 
@@ -21,6 +21,7 @@ def make_transformers(
         point: as the user named it, for messages.
         components: as `insert_transformers` takes them for it.
         in_shape: (C, *size) of the images there.
+        sampled_channels: of the moving image, where these are pairs.
 
     Raises:
         InputError: when the components are not of that form, or one cannot be built for these images.
@@ -28,7 +29,9 @@ def make_transformers(
     check_components(point, components)
     try:
         starts = _starts(components)
-        transformers = [_transformer({**components, "transform_init": start}, in_shape) for start in starts]
+        transformers = [
+            _transformer({**components, "transform_init": start}, in_shape, sampled_channels) for start in starts
+        ]
     except StnkitError as error:
         raise type(error)(f"insertion point {point!r}: {error}") from error
     return transformers[0] if len(transformers) == 1 else ParallelTransformers(transformers)
@@ -69,7 +72,9 @@ def _starts(components: Mapping[str, Any]) -> list[Any]:
     return list(init)
 
 
-def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> SpatialTransformer:
+def _transformer(
+    components: Mapping[str, Any], in_shape: tuple[int, ...], sampled_channels: int | None
+) -> SpatialTransformer:
     family = build("transform", components["transform"], in_shape=in_shape)
     chosen = components["transform"]
     name = chosen if isinstance(chosen, str) else chosen["name"]
@@ -85,4 +90,5 @@ def _transformer(components: Mapping[str, Any], in_shape: tuple[int, ...]) -> Sp
         components.get("out_size"),
         components.get("recurrent", 1),
         initial_theta(family, components.get("transform_init"), name),
+        sampled_channels,
     )

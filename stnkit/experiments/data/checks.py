@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stnkit.datasets import Dataset, Split
-from stnkit.errors import DataError
+from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.rows import Rows
 
 # Bytes of floating-point images that are checked at once.
@@ -69,35 +69,42 @@ def are_labels(targets: Tensor) -> bool:
     return whole and targets.ndim == 1
 
 
-def check_labels(dataset: Dataset, name: Split, targets: Tensor) -> None:
-    """Raise a DataError if the targets of a split are no labels, which classification needs.
+def check_labels(dataset: Dataset, name: Split, targets: Tensor, objective: str) -> None:
+    """Raise a DataError if the targets of a split are no labels, which the objective needs.
 
     Args:
         dataset: that has the split.
         name: of the split.
         targets: of the split, checked.
+        objective: its name.
     """
     if not are_labels(targets):
         origin = dataset.row_origin(name, "targets", 0)[0] if len(targets) else _where(dataset, name)
         raise DataError(
-            f"{origin}: expected labels for classification, whole numbers of shape (N,), "
+            f"{origin}: expected labels for {objective}, whole numbers of shape (N,), "
             f"got {targets.dtype} of shape {tuple(targets.shape)}"
         )
 
 
-def check_classes(dataset: Dataset) -> None:
-    """Raise a DataError if a dataset has no classes, and say of its targets why.
+def check_classes(dataset: Dataset, objective: str) -> None:
+    """Raise an InputError if a dataset has no classes or more than a label for an image, and say of its targets why.
 
     Args:
         dataset: built; its splits are read only if it has no classes.
+        objective: name of the objective, which needs labels.
     """
+    if dataset.target_shape:
+        raise InputError(
+            f"objective={objective}: expected labels, one for each image, got targets of shape "
+            f"{list(dataset.target_shape)} from {type(dataset).__name__}"
+        )
     if dataset.n_classes >= 1:
         return
     for name in get_args(Split):
         given = dataset.split(name)
         if isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[1], Tensor):
-            check_labels(dataset, name, given[1])
-    raise DataError(f"{type(dataset).__name__}.n_classes: expected at least 1 for classification, got 0")
+            check_labels(dataset, name, given[1], objective)
+    raise DataError(f"{type(dataset).__name__}.n_classes: expected at least 1 for {objective}, got 0")
 
 
 def checked_class_names(dataset: Dataset) -> tuple[str, ...] | None:

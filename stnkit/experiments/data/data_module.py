@@ -8,12 +8,13 @@ from torch import Tensor
 
 from stnkit.datasets import Dataset, Split
 from stnkit.distortions import Distortion
-from stnkit.errors import InputError
-from stnkit.experiments.data.checks import check_labels, checked_split
+from stnkit.errors import DataError, InputError
+from stnkit.experiments.data.checks import are_labels, check_labels, checked_split
 from stnkit.experiments.data.fixed import FixedLoader
 from stnkit.experiments.data.loaders import Distorted, Drawn, Shard, TrainLoader
 from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.data.seeds import generator
+from stnkit.objectives import Objective
 
 
 class DistortedData(lightning.LightningDataModule):
@@ -57,13 +58,28 @@ class DistortedData(lightning.LightningDataModule):
             self._splits[name] = checked_split(self.dataset, name)
         return self._splits[name]
 
-    def check_labels(self, name: Split) -> None:
-        """Raise a DataError if the targets of a split are no labels.
+    def check_targets(self, name: Split, objective: Objective) -> None:
+        """Raise a DataError if the targets of a split are not those that an objective needs.
+
+        Args:
+            name: of the split.
+            objective: of the run.
+        """
+        targets = self.split(name)[1]
+        if "labels" in objective.needs:
+            check_labels(self.dataset, name, targets, type(objective).__name__.lower())
+        try:
+            objective.check_targets(targets)
+        except InputError as error:
+            raise DataError(f"{self.dataset.row_origin(name, 'targets', 0)[0]}: {error}") from error
+
+    def has_labels(self, name: Split) -> bool:
+        """True if the targets of a split are labels.
 
         Args:
             name: of the split.
         """
-        check_labels(self.dataset, name, self.split(name)[1])
+        return self.dataset.n_classes > 0 and are_labels(self.split(name)[1])
 
     @property
     def steps_per_epoch(self) -> int:

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Checkpoint, RichProgressBar
 
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.loop.interruption import Interrupted, handling_stops
-from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.loop.task import ObjectiveTask
 from stnkit.experiments.run_directory.more_epochs import save_more_epochs
 from stnkit.experiments.run_directory.record import RunRecord, check_same_data
 
@@ -67,7 +67,7 @@ class RecordProgress(Checkpoint):
         self._images += len(batch.labels) * trainer.world_size
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, Classification)
+        assert isinstance(pl_module, ObjectiveTask)
         self.record.update(
             epoch=trainer.current_epoch + 1,
             step=trainer.global_step,

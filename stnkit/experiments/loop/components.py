@@ -9,14 +9,17 @@ import lightning
 import torch
 
 from stnkit.errors import InputError
-from stnkit.experiments.data.checks import check_classes, checked_class_names
+from stnkit.experiments.data.checks import checked_class_names
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
-from stnkit.experiments.loop.task import Classification
-from stnkit.experiments.placement import TransformedNetwork, build_network
+from stnkit.experiments.loop.task import ObjectiveTask
+from stnkit.experiments.objective_needs import build_objective, check_data_needs, check_network_needs
+from stnkit.experiments.placement import TransformedNetwork, build_network, input_transformer
+from stnkit.experiments.run_directory.recorded_figures import check_sweep_objective
 from stnkit.experiments.schema import FLOAT64, TrainingConfig
+from stnkit.objectives import Setting
 from stnkit.plugin_system import build
 
 
@@ -32,11 +35,11 @@ class RunComponents:
 
     data: DistortedData
     network: TransformedNetwork
-    task: Classification
+    task: ObjectiveTask
 
 
 def build_components(config: Mapping[str, Any], training: TrainingConfig) -> RunComponents:
-    """Validate the training section, then build dataset, distortion, network and task.
+    """Validate the training section, then build dataset, distortion, objective, network and task.
 
     Args:
         config: of the run, as plain values.
@@ -52,14 +55,20 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     lightning.seed_everything(config["seed"], verbose=False)
     dataset = build("dataset", config["dataset"])
     checked_class_names(dataset)
-    check_classes(dataset)
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     dtype = torch.float64 if training.precision == FLOAT64 else torch.float32
     data = DistortedData(dataset, distortion, training.batch_size, config["seed"], dtype)
     check_memory(config["out_size"], data.in_shape[0], training.batch_size)
-    network = build_network(config, in_shape=data.in_shape, n_classes=dataset.n_classes, **config["placement"])
+    objective = build_objective(config, dataset, data.in_shape)
+    check_data_needs(config, objective, dataset, distortion)
+    outputs = objective.n_outputs(dataset)
+    network = build_network(config, in_shape=data.in_shape, n_classes=outputs, **config["placement"])
+    check_network_needs(config, objective, network)
+    check_sweep_objective(config.get("sweep_objective"), ["loss", *objective.figures, *objective.terms])
+    objective.prepare(Setting(dataset, distortion, data.in_shape, input_transformer(network)))
     network.to(dtype)
-    return RunComponents(data, network, Classification(network, training, config["seed"], distortion))
+    objective.to(dtype)
+    return RunComponents(data, network, ObjectiveTask(objective, network, training, config["seed"], distortion))
 
 
 def check_start(config: Mapping[str, Any]) -> None:

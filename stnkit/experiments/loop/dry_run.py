@@ -142,12 +142,16 @@ class _Noise(Dataset):
 
     def __init__(self, dataset: Dataset, batch_size: int) -> None:
         self.n_classes, self.image_shape = dataset.n_classes, tuple(dataset.image_shape)
+        self.target_shape, self.pair = dataset.target_shape, dataset.pair
         self.batch_size = batch_size
 
     def split(self, name: Split) -> tuple[Tensor, Tensor]:
         n = self.batch_size * (STEPS if name == "train" else 1)
         images = torch.randint(0, 256, (n, *self.image_shape), dtype=torch.uint8)
-        return images, torch.arange(n) % self.n_classes
+        if self.n_classes < 1:
+            return images, torch.zeros(n, *(self.target_shape or ()))
+        labels = torch.arange(n) % self.n_classes
+        return images, labels.view(-1, *[1] * len(self.target_shape or ())).expand(n, *(self.target_shape or ()))
 
 
 class _Clock(lightning.Callback):

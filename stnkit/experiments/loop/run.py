@@ -37,6 +37,7 @@ from stnkit.experiments.run_directory.checkpoints import (
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.provenance import now, versions
 from stnkit.experiments.run_directory.record import RunRecord, check_same_data, read_record, remove_unfinished
+from stnkit.experiments.run_directory.recorded_figures import described, primary_figure
 from stnkit.experiments.run_directory.run_control import component_paths
 from stnkit.experiments.schema import Keep, TrainingConfig
 
@@ -147,7 +148,9 @@ def _train_and_record(
         if error is caught:
             raise
         raise error from caught
-    LOG.info(f"completed: test error {record.values['test_error']:.2f} %  {record.values['seconds']:.1f} s")
+    primary = primary_figure(record.values)
+    result = primary.text(record.values[f"test_{primary.name}"])
+    LOG.info(f"completed: test {primary.words} {result}  {record.values['seconds']:.1f} s")
     return record.values
 
 
@@ -222,7 +225,9 @@ def _train(
         if member.launched.local_rank == 0:  # once on each node, before any barrier of torch, which has a time limit
             data.prepare_data()
         environment = JoinedEnvironment(member.launched, member.meet())
-    record.update(n_parameters=sum(p.numel() for p in network.parameters()), **provenance)
+    record.update(
+        n_parameters=sum(p.numel() for p in network.parameters()), figures=described(task.objective), **provenance
+    )
     if names := checked_class_names(data.dataset):
         check_same_data(record.values, class_names=list(names))
         record.update(class_names=list(names))
@@ -230,7 +235,7 @@ def _train(
         record.update(options_from_images=taken)
         LOG.info(f"options taken from the images: {taken}")
     with quiet_lightning():
-        trainer = make_trainer(config, training, run_dir, record, environment)
+        trainer = make_trainer(config, training, run_dir, record, task.objective, environment)
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:
@@ -238,7 +243,7 @@ def _train(
         record.begin()  # a run that was interrupted behind its last epoch does not train
         checkpoint = kept_checkpoint(run_dir, training.keep)
         if training.keep is Keep.best:
-            record.update(best_epoch=best_epoch(task.history))
+            record.update(best_epoch=best_epoch(task.history, task.objective))
             network.load_state_dict(network_weights(read_checkpoint(checkpoint)))
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     if not trainer.is_global_zero:
@@ -246,18 +251,20 @@ def _train(
     record.update(checkpoint=str(checkpoint), **{name: float(value) for name, value in test.items()})
     # A resumed run has perhaps other figures than its earlier part.
     record.values = {name: value for name, value in record.values.items() if name not in POSE_KEYS}
-    record.update(**pose_metrics(network, data))
+    by_class = {} if task.by_class is None else {"by_class": task.by_class.compute()}
+    record.update(**by_class, **pose_metrics(network, data))
     _draw(components, record, run_dir / PICTURE)
 
 
 def _draw(components: RunComponents, record: RunRecord, path: Path) -> None:
     """Draw test images of every class before and after the transformers."""
     data, test = components.data, components.data.fixed("test")
-    labels = test.labels.cpu()
+    labels = test.labels.cpu() if data.has_labels("test") else torch.zeros(len(test.labels), dtype=torch.long)
     classes = classes_in(labels, FIGURE_CLASSES)
     repeats = max(1, FIGURE_IMAGES // len(classes))
     chosen = torch.stack([of_each_class(labels, classes, k) for k in range(repeats)], dim=1).flatten()
-    names = [name for name in captions(classes, data.dataset.class_names) for _ in range(repeats)]
+    captioned = captions(classes, data.dataset.class_names) if data.has_labels("test") else []
+    names = [name for name in captioned for _ in range(repeats)]
     images = test.images[chosen].to(components.task.device)
     if seen := transformer_inputs(components.network.eval(), images):
         record.update(picture=str(draw_before_and_after(seen, path, names)))

@@ -13,9 +13,10 @@ from lightning.pytorch.callbacks import Checkpoint
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from stnkit.experiments.loop.task import Classification
+from stnkit.experiments.loop.task import ObjectiveTask
 from stnkit.experiments.run_directory.provenance import versions
 from stnkit.experiments.run_directory.record import LOG_FILE
+from stnkit.experiments.run_directory.recorded_figures import described, primary_figure
 
 # As Hydra writes the log of a job, which is the same file: what a plugin logs is there too.
 FORMAT = "[%(asctime)s][%(name)s][%(levelname)s] - %(message)s"
@@ -67,7 +68,7 @@ def has_terminal() -> bool:
 
 
 class EpochLines(Checkpoint):
-    """Log one line for every epoch: its number, loss, validation error and seconds.
+    """Log one line for every epoch: its number, loss, primary figure in validation and seconds.
 
     It is a Checkpoint because Lightning calls checkpoints after the task's own end of the epoch.
 
@@ -87,11 +88,12 @@ class EpochLines(Checkpoint):
         self._began = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, Classification)
-        figures = pl_module.history[-1]
+        assert isinstance(pl_module, ObjectiveTask)
+        figures, primary = pl_module.history[-1], primary_figure({"figures": described(pl_module.objective)})
         line = (
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {figures['train_loss']:.4f}  "
-            f"validation error {figures['validation_error']:.2f} %  {time.perf_counter() - self._began:.1f} s"
+            f"validation {primary.words} {primary.text(figures[f'validation_{primary.name}'])}  "
+            f"{time.perf_counter() - self._began:.1f} s"
         )
         LOG.info(line)
         if self.printed:

@@ -1,4 +1,4 @@
-"""The Lightning task: classification through spatial transformers."""
+"""The Lightning task: the minimization of an objective through spatial transformers."""
 
 import random
 from collections.abc import Mapping
@@ -6,41 +6,49 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit import coordinates
-from stnkit.distortions import Distortion
-from stnkit.errors import NotFiniteError
+from stnkit.distortions import Distortion, gives_true_theta
+from stnkit.errors import InputError, NotFiniteError
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.seeds import derived_seed, generator
 from stnkit.experiments.loop.epoch_sums import EpochSums
+from stnkit.experiments.loop.figures_by_class import FiguresByClass
 from stnkit.experiments.loop.lightning_overrides import FastHooksModule
+from stnkit.experiments.loop.stages import Stages, recorded_stages
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.losses.theta_loss import ThetaLoss
+from stnkit.experiments.placement import reads_pairs
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
 from stnkit.insertion.find import find_transformers
+from stnkit.objectives import Batch, Objective
 
 
-class Classification(FastHooksModule):
-    """Cross-entropy on distorted images, plus the auxiliary losses on θ.
+class ObjectiveTask(FastHooksModule):
+    """The losses of an objective on distorted images, plus the auxiliary losses on θ.
 
-    Logs for every epoch the loss, the error in percent, and where there are transformers the share of grid points
-    outside of the image and the mean distance ‖θ − identity‖.
+    Logs for every epoch the loss, its terms where there are several, the figures of the objective, and where there are
+    transformers the share of grid points outside of the image and the mean distance ‖θ − identity‖.
 
     Args:
-        network: logits of images, with any number of SpatialTransformers in it.
+        objective: losses and figures.
+        network: outputs for images, with any number of SpatialTransformers in it.
         training: optimizer, schedule and losses.
         seed: of the run.
-        distortion: of the images, for supervision.
+        distortion: of the images, for supervision and for objectives that use the true θ.
 
     Raises:
         InputError: when an auxiliary loss does not fit the network or the distortion.
     """
 
     def __init__(
-        self, network: nn.Module, training: TrainingConfig, seed: int, distortion: Distortion | None = None
+        self,
+        objective: Objective,
+        network: nn.Module,
+        training: TrainingConfig,
+        seed: int,
+        distortion: Distortion | None = None,
     ) -> None:
         super().__init__()
         if training.channels_last:
@@ -48,7 +56,9 @@ class Classification(FastHooksModule):
             nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
             nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
         self.network = network
+        self.objective = objective
         self.theta_loss = ThetaLoss(training, network, distortion)
+        self.theta_known = distortion is not None and gives_true_theta(distortion, pair=reads_pairs(network))
         self.training_config = training
         self.seed = seed
         self.theta_recorder = ThetaRecorder(network)
@@ -56,17 +66,22 @@ class Classification(FastHooksModule):
         # The share outside is measured in validation only: it needs a second grid.
         distance = ("theta_distance",) if self.theta_recorder else ()
         outside = ("outside",) if self.theta_recorder else ()
-        self.train_sums = EpochSums((*distance, *self.theta_loss.weights))
-        self.eval_sums = EpochSums((*outside, *distance))
+        terms = tuple(objective.terms) if len(objective.terms) > 1 else ()
+        figures = tuple(objective.figures)
+        self.train_sums = EpochSums(("loss", *figures, *terms, *distance, *self.theta_loss.weights))
+        self.eval_sums = EpochSums(("loss", *figures, *terms, *outside, *distance))
+        self.by_class: FiguresByClass | None = None
 
     def setup(self, stage: str) -> None:
         data: Any = getattr(self.trainer, "datamodule", None)
         if data is not None:
             for split in ("test",) if stage == "test" else ("train", "validation"):
-                data.check_labels(split)
+                data.check_targets(split, self.objective)
+        if data is not None and stage == "test" and data.has_labels("test"):
+            self.by_class = FiguresByClass(tuple(self.objective.figures), data.dataset.n_classes)
 
-    def forward(self, images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:
-        """One logit for each class."""
+    def forward(self, images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B *output"]:
+        """The output of the network, such as one logit for each class."""
         return self.network(images)
 
     def on_train_batch_start(self, batch: Distorted, batch_idx: int) -> None:
@@ -82,42 +97,58 @@ class Classification(FastHooksModule):
             torch.cuda.manual_seed(seed)
 
     def training_step(self, batch: Distorted, batch_idx: int) -> Tensor:
-        images, labels, delta = self.theta_loss.augment(
-            batch, generator(self.seed, "delta", self.global_step, self.global_rank)
-        )
-        with self.theta_loss.thetas() as thetas:
-            logits = self(images)
-        loss = F.cross_entropy(coordinates.widened(logits), labels)
-        theta_errors = self.theta_loss.errors(batch, delta, thetas)
+        step = (self.global_step, self.global_rank)
+        images, targets, delta = self.theta_loss.augment(batch, generator(self.seed, "delta", *step))
+        with recorded_stages(self.network) as stages:
+            output = self(images)
+        seen = self._batch(images, targets, batch, stages, output, generator(self.seed, "objective", *step))
+        losses = self._losses(seen)
+        loss = _total(losses)
+        theta_errors = self.theta_loss.errors(batch, delta, stages.theta)
         total = loss + sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
         finite_theta = self.theta_recorder.all_finite()
         if not bool(torch.isfinite(total) & finite_theta):
             name = "loss" if bool(finite_theta) else "theta"
             raise NotFiniteError(f"the {name} is not finite in step {self.global_step}")
         with torch.no_grad():
-            self._add(self.train_sums, loss, logits, labels, theta_errors)
+            self._add(self.train_sums, seen, loss, losses, theta_errors)
         return total * batch.weight
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
-        if not len(batch.labels):  # of a process whose shard has fewer images than there are batches
-            return
-        logits = self(batch.images)
-        loss = F.cross_entropy(coordinates.widened(logits), batch.labels)
-        figures = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
-        self._add(self.eval_sums, loss, logits, batch.labels, figures)
+        self._evaluated(batch, batch_idx)
 
-    test_step = validation_step
+    def test_step(self, batch: Distorted, batch_idx: int) -> None:
+        measured = self._evaluated(batch, batch_idx)
+        if measured is not None and self.by_class is not None:
+            self.by_class.add(batch.labels, measured)
+
+    def _evaluated(self, batch: Distorted, batch_idx: int) -> dict[str, Tensor] | None:
+        if not len(batch.labels):  # of a process whose shard has fewer images than there are batches
+            return None
+        with recorded_stages(self.network) as stages:
+            output = self(batch.images)
+        # Unlike those of training, they do not depend on the seed of the run, as the distorted images do not.
+        draws = generator("objective", batch_idx, self.global_rank)
+        seen = self._batch(batch.images, batch.labels, batch, stages, output, draws)
+        losses = self._losses(seen)
+        outside = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
+        return self._add(self.eval_sums, seen, _total(losses), losses, outside)
 
     def on_validation_epoch_start(self) -> None:
         self.eval_sums.reset()
 
-    on_test_epoch_start = on_validation_epoch_start
+    def on_test_epoch_start(self) -> None:
+        self.eval_sums.reset()
+        if self.by_class is not None:
+            self.by_class.reset()
 
     def on_validation_epoch_end(self) -> None:
         self._log("validation", self.eval_sums)
 
     def on_test_epoch_end(self) -> None:
         self._log("test", self.eval_sums)
+        if self.by_class is not None:
+            self.by_class.reduce(self._sum_over_processes)
 
     def on_train_epoch_end(self) -> None:
         self._log("train", self.train_sums)
@@ -127,18 +158,18 @@ class Classification(FastHooksModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
-        # In the state dict under this name since the first version, so that old checkpoints can be resumed.
-        checkpoint["state_dict"]["train_sums"] = self._over_processes(self.train_sums).state()
+        checkpoint["train_sums"] = self._over_processes(self.train_sums).state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = list(checkpoint["history"])
-        sums = checkpoint["state_dict"].pop("train_sums")
+        # In the state dict in versions without objectives.
+        earlier = checkpoint["state_dict"].pop("train_sums", None)
         if self.global_rank == 0:  # the first process continues from the sums of all
-            self.train_sums.load_state(sums)
+            self.train_sums.load_state(checkpoint["train_sums"] if earlier is None else earlier)
 
     def configure_optimizers(self) -> Any:
         config = self.training_config
-        groups = parameter_groups(self.network, config)
+        groups = parameter_groups(self.network, config, self.objective)
         optimizer: torch.optim.Optimizer
         if config.optimizer is Optimizer.adamw:
             optimizer = torch.optim.AdamW(groups)
@@ -163,35 +194,92 @@ class Classification(FastHooksModule):
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         return int(data.steps_per_epoch)
 
+    def _batch(
+        self, images: Tensor, targets: Tensor, drawn: Distorted, stages: Stages, output: Tensor, draws: torch.Generator
+    ) -> Batch:
+        network: Any = self.network
+        return Batch(
+            images=images,
+            targets=targets,
+            true_theta=drawn.theta if self.theta_known else None,
+            theta=stages.theta,
+            straightened=images if stages.straightened is None else stages.straightened,
+            output=output,
+            network=getattr(network, "network", network),
+            draws=draws,
+        )
+
+    def _losses(self, batch: Batch) -> dict[str, Tensor]:
+        losses = dict(self.objective.losses(batch))
+        if set(losses) != set(self.objective.terms):
+            name = type(self.objective).__name__
+            raise InputError(f"{name}.losses: expected the terms {list(self.objective.terms)}, got {list(losses)}")
+        return losses
+
     def _add(
-        self, sums: EpochSums, loss: Tensor, logits: Tensor, labels: Tensor, figures: Mapping[str, Tensor]
-    ) -> None:
+        self,
+        sums: EpochSums,
+        batch: Batch,
+        loss: Tensor,
+        losses: Mapping[str, Tensor],
+        means: Mapping[str, Tensor],
+    ) -> dict[str, Tensor]:
+        """Add the losses and figures of a batch, and return the figures."""
         distance = {"theta_distance": self.theta_recorder.distance()} if self.theta_recorder else {}
-        errors = (logits.argmax(dim=1) != labels).sum()
-        sums.add(len(labels), loss=loss, errors=errors, **distance, **figures)
+        measured = dict(self.objective.measure(batch))
+        n = len(batch.targets)
+        _check_measured(self.objective, measured, n, len(batch.of_data().targets))
+        sums.add(n, {"loss": loss, **losses, **distance, **means} | {"loss": loss}, measured)
+        return measured
+
+    def _sum_over_processes(self, values: Tensor) -> Tensor:
+        strategy: Any = self.trainer.strategy
+        total: Tensor = strategy.reduce(values.to(self.device), reduce_op="sum")
+        return total
 
     def _over_processes(self, sums: EpochSums) -> EpochSums:
-        strategy: Any = self.trainer.strategy
-        return sums.reduced(lambda values: strategy.reduce(values.to(self.device), reduce_op="sum"))
+        return sums.reduced(self._sum_over_processes)
 
     def _log(self, prefix: str, sums: EpochSums) -> None:
         for name, value in self._over_processes(sums).compute().items():
-            self.log(f"{prefix}_{name}", value, prog_bar=name == "error")
+            self.log(f"{prefix}_{name}", value, prog_bar=name == self.objective.primary)
 
 
-def parameter_groups(network: nn.Module, config: TrainingConfig) -> list[dict[str, Any]]:
+def _total(losses: Mapping[str, Tensor]) -> Tensor:
+    first, *others = losses.values()
+    for other in others:
+        first = first + other
+    return first
+
+
+def _check_measured(objective: Objective, measured: Mapping[str, Tensor], *lengths: int) -> None:
+    name = type(objective).__name__
+    if set(measured) != set(objective.figures):
+        raise InputError(f"{name}.measure: expected the figures {list(objective.figures)}, got {list(measured)}")
+    for figure, values in measured.items():
+        if values.ndim != 1 or len(values) not in lengths:
+            raise InputError(
+                f"{name}.measure: {figure}: expected one number for each of {lengths[0]} images, "
+                f"got shape {list(values.shape)}"
+            )
+
+
+def parameter_groups(
+    network: nn.Module, config: TrainingConfig, objective: nn.Module | None = None
+) -> list[dict[str, Any]]:
     """The optimizer's groups: the network, its transformers, and the offsets of their heads without weight decay.
 
     Args:
         network: with any number of transformers.
         config: learning rates and weight decay.
+        objective: whose parameters, if it has any, are trained with those of the network.
     """
     transformers = find_transformers(network).values()
     offsets = {id(t.head.offset) for t in transformers}
     slow = {id(p) for t in transformers for p in t.parameters()} - offsets
-    rate = config.learning_rate
+    rate, own = config.learning_rate, [] if objective is None else objective.parameters()
     chosen: list[tuple[list[nn.Parameter], float, float]] = [
-        ([p for p in network.parameters() if id(p) not in slow | offsets], rate, config.weight_decay),
+        ([*(p for p in network.parameters() if id(p) not in slow | offsets), *own], rate, config.weight_decay),
         ([p for p in network.parameters() if id(p) in slow], rate * config.localizer_scale, config.weight_decay),
         ([p for p in network.parameters() if id(p) in offsets], rate * config.localizer_scale, 0.0),
     ]

@@ -21,6 +21,7 @@ from stnkit.experiments.loop.run_log import EpochLines, has_terminal
 from stnkit.experiments.run_directory.checkpoints import best_checkpoint, last_checkpoint
 from stnkit.experiments.run_directory.record import RunRecord
 from stnkit.experiments.schema import Keep, TrainingConfig
+from stnkit.objectives import Objective
 from stnkit.plugin_system import plugin_registry
 
 
@@ -29,6 +30,7 @@ def make_trainer(
     training: TrainingConfig,
     run_dir: Path,
     record: RunRecord,
+    objective: Objective,
     environment: JoinedEnvironment | None = None,
 ) -> lightning.Trainer:
     """The trainer of this process.
@@ -38,6 +40,7 @@ def make_trainer(
         training: its training section, typed.
         run_dir: for checkpoints and logs.
         record: of the run; a process that does not write it does not log either.
+        objective: of the run, whose primary figure decides about the best epoch.
         environment: of a run in the processes of a launcher; None for the processes that stnkit starts.
 
     Raises:
@@ -49,7 +52,7 @@ def make_trainer(
         *_callbacks_of_plugins(config),
         RecordProgress(record),
         *([SaveBest(best_checkpoint(run_dir))] if training.keep is Keep.best else []),
-        *([Patience(training.patience)] if training.patience is not None else []),
+        *([Patience(training.patience, objective)] if training.patience is not None else []),
         *([EpochLines(printed=training.progress and not bar)] if record.written else []),
         SaveCheckpoint(last_checkpoint(run_dir), training.checkpoint_every),  # last, since it ends a run
     ]

@@ -1,11 +1,9 @@
 """Auxiliary losses on θ: equivariance and supervision, each with its weight."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from stnkit.distortions import Distortion, describes
@@ -18,10 +16,10 @@ from stnkit.experiments.schema import TrainingConfig
 
 
 class TrainingImages(NamedTuple):
-    """The images of a training step and their labels; with Δ, the second half is the first half warped by Δ."""
+    """The images of a training step and their targets; with Δ, the second half is the first half warped by Δ."""
 
     images: Float[Tensor, "N C *size"]
-    labels: Int64[Tensor, "N"]
+    labels: Shaped[Tensor, "N *target"]
     delta: Delta | None
 
 
@@ -46,6 +44,8 @@ class ThetaLoss:
         for name in self.weights:
             if self.transformer is None:
                 raise InputError(f"training.{name}: expected one spatial transformer at the input, got none")
+        if "equivariance" in self.weights and self.transformer and self.transformer.sampled_channels is not None:
+            raise InputError("training.equivariance: expected single images, got pairs")
         if "equivariance" in self.weights and self._ndim != 2:
             raise InputError(f"training.equivariance: expected a transformer of 2 dimensions, got {self._ndim}")
         if "supervision" in self.weights and (distortion is None or not describes(distortion, self._ndim)):
@@ -74,34 +74,19 @@ class ThetaLoss:
         both = torch.cat([images, warped(images, delta, self.transformer.sampler)])
         return TrainingImages(both, torch.cat([batch.labels, batch.labels]), delta)
 
-    @contextlib.contextmanager
-    def thetas(self) -> Iterator[list[Tensor]]:
-        """Record every θ of the transformer, with its gradient, in the list that the context gives."""
-        recorded: list[Tensor] = []
-        if not self.weights:
-            yield recorded
-            return
-        assert self.transformer is not None
-        handle = self.transformer.theta_probe.register_forward_hook(
-            lambda _module, _inputs, theta: recorded.append(theta)
-        )
-        try:
-            yield recorded
-        finally:
-            handle.remove()
-
-    def errors(self, batch: Distorted, delta: Delta | None, thetas: list[Tensor]) -> dict[str, Tensor]:
+    def errors(self, batch: Distorted, delta: Delta | None, theta: Tensor | None) -> dict[str, Tensor]:
         """Each loss by its name, without its weight.
 
         Args:
             batch: the distorted images, without those warped by Δ.
             delta: as `augment` returned it.
-            thetas: as `thetas` recorded them in one forward pass of the images from `augment`.
+            theta: of the transformer in a forward pass of the images from `augment`, with its gradient.
         """
         if not self.weights:
             return {}
         assert self.transformer is not None
-        family, (theta,) = self.transformer.family, thetas
+        assert theta is not None
+        family = self.transformer.family
         errors = {}
         if delta is not None:
             first, second = theta.chunk(2)

@@ -36,10 +36,15 @@ def pose_metrics(network: nn.Module, data: DistortedData) -> dict[str, Any]:
 
     Args:
         network: trained; its transformer is put into evaluation mode.
-        data: its test split is measured.
+        data: its test split is measured. Pairs have no pose, and images without labels are one class.
     """
+    if data.dataset.pair:
+        return {}
     test, distortion = data.fixed("test"), data.distortion
-    size, n_classes = data.dataset.image_shape[1:], data.dataset.n_classes
+    size = data.dataset.image_shape[1:]
+    labelled = data.has_labels("test")
+    labels = test.labels if labelled else torch.zeros(len(test.theta), dtype=torch.long, device=test.theta.device)
+    n_classes = data.dataset.n_classes if labelled else 1
     transformer = input_transformer(network)
     out_size = distortion.out_size
     if transformer is not None:
@@ -58,7 +63,7 @@ def pose_metrics(network: nn.Module, data: DistortedData) -> dict[str, Any]:
             reasons = dict.fromkeys(OF_POSES, reason)
         else:
             found = _poses(straightened, test, distortion.family, size, out_size)
-            figures, by_class = summary(found, test.labels.to(found.center.device), n_classes, size)
+            figures, by_class = summary(found, labels.to(found.center.device), n_classes, size)
             reasons = unmeasured(found, figures)
             record.setdefault("pose", {}).update({f"{name}{suffix}": value for name, value in by_class.items()})
         if RECTIFIED not in reasons:

@@ -44,12 +44,25 @@ def kept_checkpoint(run_dir: Path, keep: str) -> Path:
 
 
 def network_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """The network's part of the task's state dict, which also holds the sums of an epoch.
+    """The network's part of the task's state dict.
 
     Args:
         checkpoint: as `read_checkpoint` returns it.
     """
-    prefix, state = "network.", checkpoint["state_dict"]
+    return _weights_of("network.", checkpoint)
+
+
+def objective_weights(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    """The objective's part of the task's state dict; most objectives have none.
+
+    Args:
+        checkpoint: as `read_checkpoint` returns it.
+    """
+    return _weights_of("objective.", checkpoint)
+
+
+def _weights_of(prefix: str, checkpoint: Mapping[str, Any]) -> dict[str, Any]:
+    state = checkpoint["state_dict"]
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 

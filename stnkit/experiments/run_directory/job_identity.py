@@ -23,6 +23,8 @@ ADDED: dict[str, Any] = {
     "training.patience": None,
     "init_from": None,
     "transform_init": None,
+    "placement.pair": False,
+    "objective": {"name": "classification", "label_smoothing": 0.0, "class_weights": None},
 }
 # The same of distortions that have a padding; others do not have that option.
 PADDING = {"padding": "zeros"}

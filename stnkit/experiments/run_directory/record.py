@@ -95,16 +95,6 @@ def check_same_data(recorded: Mapping[str, Any], **found: Any) -> None:
             )
 
 
-def objective(values: dict[str, Any], key: str) -> float:
-    """The figure of a completed run that a sweeper minimizes: of its test, or of the epoch whose weights it kept.
-
-    Args:
-        values: of the record.
-        key: name of a `SweepObjective`.
-    """
-    return float((values | values["history"][values.get("best_epoch", -1)])[key])
-
-
 def write_atomically(path: Path, text: str) -> None:
     """Write under a temporary name in the same folder, then rename: a reader sees the old or the new file.
 

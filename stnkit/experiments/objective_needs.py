@@ -1,0 +1,96 @@
+"""Checks that an objective gets what it needs of data and network, before any data is loaded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stnkit.datasets import Dataset
+from stnkit.distortions import Distortion, gives_true_theta
+from stnkit.errors import InputError
+from stnkit.experiments.data.checks import check_classes
+from stnkit.experiments.placement import TransformedNetwork, input_transformer
+from stnkit.objectives import NEEDS, Objective
+from stnkit.plugin_system import build
+
+
+def build_objective(config: Mapping[str, Any], dataset: Dataset, in_shape: tuple[int, ...]) -> Objective:
+    """The objective of a config.
+
+    Args:
+        config: of the run, as plain values; one of an earlier version has no objective.
+        dataset: of the run.
+        in_shape: (C, *size) of the distorted images.
+    """
+    chosen = config.get("objective", "classification")
+    objective: Objective = build("objective", chosen, n_classes=dataset.n_classes, in_shape=in_shape)
+    return objective
+
+
+def check_data_needs(config: Mapping[str, Any], objective: Objective, dataset: Dataset, distortion: Distortion) -> None:
+    """Check what the objective needs of the data, and that pairs have the placement for pairs.
+
+    Args:
+        config: of the run, as plain values.
+        objective: of the run.
+        dataset: built; nothing is read if it has classes or the objective needs no labels.
+        distortion: of the images.
+
+    Raises:
+        InputError: when the data or the placement do not fit.
+        DataError: when targets are no labels.
+    """
+    name, placement = objective_name(config), config["placement"]
+    pair = bool(placement.get("pair"))
+    if "pair" in objective.needs and not dataset.pair:
+        raise InputError(f"{_expected(name, 'pair')}, such as dataset=pairs, got dataset={_name(config, 'dataset')}")
+    if "pair" in objective.needs and not pair:
+        raise InputError(f"objective={name}: expected placement=pair, got placement.at={list(placement['at'])}")
+    if pair and not dataset.pair:
+        raise InputError(
+            f"placement.pair: expected {NEEDS['pair']}, such as dataset=pairs, got dataset={_name(config, 'dataset')}"
+        )
+    if "labels" in objective.needs:
+        check_classes(dataset, name)
+    if "true_theta" in objective.needs and not gives_true_theta(distortion, pair=pair):
+        raise InputError(f"{_expected(name, 'true_theta')}, got distortion={_name(config, 'distortion')}")
+    outputs, network = objective.n_outputs(dataset), _name(config, "network")
+    if outputs is None and network != "none":
+        raise InputError(
+            f"objective={name}: expected network=none, got network={network}: it uses the straightened image alone"
+        )
+    if outputs is not None and network == "none":
+        raise InputError(f"objective={name}: expected a network of {outputs} outputs, got network=none")
+
+
+def check_network_needs(config: Mapping[str, Any], objective: Objective, network: TransformedNetwork) -> None:
+    """Check what the objective needs of the network.
+
+    Args:
+        config: of the run, as plain values.
+        objective: of the run.
+        network: with its transformers.
+
+    Raises:
+        InputError: when it has no single transformer at the input, and the objective needs one.
+    """
+    if "transformer" in objective.needs and input_transformer(network) is None:
+        at, parallel = list(config["placement"]["at"]), config["placement"].get("parallel", 1)
+        got = f"{parallel} in parallel" if network.transformer is not None else f"placement.at={at}"
+        raise InputError(f"{_expected(objective_name(config), 'transformer')}, got {got}")
+
+
+def objective_name(config: Mapping[str, Any]) -> str:
+    """The name of the objective of a config; one of an earlier version has classification.
+
+    Args:
+        config: of a run, as plain values.
+    """
+    return _name(config, "objective") if config.get("objective") else "classification"
+
+
+def _expected(objective: str, need: str) -> str:
+    return f"objective={objective}: expected {NEEDS[need]}"
+
+
+def _name(config: Mapping[str, Any], kind: str) -> str:
+    chosen = config[kind]
+    return str(chosen["name"] if isinstance(chosen, Mapping) else chosen)
