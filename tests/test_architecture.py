@@ -237,7 +237,9 @@ def test_names_of_tests_fit_into_60_characters():
 def test_no_string_outside_of_the_plugins_names_a_component(path):
     attributes = {*dir(stnkit.MatrixFamily), *stnkit.MatrixFamily.abstract_attributes}
     names = {e.name for e in plugin_registry().registered} - {"none", "scale", *attributes}
-    assert not set(strings(path)) & names
+    # The objective of the runs of versions that had no other one.
+    earlier = {"classification"} if path.name == "job_identity.py" else set()
+    assert not set(strings(path)) & names - earlier
 
 
 def test_the_packages_of_the_wheel_are_the_folders_with_code():

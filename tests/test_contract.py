@@ -25,6 +25,7 @@ CONTRACTS = [
     stnkit.Dataset,
     stnkit.Distortion,
     stnkit.WarpDistortion,
+    stnkit.Objective,
 ]
 
 

@@ -10,9 +10,9 @@ from omegaconf.errors import OmegaConfBaseException
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.environment import one_process
+from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs
 from stnkit.experiments.loop.task import ObjectiveTask
 from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
-from stnkit.experiments.objective_needs import build_objective, check_data_needs
 from stnkit.experiments.placement import input_transformer
 from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.directories import typed_training

@@ -14,8 +14,8 @@ from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
+from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_network_needs
 from stnkit.experiments.loop.task import ObjectiveTask
-from stnkit.experiments.objective_needs import build_objective, check_data_needs, check_network_needs
 from stnkit.experiments.placement import TransformedNetwork, build_network, input_transformer
 from stnkit.experiments.run_directory.recorded_figures import check_sweep_objective
 from stnkit.experiments.schema import FLOAT64, TrainingConfig

@@ -66,8 +66,8 @@ def test_targets_of_any_shape_and_dtype_are_taken_as_they_are(targets):
 def test_classification_needs_labels(targets):
     message = r"^Given.split\('test'\): expected labels for classification, whole numbers of shape \(N,\), got torch"
     with pytest.raises(stnkit.errors.DataError, match=message):
-        check_labels(Given(None), "test", targets)
-    check_labels(Given(None), "test", LABELS)
+        check_labels(Given(None), "test", targets, "classification")
+    check_labels(Given(None), "test", LABELS, "classification")
 
 
 class Filed(Given):
@@ -91,14 +91,14 @@ def test_a_dataset_that_knows_the_file_of_a_row_names_it(given, message):
 
 def test_no_classes_are_explained_by_the_targets():
     dataset = Filed((IMAGES, LABELS / 2))
-    check_classes(dataset)
+    check_classes(dataset, "classification")
     dataset.n_classes = 0
     message = r"^targets_train.npy: expected labels for classification, .*, got torch.float32 of shape \(4,\)$"
     with pytest.raises(stnkit.errors.DataError, match=message):
-        check_classes(dataset)
+        check_classes(dataset, "classification")
     dataset.given = None
     with pytest.raises(stnkit.errors.DataError, match=r"^Filed.n_classes: expected at least 1 for classification"):
-        check_classes(dataset)
+        check_classes(dataset, "classification")
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])

@@ -57,8 +57,19 @@ def check_same_end(folder, kept):
 
 
 def test_the_best_epoch_is_the_earliest_of_equals():
+    class Found(stnkit.Objective):
+        figures = {"found": stnkit.objectives.Figure("%", higher_is_better=True)}  # noqa: RUF012
+
+        def losses(self, batch):
+            return {}
+
+        def measure(self, batch):
+            return {}
+
     errors = [30.0, 20.0, 25.0, 20.0]
-    assert best_epoch([{"validation_error": error} for error in errors]) == 1
+    classification = stnkit.build("objective", "classification")
+    assert best_epoch([{"validation_error": error} for error in errors], classification) == 1
+    assert best_epoch([{"validation_found": found} for found in (1.0, 3.0, 3.0)], Found()) == 1
 
 
 @pytest.mark.training

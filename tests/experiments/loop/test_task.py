@@ -8,11 +8,13 @@ import torch
 
 import stnkit
 from stnkit.experiments.data.loaders import Distorted
-from stnkit.experiments.loop.task import Classification, parameter_groups
+from stnkit.experiments.loop.task import ObjectiveTask, parameter_groups
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.placement import TransformedNetwork, build_network
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
 from tests.helpers import COMPONENTS
+
+CLASSIFICATION = stnkit.build("objective", "classification", n_classes=10)
 
 
 def placed(at=("input",), **components):
@@ -65,7 +67,7 @@ def test_transformers_have_a_learning_rate_of_their_own():
 def test_without_gradients_theta_stays_where_it_is():
     model = placed()
     config = TrainingConfig(schedule=Schedule.constant, weight_decay=0.5, learning_rate=0.1)
-    optimizer = Classification(model, config, 0).configure_optimizers()
+    optimizer = ObjectiveTask(CLASSIFICATION, model, config, 0).configure_optimizers()
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     for _ in range(20):
@@ -84,7 +86,8 @@ def test_a_recorded_network_can_be_pickled_and_copied():
 
 
 def test_the_step_schedule_divides_by_ten_every_50_000_steps():
-    task = Classification(
+    task = ObjectiveTask(
+        CLASSIFICATION,
         placed(),
         TrainingConfig(learning_rate=0.01, schedule=Schedule.step, optimizer=Optimizer.sgd, step_every=50_000),
         0,
@@ -99,7 +102,7 @@ def test_channels_last_changes_the_format_and_no_result():
     images = torch.rand(4, 3, 20, 20)
     expected = model(images)
     names = list(model.state_dict())
-    task = Classification(model, TrainingConfig(channels_last=True), 0)
+    task = ObjectiveTask(CLASSIFICATION, model, TrainingConfig(channels_last=True), 0)
     convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
     assert len(convolutions) == 6
     assert all(c.weight.is_contiguous(memory_format=torch.channels_last) for c in convolutions)
@@ -117,7 +120,7 @@ def test_channels_last_changes_the_format_and_no_result():
 def test_coordinates_stay_float32_under_bfloat16(channels_last):
     components = {"localizer": {"name": "convolutional", "batch_norm": True}, "network": {"name": "compact_cnn"}}
     model = build_network(COMPONENTS | components, ["input"], (1, 28, 28), 10)
-    task = Classification(model, TrainingConfig(channels_last=channels_last), 0)
+    task = ObjectiveTask(CLASSIFICATION, model, TrainingConfig(channels_last=channels_last), 0)
     with torch.no_grad():
         model.transformer.head.weight.normal_(std=0.1)
     seen = {}
@@ -138,7 +141,7 @@ def test_coordinates_stay_float32_under_bfloat16(channels_last):
 @pytest.mark.parametrize("poison", ["loss", "theta"])
 def test_a_loss_or_theta_that_is_not_finite_stops_the_step(poison):
     model = placed()
-    task = Classification(model, TrainingConfig(), 0)
+    task = ObjectiveTask(CLASSIFICATION, model, TrainingConfig(), 0)
     with torch.no_grad():
         (model.network.layers[-1].bias if poison == "loss" else model.transformer.head.offset).fill_(torch.nan)
     with pytest.raises(stnkit.errors.NotFiniteError, match=f"the {poison} is not finite in step 0"):
@@ -160,10 +163,10 @@ def test_the_recorder_measures_distance_and_share_outside():
 
 
 def test_every_global_generator_is_seeded_by_the_step(monkeypatch):
-    task = Classification(placed(), TrainingConfig(), 0)
+    task = ObjectiveTask(CLASSIFICATION, placed(), TrainingConfig(), 0)
 
     def drawn(step):
-        monkeypatch.setattr(Classification, "global_step", step)
+        monkeypatch.setattr(ObjectiveTask, "global_step", step)
         task.on_train_batch_start(batch(), 0)
         of_numpy = np.random.random_sample()  # noqa: NPY002 the global one is the point
         return random.random(), of_numpy, torch.rand(()).item()
@@ -173,8 +176,8 @@ def test_every_global_generator_is_seeded_by_the_step(monkeypatch):
 
 
 def test_a_process_without_an_image_adds_nothing():
-    task = Classification(placed(), TrainingConfig(), seed=0)
+    task = ObjectiveTask(CLASSIFICATION, placed(), TrainingConfig(), seed=0)
     task.validation_step(batch(0), 0)
-    assert not task.eval_sums.state().any()
+    assert not any(task.eval_sums.state().values())
     task.validation_step(batch(2), 1)
     assert task.eval_sums.compute()["loss"] > 0

@@ -3,8 +3,7 @@ import threading
 
 import pytest
 
-from stnkit.experiments.run_directory.record import RunRecord, objective, read_record, write_atomically
-from stnkit.experiments.schema import TrainConfig
+from stnkit.experiments.run_directory.record import RunRecord, read_record, write_atomically
 
 
 def test_every_update_is_on_disk_when_the_call_returns(tmp_path):
@@ -57,14 +56,3 @@ def test_a_record_is_a_json_object(tmp_path):
     with pytest.raises(ValueError, match="is not a JSON object"):
         read_record(tmp_path)
     assert read_record(tmp_path / "nowhere") is None
-
-
-def test_the_objective_of_a_sweep_is_the_validation_error():
-    values = {
-        "test_error": 3.0,
-        "status": "completed",
-        "history": [{"validation_error": 9.0}, {"validation_error": 5.0}],
-    }
-    assert objective(values, TrainConfig.sweep_objective) == 5.0
-    assert objective(values, "test_error") == 3.0
-    assert objective(values | {"best_epoch": 0}, "validation_error") == 9.0

@@ -8,8 +8,9 @@ from stnkit.distortions import Distortion, gives_true_theta
 from stnkit.errors import InputError
 from stnkit.experiments.data.checks import check_classes
 from stnkit.experiments.placement import TransformedNetwork, input_transformer
+from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.objectives import NEEDS, Objective
-from stnkit.plugin_system import build
+from stnkit.plugin_system import build, plugin_registry
 
 
 def build_objective(config: Mapping[str, Any], dataset: Dataset, in_shape: tuple[int, ...]) -> Objective:
@@ -20,8 +21,7 @@ def build_objective(config: Mapping[str, Any], dataset: Dataset, in_shape: tuple
         dataset: of the run.
         in_shape: (C, *size) of the distorted images.
     """
-    chosen = config.get("objective", "classification")
-    objective: Objective = build("objective", chosen, n_classes=dataset.n_classes, in_shape=in_shape)
+    objective: Objective = build("objective", _chosen(config), n_classes=dataset.n_classes, in_shape=in_shape)
     return objective
 
 
@@ -53,12 +53,13 @@ def check_data_needs(config: Mapping[str, Any], objective: Objective, dataset: D
     if "true_theta" in objective.needs and not gives_true_theta(distortion, pair=pair):
         raise InputError(f"{_expected(name, 'true_theta')}, got distortion={_name(config, 'distortion')}")
     outputs, network = objective.n_outputs(dataset), _name(config, "network")
-    if outputs is None and network != "none":
+    gives_image = plugin_registry().component("network", network).cls.gives_image
+    if outputs is None and not gives_image:
         raise InputError(
             f"objective={name}: expected network=none, got network={network}: it uses the straightened image alone"
         )
-    if outputs is not None and network == "none":
-        raise InputError(f"objective={name}: expected a network of {outputs} outputs, got network=none")
+    if outputs is not None and gives_image:
+        raise InputError(f"objective={name}: expected a network of {outputs} outputs, got network={network}")
 
 
 def check_network_needs(config: Mapping[str, Any], objective: Objective, network: TransformedNetwork) -> None:
@@ -84,7 +85,12 @@ def objective_name(config: Mapping[str, Any]) -> str:
     Args:
         config: of a run, as plain values.
     """
-    return _name(config, "objective") if config.get("objective") else "classification"
+    return str(_chosen(config)["name"])
+
+
+def _chosen(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    chosen: Mapping[str, Any] = config.get("objective") or ADDED["objective"]
+    return chosen
 
 
 def _expected(objective: str, need: str) -> str:
