@@ -245,7 +245,8 @@ def step_on_a_ready_batch(
         "out_size": None,
     }
     model = build_network(config, ["input"], shape, 10)
-    task = Classification(model, TrainingConfig(**training), seed=0)
+    objective = stnkit.build("objective", "classification", n_classes=10)
+    task = ObjectiveTask(objective, model, TrainingConfig(**training), seed=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
     images, labels = torch.rand(batch_size, *shape), torch.randint(10, (batch_size,))
 

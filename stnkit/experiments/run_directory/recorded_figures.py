@@ -89,7 +89,7 @@ def check_sweep_objective(key: str | None, names: list[str]) -> None:
         key: option `sweep_objective`.
         names: of the figures and losses of the objective.
     """
-    known = [f"{split}_{name}" for split in SPLITS for name in names]
+    known = list(dict.fromkeys(f"{split}_{name}" for split in SPLITS for name in names))
     if key is not None and key not in known:
         raise InputError(f"sweep_objective: expected one of {', '.join(known)}, got {key}")
 
