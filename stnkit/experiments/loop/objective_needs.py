@@ -21,7 +21,8 @@ def build_objective(config: Mapping[str, Any], dataset: Dataset, in_shape: tuple
         dataset: of the run.
         in_shape: (C, *size) of the distorted images.
     """
-    objective: Objective = build("objective", _chosen(config), n_classes=dataset.n_classes, in_shape=in_shape)
+    classes = {"n_classes": dataset.n_classes} if dataset.n_classes else {}
+    objective: Objective = build("objective", _chosen(config), in_shape=in_shape, **classes)
     return objective
 
 

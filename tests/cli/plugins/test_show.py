@@ -203,6 +203,8 @@ def test_a_section_of_options_is_shown(stnkit_main, monkeypatch):
         "      number of parallel transformers; outputs are concatenated along the channels.\n"
         "  recurrent: int = 1\n"
         "      number of passes through each localizer, for transforms that compose.\n"
+        "  pair: bool = false\n"
+        "      images are pairs: the localizer sees both, and the sampler reads the first, the moving image.\n"
         "  parts: dict[str, Any] = {}\n"
         "      by insertion point, the options that differ there: transform, localizer, sampler, out_size,\n"
         "      parallel, recurrent, transform_init.\n"

@@ -8,7 +8,7 @@ from stnkit.plugin_system.registry import plugin_registry
 NETWORKS = [
     e.name
     for e in plugin_registry().registered
-    if (e.kind, e.source.distribution) == ("network", "stnkit") and e.name != "timm"
+    if (e.kind, e.source.distribution) == ("network", "stnkit") and e.name not in ("timm", "none")
 ]
 
 
