@@ -191,6 +191,26 @@ def lattice(
     return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
 
 
+def border(
+    n: int = 16, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None
+) -> Float[Tensor, "points 2"]:
+    """The edge of [-1, 1]² as a closed line from its upper left corner, so that T_θ of it outlines what T_θ reads.
+
+    Args:
+        n: number of points on each of the four sides.
+        dtype: of the points.
+        device: where they are made.
+
+    Example:
+        >>> border(1).tolist()
+        [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0]]
+    """
+    along = torch.linspace(-1, 1, n + 1, dtype=dtype, device=device)[:-1]
+    edge = torch.ones_like(along)
+    x, y = torch.cat([along, edge, -along, -edge]), torch.cat([-edge, along, edge, -along])
+    return torch.stack([x, y], dim=-1)[[*range(4 * n), 0]]
+
+
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
     if points.shape[-1] != len(size):
         raise InputError(

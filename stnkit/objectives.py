@@ -214,3 +214,31 @@ class Objective(nn.Module, Contract):
         Args:
             batch: of training or evaluation; without gradients.
         """
+
+    def pictures(self, batch: Batch) -> Mapping[str, Float[Tensor, "B K *size"]]:
+        """Optional hook: further images to show below those before and after the transformer; by default none.
+
+        They stand in the report and in the picture of a run, where images have two dimensions. Pairs have the moving,
+        the fixed and the warped image already.
+
+        Args:
+            batch: a few images of the test; without gradients.
+
+        Returns:
+            By a caption of a word or two, an image for each of the batch, from 0 (black) to 1 (white), such as
+            `{"difference": (batch.straightened - batch.fixed).abs()}`.
+        """
+        return {}
+
+    def outlines(self, batch: Batch) -> Mapping[str, Float[Tensor, "B points 2"]]:
+        """Optional hook: lines to draw on the images before the transformer, the moving ones of pairs; by default none.
+
+        Args:
+            batch: as `pictures` gets it.
+
+        Returns:
+            By a caption of a word or two, such as "window" or "true place", the points of a line on each image in its
+            normalized coordinates. A closed line ends where it begins, as T_θ of `stnkit.coordinates.border()` does.
+            An image with a point that is not finite has no such line.
+        """
+        return {}

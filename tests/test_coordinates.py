@@ -43,6 +43,17 @@ def test_edges_of_the_image_are_at_one():
     torch.testing.assert_close(coordinates.to_pixels(corners, (4, 6)), torch.tensor([[-0.5, -0.5], [5.5, 3.5]]))
 
 
+@pytest.mark.parametrize("n", [1, 2, 16])
+def test_border_is_closed_and_encloses_the_square(n):
+    x, y = coordinates.border(n, dtype=torch.float64).T
+    assert len(x) == 4 * n + 1
+    assert (x[0], y[0]) == (x[-1], y[-1])
+    assert bool((torch.maximum(x.abs(), y.abs()) == 1).all())
+    # The shoelace formula: of area 4, and equal steps between the points.
+    assert float((x[:-1] * y[1:] - x[1:] * y[:-1]).sum() / 2) == pytest.approx(4)
+    torch.testing.assert_close(torch.hypot(x.diff(), y.diff()), torch.full((4 * n,), 2 / n, dtype=torch.float64))
+
+
 @given(in_size=st.tuples(*[st.integers(1, 9)] * 2), out_size=st.tuples(*[st.integers(1, 9)] * 2))
 def test_normalized_matrix_is_the_same_map(in_size, out_size):
     matrix = torch.eye(3, dtype=torch.float64)
