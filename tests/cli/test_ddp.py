@@ -1,6 +1,5 @@
 """One run in two processes is the run in one, up to rounding."""
 
-import multiprocessing
 import signal
 import time
 
@@ -30,14 +29,6 @@ def assert_same_run(expected, got):
     assert a.keys() == b.keys()
     for name in a:
         torch.testing.assert_close(b[name], a[name], rtol=1e-4, atol=1e-6)
-
-
-@pytest.fixture
-def warm_ranks(monkeypatch):
-    """Forks ranks from a server that has imported what Lightning imports, but not Lightning, which reads the rank."""
-    server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["torch._dynamo", "torchmetrics", "sklearn.datasets", "stnkit.families"])
-    monkeypatch.setattr(multiprocessing, "get_context", lambda method: server)
 
 
 @pytest.mark.slow
