@@ -82,11 +82,12 @@ class ComponentUnderTest:
         """The same as `built`, with the errors of the constructor itself."""
         if self.component is None:
             return self.instance
-        fixed = {key: value for key, value in self.options.items() if key in self.kind.supplied}
+        fixed = {key: value for key, value in self.options.items() if key in self.kind.of_the_program}
         # As the program supplies a shape.
         fixed = {key: tuple(value) if isinstance(value, list) else value for key, value in fixed.items()}
         options = {key: value for key, value in self.options.items() if key not in fixed}
-        return construct(self.component, options, {**supplied, **fixed})
+        offered = {"n_classes": N_CLASSES} if "n_classes" in self.kind.offered else {}
+        return construct(self.component, options, {**offered, **supplied, **fixed})
 
     def for_images(self, shapes: Sequence[tuple[int, ...]] | None = None) -> Iterator[tuple[tuple[int, ...], Any]]:
         """A new object for each of several shapes of images, with that shape.
@@ -211,7 +212,7 @@ def _check_options(component: Component, options: Mapping[str, Any]) -> None:
     except InputError:
         return  # `construction` fails for a constructor that cannot be read
     for name in options:
-        if name not in (*known, *component.kind.supplied):
+        if name not in (*known, *component.kind.of_the_program):
             raise InputError(
                 f"{component.kind.name} {component.name!r} has no option {name!r}; "
                 f"its options are: {', '.join(known) or 'none'}"

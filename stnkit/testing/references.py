@@ -54,3 +54,29 @@ def blobs(image_shape: Sequence[int], batch: int) -> Float[Tensor, "B C *size"]:
     # Channels differ, so that swapped ones show; the largest value of each is 1.
     images = spots.view(batch, 1, *size).repeat(1, image_shape[0], *[1] * len(size))
     return images ** torch.arange(1, image_shape[0] + 1).view(1, -1, *[1] * len(size))
+
+
+class Affine(MatrixFamily):
+    """T_θ(p) = p + A p + b with θ = (A, b) row by row: the family of the transformers in which objectives are checked.
+
+    Args:
+        ndim: number of dimensions, 2 or 3.
+    """
+
+    affine = True
+
+    def __init__(self, ndim: int) -> None:
+        super().__init__()
+        self.ndim = ndim
+        self.n_params = ndim * (ndim + 1)
+
+    def identity(self) -> Float[Tensor, "P"]:
+        return torch.zeros(self.n_params, dtype=torch.float64)
+
+    def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
+        eye = torch.eye(self.ndim, self.ndim + 1, dtype=theta.dtype, device=theta.device)
+        return theta.view(-1, self.ndim, self.ndim + 1) + eye
+
+    def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
+        eye = torch.eye(self.ndim, self.ndim + 1, dtype=matrix.dtype, device=matrix.device)
+        return (matrix[:, :-1] - eye).flatten(start_dim=1)

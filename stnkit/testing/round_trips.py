@@ -79,8 +79,8 @@ def through_config(under_test: ComponentUnderTest) -> None:
         check_declarations(component)
     except InputError as error:
         raise CheckFailed(str(error)) from error
-    supplied = component.kind.supplied
-    chosen = {key: value for key, value in under_test.options.items() if key not in supplied}
+    program = component.kind.of_the_program
+    chosen = {key: value for key, value in under_test.options.items() if key not in program}
     options = options_of(component)
     if any(option.default is REQUIRED and option.name not in chosen for option in options):
         raise NotBuilt("it needs options that were not given")
@@ -94,7 +94,7 @@ def through_config(under_test: ComponentUnderTest) -> None:
             f"option {key} must pass through a config unchanged: expected {value!r}, got {found.get(key)!r}",
         )
     from_config = under_test.with_options(**found)
-    if supplied:
+    if component.kind.supplied:
         next(from_config.for_images(under_test.image_shapes().taken[:1]))
     else:
         from_config.built()

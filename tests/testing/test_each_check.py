@@ -92,8 +92,10 @@ def test_a_component_without_defects_fails_none(kind):
     assert checked.ok, str(checked)
 
 
-@pytest.mark.parametrize(("component", "name"), MODULES["dataset"].ALSO_BROKEN.items())
-def test_another_defect_of_a_split_fails_its_check(component, name):
+@pytest.mark.parametrize(
+    ("component", "name"), [*MODULES["dataset"].ALSO_BROKEN.items(), *MODULES["objective"].ALSO_BROKEN.items()]
+)
+def test_another_defect_of_a_split_or_batch_fails_its_check(component, name):
     checked = stnkit.testing.run(component)
     assert list(reasons(checked)) == [name], str(checked)
 

@@ -1,0 +1,81 @@
+"""The losses and figures of a batch, checked for names, shapes and finite numbers."""
+
+from collections.abc import Collection, Mapping
+
+import torch
+from torch import Tensor
+
+from stnkit.objectives import Batch, Objective
+from stnkit.testing.assertions import CheckFailed, finite, require
+from stnkit.testing.objectives.synthetic_run import SyntheticRun
+
+
+def check_losses(objective: Objective, batch: Batch) -> None:
+    """The losses of the batch are one finite number for each name in `terms`."""
+    terms = _named("losses", objective.losses(batch), "terms", objective.terms)
+    for name, value in terms.items():
+        shape = tuple(value.shape)
+        require(shape == () and value.is_floating_point(), f"{name}: expected one real number, got shape {shape}")
+        finite(value, f"{name} must be finite")
+
+
+def check_figures(objective: Objective, batch: Batch) -> None:
+    """The figures of the batch are a finite number for each image and each name in `figures`."""
+    with torch.no_grad():
+        found = _named("measure", objective.measure(batch), "figures", objective.figures)
+    for name, value in found.items():
+        shape, expected = tuple(value.shape), (len(batch.images),)
+        require(shape == expected, f"{name}: expected one number for each image, shape {expected}, got {shape}")
+        finite(value, f"{name} must be finite")
+
+
+def all_numbers(objective: Objective, batch: Batch) -> Tensor:
+    """Losses and figures in one vector in float64; their names and shapes are the finding of other checks."""
+    losses = [torch.as_tensor(value).detach() for _, value in sorted(objective.losses(batch).items())]
+    return torch.cat([value.double().flatten() for value in (*losses, *figures_of(objective, batch).values())])
+
+
+def figures_of(objective: Objective, batch: Batch) -> dict[str, Tensor]:
+    """The figures of the batch by name, in the order of the names, not checked."""
+    with torch.no_grad():
+        return {name: torch.as_tensor(value) for name, value in sorted(objective.measure(batch).items())}
+
+
+def check_finite(run: SyntheticRun, batch: Batch) -> None:
+    """Losses, their gradient and figures of a batch are finite, in training and evaluation."""
+    gradient(run, batch)
+    run.objective.train()
+    for _ in range(2):
+        finite(all_numbers(run.objective, batch), "losses and figures must be finite")
+        run.objective.eval()
+
+
+def gradient(run: SyntheticRun, batch: Batch) -> Tensor:
+    """The gradient of the losses in training, finite, to every parameter of the transformer and the network.
+
+    It is zero where the losses do not depend on a parameter.
+
+    Args:
+        run: with these parameters.
+        batch: of the run.
+    """
+    learned = run.learned
+    losses = run.objective.train().losses(batch)
+    total = torch.stack([torch.as_tensor(value).sum() for value in losses.values()]).sum()
+    if not total.requires_grad or not learned:
+        return torch.zeros(1)
+    found = torch.autograd.grad(total, learned, allow_unused=True)
+    gradients = [torch.zeros_like(p) if g is None else g for g, p in zip(found, learned, strict=True)]
+    flat = torch.cat([g.flatten() for g in gradients])
+    finite(flat, "the gradient of the losses must be finite")
+    return flat
+
+
+def _named(method: str, found: Mapping[str, Tensor], attribute: str, names: Collection[str]) -> dict[str, Tensor]:
+    require(isinstance(found, Mapping), f"{method}: expected a mapping of names to tensors, got {type(found).__name__}")
+    given, expected = ", ".join(map(str, found)), ", ".join(names)
+    require(set(found) == set(names), f"{method}: expected the names in {attribute}, {expected}, got {given or 'none'}")
+    for name, value in found.items():
+        if not isinstance(value, Tensor) or value.is_complex():
+            raise CheckFailed(f"{name}: expected a tensor of real numbers, got {type(value).__name__}")
+    return dict(found)

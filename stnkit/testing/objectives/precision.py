@@ -1,0 +1,35 @@
+"""Checks of devices, of float64 and of autocast."""
+
+import torch
+
+from stnkit.testing.assertions import close, require
+from stnkit.testing.component_under_test import ComponentUnderTest
+from stnkit.testing.inputs import devices
+from stnkit.testing.objectives.outputs import all_numbers, figures_of
+from stnkit.testing.objectives.surroundings import maker, runs, taken
+from stnkit.testing.objectives.synthetic_run import SyntheticRun
+
+# Relative: outputs in bfloat16 have two to three digits, and differences of them fewer.
+NARROW = 0.1
+
+
+def dtype_and_device(under_test: ComponentUnderTest) -> None:
+    """It moves to a device, and to float64 as with `training.precision=64-true`: its losses are there, and of it."""
+    for device in devices():
+        for dtype in (torch.float32, torch.float64):
+            for given in taken(under_test).main:
+                run = SyntheticRun(maker(under_test), given, dtype, device)
+                for name, value in run.objective.losses(run.batch()).items():
+                    same = value.dtype == dtype and value.device.type == device.type
+                    sentence = f"{name} for images in {dtype} on {device}: expected that dtype and device"
+                    require(same, f"{sentence}, got {value.dtype} on {value.device}")
+                figures_of(run.objective, run.batch())
+
+
+def autocast(under_test: ComponentUnderTest) -> None:
+    """Under autocast, where outputs of the network are in bfloat16, losses and figures are nearly the same."""
+    for run in runs(under_test):
+        expected = all_numbers(run.objective.eval(), run.batch())
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = all_numbers(run.objective, run.batch())
+        close(found, expected, NARROW, "outputs in bfloat16 must give nearly the same losses and figures")
