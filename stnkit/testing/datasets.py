@@ -44,6 +44,14 @@ def class_names(under_test: ComponentUnderTest) -> None:
         require(len(names) == n, f"class_names: expected one name for each of the {n} classes, got {len(names)}")
 
 
+def pair(under_test: ComponentUnderTest) -> None:
+    """`pair` is True or False; a pair has an even number of channels, first those of the moving image."""
+    dataset: Dataset = under_test.built()
+    require(isinstance(dataset.pair, bool), f"pair: expected True or False, got {dataset.pair!r}")
+    channels = dataset.image_shape[0]
+    require(not dataset.pair or channels % 2 == 0, f"pairs: expected an even number of channels, got {channels}")
+
+
 def config(under_test: ComponentUnderTest) -> None:
     """Its options pass through a Hydra config unchanged: it can be selected and set on the command line."""
     round_trips.through_config(under_test)
@@ -62,6 +70,19 @@ def shapes(under_test: ComponentUnderTest) -> None:
         of_a_target[name] = tuple(targets.shape[1:])
     given = ", ".join(f"{shape} in {name}" for name, shape in of_a_target.items())
     require(len({*of_a_target.values()}) == 1, f"targets: expected one shape in all splits, got {given}")
+
+
+def target_shape(under_test: ComponentUnderTest) -> None:
+    """`target_shape` is None, or the shape of the target of every image, () for a number."""
+    dataset: Dataset = under_test.built()
+    declared = dataset.target_shape
+    if declared is None:
+        return
+    whole = isinstance(declared, tuple) and all(type(n) is int and n >= 0 for n in declared)
+    require(whole, f"target_shape: expected a tuple of whole numbers or None, got {declared!r}")
+    for name, (_, targets) in _splits(under_test).items():
+        shape = tuple(targets.shape[1:])
+        require(shape == declared, f"the targets of {name}: expected the target_shape {declared}, got {shape}")
 
 
 def dtypes(under_test: ComponentUnderTest) -> None:
@@ -139,8 +160,10 @@ def unknown_split(under_test: ComponentUnderTest) -> None:
 CHECKS = (
     construction,
     class_names,
+    pair,
     config,
     shapes,
+    target_shape,
     dtypes,
     finite_values,
     labels_in_range,

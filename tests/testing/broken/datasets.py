@@ -68,6 +68,22 @@ class NoText(Good):
     class_names = ("circle", "square", 3)
 
 
+class OddPair(Good):
+    pair = True
+
+
+class UnsurePair(Good):
+    pair = None
+
+
+class OtherTarget(Good):
+    target_shape = (1,)
+
+
+class TargetCount(Good):
+    target_shape = 1
+
+
 class NotFinite(Good):
     """Floating-point images as they must not be."""
 
@@ -90,6 +106,7 @@ class Targets(Good):
     """Targets that are no labels."""
 
     n_classes = 0
+    target_shape = (1,)
 
     def split(self, name):
         images, labels = super().split(name)
@@ -127,8 +144,10 @@ class Absent(Good):
 BROKEN = {
     "construction": Raises,
     "class_names": TwoNames,
+    "pair": OddPair,
     "config": NoConfig,
     "shapes": OtherShape,
+    "target_shape": OtherTarget,
     "dtypes": WholeNumbers,
     "finite_values": NotFinite,
     "labels_in_range": FromOne,
@@ -141,4 +160,6 @@ ALSO_BROKEN = {
     MixedTypes: "dtypes",
     MixedTargets: "shapes",
     NoText: "class_names",
+    UnsurePair: "pair",
+    TargetCount: "target_shape",
 }
