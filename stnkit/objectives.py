@@ -118,7 +118,7 @@ def _are_figures(value: Any) -> bool:
 
 
 class Objective(nn.Module, Contract):
-    """What a run minimizes and how it is judged: named losses of a batch, and figures of each of its images.
+    """Named losses of a batch, which a run minimizes, and figures of each of its images, by which it is judged.
 
     A subclass may take `n_classes` and `in_shape` (C, *size) in its constructor, which the program supplies.
 

@@ -106,6 +106,18 @@ class Shake(stnkit.Distortion):
         raise NotImplementedError
 
 
+class Aims(stnkit.Objective):
+    def losses(self, batch):
+        raise NotImplementedError
+
+    def measure(self, batch):
+        raise NotImplementedError
+
+
+class Judges(Aims):
+    figures: typing.ClassVar = {"error": stnkit.objectives.Figure()}
+
+
 PLUGIN = """
 import stnkit
 from {cls.__module__} import {cls.__name__} as Mine
@@ -124,6 +136,7 @@ MISSING = [
     (Looks, {"in_shape": (1, 8, 8)}, "Looks sets no n_features, which a Localizer must set"),
     (Pictures, {}, "Pictures sets no image_shape, which a Dataset must set"),
     (Shake, {"image_shape": (1, 8, 8)}, "Shake sets no family, which a Distortion must set"),
+    (Aims, {}, "Aims sets no figures, which an Objective must set"),
 ]
 
 
@@ -152,6 +165,29 @@ VALUES = [
     (Looks, {"in_shape": (1, 8, 8)}, "n_features", True, "Looks.n_features: expected a whole number of at least 0"),
     (Pictures, {}, "image_shape", 7, "Pictures.image_shape: expected positive whole numbers, got 7"),
     (Shake, {"image_shape": (1, 8, 8)}, "family", "affine", "Shake.family: expected a TransformFamily, got 'affine'"),
+    (Aims, {}, "figures", {}, "Aims.figures: expected a mapping of names to Figure, at least one, got {}"),
+    (
+        Aims,
+        {},
+        "figures",
+        {"error": "%"},
+        "Aims.figures: expected a mapping of names to Figure, at least one, got {'err",
+    ),
+    (
+        Judges,
+        {},
+        "figures",
+        {"loss": stnkit.objectives.Figure()},
+        "Judges.figures: expected a mapping of names to Figure",
+    ),
+    (Judges, {}, "terms", "loss", "Judges.terms: expected names of losses, at least one, got 'loss'"),
+    (
+        Judges,
+        {},
+        "needs",
+        ("label",),
+        "Judges.needs: expected a tuple of labels, pair, transformer, true_theta",
+    ),
 ]
 
 

@@ -44,8 +44,8 @@ def test_every_kind_installs_passes_its_tests_and_trains(stnkit_main, install, t
         code, out, err = stnkit_main("plugins", "show", kind, f"my_{kind}")
         assert code == 0, err
         assert f"from stnkit-my_{kind} 0.1.0 (stnkit_my_{kind})" in out
-    # Two runs, each with built-in components of the other three kinds.
-    halves = ("transform", "localizer", "sampler"), ("network", "dataset", "distortion")
+    # Two runs, each with built-in components of the other kinds.
+    halves = ("transform", "localizer", "sampler"), ("network", "dataset", "distortion", "objective")
     assert {*halves[0], *halves[1]} == set(KINDS)
     for kinds in halves:
         chosen = [f"{kind}=my_{kind}" for kind in kinds]

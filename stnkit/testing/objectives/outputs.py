@@ -31,8 +31,14 @@ def check_figures(objective: Objective, batch: Batch) -> None:
 
 def all_numbers(objective: Objective, batch: Batch) -> Tensor:
     """Losses and figures in one vector in float64; their names and shapes are the finding of other checks."""
-    losses = [torch.as_tensor(value).detach() for _, value in sorted(objective.losses(batch).items())]
-    return torch.cat([value.double().flatten() for value in (*losses, *figures_of(objective, batch).values())])
+    losses = all_losses(objective, batch)
+    return torch.cat([losses, *(value.double().flatten() for value in figures_of(objective, batch).values())])
+
+
+def all_losses(objective: Objective, batch: Batch) -> Tensor:
+    """The losses of the batch in one vector in float64, in the order of their names, not checked."""
+    losses = [torch.as_tensor(value) for _, value in sorted(objective.losses(batch).items())]
+    return torch.cat([value.detach().double().flatten() for value in losses])
 
 
 def figures_of(objective: Objective, batch: Batch) -> dict[str, Tensor]:

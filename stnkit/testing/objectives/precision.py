@@ -2,10 +2,10 @@
 
 import torch
 
-from stnkit.testing.assertions import close, require
+from stnkit.testing.assertions import close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import devices
-from stnkit.testing.objectives.outputs import all_numbers, figures_of
+from stnkit.testing.objectives.outputs import all_losses, figures_of
 from stnkit.testing.objectives.surroundings import maker, runs, taken
 from stnkit.testing.objectives.synthetic_run import SyntheticRun
 
@@ -27,9 +27,12 @@ def dtype_and_device(under_test: ComponentUnderTest) -> None:
 
 
 def autocast(under_test: ComponentUnderTest) -> None:
-    """Under autocast, where outputs of the network are in bfloat16, losses and figures are nearly the same."""
+    """Under autocast, where outputs of the network are in bfloat16, losses are nearly the same, and figures finite."""
     for run in runs(under_test):
-        expected = all_numbers(run.objective.eval(), run.batch())
+        expected = all_losses(run.objective.eval(), run.batch())
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            found = all_numbers(run.objective, run.batch())
-        close(found, expected, NARROW, "outputs in bfloat16 must give nearly the same losses and figures")
+            found = all_losses(run.objective, run.batch())
+            figures = figures_of(run.objective, run.batch())
+        close(found, expected, NARROW, "outputs in bfloat16 must give nearly the same losses")
+        for name, value in figures.items():
+            finite(value, f"{name} of outputs in bfloat16 must be finite")
