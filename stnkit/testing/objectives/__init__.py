@@ -18,6 +18,7 @@ from stnkit.testing.objectives.results import (
     gradients,
     images_of_equivariance,
     losses,
+    pairs,
 )
 
 CHECKS = (
@@ -27,6 +28,7 @@ CHECKS = (
     losses,
     figures,
     dimensions,
+    pairs,
     gradients,
     batch_of_one,
     black_images,

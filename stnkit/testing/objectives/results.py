@@ -3,7 +3,7 @@
 from stnkit.testing.assertions import require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.objectives.outputs import check_figures, check_finite, check_losses, figures_of, gradient
-from stnkit.testing.objectives.surroundings import maker, runs, taken
+from stnkit.testing.objectives.surroundings import maker, pair_runs, runs, taken
 from stnkit.testing.objectives.synthetic_run import N_IMAGES, SyntheticRun
 
 
@@ -25,6 +25,12 @@ def dimensions(under_test: ComponentUnderTest) -> None:
     """Volumes, (C, D, H, W), give losses and figures, if it takes both them and images."""
     for given in taken(under_test).others:
         run = SyntheticRun(maker(under_test), given)
+        check_finite(run, run.batch())
+
+
+def pairs(under_test: ComponentUnderTest) -> None:
+    """Pairs, of which the transformer shows the moving image, give losses and figures, or it refuses them."""
+    for run in pair_runs(under_test):
         check_finite(run, run.batch())
 
 

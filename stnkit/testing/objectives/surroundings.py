@@ -21,20 +21,20 @@ TYPICAL = [(1, 20, 16), (2, 16, 20), (6, 18, 16), (2, 12, 10, 11)]
 
 @dataclass(frozen=True)
 class Taken:
-    """The surroundings that an objective takes.
+    """The surroundings that an objective takes: of single images, or of pairs where it needs them.
 
     Args:
         shapes: the shapes of images for which it takes any.
-        by_shape: the surroundings of each shape.
+        by_shape: the surroundings of each of them.
     """
 
     shapes: ImageShapes
-    by_shape: dict[tuple[int, ...], list[Surroundings]]
+    by_shape: dict[tuple[int, ...], Surroundings]
 
     @property
     def main(self) -> list[Surroundings]:
         """Those of images; of volumes, if it takes no images."""
-        return [given for shape in self.shapes.main for given in self.by_shape[shape]]
+        return [self.by_shape[shape] for shape in self.shapes.main]
 
     @property
     def others(self) -> list[Surroundings]:
@@ -43,7 +43,7 @@ class Taken:
         Raises:
             NotApplicable: with the reason why it takes one of the two only.
         """
-        return [given for shape in self.shapes.others for given in self.by_shape[shape]]
+        return [self.by_shape[shape] for shape in self.shapes.others]
 
 
 def taken(under_test: ComponentUnderTest) -> Taken:
@@ -54,17 +54,39 @@ def taken(under_test: ComponentUnderTest) -> Taken:
     """
     if "taken" not in under_test.cached:
         options = under_test.options
-        by_shape: dict[tuple[int, ...], list[Surroundings]] = {}
+        by_shape: dict[tuple[int, ...], Surroundings] = {}
 
-        def try_shape(shape: tuple[int, ...]) -> _Tried:
-            tried = _try_shape(under_test, shape)
-            by_shape[shape] = [run.given for run in tried.runs]
-            return tried
+        def use(shape: tuple[int, ...]) -> _Used:
+            run = _first_run(under_test, shape)
+            by_shape[shape] = run.given
+            return _Used(run)
 
         shapes = [tuple(options["in_shape"])] if "in_shape" in options else TYPICAL
-        under_test.cached["taken"] = Taken(find_image_shapes(shapes, try_shape), by_shape)
+        under_test.cached["taken"] = Taken(find_image_shapes(shapes, use), by_shape)
     found: Taken = under_test.cached["taken"]
     return found
+
+
+def pair_runs(under_test: ComponentUnderTest) -> Iterator[SyntheticRun]:
+    """New runs on pairs of images, for an objective that takes single ones too.
+
+    Raises:
+        NotApplicable: when it needs pairs, or refuses them.
+    """
+    main, refusals = taken(under_test).main, []
+    if main[0].pair:
+        raise NotApplicable("it needs pairs, and is checked for these")
+    found = False
+    for given in main:
+        try:
+            run = first_accepted(under_test, given.shape, pair=True)
+        except InputError as error:
+            refusals.append(error)
+        else:
+            found = True
+            yield run
+    if not found:
+        raise NotApplicable(f"it takes single images only: {refusals[-1]}")
 
 
 def runs(under_test: ComponentUnderTest) -> Iterator[SyntheticRun]:
@@ -109,45 +131,50 @@ def maker(under_test: ComponentUnderTest) -> Callable[..., Objective]:
     return make
 
 
-class _Tried:
-    """Runs for images of one shape, which are used as a module is."""
+class _Used:
+    """A run that is used as a module is, by its losses and figures."""
 
-    def __init__(self, runs: list[SyntheticRun]) -> None:
-        self.runs = runs
+    def __init__(self, run: SyntheticRun) -> None:
+        self.run = run
 
-    def eval(self) -> "_Tried":
+    def eval(self) -> "_Used":
         return self
 
     def __call__(self, images: torch.Tensor) -> None:
-        for run in self.runs:
-            all_numbers(run.objective, run.batch())
+        all_numbers(self.run.objective, self.run.batch())
 
 
-def _try_shape(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> _Tried:
-    """The runs that the objective takes for images of a shape: of each group the first one that it does not refuse."""
-    make, n_classes = maker(under_test), under_test.options.get("n_classes", N_CLASSES)
-    found: list[SyntheticRun] = []
-    refusals: list[InputError] = []
+def _first_run(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> SyntheticRun:
     try:
-        for group in offered(make(in_shape=shape).needs, shape, n_classes):
-            for given in group:
-                try:
-                    found.append(SyntheticRun(make, given))
-                except InputError as error:
-                    refusals.append(error)
-                else:
-                    break
-    except InputError:
+        return first_accepted(under_test, shape)
+    except (InputError, NotApplicable):
         raise
     except DataError as error:
         raise NotApplicable(f"its data is not here: {error}") from error
     except NotInstalledError as error:
         raise NotApplicable(str(error)) from error
-    except NotApplicable:
-        raise
     except Exception as error:
         reason = one_line(error, LONGEST_REASON)
         raise NotBuilt(f"it cannot be built for images of {list(shape)}: {reason}") from error
-    if not found:
-        raise refusals[0] if refusals else InputError(f"expected pairs, an even number of channels, got {shape[0]}")
-    return _Tried(found)
+
+
+def first_accepted(under_test: ComponentUnderTest, shape: tuple[int, ...], *, pair: bool = False) -> SyntheticRun:
+    """A new run with images of a shape, with the first form of targets that the objective does not refuse.
+
+    Args:
+        under_test: the component.
+        shape: (C, *size) of the images as the network reads them.
+        pair: True for pairs, also if the objective does not need them.
+
+    Raises:
+        InputError: when it refuses all.
+    """
+    make, n_classes = maker(under_test), under_test.options.get("n_classes", N_CLASSES)
+    needs = make(in_shape=shape).needs
+    refusal = InputError(f"expected an even number of channels, those of two images, got {shape[0]}")
+    for index, given in enumerate(offered(needs, shape, n_classes, pair=pair or "pair" in needs)):
+        try:
+            return SyntheticRun(make, given)
+        except InputError as error:
+            refusal = refusal if index else error
+    raise refusal

@@ -5,7 +5,7 @@ several forms, and the kit takes those that it does not refuse.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -218,22 +218,20 @@ class SyntheticRun:
         return [parameter for part in parts for parameter in part.parameters()]
 
 
-def offered(needs: Sequence[str], shape: Sequence[int], n_classes: int) -> Iterator[list[Surroundings]]:
-    """The surroundings that have what an objective needs: first those of single images, then those of pairs.
+def offered(needs: Sequence[str], shape: Sequence[int], n_classes: int, *, pair: bool) -> list[Surroundings]:
+    """The surroundings that have what an objective needs, with one form of targets after the other.
 
     Args:
         needs: of the objective.
         shape: (C, *size) of the images as the network reads them.
         n_classes: of labels.
-
-    Yields:
-        Surroundings that differ in their targets.
+        pair: True for pairs, of which there is none for an odd number of channels.
     """
+    if pair and shape[0] % 2:
+        return []
+    each = (shape[0] // (1 + pair), *shape[1:])
     forms = ("labels",) if "labels" in needs else ("labels", "sequences", "corners", "theta", "numbers")
-    for pair in (True,) if "pair" in needs else (False, True):
-        if not pair or shape[0] % 2 == 0:
-            each = (shape[0] // (1 + pair), *shape[1:])
-            yield [Surroundings(each, pair, targets, n_classes) for targets in forms]
+    return [Surroundings(each, pair, targets, n_classes) for targets in forms]
 
 
 def _transformer(given: Surroundings) -> SpatialTransformer:

@@ -92,6 +92,11 @@ class Flat(Changed):
         return torch.nan if batch.images.ndim == 5 else 0.0
 
 
+class Single(Changed):
+    def more(self, batch):
+        return (batch.straightened - batch.images).square().mean()
+
+
 class Detached(Good):
     def losses(self, batch):
         return {name: value.detach() for name, value in super().losses(batch).items()}
@@ -191,6 +196,7 @@ BROKEN = {
     "losses": OneMore,
     "figures": OtherName,
     "dimensions": Flat,
+    "pairs": Single,
     "gradients": Detached,
     "batch_of_one": Varies,
     "black_images": Divides,
