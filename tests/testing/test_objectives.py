@@ -82,13 +82,14 @@ def test_images_and_volumes_are_tried_and_pairs_where_needed(cls):
     assert {given.pair for given in (*found.main, *found.others)} == {cls is Pairs}
     assert {len(given.shape) for given in found.main} == {3}
     assert {len(given.shape) for given in found.others} == {4}
-    skipped = {"pairs": "it needs pairs, and is checked for these"} if cls is Pairs else {}
-    assert reasons(stnkit.testing.check(cls), "skipped") == skipped
+    skipped = reasons(stnkit.testing.check(cls), "skipped")
+    assert skipped.get("pairs") == ("it needs pairs, and is checked for these" if cls is Pairs else None)
+    assert skipped.get("pictures") == (None if cls is Good else "it adds no pictures and no outlines")
 
 
 def test_an_objective_may_refuse_pairs_with_its_reason():
     skipped = reasons(stnkit.testing.check(OfSingleImages), "skipped")
-    assert skipped == {"pairs": "it takes single images only: expected single images, got pairs"}
+    assert skipped["pairs"] == "it takes single images only: expected single images, got pairs"
 
 
 def test_an_objective_gets_the_targets_that_it_does_not_refuse():
@@ -102,7 +103,9 @@ def test_an_objective_gets_the_targets_that_it_does_not_refuse():
 
 def test_an_objective_for_volumes_alone_is_checked_for_these():
     assert {len(given.shape) for given in accepted(Volumes).main} == {4}
-    assert list(reasons(stnkit.testing.check(Volumes), "skipped")) == ["dimensions"]
+    skipped = reasons(stnkit.testing.check(Volumes), "skipped")
+    assert skipped["pictures"] == "it takes volumes, of which a run has no pictures"
+    assert skipped["dimensions"].startswith("it takes volumes only: ")
 
 
 def test_an_objective_that_refuses_everything_fails_construction():

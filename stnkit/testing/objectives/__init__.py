@@ -9,6 +9,7 @@ from stnkit.testing.objectives.batches import (
 )
 from stnkit.testing.objectives.construction import config, construction, n_outputs, other_needs, own_modules
 from stnkit.testing.objectives.persistence import deep_copied, pickled, state_dict
+from stnkit.testing.objectives.pictures import pictures
 from stnkit.testing.objectives.precision import autocast, dtype_and_device
 from stnkit.testing.objectives.results import (
     batch_of_one,
@@ -38,6 +39,7 @@ CHECKS = (
     permutation,
     batch_independence,
     unchanged_batch,
+    pictures,
     other_needs,
     own_modules,
     dtype_and_device,

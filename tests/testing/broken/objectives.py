@@ -30,6 +30,12 @@ class Good(stnkit.Objective):
         contrast = 100 * (batch.straightened.flatten(1).mean(dim=1) - self.level)
         return {"size": batch.output.flatten(1).square().mean(dim=1), "contrast": contrast}
 
+    def pictures(self, batch):
+        return {"straightened": batch.straightened}
+
+    def outlines(self, batch):
+        return {"diagonal": torch.tensor([[-1.0, -1.0], [1.0, 1.0]]).expand(len(batch.images), 2, 2)}
+
 
 class Changed(Good):
     """Good, with `more` added to a loss."""
@@ -149,6 +155,21 @@ class InPlace(Measured):
         return 0 * batch.output.detach().add_(1).flatten(1).sum(dim=1)
 
 
+class Bytes(Good):
+    def pictures(self, batch):
+        return {"straightened": 255 * batch.straightened}
+
+
+class Flattened(Good):
+    def pictures(self, batch):
+        return {"straightened": batch.straightened.flatten(1)}
+
+
+class OneLine(Good):
+    def outlines(self, batch):
+        return {"diagonal": torch.tensor([[-1.0, -1.0], [1.0, 1.0]])}
+
+
 class Silent(Measured):
     """It does not say that it needs a transformer."""
 
@@ -206,6 +227,7 @@ BROKEN = {
     "permutation": Numbered,
     "batch_independence": Centers,
     "unchanged_batch": InPlace,
+    "pictures": Bytes,
     "other_needs": Silent,
     "own_modules": Owns,
     "dtype_and_device": Narrows,
@@ -218,4 +240,6 @@ ALSO_BROKEN = {
     NotOne: "losses",
     Means: "figures",
     Numbers: "figures",
+    Flattened: "pictures",
+    OneLine: "pictures",
 }
