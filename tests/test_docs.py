@@ -18,7 +18,7 @@ from tests.helpers import ROOT
 FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "findings/README.md")]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 # The blocks of each are one session: each goes on where the one above it ended.
-SESSIONS = [ROOT / "docs" / name for name in ("write-a-plugin.md", "data.md")]
+SESSIONS = [ROOT / "docs" / name for name in ("write-a-plugin.md", "data.md", "plugins/objective.md")]
 
 
 def blocks_of(page):

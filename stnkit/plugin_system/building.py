@@ -18,7 +18,7 @@ def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any
     """The component of that kind and name, made with the given options.
 
     Args:
-        kind: transform, localizer, sampler, network, dataset or distortion.
+        kind: transform, localizer, sampler, network, dataset, distortion or objective.
         name_or_mapping: a name, or a mapping with `name` and options.
         options: more options, which override those of the mapping, and the arguments that the program supplies for
             that kind (`in_shape`, `n_classes`, `image_shape`), passed to components that take them. A transform may
