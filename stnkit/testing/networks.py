@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from stnkit.networks import Network
 from stnkit.testing import image_modules, round_trips
+from stnkit.testing.assertions import close
 from stnkit.testing.component_under_test import N_CLASSES, ComponentUnderTest
 from stnkit.testing.image_shapes import images_of
 
@@ -21,12 +23,12 @@ def config(under_test: ComponentUnderTest) -> None:
 
 
 def logits(under_test: ComponentUnderTest) -> None:
-    """Images of the shape that it was built for give (B, n_classes), finite."""
+    """Images of the shape that it was built for give (B, n_classes), finite; or the images, where it `gives_image`."""
     _check_width(under_test, under_test.image_shapes().main)
 
 
 def dimensions(under_test: ComponentUnderTest) -> None:
-    """Volumes, (C, D, H, W), give (B, n_classes), finite, if it takes both them and images."""
+    """Volumes, (C, D, H, W), give the same, if it takes both them and images."""
     _check_width(under_test, under_test.image_shapes().others)
 
 
@@ -96,7 +98,17 @@ CHECKS = (
 def _check_width(under_test: ComponentUnderTest, shapes: Sequence[tuple[int, ...]]) -> None:
     width = under_test.options.get("n_classes", N_CLASSES)
     for shape, network in under_test.for_images(shapes):
-        image_modules.check_width(network, _logits, shape, width)
+        if network.gives_image:
+            _check_gives_image(network, shape)
+        else:
+            image_modules.check_width(network, _logits, shape, width)
+
+
+def _check_gives_image(network: Network, shape: tuple[int, ...]) -> None:
+    for batch in (1, 3):
+        images = images_of(shape, batch)
+        claim = f"gives_image: {batch} images of {list(shape)} must be handed on as they are"
+        close(_logits(network.eval(), images), images, 0, claim)
 
 
 def _logits(network: nn.Module, images: Tensor) -> Tensor:

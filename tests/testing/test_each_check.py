@@ -93,9 +93,10 @@ def test_a_component_without_defects_fails_none(kind):
 
 
 @pytest.mark.parametrize(
-    ("component", "name"), [*MODULES["dataset"].ALSO_BROKEN.items(), *MODULES["objective"].ALSO_BROKEN.items()]
+    ("component", "name"),
+    [pair for kind in ("dataset", "network", "objective") for pair in MODULES[kind].ALSO_BROKEN.items()],
 )
-def test_another_defect_of_a_split_or_batch_fails_its_check(component, name):
+def test_another_defect_of_a_split_or_output_fails_its_check(component, name):
     checked = stnkit.testing.run(component)
     assert list(reasons(checked)) == [name], str(checked)
 
@@ -110,6 +111,10 @@ def test_floats_and_targets_that_are_no_labels_fail_none(name):
 def test_an_unusual_family_fails_none(name):
     checked = stnkit.testing.run(getattr(good_transforms, name), compile=True)
     assert checked.ok, str(checked)
+
+
+def test_a_network_that_hands_the_image_on_fails_none():
+    assert stnkit.testing.run(MODULES["network"].HandsOn, compile=True).ok
 
 
 def test_clutter_and_noise_beside_theta_are_no_failure():

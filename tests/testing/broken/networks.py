@@ -59,6 +59,29 @@ class NoCopy(vectors.NoCopy, Good): ...
 class Branches(vectors.Branches, Good): ...
 
 
+class HandsOn(Good):
+    """It hands the image on, and does nothing else."""
+
+    gives_image = True
+
+    def make(self, in_shape, width):
+        pass
+
+    def vector(self, image):
+        return image
+
+
+class Promises(Good):
+    """It gives logits where it promises the image."""
+
+    gives_image = True
+
+    def make(self, in_shape, width):
+        if len(in_shape) != 3:
+            raise stnkit.errors.InputError("it takes images of two dimensions")
+        super().make(in_shape, width)
+
+
 BROKEN = {
     "construction": Raises,
     "config": NoConfig,
@@ -74,3 +97,4 @@ BROKEN = {
     "deep_copied": NoCopy,
     "compiled": Branches,
 }
+ALSO_BROKEN = {Promises: "logits"}
