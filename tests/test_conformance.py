@@ -51,6 +51,7 @@ VARIANTS = {
         {"model": "resnet10t", "options": {"zero_init_last": False}},
         {"model": "vit_tiny_patch16_224", "in_shape": [3, 32, 48], "options": {"depth": 2}},
     ],
+    "objective.classification": [{"label_smoothing": 0.1, "class_weights": [1.0, 2.0, 0.5, 1.0, 1.0, 3.0, 0.0]}],
     "dataset.mnist": [{"root": os.environ["STNKIT_MNIST"]}] if "STNKIT_MNIST" in os.environ else [],
 }
 
