@@ -219,14 +219,13 @@ class Objective(nn.Module, Contract):
         """Optional hook: further images to show below those before and after the transformer; by default none.
 
         They stand in the report and in the picture of a run, where images have two dimensions. Pairs have the moving,
-        the fixed and the warped image already.
+        the fixed and the warped image and their difference already.
 
         Args:
             batch: a few images of the test; without gradients.
 
         Returns:
-            By a caption of a word or two, an image for each of the batch, from 0 (black) to 1 (white), such as
-            `{"difference": (batch.straightened - batch.fixed).abs()}`.
+            By a caption of a word or two, an image for each of the batch, from 0 (black) to 1 (white).
         """
         return {}
 

@@ -19,6 +19,7 @@ from stnkit.experiments.loop import dry_run
 from stnkit.experiments.loop.memory import physical_memory
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.checkpoints import steps_in
+from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.experiments.run_directory.occupancy import check_free
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.run_directory.run_control import component_paths
@@ -102,9 +103,11 @@ def _without_writing(config: dict[str, Any]) -> dict[str, Any]:
 def _component_lines(config: dict[str, Any], found: dry_run.DryRun) -> Iterator[tuple[str, str]]:
     images = ", ".join(f"{n:,} {split}" for split, n in found.n_images.items()) or "unknown numbers of"
     yield "dataset", _chosen(config["dataset"])
-    yield "", f"{images} images of {_by(found.image_shape)}, {found.n_classes} classes"
+    classes = f", {found.n_classes} classes" if found.n_classes else ""
+    yield "", f"{images} images of {_by(found.image_shape)}{classes}"
     yield "distortion", _chosen(config["distortion"])
     yield "", f"images of {_by(found.in_shape)}"
+    yield "objective", _chosen(config.get("objective") or ADDED["objective"])
     yield "network", _chosen(config["network"])
     if not found.shapes:
         yield "placement", "none: the network alone"

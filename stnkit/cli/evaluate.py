@@ -14,8 +14,9 @@ from stnkit.cli.hydra_internals import parse_assignment
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.experiments.evaluation import OPTIONS, Evaluation, evaluate
-from stnkit.experiments.report.quantities import quantity, with_unit
+from stnkit.experiments.report.quantities import Quantity, quantity, with_unit
 from stnkit.experiments.run_directory.record import jsonable
+from stnkit.experiments.run_directory.recorded_figures import recorded_figures
 
 ABSENT = "-"
 
@@ -79,11 +80,13 @@ def _print_table(found: Evaluation) -> None:
     table.add_column("figure", no_wrap=True)
     table.add_column("recorded", justify="right", no_wrap=True)
     table.add_column("evaluated", justify="right", no_wrap=True)
+    figures = recorded_figures(found.recorded)
     for name, value in _numbers(found.figures).items():
-        table.add_row(with_unit(name), _text(found.recorded.get(name), name), _text(value, name))
+        kind = quantity(name, figures)
+        table.add_row(with_unit(name, kind), _text(found.recorded.get(name), kind), _text(value, kind))
     by_reason: dict[str, list[str]] = {}
     for name, reason in found.figures.get("undefined", {}).items():
-        table.add_row(with_unit(name), _text(found.recorded.get(name), name), ABSENT)
+        table.add_row(with_unit(name), _text(found.recorded.get(name), quantity(name)), ABSENT)
         by_reason.setdefault(reason, []).append(name)
     Console().print(table)
     for reason, names in by_reason.items():
@@ -94,7 +97,7 @@ def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in figures.items() if isinstance(value, float)}
 
 
-def _text(value: Any, name: str) -> str:
+def _text(value: Any, kind: Quantity) -> str:
     if not isinstance(value, int | float):
         return ABSENT
-    return f"{value if abs(value) >= quantity(name).resolution else 0.0:.4f}"
+    return f"{value if abs(value) >= kind.resolution else 0.0:.4f}"

@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
         _check_folder(option, getattr(options, option))
     not_begun = find_jobs_not_begun(options.directories)
     runs = find_runs(options.directories, lambda paths: _progress(paths, "reading runs"), none_begun=bool(not_begun))
-    table = make_table(runs, options.rows, options.columns, options.value or ["test_error"], not_begun)
+    table = make_table(runs, options.rows, options.columns, options.value, not_begun)
     comparison = compare(table, load_published(options.against)) if options.against else None
     all_notes = notes(table) + (comparison.notes if comparison else [])
     _write_table(options, table, comparison, all_notes)
@@ -72,7 +72,7 @@ def _parser() -> Parser:
         type=_names,
         action="extend",
         help="values to show, by their names in metrics.json, such as test_error,seconds or history.0.train_loss "
-        "(default: test_error)",
+        "(default: the primary figure of the objective in the test, test_error for classification)",
     )
     parser.add_argument("--against", metavar="NAME", help=f"published results to compare with: {', '.join(PUBLISHED)}")
     parser.add_argument("--format", choices=FORMATS, default="terminal", help="format of the table (default: terminal)")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stnkit.experiments.report.quantities import NOISE, quantity
-from stnkit.experiments.report.runs import Run
+from stnkit.experiments.report.quantities import NOISE, Quantity
+from stnkit.experiments.report.runs import Run, primary_figures
 from stnkit.experiments.report.table import Table
 
 COLORS = 8
@@ -31,18 +31,22 @@ class Drawn(NamedTuple):
         metric: its name in the history.
         label: of its axis.
         prefix: of the ids of its lines.
+        kind: of the figure.
     """
 
     metric: str
     label: str
     prefix: str
+    kind: Quantity
+
+    @property
+    def is_error(self) -> bool:
+        """True for a percentage of which the lower one is better, whose values near 0 matter."""
+        return self.kind.unit == "%" and self.kind.better < 0
 
 
-DRAWN = (
-    Drawn("validation_error", "validation error, %", ""),
-    Drawn("validation_theta_distance", "‖θ − identity‖", "theta-"),
-    Drawn("validation_outside", "grid points outside, %", "outside-"),
-)
+# Figures of θ, which every objective has.
+OF_THETA = {"theta_distance": ("‖θ − identity‖", "theta-"), "outside": ("grid points outside, %", "outside-")}
 
 
 class Line(NamedTuple):
@@ -60,7 +64,8 @@ class Curves:
     """A figure with its legend.
 
     Args:
-        svg: the figure, whose lines have the ids curve-PANEL-ROW-SEED, after `theta-` or `outside-` for those of θ.
+        svg: the figure, whose lines have the ids curve-PANEL-ROW-SEED, after `theta-` or `outside-` for those of θ, and
+            `objective1-` and so on for those of further objectives.
         legend: (row, title, color, marker) of each row of the table that has a line.
         seeds: (seed, number, dash array) of each seed.
         title: the labels of its axes.
@@ -73,7 +78,7 @@ class Curves:
 
 
 def learning_curves(table: Table) -> Curves | None:
-    """Validation error, distance of θ and share outside by epoch; None without epochs.
+    """Primary figure in validation, distance of θ and share outside by epoch; None without epochs.
 
     A panel for each column of the table, a line for each run: its color tells the row, its dashes the seed.
 
@@ -81,7 +86,7 @@ def learning_curves(table: Table) -> Curves | None:
         table: of runs.
     """
     seeds = list(dict.fromkeys(str(run.seed) for run in table.runs))
-    found = {drawn: lines for drawn in DRAWN if any((lines := _lines(table, drawn, seeds)).values())}
+    found = {drawn: lines for drawn in _drawn(table) if any((lines := _lines(table, drawn, seeds)).values())}
     if not found:
         return None
     columns = range(len(table.columns))
@@ -97,6 +102,19 @@ def learning_curves(table: Table) -> Curves | None:
     )
 
 
+def _drawn(table: Table) -> list[Drawn]:
+    """The primary figure of each objective, and the figures of θ."""
+    drawn = []
+    for n, figure in enumerate(primary_figures(table.runs)):
+        metric, prefix = f"validation_{figure.name}", f"objective{n}-" if n else ""
+        kind = table.quantity(f"history.-1.{metric}")
+        label = f"validation {figure.words}" + (f", {kind.unit}" if kind.unit else "")
+        drawn.append(Drawn(metric, label, prefix, kind))
+    for name, (label, prefix) in OF_THETA.items():
+        drawn.append(Drawn(f"validation_{name}", label, prefix, table.quantity(f"validation_{name}")))
+    return drawn
+
+
 def _lines(table: Table, drawn: Drawn, seeds: list[str]) -> Lines:
     return {
         (i, j): [Line(seeds.index(str(run.seed)), points) for run in cell.runs if (points := _points(run, drawn))]
@@ -109,7 +127,7 @@ def _points(run: Run, drawn: Drawn) -> list[tuple[float, float]]:
     history = run.record.get("history")
     rows = [row for row in history if isinstance(row, dict)] if isinstance(history, list) else []
     return [
-        (row["epoch"] + 1, 0.0 if abs(row[drawn.metric]) < NOISE else quantity(drawn.metric).factor * row[drawn.metric])
+        (row["epoch"] + 1, 0.0 if abs(row[drawn.metric]) < NOISE else drawn.kind.factor * row[drawn.metric])
         for row in rows
         if all(isinstance(row.get(name), int | float) for name in ("epoch", drawn.metric))
     ]
@@ -164,17 +182,18 @@ def _draw_block(axes: Any, drawn: Drawn, lines: Lines, titles: list[str], style:
             name = f"{drawn.prefix}curve-{j}-{i}-{seed}"
             line.set_gid(name + (f"-{taken[name]}" if taken[name] else ""))  # a seed may have run twice
             taken[name] += 1
-    highest = max(value for runs in lines.values() for run in runs for _, value in run.points)
+    values = [value for runs in lines.values() for run in runs for _, value in run.points]
+    lowest, highest = min(values), max(values)
     for j, panel in enumerate(axes.flat):
         panel.set_visible(j < len(titles))
         panel.set_title(titles[j] if j < len(titles) else "")
-        if drawn is DRAWN[0]:
+        if drawn.is_error:
             # Linear near zero, since a small validation split may have an error of 0.
             panel.set_yscale("symlog", linthresh=1)
             panel.set_ylim(0, 100)
             panel.set_yticks([0, 0.5, 1, 2, 5, 10, 20, 50, 100], ["0", "0.5", "1", "2", "5", "10", "20", "50", "100"])
             panel.set_yticks([], minor=True)
-        else:
+        elif lowest >= 0:
             panel.set_ylim(0, 1.05 * highest or 1)
         # Of a single epoch too: a locator that needs two ticks divides it.
         panel.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

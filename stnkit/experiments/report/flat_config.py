@@ -19,7 +19,7 @@ PLACEMENT = "placement"
 TRANSFORM = "transform"
 OF_A_TRANSFORMER = (TRANSFORM, "localizer", "sampler", "out_size", "transform_init", "training.localizer_scale")
 # Groups, in the order in which they are preferred as axes; they precede all other keys.
-GROUPS = ("network", PLACEMENT, *(kind for kind in KINDS if kind != "network"))
+GROUPS = ("objective", "network", PLACEMENT, *(kind for kind in KINDS if kind not in ("objective", "network")))
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:

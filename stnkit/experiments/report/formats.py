@@ -8,11 +8,13 @@ from typing import Any
 
 from stnkit.experiments.report.differences import differences, values_by_cell
 from stnkit.experiments.report.published_results import Comparison
-from stnkit.experiments.report.quantities import quantity
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.shared import shared_config
 from stnkit.experiments.report.table import Cell, Table
 from stnkit.experiments.report.text_table import TextCell, TextTable
+
+# Words for the direction of a quantity.
+BETTER = {-1: "lower", 0: None, 1: "higher"}
 
 
 def as_markdown(table: TextTable, notes: list[str]) -> str:
@@ -84,7 +86,8 @@ def as_json(table: Table, notes: list[str], comparison: Comparison | None = None
         "rows": list(table.axes.rows),
         "columns": list(table.axes.columns),
         "values": table.metrics,
-        "units": {metric: quantity(metric).unit for metric in table.metrics},
+        "units": {metric: table.quantity(metric).unit for metric in table.metrics},
+        "better": {metric: BETTER[table.quantity(metric).better] for metric in table.metrics},
         "shared": shared_config(table),
         "warnings": differences(table),
         "cells": [

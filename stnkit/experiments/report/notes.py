@@ -1,25 +1,30 @@
 """The caption of the table, and the notes below it."""
 
-from stnkit.experiments.report.quantities import with_unit
+from stnkit.experiments.report.best import arrows, best_cells
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import NO_RUN, NO_VALUE, Table
 from stnkit.experiments.run_directory.job_list import Job
 
 SHOWN = 3
+WORDS = {"↓": "lower", "↑": "higher"}
 
 
 def caption(table: Table) -> str:
     """The values of the table with their units, in one line, or that no run has any.
 
+    Where the best means are marked, an arrow behind the unit says what is better.
+
     Args:
         table: of runs.
     """
-    values = "; ".join(map(with_unit, table.metrics))
+    directions = arrows(table, best_cells(table))
+    values = "; ".join(f"{table.with_unit(metric)} {directions.get(metric, '')}".rstrip() for metric in table.metrics)
     if not any(run.status is Status.completed for run in table.runs):
         return f"{values}: no run is completed"
     seeds = table.n_seeds
     of_seeds = "of one seed" if seeds == 1 else f"mean ± standard deviation over {seeds} seeds"
-    return f"{values}: {of_seeds} (number of completed runs)"
+    words = [f"; {arrow} {word} is better" for arrow, word in WORDS.items() if arrow in directions.values()]
+    return f"{values}: {of_seeds} (number of completed runs){''.join(words)}"
 
 
 def notes(table: Table) -> list[str]:

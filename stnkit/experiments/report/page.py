@@ -14,7 +14,6 @@ from omegaconf import OmegaConf
 from stnkit.experiments.report.curves import learning_curves
 from stnkit.experiments.report.gallery import Galleries, Gallery
 from stnkit.experiments.report.published_results import Comparison
-from stnkit.experiments.report.quantities import quantity, with_unit
 from stnkit.experiments.report.shared import summary
 from stnkit.experiments.report.statistic import Statistic, number
 from stnkit.experiments.report.table import NO_RUN, NO_VALUE, Cell, Table
@@ -95,15 +94,15 @@ def _card(table: Table, comparison: Comparison | None, index: CellIndex, galleri
         published = comparison.text(table, i, j, metric) if comparison else ""
         reasons = cell.undefined(metric)
         text = cell.text(metric, f"{NO_RUN} ({'; '.join(reasons)})" if reasons else NO_VALUE)
-        values.append((with_unit(metric), text + (f" ({published})" if published else "")))
+        values.append((table.with_unit(metric), text + (f" ({published})" if published else "")))
     # Metrics that the record also has for the identity instead of the learned transform.
     compared = sorted({name for run in cell.runs for name in run.record if f"{name}_identity" in run.record})
     for name in (name for name in compared if name not in table.metrics):
         learned, identity = cell.statistic(name), cell.statistic(f"{name}_identity")
         if learned and identity:
-            resolution = quantity(name).resolution
+            resolution = table.quantity(name).resolution
             twin = number(Statistic(identity.mean, None, 1), resolution)
-            values.append((with_unit(name), f"{number(learned, resolution)} (identity: {twin})"))
+            values.append((table.with_unit(name), f"{number(learned, resolution)} (identity: {twin})"))
     return Card(anchor(index), table.cell_title(i, j), values, _undefined(table, cell), galleries.draw(cell))
 
 

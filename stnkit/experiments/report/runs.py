@@ -12,9 +12,10 @@ from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.experiments.report.earlier_records import in_terms_of_this_version
-from stnkit.experiments.report.quantities import quantity
+from stnkit.experiments.report.quantities import Quantity, quantity
 from stnkit.experiments.run_directory.job_list import FOLDER, Job, jobs_not_begun
 from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.experiments.run_directory.recorded_figures import ERROR, RecordedFigure, primary_figure, recorded_figures
 from stnkit.experiments.run_directory.run_control import component_paths, without
 from stnkit.experiments.run_directory.state import state_of
 
@@ -107,7 +108,28 @@ class Run:
             else:
                 return None
         is_number = isinstance(found, int | float) and not isinstance(found, bool)
-        return float(found) * quantity(metric).factor if is_number else None
+        return float(found) * self.quantity(metric).factor if is_number else None
+
+    def quantity(self, metric: str) -> Quantity:
+        """The kind of a number in the record.
+
+        Args:
+            metric: as `value` takes it.
+        """
+        return quantity(metric, self.figures)
+
+    @functools.cached_property
+    def figures(self) -> Mapping[str, RecordedFigure]:
+        """The figures of the objective by name, the primary one first."""
+        return recorded_figures(self.record)
+
+    @property
+    def primary(self) -> RecordedFigure | None:
+        """The figure by which the run is judged; None where the record does not have it yet."""
+        objective = self.config.get("objective")
+        # A record of an earlier version has been given its objective, classification.
+        earlier = not isinstance(objective, Mapping) or objective.get("name") == "classification"
+        return primary_figure(self.record) if self.record.get("figures") or earlier else None
 
     def undefined(self, metric: str) -> str:
         """The reason why the run has no such value, if it recorded one; otherwise empty.
@@ -167,6 +189,31 @@ def find_jobs_not_begun(directories: Sequence[Path]) -> list[Job]:
             if FOLDER in names:
                 sweeps.setdefault(Path(folder).resolve(), Path(folder))
     return [job for path in sorted(sweeps.values(), key=_natural) for job in jobs_not_begun(path)]
+
+
+def primary_figures(runs: Iterable[Run]) -> list[RecordedFigure]:
+    """The primary figures of runs, one for each name, in the order of the runs; the error where no run has any.
+
+    Args:
+        runs: with their records.
+    """
+    found = {figure.name: figure for run in runs if (figure := run.primary) is not None}
+    return list(found.values()) or [ERROR]
+
+
+def quantity_in(runs: Iterable[Run], metric: str) -> Quantity:
+    """The kind of a number in several records; one without unit and direction where they disagree.
+
+    Args:
+        runs: of a table or of a cell.
+        metric: as `Run.value` takes it.
+    """
+    runs = list(runs)
+    having = [run for run in runs if run.value(metric) is not None]
+    kinds = {run.quantity(metric) for run in having or runs}
+    if not having:
+        kinds.discard(Quantity())  # of records that do not have the figure yet
+    return quantity(metric) if not kinds else kinds.pop() if len(kinds) == 1 else Quantity()
 
 
 def metrics_of(runs: Iterable[Run]) -> list[str]:

@@ -15,9 +15,12 @@ from stnkit.experiments.report.flat_config import (
 )
 from stnkit.experiments.report.runs import Status
 from stnkit.experiments.report.table import Table
+from stnkit.experiments.run_directory.job_identity import ADDED
 
 # Components in the order of reading; each is followed by its options.
-COMPONENTS = ("dataset", "distortion", "network", "placement", "transform", "localizer", "sampler")
+COMPONENTS = ("objective", "dataset", "distortion", "network", "placement", "transform", "localizer", "sampler")
+# What goes without saying, since runs of earlier versions had nothing else.
+UNSAID = flatten({"objective": ADDED["objective"], "placement": {"pair": ADDED["placement.pair"]}})
 EPOCHS = "training.epochs"
 SEEDS = 8
 WHERE = ", where there is a transformer"
@@ -47,7 +50,7 @@ def facts(table: Table) -> list[tuple[str, str]]:
     Args:
         table: of runs.
     """
-    shared = shared_config(table)
+    shared = _said(shared_config(table))
     flats = [flatten(run.config) for run in table.runs]
     where = WHERE if 0 < len(_transformed(flats)) < len(flats) else ""
     found = [
@@ -84,6 +87,13 @@ def summary(table: Table) -> str:
     """
     n = len(table.runs) + len(table.broken) + len(table.not_begun)
     return f"{n} run{'s' * (n != 1)}: {_counts(table)}"
+
+
+def _said(shared: dict[str, Any]) -> dict[str, Any]:
+    """The shared keys without a group that is as in UNSAID, with all of its options, and without such an option."""
+    said = {key: value for key, value in shared.items() if UNSAID.get(key, ...) != value}
+    groups = {key.split(".")[0] for key in said}
+    return {key: value for key, value in shared.items() if key in said or (key in GROUPS and key in groups)}
 
 
 def _transformed(flats: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,27 +15,38 @@ class Statistic:
     n: int
 
 
-def number(statistic: Statistic, resolution: float = NOISE) -> str:
+def number(statistic: Statistic, resolution: float = NOISE, digits: int = 2) -> str:
     """Mean ± standard deviation, with the decimals of `decimals(mean)`.
 
     Args:
         statistic: of runs.
         resolution: a smaller mean or deviation is printed as 0.
+        digits: decimals of a mean that is not small.
     """
     mean, std = (
         0.0 if value is None or abs(value) < resolution else value for value in (statistic.mean, statistic.std)
     )
     # Near 0 the deviation has more to say than the mean.
-    digits = decimals(mean or std)
+    digits = decimals(mean or std, digits)
     text = f"{mean:.{digits}f}"
     return text if statistic.std is None else f"{text} ± {std:.{digits}f}"
 
 
-def decimals(value: float) -> int:
-    """The number of decimals to print: 2, 0 for large whole numbers, more for values below 0.1."""
+def decimals(value: float, least: int = 2) -> int:
+    """The number of decimals to print: `least`, 0 for large whole numbers, more for small values.
+
+    Args:
+        value: to print.
+        least: decimals of a value that is not small.
+
+    Example:
+        >>> decimals(0.9877), decimals(0.0123), decimals(5000.0), decimals(0.9877, least=4)
+        (2, 3, 0, 4)
+    """
     if value == round(value) and abs(value) >= 1000:
         return 0
-    return min(8, 2 + max(0, -math.floor(math.log10(abs(value))) - 1)) if value and math.isfinite(value) else 2
+    small = -math.floor(math.log10(abs(value))) - 1 if value and math.isfinite(value) else 0
+    return max(least, min(8, 2 + small))
 
 
 def signed(difference: float) -> str:

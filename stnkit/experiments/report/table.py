@@ -9,8 +9,8 @@ from typing import Any
 from stnkit.errors import InputError
 from stnkit.experiments.report.axes import Axes, choose_axes
 from stnkit.experiments.report.flat_config import ABSENT, flatten, identity, is_group, label
-from stnkit.experiments.report.quantities import quantity
-from stnkit.experiments.report.runs import Run, Status, metrics_of
+from stnkit.experiments.report.quantities import Quantity, with_unit
+from stnkit.experiments.report.runs import Run, Status, metrics_of, primary_figures, quantity_in
 from stnkit.experiments.report.statistic import Statistic, number
 from stnkit.experiments.run_directory.job_list import Job
 
@@ -59,7 +59,8 @@ class Cell:
         if statistic is not None:
             seeds = {repr(run.seed) for run in self.runs if run.value(metric) is not None}
             n = str(statistic.n) if len(seeds) == self.n_seeds else f"{statistic.n}/{self.n_seeds}"
-            texts.append(f"{number(statistic, quantity(metric).resolution)} ({n})")
+            kind = quantity_in(self.runs, metric)
+            texts.append(f"{number(statistic, kind.resolution, kind.digits)} ({n})")
         elif self.count(Status.completed):
             texts.append(no_value)
         texts += [
@@ -97,6 +98,14 @@ class Table:
         """The runs of all cells."""
         return [run for line in self.cells for cell in line for run in cell.runs]
 
+    def quantity(self, metric: str) -> Quantity:
+        """The kind of a number in the records."""
+        return quantity_in(self.runs, metric)
+
+    def with_unit(self, metric: str) -> str:
+        """A number's name with its unit."""
+        return with_unit(metric, self.quantity(metric))
+
     @property
     def n_seeds(self) -> int:
         """The number of seeds in the table."""
@@ -119,7 +128,7 @@ def make_table(
     runs: Sequence[Run],
     rows: Sequence[str] | None = None,
     columns: Sequence[str] | None = None,
-    metrics: Sequence[str] = ("test_error",),
+    metrics: Sequence[str] | None = None,
     not_begun: Sequence[Job] = (),
 ) -> Table:
     """The table of runs by the config keys in which they differ.
@@ -128,14 +137,19 @@ def make_table(
         runs: as found.
         rows: config keys or names of groups; None to choose them.
         columns: likewise.
-        metrics: names of numbers in the record; a dotted name is a path into mappings.
+        metrics: names of numbers in the record; a dotted name is a path into mappings. None for the primary figures of
+            the runs in the test.
         not_begun: jobs of the sweeps that have no record.
 
     Raises:
         InputError: when no run has such a key or metric.
     """
     known = [run for run in runs if run.status is not Status.broken]
-    _check_metrics(known, metrics)
+    if metrics is None:
+        # A sweep that has just started has none of them yet, so they are not checked.
+        metrics = [f"test_{figure.name}" for figure in primary_figures(known)]
+    else:
+        _check_metrics(known, metrics)
     flats = [flatten(run.job_config) for run in known]
     axes = choose_axes(flats, rows, columns)
     row_keys, row_labels = _values(flats, axes.rows)
@@ -152,10 +166,10 @@ def make_table(
 
 def _check_metrics(runs: Sequence[Run], metrics: Sequence[str]) -> None:
     completed = [run for run in runs if run.status is Status.completed]
+    defaults = [f"test_{figure.name}" for figure in primary_figures(runs)]
     for metric in metrics:
-        # A sweep that has just started has no metrics yet, so the default is not checked.
         known = any(run.value(metric) is not None or run.undefined(metric) for run in completed)
-        if completed and metric != "test_error" and not known:
+        if completed and metric not in defaults and not known:
             raise InputError(
                 f"no completed run has a metric {metric!r}; the metrics are {', '.join(metrics_of(completed))}"
             )

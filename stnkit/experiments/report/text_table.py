@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from stnkit.experiments.report.best import best_cells
+from stnkit.experiments.report.best import arrows, best_cells
 from stnkit.experiments.report.differences import differences
 from stnkit.experiments.report.flat_config import is_group
 from stnkit.experiments.report.notes import caption, footnotes
 from stnkit.experiments.report.published_results import Comparison
-from stnkit.experiments.report.quantities import with_unit
 from stnkit.experiments.report.runs import Status
 from stnkit.experiments.report.shared import facts
 from stnkit.experiments.report.table import NO_RUN, NO_VALUE, Table
@@ -68,14 +67,16 @@ def make_text_table(table: Table, comparison: Comparison | None = None) -> TextT
     keys = table.axes.rows
     label_headings = [key if is_group(key) else key.removeprefix("training.") for key in keys] or [""]
     several = len(table.metrics) > 1
+    best, numbers = best_cells(table), footnotes(table)
+    directions = arrows(table, best)
+    named = {m: f"{table.with_unit(m)} {directions.get(m, '')}".rstrip() for m in table.metrics}
     headings = [
         # A title is empty where the value of its key is.
-        tuple(filter(None, (table.column_title(j), with_unit(metric) if several or not table.axes.columns else "")))
+        tuple(filter(None, (table.column_title(j), named[metric] if several or not table.axes.columns else "")))
         or ("",)
         for j in range(len(table.columns))
         for metric in table.metrics
     ]
-    best, numbers = best_cells(table), footnotes(table)
     rows = []
     for i, labels in enumerate(table.rows):
         cells = []
@@ -93,7 +94,7 @@ def make_text_table(table: Table, comparison: Comparison | None = None) -> TextT
     rows += [([str(run.path), *no_labels], [TextCell(Status.broken.value), *no_cells]) for run in table.broken]
     return TextTable(
         label_headings,
-        headings or [tuple(map(with_unit, table.metrics))],
+        headings or [tuple(named.values())],
         rows,
         caption(table),
         facts(table),

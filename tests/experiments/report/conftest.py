@@ -6,6 +6,12 @@ import pytest
 from stnkit.experiments.report.runs import find_runs
 from tests.helpers import RECORDED_CONFIG
 
+# The figures of objectives as records describe them, the primary one first.
+FIGURES = {
+    "registration": {"point_error": {"unit": "px", "higher_is_better": False}, "folded": {"unit": "%"}},
+    "colocalization": {"found": {"unit": "%", "higher_is_better": True}, "iou": {"unit": "", "higher_is_better": True}},
+}
+
 
 @pytest.fixture
 def make_run(tmp_path):
@@ -23,6 +29,14 @@ def make_run(tmp_path):
         (run_dir / "metrics.json").write_text(json.dumps(contents))
         return run_dir
 
+    def of_objective(name, figures, **options):
+        """A run of another objective, with figures of its test and, the same, of its two epochs in validation."""
+        described = FIGURES[name]
+        history = [{"epoch": i, **{f"validation_{key}": value for key, value in figures.items()}} for i in range(2)]
+        record = {"figures": described, "history": history, **{f"test_{key}": v for key, v in figures.items()}}
+        return make(objective={"name": name, **options.pop("objective", {})}, record=record, **options)
+
+    make.of_objective = of_objective
     make.root = tmp_path / "runs"
     return make
 

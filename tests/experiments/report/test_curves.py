@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import pytest
@@ -100,3 +101,40 @@ def test_epochs_are_whole_numbers(n, ticks, make_run, runs_of):
     svg = learning_curves(make_table(runs_of())).svg
     labels = re.findall(r'<g id="xtick_\d+">.*?<text[^>]*>([^<]*)</text>', svg, re.DOTALL)
     assert labels == ticks
+
+
+def ticks_of(svg):
+    return re.findall(r'<g id="ytick_\d+">.*?<text[^>]*>([^<]*)</text>', svg, re.DOTALL)
+
+
+def test_the_curve_is_that_of_the_primary_figure(make_run, runs_of):
+    make_run.of_objective("registration", {"point_error": 1.5, "folded": 0.0})
+    curves = learning_curves(make_table(runs_of()))
+    assert curves.title == "validation point error, px"
+    # In proportion, from 0; that of a percentage is logarithmic.
+    ticks = list(map(float, ticks_of(curves.svg)))
+    assert ticks[0] == 0
+    assert max(ticks) < 2
+    assert {round(b - a, 6) for a, b in itertools.pairwise(ticks)} == {round(ticks[1], 6)}
+
+
+def test_a_percentage_of_errors_alone_has_a_logarithmic_axis(make_run, runs_of):
+    make_run(record=history([50.0, 10.0]))
+    assert ticks_of(learning_curves(make_table(runs_of())).svg) == ["0", "0.5", "1", "2", "5", "10", "20", "50", "100"]
+    make_run.of_objective("colocalization", {"found": 80.0, "iou": 0.5})
+    curves = learning_curves(make_table([run for run in runs_of() if run.primary.name == "found"]))
+    assert curves.title == "validation found, %"
+    assert "0.5" not in ticks_of(curves.svg)
+
+
+def test_a_figure_below_0_is_drawn_as_well(make_run, runs_of):
+    make_run.of_objective("registration", {"point_error": -0.5, "folded": 0.0})
+    assert any(tick.startswith("−") for tick in ticks_of(learning_curves(make_table(runs_of())).svg))
+
+
+def test_each_objective_has_its_own_curves(make_run, runs_of):
+    make_run(record=history([50.0, 10.0]))
+    make_run.of_objective("registration", {"point_error": 1.5, "folded": 0.0})
+    curves = learning_curves(make_table(runs_of()))
+    assert curves.title == "validation error, %, validation point error, px"
+    assert ids(curves.svg) == ["curve-0-0-0", "objective1-curve-0-1-0"]

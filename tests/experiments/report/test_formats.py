@@ -146,3 +146,11 @@ def test_the_terminal_shows_brackets_of_a_label_as_they_are(make_run, runs_of):
     text = printed(make_table(runs_of()), 80)
     assert "[red]x[/red]" in text
     assert "[/nonsense]" in text
+
+
+def test_json_tells_units_and_what_is_better(make_run, runs_of):
+    make_run.of_objective("colocalization", {"found": 80.0, "iou": 0.5})
+    table = make_table(runs_of(), metrics=["test_found", "test_iou", "seed"])
+    values = json.loads(as_json(table, []))
+    assert values["units"] == {"test_found": "%", "test_iou": "", "seed": ""}
+    assert values["better"] == {"test_found": "higher", "test_iou": "higher", "seed": None}

@@ -1,9 +1,12 @@
 import pytest
 
-from stnkit.experiments.report.best import best_cells
+from stnkit.experiments.report.best import arrows, best_cells
+from stnkit.experiments.report.notes import caption
 from stnkit.experiments.report.quantities import quantity, with_unit
 from stnkit.experiments.report.statistic import Statistic, number, signed
 from stnkit.experiments.report.table import make_table
+from stnkit.experiments.report.text_table import make_text_table
+from stnkit.experiments.run_directory.recorded_figures import RecordedFigure
 from tests.helpers import RECORDED_COMPONENTS
 
 
@@ -73,3 +76,47 @@ def test_means_that_print_alike_have_no_best(make_run, runs_of):
     for transform, error in (("affine", 1.0), ("tps", 1.0 + 1e-6)):
         make_run(transform={"name": transform}, record={"test_error": error})
     assert best_cells(make_table(runs_of())) == set()
+
+
+@pytest.mark.parametrize(
+    "metric", ["test_corner_error", "history.-1.validation_corner_error", "by_class.corner_error.3"]
+)
+def test_the_record_says_more_than_a_name(metric):
+    kind = quantity(metric, {"corner_error": RecordedFigure("corner_error", "px")})
+    assert (kind.unit, kind.better, kind.factor) == ("px", -1, 1)
+    # Nobody has said so, and the error of a class is in percent alone.
+    assert quantity("corner_error").unit == quantity("test_corner_error").unit == ""
+    assert quantity("by_class.error.3").unit == "%"
+
+
+def test_a_pose_figure_of_the_same_name_is_no_figure_of_the_objective():
+    figures = {"rotation_residual": RecordedFigure("rotation_residual", "%", True)}
+    assert quantity("rotation_residual", figures).unit == "°"
+    assert quantity("test_rotation_residual", figures).arrow == "↑"
+
+
+def test_a_share_of_1_has_four_digits(make_run, runs_of):
+    for seed, iou in enumerate((0.98765, 0.98123)):
+        make_run.of_objective("colocalization", {"found": 99.0, "iou": iou}, seed=seed)
+    (cell,) = make_table(runs_of()).cells[0]
+    assert cell.text("test_iou") == "0.9844 ± 0.0045 (2)"
+    assert cell.text("test_found") == "99.00 ± 0.00 (2)"
+
+
+def test_the_higher_of_two_figures_may_be_the_better(make_run, runs_of):
+    for transform, found in (("affine", 80.0), ("similarity", 90.0)):
+        make_run.of_objective("colocalization", {"found": found, "iou": 0.5}, transform={"name": transform})
+    table = make_table(runs_of())
+    assert table.metrics == ["test_found"]
+    assert best_cells(table) == {(1, 0, "test_found")}
+    assert caption(table) == "test_found, % ↑: of one seed (number of completed runs); ↑ higher is better"
+
+
+def test_an_arrow_stands_where_a_best_mean_is_marked(make_run, runs_of):
+    for transform, error in (("affine", 1.0), ("tps", 2.0)):
+        make_run(transform={"name": transform}, record={"test_error": error, "seconds": 5.0})
+    table = make_table(runs_of(), columns=[], metrics=["test_error", "seconds"])
+    assert arrows(table, best_cells(table)) == {"test_error": "↓"}
+    assert make_text_table(table).headings == [("test_error, % ↓",), ("seconds, s",)]
+    assert caption(table).startswith("test_error, % ↓; seconds, s: of one seed")
+    assert caption(table).endswith("; ↓ lower is better")

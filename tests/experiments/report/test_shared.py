@@ -134,3 +134,29 @@ def test_a_config_of_another_form_is_reported(make_run, runs_of):
     table = make_table(runs_of(), metrics=["test_error"])
     assert runs_of()[0].undefined("rotation_residual") == ""
     assert dict(facts(table))["placement"] == "none"
+
+
+def test_another_objective_is_named_with_its_options(make_run, runs_of):
+    pair = {"at": ["input"], "pair": True}
+    options = {"similarity": "ncc", "window": None}
+    figures = {"point_error": 1.5, "folded": 0.0}
+    make_run.of_objective("registration", figures, objective=options, placement=pair)
+    found = dict(facts(make_table(runs_of())))
+    assert next(iter(found)) == "objective"
+    assert found["objective"] == "registration (similarity=ncc)"
+    assert found["placement"] == "input (pair=true)"
+
+
+def test_the_objective_of_earlier_versions_goes_without_saying(make_run, runs_of):
+    default = {"name": "classification", "label_smoothing": 0.0, "class_weights": None}
+    make_run()
+    make_run(seed=1, objective=default, placement={"at": ["input"], "pair": False})
+    table = make_table(runs_of())
+    assert (table.axes.rows, table.axes.columns) == ((), ())
+    assert "objective" not in dict(facts(table))
+    assert dict(facts(table))["placement"] == "input"
+
+
+def test_options_of_classification_are_told(make_run, runs_of):
+    make_run(objective={"name": "classification", "label_smoothing": 0.1, "class_weights": None})
+    assert dict(facts(make_table(runs_of())))["objective"] == "classification (label_smoothing=0.1)"

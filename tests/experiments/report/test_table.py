@@ -129,3 +129,43 @@ def test_an_unknown_metric_lists_those_there_are(make_run, runs_of):
 )
 def test_decimals_of_numbers(mean, std, text):
     assert number(Statistic(mean, std, 1 if std is None else 2)) == text
+
+
+def test_the_value_is_the_primary_figure_of_the_runs(make_run, runs_of):
+    make_run.of_objective("registration", {"point_error": 1.5, "folded": 0.0})
+    table = make_table(runs_of())
+    assert table.metrics == ["test_point_error"]
+    assert table.with_unit("test_point_error") == "test_point_error, px"
+    assert texts(table, "test_point_error") == [["1.50 (1)"]]
+
+
+def test_each_objective_of_a_table_has_its_primary_figure(make_run, runs_of):
+    make_run.of_objective("registration", {"point_error": 1.5, "folded": 0.0}, network={"name": "none"})
+    make_run(record={"test_error": 2.0})
+    make_run.of_objective("colocalization", {"found": 90.0, "iou": 0.7})
+    table = make_table(runs_of())
+    assert table.metrics == ["test_point_error", "test_error", "test_found"]
+    assert table.rows == [("registration",), ("classification",), ("colocalization",)]
+    assert [texts(table, metric) for metric in table.metrics] == [
+        [["1.50 (1)"], ["n/a"], ["n/a"]],
+        [["n/a"], ["2.00 (1)"], ["n/a"]],
+        [["n/a"], ["n/a"], ["90.00 (1)"]],
+    ]
+    assert [table.quantity(metric).arrow for metric in table.metrics] == ["↓", "↓", "↑"]
+
+
+def test_a_run_that_has_no_figures_yet_adds_no_value(make_run, runs_of):
+    make_run.of_objective("registration", {"point_error": 1.5, "folded": 0.0})
+    make_run(seed=1, objective={"name": "registration"}, status="failed", record={"error": "InputError: no pairs"})
+    table = make_table(runs_of())
+    assert table.metrics == ["test_point_error"]
+    assert texts(table, "test_point_error") == [["1.50 (1/2), 1 failed"]]
+
+
+def test_figures_that_disagree_have_neither_unit_nor_direction(make_run, runs_of):
+    described = {"error": {"unit": "px", "higher_is_better": False}}
+    make_run(record={"test_error": 1.0})
+    make_run(objective={"name": "pose"}, record={"figures": described, "test_error": 2.0})
+    table = make_table(runs_of())
+    assert (table.metrics, table.with_unit("test_error")) == (["test_error"], "test_error")
+    assert table.quantity("test_error").better == 0
