@@ -11,7 +11,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.data.loaders import Distorted
+from stnkit.experiments.data.seeds import generator
 from stnkit.experiments.loop.components import build_components
+from stnkit.experiments.loop.stages import observed
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.run_directory.checkpoints import (
     kept_checkpoint,
@@ -21,7 +24,7 @@ from stnkit.experiments.run_directory.checkpoints import (
 )
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
-from stnkit.objectives import Objective
+from stnkit.objectives import Batch, Objective
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,14 @@ class TrainedRun:
     data: DistortedData
     config: dict[str, Any]
     metrics: dict[str, Any]
+
+    def batch(self, drawn: Distorted) -> Batch:
+        """The images with θ, the straightened images and the output of the network, as `objective.measure` takes them.
+
+        Args:
+            drawn: images with targets and θ, such as `data.fixed("test").rows(slice(8))`.
+        """
+        return observed(self.network, drawn, self.data.distortion, generator("pictures"))
 
 
 def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | None = None) -> TrainedRun:

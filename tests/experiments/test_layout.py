@@ -17,7 +17,7 @@ ALLOWED = {
     "pose": {"class_means", "data", "placement"},
     "run_directory": {"schema"},
     "loop": {"class_samples", "data", "figures", "losses", "placement", "pose", "run_directory", "schema"},
-    "report": {"class_means", "class_samples", "data", "figures", "grid_lines", "run_directory", "trained_run"},
+    "report": {"class_means", "class_samples", "data", "figures", "picture_rows", "run_directory", "trained_run"},
 }
 
 

@@ -12,6 +12,8 @@ import torch
 from stnkit.errors import NotFiniteError
 from stnkit.experiments.class_samples import captions, classes_in, of_each_class
 from stnkit.experiments.data.checks import checked_class_names
+from stnkit.experiments.data.loaders import Distorted
+from stnkit.experiments.data.seeds import generator
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
 from stnkit.experiments.loop.environment import one_process
@@ -25,6 +27,7 @@ from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.run_log import LOG, log_start, run_log
+from stnkit.experiments.loop.stages import observed
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
 from stnkit.experiments.pose import POSE_KEYS, pose_metrics
 from stnkit.experiments.run_directory.checkpoints import (
@@ -265,6 +268,10 @@ def _draw(components: RunComponents, record: RunRecord, path: Path) -> None:
     chosen = torch.stack([of_each_class(labels, classes, k) for k in range(repeats)], dim=1).flatten()
     captioned = captions(classes, data.dataset.class_names) if data.has_labels("test") else []
     names = [name for name in captioned for _ in range(repeats)]
-    images = test.images[chosen].to(components.task.device)
-    if seen := transformer_inputs(components.network.eval(), images):
-        record.update(picture=str(draw_before_and_after(seen, path, names)))
+    network, objective = components.network.eval(), components.task.objective.eval()
+    device = components.task.device
+    rows = test.rows(chosen)
+    shown = Distorted(rows.images.to(device), rows.labels.to(device), rows.theta.to(device))
+    if seen := transformer_inputs(network, shown.images):
+        batch = observed(network, shown, data.distortion, generator("pictures"))
+        record.update(picture=str(draw_before_and_after(seen, path, names, objective, batch)))

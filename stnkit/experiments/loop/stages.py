@@ -1,13 +1,18 @@
-"""The stages of a forward pass behind the input: θ of the transformer there, and the straightened images."""
+"""The stages of a forward pass behind the input: θ of the transformer there, and the straightened images; batches."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.experiments.placement import input_transformer
+from stnkit.distortions import Distortion, gives_true_theta
+from stnkit.experiments.data.loaders import Distorted
+from stnkit.experiments.placement import input_transformer, reads_pairs
+from stnkit.objectives import Batch
 
 
 @dataclass
@@ -44,3 +49,51 @@ def recorded_stages(network: nn.Module) -> Iterator[Stages]:
         if isinstance(at_input := getattr(network, "transformer", None), nn.Module):
             hooks.callback(at_input.register_forward_hook(record_output).remove)
         yield stages
+
+
+def seen_batch(
+    network: nn.Module,
+    images: Float[Tensor, "B C *size"],
+    targets: Tensor,
+    true_theta: Float[Tensor, "N Q"] | None,
+    stages: Stages,
+    output: Tensor,
+    draws: torch.Generator,
+) -> Batch:
+    """A batch as an objective sees it, behind a forward pass.
+
+    Args:
+        network: that has computed the output.
+        images: its input.
+        targets: of the images.
+        true_theta: of the distortion, where it is known.
+        stages: of the forward pass.
+        output: of the network.
+        draws: the objective's only source of randomness.
+    """
+    return Batch(
+        images=images,
+        targets=targets,
+        true_theta=true_theta,
+        theta=stages.theta,
+        straightened=images if stages.straightened is None else stages.straightened,
+        output=output,
+        network=getattr(network, "network", network),
+        draws=draws,
+    )
+
+
+@torch.no_grad()
+def observed(network: nn.Module, drawn: Distorted, distortion: Distortion, draws: torch.Generator) -> Batch:
+    """The batch of distorted images behind a forward pass without gradients.
+
+    Args:
+        network: in evaluation mode.
+        drawn: images on its device, with targets and θ.
+        distortion: of the images.
+        draws: as `seen_batch` takes it.
+    """
+    with recorded_stages(network) as stages:
+        output = network(drawn.images)
+    known = gives_true_theta(distortion, pair=reads_pairs(network))
+    return seen_batch(network, drawn.images, drawn.labels, drawn.theta if known else None, stages, output, draws)

@@ -16,7 +16,7 @@ from stnkit.experiments.data.seeds import derived_seed, generator
 from stnkit.experiments.loop.epoch_sums import EpochSums
 from stnkit.experiments.loop.figures_by_class import FiguresByClass
 from stnkit.experiments.loop.lightning_overrides import FastHooksModule
-from stnkit.experiments.loop.stages import Stages, recorded_stages
+from stnkit.experiments.loop.stages import Stages, recorded_stages, seen_batch
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.losses.theta_loss import ThetaLoss
 from stnkit.experiments.placement import reads_pairs
@@ -197,17 +197,8 @@ class ObjectiveTask(FastHooksModule):
     def _batch(
         self, images: Tensor, targets: Tensor, drawn: Distorted, stages: Stages, output: Tensor, draws: torch.Generator
     ) -> Batch:
-        network: Any = self.network
-        return Batch(
-            images=images,
-            targets=targets,
-            true_theta=drawn.theta if self.theta_known else None,
-            theta=stages.theta,
-            straightened=images if stages.straightened is None else stages.straightened,
-            output=output,
-            network=getattr(network, "network", network),
-            draws=draws,
-        )
+        true_theta = drawn.theta if self.theta_known else None
+        return seen_batch(self.network, images, targets, true_theta, stages, output, draws)
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         losses = dict(self.objective.losses(batch))

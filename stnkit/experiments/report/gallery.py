@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from stnkit.experiments.class_means import class_means
 from stnkit.experiments.class_samples import captions, classes_in, of_each_class
 from stnkit.experiments.data.fixed import FixedLoader
+from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.rows import as_float
-from stnkit.experiments.grid_lines import grid_lines
+from stnkit.experiments.picture_rows import Row, transformed_rows, with_objective
 from stnkit.experiments.report.image_strip import Strip, make_strip
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import Cell
@@ -23,6 +24,8 @@ from stnkit.transformer import SpatialTransformer
 
 MAX_CLASSES = 20
 SAMPLES = 2
+# Columns of images without labels.
+UNLABELLED = 10
 # Images for the means: they look smooth, and a cell takes seconds on a CPU. Fewer where they would take more bytes.
 MEAN_IMAGES, MEAN_BYTES = 2000, 256 * 2**20
 BATCH = 250
@@ -35,10 +38,10 @@ class Gallery:
 
     Args:
         note: the run that is shown, or the reason why there are no pictures.
-        classes: one column of images for each.
+        classes: one column of images for each; none without labels.
         names: of these classes.
-        samples: strips of test images, one image of each class.
-        means: strips of class means.
+        samples: strips of test images, one image of each class, or the first ones without labels.
+        means: strips of the mean of each class, or of all without labels; none of pairs.
     """
 
     note: str
@@ -49,17 +52,32 @@ class Gallery:
 
 
 class Shown(NamedTuple):
-    """Test images of the classes that are drawn: distorted, their labels, and undistorted."""
+    """Test images that are drawn: distorted, their labels, undistorted, and the classes, none without labels.
+
+    `drawn` are the distorted images with their targets and θ.
+    """
 
     images: Tensor
     labels: Tensor
     originals: Tensor
     classes: tuple[int, ...]
+    drawn: Distorted | None = None
 
     @property
     def stage(self) -> str:
         """The word for the images that the network sees: where nothing distorts them they are the undistorted ones."""
         return "undistorted" if torch.equal(self.images, self.originals.to(self.images.dtype)) else "distorted"
+
+    def sample(self, k: int) -> Tensor:
+        """Indices of the k-th image of each class; without labels, of the k-th images that fill a row."""
+        if self.classes:
+            return of_each_class(self.labels, self.classes, k)
+        return torch.arange(len(self.images))[k * UNLABELLED : (k + 1) * UNLABELLED]
+
+    def rows(self, index: Tensor) -> Distorted:
+        """Some of the distorted images with their targets and θ."""
+        assert self.drawn is not None
+        return Distorted(self.drawn.images[index], self.drawn.labels[index], self.drawn.theta[index])
 
 
 class Galleries:
@@ -96,27 +114,30 @@ class Galleries:
         if len(trained.data.in_shape) != 3:
             return Gallery(f"{note}: no pictures, because its images are not two-dimensional")
         shown = self._test_images(trained)
-        classes, names = shown.classes, captions(shown.classes, trained.data.dataset.class_names)
-        chosen = [of_each_class(shown.labels, classes, k) for k in range(SAMPLES)]
+        names = captions(shown.classes, trained.data.dataset.class_names)
         with torch.no_grad():
             transformer = transformer_seeing(trained.network, shown.images[:1])
             if transformer is None:
                 note += f": no transformer at the input, so the network sees the {shown.stage} images"
-            stage = shown.stage
+            chosen = [index for k in range(SAMPLES) if len(index := shown.sample(k))]
             samples = tuple(
-                strip for index in chosen for strip in _before_and_after(transformer, shown.images[index], stage)
+                strip
+                for index in chosen
+                for strip in _sample_strips(trained, transformer, shown.rows(index), shown.stage)
             )
-            means = _mean_strips(transformer, shown, classes)
-        return Gallery(note, classes, names, samples, means)
+            means = () if trained.data.dataset.pair else _mean_strips(transformer, shown)
+        return Gallery(note, shown.classes, names, samples, means)
 
     def _test_images(self, trained: TrainedRun) -> Shown:
         key = json.dumps([trained.config["dataset"], trained.config["distortion"]], sort_keys=True)
         if key not in self._shown:
             test = trained.data.fixed("test")
-            classes = classes_in(test.labels, MAX_CLASSES)
+            classes = classes_in(test.labels, MAX_CLASSES) if trained.data.has_labels("test") else ()
             chosen = images_to_show(test, classes)
-            images, labels, *_ = test.rows(chosen)
-            self._shown[key] = Shown(images, labels, as_float(test.originals[chosen]), classes)
+            drawn = test.rows(chosen)
+            # Without labels all images are one class.
+            labels = drawn.labels if classes else torch.zeros(len(chosen), dtype=torch.long)
+            self._shown[key] = Shown(drawn.images, labels, as_float(test.originals[chosen]), classes, drawn)
         return self._shown[key]
 
 
@@ -148,36 +169,38 @@ def images_to_show(test: FixedLoader, classes: tuple[int, ...]) -> Tensor:
 
     Args:
         test: the test split.
-        classes: that are drawn.
+        classes: that are drawn; none for images without labels, of which the first fill SAMPLES rows.
     """
-    candidates = torch.nonzero(torch.isin(test.labels, torch.tensor(classes)))[:, 0]
+    if classes:
+        candidates = torch.nonzero(torch.isin(test.labels, torch.tensor(classes)))[:, 0]
+        samples = [of_each_class(test.labels, classes, k) for k in range(SAMPLES)]
+    else:
+        candidates = torch.arange(len(test.labels))
+        samples = [candidates[: SAMPLES * UNLABELLED]]
     n = max(1, min(MEAN_IMAGES, MEAN_BYTES // (4 * math.prod(test.images.shape[1:]))))
     if len(candidates) > n:
-        samples = [of_each_class(test.labels, classes, k) for k in range(SAMPLES)]
         spaced = candidates[torch.linspace(0, len(candidates) - 1, n).round().long()]
         candidates = torch.unique(torch.cat([*samples, spaced]))
     return candidates
 
 
-def _before_and_after(transformer: SpatialTransformer | None, images: Tensor, stage: str) -> list[Strip]:
-    if transformer is None:
-        return [make_strip(stage, images)]
-    theta = transformer.localize(images)
-    lattices = grid_lines(transformer.family, theta, LATTICE_LINES, LATTICE_POINTS)
-    return [
-        make_strip(stage, images, lattices=lattices),
-        make_strip("transformed", transformer.warp(images, theta)),
-    ]
+def _sample_strips(
+    trained: TrainedRun, transformer: SpatialTransformer | None, drawn: Distorted, stage: str
+) -> list[Strip]:
+    rows = [Row(stage, drawn.images)]
+    if transformer is not None:
+        rows = transformed_rows(transformer, drawn.images, (stage, "transformed"), LATTICE_LINES, LATTICE_POINTS)
+    rows = with_objective(rows, trained.objective, trained.batch(drawn))
+    return [make_strip(row.name, row.images, lattices=row.lattices, outlines=row.outlines) for row in rows]
 
 
-def _mean_strips(transformer: SpatialTransformer | None, shown: Shown, classes: tuple[int, ...]) -> tuple[Strip, ...]:
+def _mean_strips(transformer: SpatialTransformer | None, shown: Shown) -> tuple[Strip, ...]:
     n_classes = int(shown.labels.max()) + 1
     stages = {"undistorted": shown.originals, shown.stage: shown.images}
     if transformer is not None:
         stages["transformed"] = torch.cat([transformer(batch) for batch in torch.split(shown.images, BATCH)])
-    means = {
-        name: class_means(images.float(), shown.labels, n_classes)[list(classes)] for name, images in stages.items()
-    }
+    classes = list(shown.classes or (0,))
+    means = {name: class_means(images.float(), shown.labels, n_classes)[classes] for name, images in stages.items()}
     # One gray scale for all: a blurred mean is also dim.
     white = max(float(mean.max()) for mean in means.values()) or 1.0
     return tuple(make_strip(name, mean, white) for name, mean in means.items())

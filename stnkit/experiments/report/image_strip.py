@@ -2,8 +2,8 @@
 
 import base64
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +23,7 @@ class Strip:
         tile: (H, W) of one image.
         n: number of images.
         lattices: the SVG path of the grid on each image, in pixels of the image; empty without grids.
+        outlines: by caption, likewise a line on each image; empty for an image without such a line.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Strip:
     tile: tuple[int, int]
     n: int
     lattices: Sequence[str] = ()
+    outlines: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -38,7 +40,11 @@ class Strip:
 
 
 def make_strip(
-    name: str, images: Float[Tensor, "n C H W"], white: float = 1.0, lattices: Float[Tensor, "n *line 2"] | None = None
+    name: str,
+    images: Float[Tensor, "n C H W"],
+    white: float = 1.0,
+    lattices: Float[Tensor, "n *line 2"] | None = None,
+    outlines: Mapping[str, Float[Tensor, "n _ 2"]] | None = None,
 ) -> Strip:
     """Draw images as one strip.
 
@@ -47,6 +53,7 @@ def make_strip(
         images: values in [0, white], where 0 is drawn black.
         white: value that is drawn white.
         lattices: grid lines on each image, in normalized coordinates, as `grid_lines` gives them.
+        outlines: by caption, the points of a line on each image, likewise.
     """
     from matplotlib.image import imsave  # imported late: only a page needs matplotlib
 
@@ -56,7 +63,11 @@ def make_strip(
     imsave(png, strip, cmap="gray", vmin=0, vmax=1, format="png")
     source = f"data:image/png;base64,{base64.b64encode(png.getvalue()).decode()}"
     paths = [] if lattices is None else [_path(lattice, (height, width)) for lattice in lattices]
-    return Strip(name, source, (height, width), n, paths)
+    lines = {
+        caption: [_path(own[:, None], (height, width)) if bool(own.isfinite().all()) else "" for own in points]
+        for caption, points in (outlines or {}).items()
+    }
+    return Strip(name, source, (height, width), n, paths, lines)
 
 
 def _path(lattice: Tensor, size: tuple[int, int]) -> str:
