@@ -116,16 +116,16 @@ class Galleries:
         shown = self._test_images(trained)
         names = captions(shown.classes, trained.data.dataset.class_names)
         with torch.no_grad():
-            transformer = transformer_seeing(trained.network, shown.images[:1])
-            if transformer is None:
+            transformers = transformers_seeing(trained.network, shown.images[:1])
+            if not transformers:
                 note += f": no transformer at the input, so the network sees the {shown.stage} images"
             chosen = [index for k in range(SAMPLES) if len(index := shown.sample(k))]
             samples = tuple(
                 strip
                 for index in chosen
-                for strip in _sample_strips(trained, transformer, shown.rows(index), shown.stage)
+                for strip in _sample_strips(trained, transformers, shown.rows(index), shown.stage)
             )
-            means = () if trained.data.dataset.pair else _mean_strips(transformer, shown)
+            means = () if trained.data.dataset.pair else _mean_strips(transformers, shown)
         return Gallery(note, shown.classes, names, samples, means)
 
     def _test_images(self, trained: TrainedRun) -> Shown:
@@ -141,8 +141,8 @@ class Galleries:
         return self._shown[key]
 
 
-def transformer_seeing(network: nn.Module, image: Tensor) -> SpatialTransformer | None:
-    """The first transformer of a network that sees the image itself, or None.
+def transformers_seeing(network: nn.Module, image: Tensor) -> list[SpatialTransformer]:
+    """The transformers of a network that see the image itself, more than one where they are parallel.
 
     Args:
         network: with transformers anywhere.
@@ -161,7 +161,7 @@ def transformer_seeing(network: nn.Module, image: Tensor) -> SpatialTransformer 
     finally:
         for hook in hooks:
             hook.remove()
-    return found[0] if found else None
+    return found
 
 
 def images_to_show(test: FixedLoader, classes: tuple[int, ...]) -> Tensor:
@@ -185,20 +185,28 @@ def images_to_show(test: FixedLoader, classes: tuple[int, ...]) -> Tensor:
 
 
 def _sample_strips(
-    trained: TrainedRun, transformer: SpatialTransformer | None, drawn: Distorted, stage: str
+    trained: TrainedRun, transformers: list[SpatialTransformer], drawn: Distorted, stage: str
 ) -> list[Strip]:
-    rows = [Row(stage, drawn.images)]
-    if transformer is not None:
-        rows = transformed_rows(transformer, drawn.images, (stage, "transformed"), LATTICE_LINES, LATTICE_POINTS)
+    rows = [] if transformers else [Row(stage, drawn.images)]
+    for transformer, number in _numbered(transformers):
+        names = (f"{stage}{number}", f"transformed{number}")
+        rows += transformed_rows(transformer, drawn.images, names, LATTICE_LINES, LATTICE_POINTS)
     rows = with_objective(rows, trained.objective, trained.batch(drawn))
     return [make_strip(row.name, row.images, lattices=row.lattices, outlines=row.outlines) for row in rows]
 
 
-def _mean_strips(transformer: SpatialTransformer | None, shown: Shown) -> tuple[Strip, ...]:
+def _numbered(transformers: list[SpatialTransformer]) -> list[tuple[SpatialTransformer, str]]:
+    """Each transformer, with its number where it has others beside it."""
+    several = len(transformers) > 1
+    return [(transformer, f" {k}" if several else "") for k, transformer in enumerate(transformers, start=1)]
+
+
+def _mean_strips(transformers: list[SpatialTransformer], shown: Shown) -> tuple[Strip, ...]:
     n_classes = int(shown.labels.max()) + 1
     stages = {"undistorted": shown.originals, shown.stage: shown.images}
-    if transformer is not None:
-        stages["transformed"] = torch.cat([transformer(batch) for batch in torch.split(shown.images, BATCH)])
+    for transformer, number in _numbered(transformers):
+        batches = torch.split(shown.images, BATCH)
+        stages[f"transformed{number}"] = torch.cat([transformer(batch) for batch in batches])
     classes = list(shown.classes or (0,))
     means = {name: class_means(images.float(), shown.labels, n_classes)[classes] for name, images in stages.items()}
     # One gray scale for all: a blurred mean is also dim.

@@ -1,4 +1,5 @@
 import base64
+import copy
 import io
 import math
 import re
@@ -10,7 +11,7 @@ from PIL import Image
 
 import stnkit
 from stnkit.experiments.grid_lines import grid_lines
-from stnkit.experiments.report.gallery import Galleries, Shown, transformer_seeing
+from stnkit.experiments.report.gallery import Galleries, Shown, transformers_seeing
 from stnkit.experiments.report.image_strip import make_strip
 from stnkit.experiments.report.runs import find_runs
 from stnkit.experiments.report.table import Cell
@@ -116,8 +117,11 @@ def test_a_cell_without_a_checkpoint_or_data_gets_a_note(sweep):
     assert "no_such_option" in gallery.note
 
 
-def test_the_transformer_that_sees_the_image_is_found(sweep):
+def test_the_transformers_that_see_the_image_are_found(sweep):
     plain, transformed = (stnkit.load_run(sweep / "ok" / name).network for name in "01")
     image = torch.rand(1, 1, 28, 28)
-    assert transformer_seeing(plain, image) is None
-    assert transformer_seeing(transformed, image) is transformed.transformer
+    assert transformers_seeing(plain, image) == []
+    assert transformers_seeing(transformed, image) == [transformed.transformer]
+    parallel = stnkit.ParallelTransformers([transformed.transformer, copy.deepcopy(transformed.transformer)])
+    assert transformers_seeing(parallel, image) == list(parallel.transformers)
+    assert transformers_seeing(torch.nn.Sequential(torch.nn.Tanh(), transformed.transformer), image) == []

@@ -163,6 +163,22 @@ def test_images_without_labels_have_one_mean(trained):
 
 
 @pytest.mark.training
+def test_parallel_transformers_are_shown_one_after_the_other(trained):
+    overrides = ("network=paper_fcn", "network.hidden=[8]", "placement.parallel=2", "distortion=rotation")
+    run = trained(*overrides, "training.batch_size=400")
+    gallery = Galleries().draw(Cell((run,), 1))
+    names = ["distorted 1", "transformed 1", "distorted 2", "transformed 2"]
+    assert [strip.name for strip in gallery.samples] == names * 2
+    assert [strip.name for strip in gallery.means] == ["undistorted", "distorted", *names[1::2]]
+    loaded = stnkit.load_run(run.path)
+    test = loaded.data.fixed("test")
+    with torch.no_grad():
+        images = test.images[[int((test.labels == label).nonzero()[0]) for label in range(10)]]
+        second = loaded.network.transformer.transformers[1](images)
+    np.testing.assert_allclose(pixels(gallery.samples[3]), tiles(second), atol=2 / 255)
+
+
+@pytest.mark.training
 def test_the_figures_of_each_image_of_a_run_can_be_computed(trained):
     run = trained("objective=match", "dataset=twins", "distortion=none")
     loaded = stnkit.load_run(run.path)
