@@ -9,7 +9,9 @@ import torch
 
 import stnkit
 from stnkit.cli.completion import answers
+from stnkit.cli.evaluate import _print_table
 from stnkit.experiments.data.fixed import FixedLoader
+from stnkit.experiments.evaluation import Evaluation
 from tests.helpers import metrics
 
 
@@ -153,3 +155,15 @@ def test_a_folder_that_holds_no_run_is_one_sentence(stnkit_main):
 
 def test_names_of_distortions_are_completed():
     assert answers("stnkit evaluate run distortion=el") == ["distortion=elastic "]
+
+
+def test_figures_have_the_units_of_their_objective(capsys):
+    described = {"corner_error": {"unit": "px", "higher_is_better": False}, "inside": {"unit": "%"}}
+    recorded = {"figures": described, "test_corner_error": 7.5, "test_inside": 90.0}
+    _print_table(Evaluation({}, {"test_corner_error": 8.25, "test_inside": 80.0, "corner_error_raw": 3.0}, recorded))
+    assert rows_of(capsys.readouterr().out) == {
+        "figure": ["recorded", "evaluated"],
+        "test_corner_error, px": ["7.5000", "8.2500"],
+        "test_inside, %": ["90.0000", "80.0000"],
+        "corner_error_raw, px": ["-", "3.0000"],
+    }

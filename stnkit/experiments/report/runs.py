@@ -13,6 +13,7 @@ from typing import Any
 from stnkit.errors import InputError
 from stnkit.experiments.report.earlier_records import in_terms_of_this_version
 from stnkit.experiments.report.quantities import Quantity, quantity
+from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.experiments.run_directory.job_list import FOLDER, Job, jobs_not_begun
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.recorded_figures import ERROR, RecordedFigure, primary_figure, recorded_figures
@@ -126,10 +127,10 @@ class Run:
     @property
     def primary(self) -> RecordedFigure | None:
         """The figure by which the run is judged; None where the record does not have it yet."""
-        objective = self.config.get("objective")
-        # A record of an earlier version has been given its objective, classification.
-        earlier = not isinstance(objective, Mapping) or objective.get("name") == "classification"
-        return primary_figure(self.record) if self.record.get("figures") or earlier else None
+        objective, earlier = self.config.get("objective"), ADDED["objective"]
+        # A record of an earlier version has been given its objective, and no figures.
+        known = not isinstance(objective, Mapping) or objective.get("name") == earlier["name"]
+        return primary_figure(self.record) if self.record.get("figures") or known else None
 
     def undefined(self, metric: str) -> str:
         """The reason why the run has no such value, if it recorded one; otherwise empty.

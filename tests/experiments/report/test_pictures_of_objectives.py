@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from pathlib import Path
 from typing import ClassVar
 
 import matplotlib.image
@@ -50,6 +51,10 @@ class Brightest(stnkit.Objective):
     def measure(self, batch):
         return {"brightness": batch.straightened.flatten(1).mean(dim=1)}
 
+class Careless(Brightest):
+    def pictures(self, batch):
+        return {"crop": batch.images[:, :, :8, :8][:1]}
+
 class Match(stnkit.Objective):
     figures = {"mismatch": Figure("px")}
     needs, default_network, default_placement = ("pair", "transformer"), "none", "pair"
@@ -69,10 +74,11 @@ def stnkit_components():
     yield stnkit.Component("blobs", Blobs)
     yield stnkit.Component("twins", Twins)
     yield stnkit.Component("brightest", Brightest)
+    yield stnkit.Component("careless", Careless)
     yield stnkit.Component("match", Match)
 stnkit_components = stnkit.hookimpl(stnkit_components)
 """
-KEYS = ("dataset.blobs", "dataset.twins", "objective.brightest", "objective.match")
+KEYS = ("dataset.blobs", "dataset.twins", "objective.brightest", "objective.careless", "objective.match")
 QUICK = ("training.epochs=1", "training.batch_size=20", "training.progress=false", "localizer=fully_connected")
 
 
@@ -160,6 +166,16 @@ def test_images_without_labels_have_one_mean(trained):
     page = make_page(make_table([run]), None, [])
     assert "transformed mean of all</span>" in page
     assert "of each class" not in page.split("<article", 1)[1]
+
+
+@pytest.mark.training
+def test_a_run_does_not_fail_by_a_picture(trained):
+    run = trained("objective=careless", "dataset=blobs", "distortion=none")
+    reason = "Careless.pictures: crop: expected 10 images, (B, K, H, W), got shape [1, 1, 8, 8]"
+    assert f"transformer.png without the pictures of Careless: {reason}" in (run.path / "train.log").read_text()
+    assert (run.status, Path(run.record["picture"]).name) == ("completed", "transformer.png")
+    assert Path(run.record["picture"]).is_file()
+    assert Galleries().draw(Cell((run,), 1)).note.endswith(reason)
 
 
 @pytest.mark.training

@@ -29,6 +29,7 @@ TC = {"name": "translated_cluttered"}
         ({"placement": {"at": ["conv2"]}}, None),
         ({"placement": {"at": ["input"], "recurrent": 2}}, None),
         ({"network": {"name": "compact"}}, None),
+        ({"objective": {"name": "sequence"}}, None),
         ({"distortion": {"name": "rotation", "degrees": 30.0}}, None),
     ],
 )

@@ -89,7 +89,7 @@ def test_the_record_says_more_than_a_name(metric):
     assert quantity("by_class.error.3").unit == "%"
 
 
-def test_a_pose_figure_of_the_same_name_is_no_figure_of_the_objective():
+def test_a_pose_figure_is_no_figure_of_the_objective():
     figures = {"rotation_residual": RecordedFigure("rotation_residual", "%", True)}
     assert quantity("rotation_residual", figures).unit == "°"
     assert quantity("test_rotation_residual", figures).arrow == "↑"
