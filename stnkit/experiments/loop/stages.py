@@ -17,7 +17,7 @@ from stnkit.objectives import Batch
 
 @dataclass
 class Stages:
-    """What a forward pass has computed, with its gradients.
+    """θ and the straightened images of a forward pass, with their gradients.
 
     Args:
         theta: of the transformer at the input; None if there is none, or several in parallel.
