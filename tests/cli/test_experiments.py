@@ -22,6 +22,7 @@ RUNS = {
     "sampler_ablation": 21,
     "localizer_ablation": 18,
     "mnist_addition": 4,
+    "svhn_like": 6,
 }
 # Of these, the seeds of a job.
 SEEDS = {"mnist_addition": 1}
