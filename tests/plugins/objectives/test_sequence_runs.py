@@ -42,7 +42,7 @@ def test_parallel_transformers_and_label_smoothing_train(stnkit_main):
         (["dataset=sequences", "dataset.digits=[0,5]"], "digits: expected the fewest and the most digits"),
         (
             ["dataset=sequences", "dataset.digits=[1,2,3]"],
-            r"option digits: expected tuple\[int, int\], got \[1, 2, 3\]",
+            r"digits: expected tuple\[int, int\], got \[1, 2, 3\]",
         ),
     ],
 )
