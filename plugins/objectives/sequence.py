@@ -1,7 +1,6 @@
 """Sequences of digits: one softmax for each position."""
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -40,7 +39,7 @@ class Sequence(stnkit.Objective):
         imagery using deep convolutional neural networks, ICLR 2014.
     """
 
-    figures: ClassVar[Mapping[str, Figure]] = {"sequence_error": Figure("%"), "digit_error": Figure("%")}
+    figures: Mapping[str, Figure] = {"sequence_error": Figure("%"), "digit_error": Figure("%")}
 
     def __init__(self, label_smoothing: float = 0.0, n_classes: int = 0) -> None:
         super().__init__()

@@ -163,3 +163,8 @@ def test_a_source_of_sequences_is_refused():
     message = r"source: expected labels, whole numbers of shape \(N,\), got torch.int64 of shape \(400, 5\) in test"
     with pytest.raises(stnkit.errors.DataError, match=message):
         dataset.split("test")
+
+
+@pytest.mark.no_jaxtyping
+def test_it_passes_the_conformance_checks(tmp_path):
+    stnkit.testing.check(type(stnkit.build("dataset", "sequences")), source=bars(tmp_path), size=32)

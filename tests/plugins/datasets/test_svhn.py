@@ -52,6 +52,7 @@ def test_extra_images_are_behind_those_of_training(root):
     assert len(dataset.split("validation")[0]) == 10
 
 
+@pytest.mark.no_jaxtyping
 def test_it_passes_the_conformance_checks(root):
     stnkit.testing.check(type(svhn(root)), root=str(root), n_validation=10)
 
