@@ -4,6 +4,7 @@ import torch
 from scipy.io import savemat
 
 import stnkit
+from tests.helpers import QUICK, metrics
 
 SIZES = {"train": 30, "test": 12, "extra": 7}
 
@@ -129,3 +130,12 @@ def test_too_many_validation_images_are_refused(root):
         svhn(root, n_validation=30).split("train")
     with pytest.raises(stnkit.errors.InputError, match="n_validation: expected at least 1, got 0"):
         svhn(root, n_validation=0)
+
+
+@pytest.mark.training
+@pytest.mark.parametrize(("objective", "figure"), [([], "error"), (["objective=sequence"], "sequence_error")])
+def test_it_trains_as_classes_and_as_sequences(objective, figure, root, stnkit_main):
+    options = ["dataset=svhn", f"dataset.root={root}", "dataset.n_validation=10", "training.batch_size=10"]
+    code, _, err = stnkit_main("train", *QUICK, *options, *objective, "hydra.run.dir=run")
+    assert code == 0, err
+    assert 0 <= metrics("run")[f"test_{figure}"] <= 100
