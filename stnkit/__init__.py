@@ -7,20 +7,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit import coordinates, distortions, errors, families, native, objectives, reading, samplers, testing
+    from stnkit import (
+        coordinates,
+        distortions,
+        errors,
+        families,
+        localizers,
+        native,
+        objectives,
+        reading,
+        samplers,
+        testing,
+    )
     from stnkit.datasets import Dataset
-    from stnkit.distortions import Distortion, WarpDistortion
+    from stnkit.distortions import Distortion
     from stnkit.experiments.trained_run import load_run
-    from stnkit.families import LinearFamily, MatrixFamily, TransformFamily
-    from stnkit.families.caching import clear_caches
+    from stnkit.families import TransformFamily
     from stnkit.insertion import insert_transformers
-    from stnkit.localizers import Localizer, RegressionHead
+    from stnkit.localizers import Localizer
     from stnkit.networks import Network
     from stnkit.objectives import Objective
     from stnkit.plugin_system.building import build
     from stnkit.plugin_system.components import Command, Component
     from stnkit.plugin_system.hookspecs import hookimpl
-    from stnkit.samplers import KernelSampler, PaddedSampler, Sampler
+    from stnkit.samplers import Sampler
     from stnkit.transformer import ParallelTransformers, SpatialTransformer
     from stnkit.warping import warp
 
@@ -32,21 +42,14 @@ _MODULES = {
     "Component": "plugin_system.components",
     "Dataset": "datasets",
     "Distortion": "distortions",
-    "KernelSampler": "samplers",
-    "LinearFamily": "families",
     "Localizer": "localizers",
-    "MatrixFamily": "families",
     "Network": "networks",
     "Objective": "objectives",
-    "PaddedSampler": "samplers",
     "ParallelTransformers": "transformer",
-    "RegressionHead": "localizers",
     "Sampler": "samplers",
     "SpatialTransformer": "transformer",
     "TransformFamily": "families",
-    "WarpDistortion": "distortions",
     "build": "plugin_system.building",
-    "clear_caches": "families.caching",
     "coordinates": "",
     "distortions": "",
     "errors": "",
@@ -54,6 +57,7 @@ _MODULES = {
     "hookimpl": "plugin_system.hookspecs",
     "insert_transformers": "insertion",
     "load_run": "experiments.trained_run",
+    "localizers": "",
     "native": "",
     "objectives": "",
     "reading": "",
@@ -77,10 +81,17 @@ _RENAMED = {
             "UnknownNameError",
         )
     },
+    "KernelSampler": "samplers.KernelSampler",
+    "LinearFamily": "families.LinearFamily",
+    "MatrixFamily": "families.MatrixFamily",
+    "PaddedSampler": "samplers.PaddedSampler",
     "Padding": "samplers.Padding",
     "Reflection": "families.Reflection",
+    "RegressionHead": "localizers.RegressionHead",
     "TrainedRun": "experiments.TrainedRun",
     "Verb": "Command",
+    "WarpDistortion": "distortions.WarpDistortion",
+    "clear_caches": "families.clear_caches",
     "displaced_lattice": "families.displaced_lattice",
     "kept": "families.cached",
     "pose_theta": "distortions.pose_theta",
@@ -92,21 +103,14 @@ __all__ = [
     "Component",
     "Dataset",
     "Distortion",
-    "KernelSampler",
-    "LinearFamily",
     "Localizer",
-    "MatrixFamily",
     "Network",
     "Objective",
-    "PaddedSampler",
     "ParallelTransformers",
-    "RegressionHead",
     "Sampler",
     "SpatialTransformer",
     "TransformFamily",
-    "WarpDistortion",
     "build",
-    "clear_caches",
     "coordinates",
     "distortions",
     "errors",
@@ -114,6 +118,7 @@ __all__ = [
     "hookimpl",
     "insert_transformers",
     "load_run",
+    "localizers",
     "native",
     "objectives",
     "reading",

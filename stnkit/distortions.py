@@ -96,7 +96,7 @@ class WarpDistortion(Distortion):
 
     Example:
         >>> import torch, stnkit
-        >>> class Shear(stnkit.WarpDistortion):
+        >>> class Shear(stnkit.distortions.WarpDistortion):
         ...     def __init__(self, image_shape: tuple[int, ...]):
         ...         family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
         ...         super().__init__(family, sampler, image_shape[1:])

@@ -116,7 +116,7 @@ class RegressionHead(nn.Module):
 
     Example:
         >>> import torch, stnkit
-        >>> head = stnkit.RegressionHead(5, stnkit.build("transform", "affine"))
+        >>> head = stnkit.localizers.RegressionHead(5, stnkit.build("transform", "affine"))
         >>> head(torch.rand(1, 5)).tolist()
         [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
     """

@@ -235,7 +235,7 @@ def test_names_of_tests_fit_into_60_characters():
 
 @pytest.mark.parametrize("path", [*CORE_FILES, *EXPERIMENT_FILES], ids=lambda p: str(p.relative_to(ROOT / "stnkit")))
 def test_no_string_outside_of_the_plugins_names_a_component(path):
-    attributes = {*dir(stnkit.MatrixFamily), *stnkit.MatrixFamily.abstract_attributes}
+    attributes = {*dir(stnkit.families.MatrixFamily), *stnkit.families.MatrixFamily.abstract_attributes}
     names = {e.name for e in plugin_registry().registered} - {"none", "scale", *attributes}
     # The objective of the runs of versions that had no other one.
     earlier = {"classification"} if path.name == "job_identity.py" else set()

@@ -15,16 +15,16 @@ from stnkit.plugin_system.registry import plugin_registry
 
 CONTRACTS = [
     stnkit.TransformFamily,
-    stnkit.LinearFamily,
-    stnkit.MatrixFamily,
+    stnkit.families.LinearFamily,
+    stnkit.families.MatrixFamily,
     stnkit.Localizer,
     stnkit.Sampler,
-    stnkit.PaddedSampler,
-    stnkit.KernelSampler,
+    stnkit.samplers.PaddedSampler,
+    stnkit.samplers.KernelSampler,
     stnkit.Network,
     stnkit.Dataset,
     stnkit.Distortion,
-    stnkit.WarpDistortion,
+    stnkit.distortions.WarpDistortion,
     stnkit.Objective,
 ]
 
@@ -65,7 +65,7 @@ class Shift(stnkit.TransformFamily):
         return points + theta[:, None]
 
 
-class Rows(stnkit.MatrixFamily):
+class Rows(stnkit.families.MatrixFamily):
     n_params = 6
 
     def identity(self):
@@ -75,7 +75,7 @@ class Rows(stnkit.MatrixFamily):
         return theta.view(-1, 2, 3)
 
 
-class Box(stnkit.KernelSampler):
+class Box(stnkit.samplers.KernelSampler):
     def kernel(self, distance):
         return torch.ones_like(distance)
 
@@ -242,12 +242,12 @@ class OwnFinal(Shift):
 OVERRIDES = [
     (lambda: type("X", (GridMixin, Shift), {}), "X overrides grid, .*: rename it to _grid"),
     (
-        lambda: type("X", (stnkit.PaddedSampler,), {"forward": helper}),
+        lambda: type("X", (stnkit.samplers.PaddedSampler,), {"forward": helper}),
         "forward, .*: leave it out, or derive from Sampler",
     ),
     (lambda: type("X", (stnkit.Localizer,), {"forward": helper}), "X overrides forward, .*: rename it to features"),
     (
-        lambda: type("X", (stnkit.WarpDistortion,), {"apply": helper}),
+        lambda: type("X", (stnkit.distortions.WarpDistortion,), {"apply": helper}),
         "apply, .*: leave it out, or derive from Distortion",
     ),
 ]

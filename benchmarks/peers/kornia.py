@@ -82,7 +82,7 @@ def _size(image: Tensor) -> tuple[int, int]:
 
 
 def _matrix(inputs: Inputs, theta: Tensor) -> Tensor:
-    assert isinstance(inputs.family, stnkit.MatrixFamily)
+    assert isinstance(inputs.family, stnkit.families.MatrixFamily)
     return inputs.family.matrix(theta)
 
 

@@ -45,7 +45,7 @@ def _image_by_image(inputs: Inputs, warp: Callable[..., Any], rows: int) -> Warp
 
 def _between_pixels(inputs: Inputs) -> Tensor:
     """The map from output to input, between pixel indices."""
-    assert isinstance(inputs.family, stnkit.MatrixFamily)
+    assert isinstance(inputs.family, stnkit.families.MatrixFamily)
     matrix = inputs.family.matrix(inputs.theta.double())
     height, width = inputs.image.shape[2:]
     normalizing = torch.tensor([[2 / width, 0, 1 / width - 1], [0, 2 / height, 1 / height - 1], [0, 0, 1]]).to(matrix)

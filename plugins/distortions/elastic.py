@@ -13,7 +13,7 @@ import stnkit
 _STD = 1.5
 
 
-class Elastic(stnkit.WarpDistortion):
+class Elastic(stnkit.distortions.WarpDistortion):
     """The paper's E: scale U(0.75, 1), then the 4×4 control points of a spline move by N(0, 1.5 of 28 pixels).
 
     T_θ(p) = S(p)/s: the thin plate spline S takes control point c_k of the distorted image to c_k + d_k in the scaled

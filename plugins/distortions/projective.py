@@ -17,7 +17,7 @@ _CORNER_STD = 5.0
 CORNERS = torch.tensor([[-1, 1, -1, 1], [-1, -1, 1, 1], [1, 1, 1, 1]], dtype=torch.float64)
 
 
-class Projective(stnkit.WarpDistortion):
+class Projective(stnkit.distortions.WarpDistortion):
     """The paper's P: scale U(0.75, 1), then each corner of the image moved by N(0, 5 of 28 pixels) along x and y.
 
     T_θ is the homography that takes the moved corners back to those of the original, (±1, ±1). Draws that fold or
@@ -62,8 +62,8 @@ class Projective(stnkit.WarpDistortion):
             raise stnkit.errors.InputError(
                 f"corner_std: expected 0 to {min(size) / 2}, half of the smaller side, got {corner_std}"
             )
-        self._homography: stnkit.MatrixFamily = stnkit.build("transform", "projective")
-        self._corners: stnkit.MatrixFamily = stnkit.build("transform", "homography4")
+        self._homography: stnkit.families.MatrixFamily = stnkit.build("transform", "projective")
+        self._corners: stnkit.families.MatrixFamily = stnkit.build("transform", "homography4")
         sampler = stnkit.build("sampler", "bilinear", **stnkit.distortions.sampler_padding(padding, image_shape))
         super().__init__(self._homography, sampler, size)
         self.scale = scale

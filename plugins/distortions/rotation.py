@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Rotation(stnkit.WarpDistortion):
+class Rotation(stnkit.distortions.WarpDistortion):
     """The paper's R: a rotation by U(−90°, 90°) about the center.
 
     Args:

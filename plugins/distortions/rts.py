@@ -13,7 +13,7 @@ import stnkit
 _CANVAS = 1.5
 
 
-class RTS(stnkit.WarpDistortion):
+class RTS(stnkit.distortions.WarpDistortion):
     """The paper's RTS: rotation by U(−45°, 45°), scale U(0.7, 1.2), at a random position on a larger canvas.
 
     The position is uniform among those at which all of the scaled, unrotated image is on the canvas.

@@ -13,7 +13,7 @@ import stnkit
 _SLACK = 1e-3
 
 
-class Antialiased(stnkit.KernelSampler):
+class Antialiased(stnkit.samplers.KernelSampler):
     """V(p) = Σ_i U_i Π_d Λ((p_d − i_d) / w_d) / Σ_i Π_d Λ((p_d − i_d) / w_d), Λ(t) = max(0, 1 − |t|).
 
     The width w_d is the footprint of an output pixel along input axis d, √Σ_e (∂p_d / ∂e)² over the output

@@ -13,7 +13,7 @@ import stnkit
 _TORCH_A = -0.75
 
 
-class Bicubic(stnkit.PaddedSampler):
+class Bicubic(stnkit.samplers.PaddedSampler):
     """V(p) = Σ_i U_i Π_d k(p_d − i_d) with Keys' cubic kernel: bicubic in two dimensions, tricubic in three.
 
     k(d) = (a + 2)|d|³ − (a + 3)|d|² + 1 for |d| ≤ 1, a|d|³ − 5a|d|² + 8a|d| − 4a for |d| ≤ 2, and 0 beyond.
@@ -64,7 +64,7 @@ class Bicubic(stnkit.PaddedSampler):
         return stnkit.samplers.Interpolation(taps=4, padding=self.padding, fill_value=self.fill_value, a=self.a)
 
 
-class _Keys(stnkit.KernelSampler):
+class _Keys(stnkit.samplers.KernelSampler):
     """Keys' kernel for any `a`."""
 
     support = 2

@@ -10,7 +10,7 @@ from torch import Tensor
 import stnkit
 
 
-class Bilinear(stnkit.PaddedSampler):
+class Bilinear(stnkit.samplers.PaddedSampler):
     """V(p) = Σ_i U_i Π_d max(0, 1 − |p_d − i_d|): bilinear in two dimensions, trilinear in three.
 
     The gradient to the grid is a sub-gradient at pixel centers, where the kernel has its kinks.
@@ -50,7 +50,7 @@ class Bilinear(stnkit.PaddedSampler):
         return stnkit.samplers.Interpolation(taps=2, padding=self.padding, fill_value=self.fill_value)
 
 
-class _Triangle(stnkit.KernelSampler):
+class _Triangle(stnkit.samplers.KernelSampler):
     """k(d) = 1 − |d|, by plain operations that can be differentiated again."""
 
     support = 1

@@ -20,7 +20,7 @@ _BLOCK = 64
 _NEGLIGIBLE = 1e-18
 
 
-class BSpline(stnkit.KernelSampler):
+class BSpline(stnkit.samplers.KernelSampler):
     """V(p) = Σ_i c_i Π_d β(p_d − i_d), β the B-spline of `order` and c such that V(i) = U_i at pixel centers.
 
     V has order − 1 continuous derivatives. The coefficients c are the image filtered along each axis by the inverse of

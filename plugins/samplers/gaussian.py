@@ -13,7 +13,7 @@ import stnkit
 _TRUNCATE = 4.0
 
 
-class Gaussian(stnkit.KernelSampler):
+class Gaussian(stnkit.samplers.KernelSampler):
     """V(p) = Σ_i U_i g(p − i) / Σ_i g(p − i) with g(d) = exp(−|d|² / 2σ²): reads and smooths in one step.
 
     It does not interpolate: the identity grid gives the smoothed image. Its gradient to the grid reaches 4σ.

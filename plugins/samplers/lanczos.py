@@ -11,7 +11,7 @@ from torch import Tensor
 import stnkit
 
 
-class Lanczos(stnkit.KernelSampler):
+class Lanczos(stnkit.samplers.KernelSampler):
     """V(p) = Σ_i U_i Π_d L(p_d − i_d) / Σ_i Π_d L(p_d − i_d), L(d) = sinc(d) sinc(d / lobes) for |d| < lobes.
 
     With sinc(d) = sin(πd) / πd. It interpolates, is the sharpest of the samplers, and overshoots where the

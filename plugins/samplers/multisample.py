@@ -14,7 +14,7 @@ import stnkit
 _SETS = 61
 
 
-class Multisample(stnkit.PaddedSampler):
+class Multisample(stnkit.samplers.PaddedSampler):
     """V(p) is bilinear's; ∂V/∂p is the slope a of the plane that fits V best at auxiliary points p + δ_k.
 
     a = argmin_a min_b Σ_k (V(p + δ_k) − b − a·δ_k)², δ_0 = 0, the others with a normal distribution of

@@ -14,7 +14,7 @@ import stnkit
 _NUDGE = 1e-6
 
 
-class Nearest(stnkit.PaddedSampler):
+class Nearest(stnkit.samplers.PaddedSampler):
     """V(p) = U_i with i the pixel center nearest to p, for label maps and masks.
 
     Its gradient to the grid is zero: nothing upstream learns through it, and a warning says so once.

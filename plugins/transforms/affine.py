@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Affine(stnkit.MatrixFamily):
+class Affine(stnkit.families.MatrixFamily):
     """T_θ(p) = A p + t, all maps that keep lines parallel.
 
     θ is the ndim × (ndim + 1) matrix [A t], row by row: in two dimensions [a, b, c, d, e, f] with

@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Attention(stnkit.MatrixFamily):
+class Attention(stnkit.families.MatrixFamily):
     """T_θ(p) = e^s p + t: the output shows the part of the input of half-size e^s about t.
 
     θ is [s, tx, ty]: the log-scale, which acts between −40 and 40, and the center of the region shown, in

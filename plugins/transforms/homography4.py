@@ -18,7 +18,7 @@ TRIANGLES = [[1, 3, 2], [0, 3, 2], [0, 1, 3], [0, 1, 2]]
 FLAT = 1e-12
 
 
-class Homography4(stnkit.MatrixFamily):
+class Homography4(stnkit.families.MatrixFamily):
     """T_θ(cᵢ) = cᵢ + dᵢ for the four corners cᵢ of the output, projective in between.
 
     θ is planar, [dx₀, dx₁, dx₂, dx₃, dy₀, dy₁, dy₂, dy₃], in normalized units; the corners are (−1, −1),

@@ -31,7 +31,7 @@ FAR = 1e6
 CHUNK_PAIRS = 2**20
 
 
-class PiecewiseAffine(stnkit.LinearFamily):
+class PiecewiseAffine(stnkit.families.LinearFamily):
     """T_θ(p) = Σ_k b_k(p) θ_k with the barycentric weights b of p in a mesh of triangles or tetrahedra.
 
     θ holds the source positions of the K control points, which lie on a regular lattice of the output over

@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Projective(stnkit.MatrixFamily):
+class Projective(stnkit.families.MatrixFamily):
     """T_θ(p) = (a·x + b·y + c, d·x + e·y + f) / (g·x + h·y + 1): all maps that keep lines straight.
 
     θ is [a, b, c, d, e, f, g, h], the 3 × 3 matrix row by row without its last entry, which is 1, in

@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Rotation(stnkit.MatrixFamily):
+class Rotation(stnkit.families.MatrixFamily):
     """T_θ(p) = S⁻¹ R S p with R = [cos θ, −sin θ; sin θ, cos θ] and S = diag(aspect, 1).
 
     θ is [angle], in radians; the identity is 0. As y points down, T_θ turns the sampling points clockwise

@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Scale(stnkit.MatrixFamily):
+class Scale(stnkit.families.MatrixFamily):
     """T_θ(p) = diag(e^θ) p: a positive θ makes the image appear smaller.
 
     θ is the log-scale: [s] for all axes, or [sx, sy] or [sx, sy, sz], one for each. It acts between −40 and

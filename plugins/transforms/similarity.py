@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Similarity(stnkit.MatrixFamily):
+class Similarity(stnkit.families.MatrixFamily):
     """T_θ(p) = e^s S⁻¹ R S p + t with R = [cos α, −sin α; sin α, cos α] and S = diag(aspect, 1).
 
     θ is [α, s, tx, ty]: the angle in radians, the log-scale, which acts between −40 and 40, and the

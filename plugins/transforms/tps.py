@@ -22,7 +22,7 @@ LARGE_CARDINAL = 4.0
 PROBES = 16
 
 
-class ThinPlateSpline(stnkit.LinearFamily):
+class ThinPlateSpline(stnkit.families.LinearFamily):
     """T_θ(p) = Σ_k w_k φ(‖p − c_k‖) + a_0 + A p, the smoothest map that takes control point c_k to θ_k.
 
     In two dimensions φ(r) = ½ r² log r², in three φ(r) = −r, and Σ w_k = Σ w_k c_k = 0. θ holds the source

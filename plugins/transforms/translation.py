@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 
 
-class Translation(stnkit.MatrixFamily):
+class Translation(stnkit.families.MatrixFamily):
     """T_θ(p) = p + t: the image moves by −t.
 
     θ is t: [tx, ty] or [tx, ty, tz], in normalized units, so that 2 is the whole width, height or depth of

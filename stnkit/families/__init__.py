@@ -1,6 +1,6 @@
 """The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
 
-from stnkit.families.caching import cached
+from stnkit.families.caching import cached, clear_caches
 from stnkit.families.family import TransformFamily, bounded
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
@@ -18,6 +18,7 @@ __all__ = [
     "bounded",
     "bounded_exp",
     "cached",
+    "clear_caches",
     "displaced_lattice",
     "sum_dtype",
 ]

@@ -27,7 +27,7 @@ class LinearFamily(TransformFamily):
 
     Example:
         >>> import torch, stnkit
-        >>> class Bilinear(stnkit.LinearFamily):
+        >>> class Bilinear(stnkit.families.LinearFamily):
         ...     n_params = 8
         ...     def identity(self):
         ...         return torch.tensor([0, 1, 0, 0, 0, 0, 1, 0], dtype=torch.float64)

@@ -34,7 +34,7 @@ class MatrixFamily(TransformFamily):
 
     Example:
         >>> import torch, stnkit
-        >>> class Mirror(stnkit.MatrixFamily):
+        >>> class Mirror(stnkit.families.MatrixFamily):
         ...     affine, n_params = True, 1
         ...     def identity(self):
         ...         return torch.ones(1, dtype=torch.float64)

@@ -24,7 +24,7 @@ class Component:
 
     Example:
         >>> import stnkit
-        >>> class Half(stnkit.KernelSampler):
+        >>> class Half(stnkit.samplers.KernelSampler):
         ...     support = 1
         ...     def kernel(self, distance):
         ...         return (1 - distance.abs()).clamp(min=0)

@@ -31,7 +31,7 @@ class KernelSampler(PaddedSampler):
 
     Example:
         >>> import torch, stnkit
-        >>> class Box(stnkit.KernelSampler):
+        >>> class Box(stnkit.samplers.KernelSampler):
         ...     support = 0.5
         ...     def kernel(self, distance):
         ...         return torch.ones_like(distance)

@@ -56,7 +56,7 @@ def test_a_forward_that_gives_something_else_than_points():
 
 
 def test_coefficients_of_another_order():
-    class Quadratic(stnkit.LinearFamily):
+    class Quadratic(stnkit.families.LinearFamily):
         n_params = 6
 
         def identity(self):
@@ -89,7 +89,7 @@ def test_an_identity_that_no_head_can_start_from(identity, given):
             return identity
 
     with pytest.raises(stnkit.errors.InputError, match=rf"Elsewhere.identity: expected .*, got {given}"):
-        stnkit.RegressionHead(5, Elsewhere())
+        stnkit.localizers.RegressionHead(5, Elsewhere())
 
 
 def test_a_family_that_does_not_say_how_many_parameters_it_has():

@@ -42,12 +42,12 @@ class Case:
     upstream: Tensor
 
     @functools.cached_property
-    def family(self) -> stnkit.MatrixFamily | None:
+    def family(self) -> stnkit.families.MatrixFamily | None:
         """That of the kind, None for a grid."""
         return None if self.kind == "grid" else stnkit.build("transform", self.kind)
 
     @functools.cached_property
-    def sampler(self) -> stnkit.PaddedSampler:
+    def sampler(self) -> stnkit.samplers.PaddedSampler:
         """That of the options."""
         return stnkit.build("sampler", self.sampling)
 

@@ -11,7 +11,7 @@ from stnkit.samplers.padding import source_index
 from tests.samplers.oracles import PADDINGS, SIZES, loop_sample, padding_options, random_grid, random_image, read
 
 
-class Cosine(stnkit.KernelSampler):
+class Cosine(stnkit.samplers.KernelSampler):
     """A raised cosine: smooth, sums to one, and its support is not a whole number of taps wide."""
 
     def __init__(self, support=1.0, normalized=False, padding="zeros", fill_value=0.0):
@@ -24,7 +24,7 @@ class Cosine(stnkit.KernelSampler):
         return torch.where(inside, (1 + torch.cos(math.pi * distance / self.support)) / 2, 0.0)
 
 
-class Linear(stnkit.KernelSampler):
+class Linear(stnkit.samplers.KernelSampler):
     support = 1
 
     def kernel(self, distance):

@@ -4,7 +4,7 @@ import stnkit
 import torch
 
 
-class Hann(stnkit.KernelSampler):
+class Hann(stnkit.samplers.KernelSampler):
     """V(p) = Σ_i U_i Π_d k(p_d − i_d) / Σ_i Π_d k(p_d − i_d) with k(d) = sinc(d) cos²(πd/4) for |d| ≤ 2."""
 
     support = 2

@@ -19,7 +19,7 @@ class Mode(enum.Enum):
     fast = "fast"
     exact = "exact"
 
-class Half(stnkit.PaddedSampler):
+class Half(stnkit.samplers.PaddedSampler):
     \"\"\"V(p) = U(p) / 2.
 
     What is left is not half as much.

@@ -169,7 +169,7 @@ class Centroid(stnkit.Localizer):
         return (mass * lattice).sum(dim=(1, 2)) / mass.sum(dim=(1, 2))
 
 
-class Shift(stnkit.WarpDistortion):
+class Shift(stnkit.distortions.WarpDistortion):
     def __init__(self, image_shape):
         super().__init__(stnkit.build("transform", "translation"), stnkit.build("sampler", "bilinear"), image_shape[1:])
 

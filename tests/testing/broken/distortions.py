@@ -7,7 +7,7 @@ import stnkit
 from . import plugin_api_1
 
 
-class Good(stnkit.WarpDistortion):
+class Good(stnkit.distortions.WarpDistortion):
     """Moves by up to a tenth, and says so in θ."""
 
     def __init__(self, image_shape: tuple[int, ...]) -> None:

@@ -8,7 +8,7 @@ import stnkit
 from . import called_under_autocast, plugin_api_1
 
 
-class Good(stnkit.PaddedSampler):
+class Good(stnkit.samplers.PaddedSampler):
     def sample(self, image, grid):
         return self.grid_sample(image, grid, "bilinear", margin=1)
 
@@ -153,7 +153,7 @@ class Branches(Plain):
         return super().read(0 * image if float(image.detach().sum()) > 1e9 else image, grid)
 
 
-class OwnSinc(stnkit.KernelSampler):
+class OwnSinc(stnkit.samplers.KernelSampler):
     """The other branch of `where` has a derivative of 0/0 at 0."""
 
     support = 2
@@ -164,7 +164,7 @@ class OwnSinc(stnkit.KernelSampler):
         return sinc * torch.cos(torch.pi / 4 * distance).square()
 
 
-class FlatAtCenters(stnkit.KernelSampler):
+class FlatAtCenters(stnkit.samplers.KernelSampler):
     support = 1
 
     def kernel(self, distance):

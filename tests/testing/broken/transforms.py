@@ -97,7 +97,7 @@ class Sums(Good):
         return outer + inner
 
 
-class NotLinear(stnkit.LinearFamily):
+class NotLinear(stnkit.families.LinearFamily):
     n_params = 6
 
     def identity(self):
