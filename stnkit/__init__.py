@@ -17,12 +17,14 @@ if TYPE_CHECKING:
         objectives,
         reading,
         samplers,
+        similarity,
         testing,
     )
     from stnkit.datasets import Dataset
     from stnkit.distortions import Distortion
     from stnkit.experiments.trained_run import load_run
     from stnkit.families import TransformFamily
+    from stnkit.families.regularity import bending_energy, folds, jacobian_determinant
     from stnkit.insertion import insert_transformers
     from stnkit.localizers import Localizer
     from stnkit.networks import Network
@@ -49,19 +51,23 @@ _MODULES = {
     "Sampler": "samplers",
     "SpatialTransformer": "transformer",
     "TransformFamily": "families",
+    "bending_energy": "families.regularity",
     "build": "plugin_system.building",
     "coordinates": "",
     "distortions": "",
     "errors": "",
     "families": "",
+    "folds": "families.regularity",
     "hookimpl": "plugin_system.hookspecs",
     "insert_transformers": "insertion",
+    "jacobian_determinant": "families.regularity",
     "load_run": "experiments.trained_run",
     "localizers": "",
     "native": "",
     "objectives": "",
     "reading": "",
     "samplers": "",
+    "similarity": "",
     "testing": "",
     "warp": "warping",
 }
@@ -110,19 +116,23 @@ __all__ = [
     "Sampler",
     "SpatialTransformer",
     "TransformFamily",
+    "bending_energy",
     "build",
     "coordinates",
     "distortions",
     "errors",
     "families",
+    "folds",
     "hookimpl",
     "insert_transformers",
+    "jacobian_determinant",
     "load_run",
     "localizers",
     "native",
     "objectives",
     "reading",
     "samplers",
+    "similarity",
     "testing",
     "warp",
 ]

@@ -7,6 +7,7 @@ from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.mirrored import Reflection
+from stnkit.families.regularity import jacobian
 from stnkit.families.tensor_product import displaced_lattice
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "cached",
     "clear_caches",
     "displaced_lattice",
+    "jacobian",
     "sum_dtype",
 ]

@@ -1,0 +1,195 @@
+"""Jacobians, folds and bending of every family, against finite differences and formulas."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import stnkit
+from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import lattice_points, random_points, random_theta
+
+VOLUMES = ("affine", "bspline", "displacement", "piecewise_affine", "scale", "tps", "translation")
+FAMILIES = [(name, {}) for name in plugin_registry().names("transform")] + [(name, {"ndim": 3}) for name in VOLUMES]
+# No pixel center lies on an edge between pieces.
+SIZE = {2: (6, 16), 3: (4, 6, 16)}
+
+
+def built(name, options):
+    return stnkit.build("transform", name, **options)
+
+
+def near_identity(family, batch=3, scale=0.1):
+    return family.identity() + random_theta(family, batch, scale)
+
+
+def differences(evaluate, points, step):
+    """∂/∂p_j of a function of points, as the last axis."""
+    steps = step * torch.eye(points.shape[-1], dtype=points.dtype)
+    return torch.stack([(evaluate(points + s) - evaluate(points - s)) / (2 * step) for s in steps], dim=-1)
+
+
+def second_differences(family, theta, points, step):
+    return differences(lambda p: differences(lambda q: family(theta, q), p, step), points, step)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_the_jacobian_is_that_of_finite_differences(name, options):
+    family = built(name, options)
+    theta, points = near_identity(family), random_points(family)
+    expected = differences(lambda p: family(theta, p), points, 1e-6)
+    found = stnkit.families.jacobian(family, theta, points)
+    torch.testing.assert_close(found, expected, atol=1e-7, rtol=1e-7)
+    determinant = stnkit.jacobian_determinant(family, theta, points)
+    torch.testing.assert_close(determinant, torch.linalg.det(expected), atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_bending_is_that_of_second_finite_differences(name, options):
+    family = built(name, options)
+    theta, size = near_identity(family), SIZE[family.ndim]
+    second = second_differences(family, theta, lattice_points(size).expand(3, -1, -1), 1e-4)
+    expected = second.square().sum(dim=(-3, -2, -1)).mean(dim=1)
+    torch.testing.assert_close(stnkit.bending_energy(family, theta, size), expected, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_gradients_in_theta_are_those_of_differences(name, options):
+    family = built(name, options)
+    theta, size = near_identity(family, batch=1).requires_grad_(), (2, 3, 2)[: family.ndim]
+
+    def figures(theta):
+        # Of a family without bending the energy is a constant, whose gradient gradcheck does not take.
+        bending, determinant = (f(family, theta, size) for f in (stnkit.bending_energy, stnkit.jacobian_determinant))
+        return bending + determinant.square().flatten(1).sum(dim=1)
+
+    assert torch.autograd.gradcheck(figures, theta, fast_mode=True, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_the_identity_is_regular_on_any_size(name, options):
+    family = built(name, options)
+    theta, size = family.identity()[None], SIZE[family.ndim]
+    determinant = stnkit.jacobian_determinant(family, theta, size)
+    torch.testing.assert_close(determinant, torch.ones(1, *size, dtype=torch.float64))
+    assert stnkit.bending_energy(family, theta, size).item() < 1e-12
+    assert stnkit.folds(family, theta, size).item() == 0
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_an_affine_map_has_one_determinant_and_no_bending(ndim):
+    family = built("affine", {"ndim": ndim})
+    theta = near_identity(family, scale=0.5)
+    expected = torch.linalg.det(theta.view(3, ndim, ndim + 1)[..., :ndim])
+    found = stnkit.jacobian_determinant(family, theta, SIZE[ndim])
+    torch.testing.assert_close(found, expected.view(3, *[1] * ndim).expand_as(found))
+    assert float(stnkit.bending_energy(family, theta, SIZE[ndim]).max()) < 1e-24
+    torch.testing.assert_close(stnkit.folds(family, theta, SIZE[ndim]), (expected <= 0).double())
+
+
+def test_a_projective_determinant_is_that_of_the_matrix_over_w3():
+    family = built("projective", {})
+    theta, points = near_identity(family, scale=0.15), random_points(family)
+    matrix = family.matrix(theta)
+    w = (matrix[:, 2, None, :2] * points).sum(dim=-1) + matrix[:, 2, None, 2]
+    expected = torch.linalg.det(matrix)[:, None] / w**3
+    assert float(w.min()) > 0.3
+    torch.testing.assert_close(stnkit.jacobian_determinant(family, theta, points), expected)
+
+
+def test_a_spline_has_the_bending_of_the_kernels_derivatives():
+    # Σ_k w_k ∂²φ(‖p − c_k‖), with φ = r² log r = ½ r² log r²: H = (1 + 2 log r) I + 2 r̂ r̂ᵀ.
+    family = built("tps", {"control_points": [3, 3]})
+    theta, size = near_identity(family), (5, 8)
+    weights = family.coefficients(theta)[:, :, :9].numpy()
+    away = lattice_points(size)[0].numpy()[:, None] - family.control_points.numpy()
+    r = np.linalg.norm(away, axis=-1)[..., None, None]
+    hessian = (1 + 2 * np.log(r)) * np.eye(2) + 2 * away[..., None] * away[..., None, :] / r**2
+    second = np.einsum("bik,nkst->bnist", weights, hessian)
+    expected = (second**2).sum(axis=(2, 3, 4)).mean(axis=1)
+    np.testing.assert_allclose(stnkit.bending_energy(family, theta, size), expected, rtol=1e-10)
+
+
+def test_the_mean_converges_to_the_integral_of_a_cosine():
+    # T(x, y) = x + a cos πx: the mean of (a π² cos πx)² over [-1, 1] is a² π⁴ / 2.
+    class Wave(stnkit.TransformFamily):
+        n_params = 1
+
+        def identity(self):
+            return torch.zeros(1, dtype=torch.float64)
+
+        def forward(self, theta, points):
+            return points + theta[:, None] * torch.cos(math.pi * points[..., :1]) * points.new_tensor([1.0, 0.0])
+
+    energy = stnkit.bending_energy(Wave(), torch.tensor([[0.2]]), (2, 64))
+    torch.testing.assert_close(energy, torch.tensor([0.2**2 * math.pi**4 / 2]))
+    # 1 − 0.5 π sin πx ≤ 0 where sin πx ≥ 2/π: the share of [-1, 1] is ½ − asin(2/π)/π.
+    share = stnkit.folds(Wave(), torch.tensor([[0.5]]), (1, 4000)).item()
+    assert share == pytest.approx(0.5 - math.asin(2 / math.pi) / math.pi, abs=1e-3)
+
+
+def test_an_affine_map_in_pieces_does_not_bend():
+    family = built("piecewise_affine", {})
+    theta = near_identity(family)
+    assert stnkit.bending_energy(family, theta, (7, 9)).tolist() == [0, 0, 0]
+    theta.view(3, 2, -1)[1, 0] *= -1  # mirrored, and with it every piece
+    assert stnkit.folds(family, theta, (7, 9)).tolist() == [0, 1, 0]
+
+
+def test_points_behind_a_horizon_are_folded_and_finite():
+    family = built("homography4", {})
+    theta = near_identity(family, batch=200, scale=1.5).float().requires_grad_()
+    energy, determinant = (f(family, theta, (9, 9)) for f in (stnkit.bending_energy, stnkit.jacobian_determinant))
+    behind = family.grid(theta.detach(), (9, 9)).abs().amax(dim=-1) >= stnkit.coordinates.OUTSIDE
+    assert 0 < int(behind.sum()) < behind.numel()
+    assert float(determinant.detach()[behind].abs().max()) == 0
+    assert bool((stnkit.folds(family, theta, (9, 9)) >= behind.float().mean(dim=(1, 2)) - 1e-6).all())
+    assert bool(energy.isfinite().all())
+    (gradient,) = torch.autograd.grad(energy.log1p().sum() + determinant.sum(), theta)
+    assert bool(gradient.isfinite().all())
+
+
+def test_folds_of_a_volume_are_counted_in_chunks(monkeypatch):
+    family = built("tps", {"ndim": 3})
+    theta = near_identity(family, scale=0.3)
+    expected = (stnkit.jacobian_determinant(family, theta, (7, 8, 9)) <= 0).double().mean(dim=(1, 2, 3))
+    assert 0 < float(expected.min()) < float(expected.max()) < 1
+    monkeypatch.setattr("stnkit.families.regularity.CHUNK", 100)
+    torch.testing.assert_close(stnkit.folds(family, theta, (7, 8, 9)), expected)
+
+
+@pytest.mark.parametrize("name", ["tps", "bspline", "projective"])
+def test_evaluations_give_the_same_without_a_gradient(name):
+    family = built(name, {})
+    theta = near_identity(family).requires_grad_()
+    expected = stnkit.bending_energy(family, theta, (6, 6))
+    for context in (torch.no_grad, torch.inference_mode):
+        with context():
+            found = stnkit.bending_energy(family, theta.detach().clone(), (6, 6))
+            share = stnkit.folds(family, theta.detach().clone(), (6, 6))
+        assert not found.requires_grad
+        assert share.shape == (3,)
+        torch.testing.assert_close(found.clone(), expected.detach())
+
+
+def test_half_precision_is_widened_and_one_row_serves_points():
+    family = built("tps", {})
+    theta = near_identity(family, batch=2)
+    assert stnkit.bending_energy(family, theta.half(), (4, 4)).dtype == torch.float32
+    assert stnkit.folds(family, theta.half(), (4, 4)).dtype == torch.float32
+    points = random_points(family, batch=1, n=4)
+    one = stnkit.jacobian_determinant(family, theta, points)
+    torch.testing.assert_close(one, stnkit.jacobian_determinant(family, theta, points.expand(2, -1, -1)))
+
+
+@pytest.mark.no_jaxtyping
+def test_what_does_not_fit_the_family_is_one_sentence():
+    family, InputError = built("affine", {}), stnkit.errors.InputError
+    theta = family.identity()[None]
+    with pytest.raises(InputError, match=r"expected theta of shape \(B, 6\), got \(1, 5\)"):
+        stnkit.folds(family, theta[:, :5], (4, 4))
+    with pytest.raises(InputError, match=r"size: expected 2 whole numbers of at least 1, got \[4, 4, 4\]"):
+        stnkit.bending_energy(family, theta, (4, 4, 4))
+    with pytest.raises(InputError, match=r"expected points of shape \(1, N, 2\), got \(1, 4, 3\)"):
+        stnkit.jacobian_determinant(family, theta, torch.rand(1, 4, 3))
