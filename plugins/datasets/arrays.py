@@ -39,6 +39,7 @@ class Arrays(stnkit.Dataset):
             has length 1, 3 or 4 and the second has not, else nchw.
         n_classes: number of classes, at least 2; null for the largest label + 1, or 0 where targets are no labels.
         class_names: names of the classes by label; null for none.
+        pair: true if images are pairs, the channels of the moving image and then those of the fixed one.
 
     Raises:
         InputError: when an option is out of its range.
@@ -65,6 +66,7 @@ class Arrays(stnkit.Dataset):
         layout: ArrayLayout | str = ArrayLayout.auto,
         n_classes: int | None = None,
         class_names: list[str] | None = None,
+        pair: bool = False,
     ) -> None:
         if n_classes is not None and n_classes < 2:
             raise InputError(f"n_classes: expected at least 2, or null, got {n_classes}")
@@ -89,6 +91,11 @@ class Arrays(stnkit.Dataset):
                     f"{self._path(images, name)}: expected images of shape {self.image_shape}, as those of train, "
                     f"got {array.shape[1:]}"
                 )
+        if pair and self.image_shape[0] % 2:
+            raise DataError(
+                f"{self._path(images, 'train')}: expected pairs, an even number of channels, got {self.image_shape[0]}"
+            )
+        self.pair = pair
         labels = {self._path(self.targets or images, name): each for name, (_, each) in given.items() if len(each)}
         self.n_classes = _count_classes(labels, n_classes)
         self.class_names = None if class_names is None else tuple(class_names)
