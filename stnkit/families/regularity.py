@@ -3,6 +3,8 @@
 All derivatives are exact, those of `forward`, in float64, and differentiable in θ. Coordinates are normalized.
 """
 
+import math
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -12,7 +14,14 @@ from torch import Tensor
 from torch.func import vjp
 
 from stnkit import coordinates
+from stnkit.families.caching import TensorCache
 from stnkit.families.family import TransformFamily
+from stnkit.families.lattice_basis import planar_product
+from stnkit.families.linear import LinearFamily
+from stnkit.families.thresholds import BASIS_CACHE_BYTES
+from stnkit.families.tracing import is_traced, is_transformed
+
+PointMap = Callable[[Tensor], Tensor]
 
 # Points of all maps together, in which folds are counted at once: the derivatives of a volume would take gigabytes.
 CHUNK = 2**18
@@ -46,8 +55,8 @@ def jacobian(
                    [0., 3.]]]]])
     """
     theta = family.check_theta(theta)
-    points, shape = _points(family, theta, at)
-    return _derivatives(family, theta, points, order=1).to(theta.dtype).view(-1, *shape, family.ndim, family.ndim)
+    found, shape = _derivatives(family, theta, at, order=1)
+    return found.to(theta.dtype).view(-1, *shape, family.ndim, family.ndim)
 
 
 def jacobian_determinant(
@@ -78,8 +87,8 @@ def jacobian_determinant(
         tensor([[[6., 6.]]])
     """
     theta = family.check_theta(theta)
-    points, shape = _points(family, theta, at)
-    return _determinant(_derivatives(family, theta, points, order=1)).to(theta.dtype).view(-1, *shape)
+    found, shape = _derivatives(family, theta, at, order=1)
+    return _determinant(found).to(theta.dtype).view(-1, *shape)
 
 
 def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B"]:
@@ -106,9 +115,11 @@ def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[i
         tensor([0., 1.])
     """
     checked = family.check_theta(theta).detach()
-    points, _ = _points(family, checked, coordinates.check_size(size, family.ndim))
-    parts = torch.split(points, max(1, CHUNK // max(1, len(checked))), dim=1)
-    found = [_determinant(_derivatives(family, checked, part, order=1)) for part in parts]
+    size = coordinates.check_size(size, family.ndim)
+    step = max(1, CHUNK // max(1, len(checked)))
+    # In one piece by the size, of which a basis may be cached.
+    parts = [size] if math.prod(size) <= step else torch.split(_points(family, checked, size)[0], step, dim=1)
+    found = [_determinant(_derivatives(family, checked, part, order=1)[0]) for part in parts]
     unfolded = torch.cat(found, dim=1) > 0  # false for NaN
     return 1 - unfolded.to(checked.dtype).mean(dim=1)
 
@@ -141,8 +152,7 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
     Source: Rueckert et al., Nonrigid registration using free-form deformations, TMI 1999, equation 7.
     """
     theta = family.check_theta(theta)
-    points, _ = _points(family, theta, coordinates.check_size(size, family.ndim))
-    second = _derivatives(family, theta, points, order=2)
+    second, _ = _derivatives(family, theta, coordinates.check_size(size, family.ndim), order=2)
     return second.square().sum(dim=(-3, -2, -1)).mean(dim=1).to(theta.dtype)
 
 
@@ -158,25 +168,53 @@ def _points(
 
 
 def _derivatives(
-    family: TransformFamily, theta: Tensor, points: Float[Tensor, "b N ndim"], order: int
-) -> Float[Tensor, "B N *ndims"]:
-    """∂T_i/∂p_j for the first order, ∂²T_i/∂p_j∂p_k for the second, in float64."""
+    family: TransformFamily, theta: Float[Tensor, "B P"], at: Tensor | Sequence[int], order: int
+) -> tuple[Float[Tensor, "B N *ndims"], tuple[int, ...]]:
+    """∂T_i/∂p_j for the first order, ∂²T_i/∂p_j∂p_k for the second, in float64; and the shape of the points."""
+    points, shape = _points(family, theta, at)
+    if isinstance(family, LinearFamily) and not isinstance(at, Tensor) and not (is_traced() or is_transformed()):
+        coefficients = family._checked_coefficients(theta.double()).double()
+        basis = _basis(family, points, shape, order)
+        found = planar_product(coefficients, basis.flatten(start_dim=1))
+        return found.view(*coefficients.shape[:2], *basis.shape[1:]).transpose(1, 2), shape
 
     def point_map(points: Tensor) -> Tensor:
         return family(theta.double(), points)
 
+    return _differentiated(point_map, order)(points), shape
+
+
+# The derivatives of the bases of linear families, which do not depend on θ.
+_bases: "weakref.WeakKeyDictionary[LinearFamily, TensorCache[Tensor]]" = weakref.WeakKeyDictionary()
+
+
+def _basis(
+    family: LinearFamily, points: Float[Tensor, "1 N ndim"], size: tuple[int, ...], order: int
+) -> Float[Tensor, "K N *ndims"]:
+    """The derivatives of the basis functions at the pixel centers: cached, they cost as much as 64 splines of 28×28."""
+    cache = _bases.setdefault(family, TensorCache(BASIS_CACHE_BYTES))
+    key = (size, order, points.device)
+    found = cache.get(key)
+    if found is None:
+        # Plain tensors, fit to be cached.
+        with torch.inference_mode(False), torch.no_grad():
+            points = points.clone()
+            found = _differentiated(lambda p: family.basis(p[0])[None], order)(points)[0].transpose(0, 1).contiguous()
+        cache.put(key, found)
+    return found
+
+
+def _differentiated(point_map: PointMap, order: int) -> PointMap:
     for _ in range(order):
         point_map = partial(_derivative, point_map)
-    return point_map(points)
+    return point_map
 
 
-def _derivative(
-    point_map: Callable[[Tensor], Tensor], points: Float[Tensor, "b N ndim"]
-) -> Float[Tensor, "B N *entries ndim"]:
+def _derivative(point_map: PointMap, points: Float[Tensor, "b N ndim"]) -> Float[Tensor, "B N *entries ndim"]:
     """The derivative of a map at each point in that point, by reverse mode alone.
 
     g_j(u) = Σ u · ∂T/∂p_j is linear in u, and its gradient in u is the derivative. So points that all maps share are
-    not repeated for each: a spline evaluates its basis once, which for 64 images of 28×28 takes a fortieth of the time.
+    not repeated for each, and a basis is evaluated once.
     Forward mode would take the tangent of an autograd.Function within another tangent for 0, without an error.
     """
     values, pull = vjp(point_map, points)[:2]

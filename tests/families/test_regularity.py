@@ -150,6 +150,20 @@ def test_points_behind_a_horizon_are_folded_and_finite():
     assert bool(gradient.isfinite().all())
 
 
+@pytest.mark.parametrize("options", [{}, {"ndim": 3}])
+@pytest.mark.parametrize("name", ["tps", "piecewise_affine", "bspline"])
+def test_a_size_gives_what_its_pixel_centers_give(name, options):
+    # Of a linear family the derivatives of the basis are cached for a size, and not for points.
+    family = built(name, options)
+    size, points = SIZE[family.ndim], lattice_points(SIZE[family.ndim])
+    for seed in range(2):  # the second time from the cache
+        theta = family.identity() + random_theta(family, seed=seed)
+        found = stnkit.families.jacobian(family, theta, size)
+        torch.testing.assert_close(found.flatten(1, -3), stnkit.families.jacobian(family, theta, points))
+        each = torch.func.vmap(lambda row: stnkit.bending_energy(family, row[None], size)[0])
+        torch.testing.assert_close(each(theta), stnkit.bending_energy(family, theta, size))
+
+
 def test_folds_of_a_volume_are_counted_in_chunks(monkeypatch):
     family = built("tps", {"ndim": 3})
     theta = near_identity(family, scale=0.3)
