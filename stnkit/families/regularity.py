@@ -5,7 +5,7 @@ All derivatives are exact, those of `forward`, in float64, and differentiable in
 
 import math
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
 import torch
@@ -151,8 +151,12 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
 
     Source: Rueckert et al., Nonrigid registration using free-form deformations, TMI 1999, equation 7.
     """
-    theta = family.check_theta(theta)
-    second, _ = _derivatives(family, theta, coordinates.check_size(size, family.ndim), order=2)
+    theta, size = family.check_theta(theta), coordinates.check_size(size, family.ndim)
+    if isinstance(family, LinearFamily) and _may_be_cached():
+        # A square in the coefficients: for 256 splines of 28×28 without the 13 MB of their derivatives.
+        coefficients, products = family._checked_coefficients(theta.double()).double(), _products(family, size, theta)
+        return ((coefficients @ products) * coefficients).sum(dim=(1, 2)).clamp_min(0).to(theta.dtype)
+    second, _ = _derivatives(family, theta, size, order=2)
     return second.square().sum(dim=(-3, -2, -1)).mean(dim=1).to(theta.dtype)
 
 
@@ -172,7 +176,7 @@ def _derivatives(
 ) -> tuple[Float[Tensor, "B N *ndims"], tuple[int, ...]]:
     """∂T_i/∂p_j for the first order, ∂²T_i/∂p_j∂p_k for the second, in float64; and the shape of the points."""
     points, shape = _points(family, theta, at)
-    if isinstance(family, LinearFamily) and not isinstance(at, Tensor) and not (is_traced() or is_transformed()):
+    if isinstance(family, LinearFamily) and not isinstance(at, Tensor) and _may_be_cached():
         coefficients = family._checked_coefficients(theta.double()).double()
         basis = _basis(family, points, shape, order)
         found = planar_product(coefficients, basis.flatten(start_dim=1))
@@ -184,22 +188,44 @@ def _derivatives(
     return _differentiated(point_map, order)(points), shape
 
 
-# The derivatives of the bases of linear families, which do not depend on θ.
+# Of linear families, the derivatives of their bases and the mean products of these, which do not depend on θ.
 _bases: "weakref.WeakKeyDictionary[LinearFamily, TensorCache[Tensor]]" = weakref.WeakKeyDictionary()
+
+
+def _may_be_cached() -> bool:
+    return not (is_traced() or is_transformed())
 
 
 def _basis(
     family: LinearFamily, points: Float[Tensor, "1 N ndim"], size: tuple[int, ...], order: int
 ) -> Float[Tensor, "K N *ndims"]:
     """The derivatives of the basis functions at the pixel centers: cached, they cost as much as 64 splines of 28×28."""
+
+    def derivatives() -> Tensor:
+        found = _differentiated(lambda p: family.basis(p[0])[None], order)(points.clone())
+        return found[0].transpose(0, 1).contiguous()
+
+    return _cached(family, (size, order, points.device), derivatives)
+
+
+def _products(family: LinearFamily, size: tuple[int, ...], like: Tensor) -> Float[Tensor, "K K"]:
+    """The mean over the pixel centers of Σ_jk ∂²b/∂p_j∂p_k · ∂²b'/∂p_j∂p_k, for each two functions b and b'."""
+
+    def products() -> Tensor:
+        points, _ = _points(family, like, size)
+        second = _basis(family, points, size, order=2).flatten(start_dim=1)
+        return second @ second.T / points.shape[1]
+
+    return _cached(family, (size, "products", like.device), products)
+
+
+def _cached(family: LinearFamily, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
     cache = _bases.setdefault(family, TensorCache(BASIS_CACHE_BYTES))
-    key = (size, order, points.device)
     found = cache.get(key)
     if found is None:
         # Plain tensors, fit to be cached.
         with torch.inference_mode(False), torch.no_grad():
-            points = points.clone()
-            found = _differentiated(lambda p: family.basis(p[0])[None], order)(points)[0].transpose(0, 1).contiguous()
+            found = make()
         cache.put(key, found)
     return found
 
