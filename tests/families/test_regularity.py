@@ -164,13 +164,18 @@ def test_a_size_gives_what_its_pixel_centers_give(name, options):
         torch.testing.assert_close(each(theta), stnkit.bending_energy(family, theta, size))
 
 
-def test_folds_of_a_volume_are_counted_in_chunks(monkeypatch):
+def test_folds_and_bending_of_a_volume_are_taken_in_chunks(monkeypatch):
     family = built("tps", {"ndim": 3})
     theta = near_identity(family, scale=0.3)
     expected = (stnkit.jacobian_determinant(family, theta, (7, 8, 9)) <= 0).double().mean(dim=(1, 2, 3))
     assert 0 < float(expected.min()) < float(expected.max()) < 1
+    bending = stnkit.bending_energy(family, theta, (7, 8, 9))
     monkeypatch.setattr("stnkit.families.regularity.CHUNK", 100)
+    monkeypatch.setattr("stnkit.families.derivatives.CHUNK", 100)
+    monkeypatch.setattr("stnkit.families.derivatives.BASIS_CACHE_BYTES", 0)
     torch.testing.assert_close(stnkit.folds(family, theta, (7, 8, 9)), expected)
+    again = built("tps", {"ndim": 3})
+    torch.testing.assert_close(stnkit.bending_energy(again, theta, (7, 8, 9)), bending)
 
 
 @pytest.mark.parametrize("name", ["tps", "bspline", "projective"])
