@@ -158,6 +158,15 @@ def test_folds_are_a_percentage_and_weights_of_zero_cost_nothing():
     assert registration.terms == tuple(registration.losses(batch)) == ("similarity",)
 
 
+def test_differences_to_the_fixed_image_are_pictures():
+    family = stnkit.build("transform", "translation")
+    theta, registration = torch.tensor([[0.25, 0.0]]), objective()
+    batch = example(family, theta, family, theta, smooth(1, 1, 8, 8), of=registration)
+    pictures = registration.pictures(batch)
+    torch.testing.assert_close(pictures["difference before"], (batch.moving - batch.fixed).abs())
+    assert float(pictures["difference"].max()) < 1e-5 < float(pictures["difference before"].max())
+
+
 def test_without_a_known_map_there_are_no_errors_of_points():
     family = stnkit.build("transform", "affine")
     theta = torch.tensor([[1.0, 0.1, 0, 0, 1, 0]])
