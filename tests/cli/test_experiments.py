@@ -23,9 +23,10 @@ RUNS = {
     "localizer_ablation": 18,
     "mnist_addition": 4,
     "svhn_like": 6,
+    "register_digits": 1,
 }
 # Of these, the seeds of a job.
-SEEDS = {"mnist_addition": 1}
+SEEDS = {"mnist_addition": 1, "register_digits": 1}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -44,7 +45,8 @@ def composed(*overrides):
 
 def jobs_of(experiment):
     params = compose("train", [f"experiment={experiment}"], return_hydra_config=True).hydra.sweeper.params
-    return split_into_jobs([f"{key}={value}" for key, value in params.items()])
+    # Without a sweep of its own it is a single run.
+    return split_into_jobs([f"{key}={value}" for key, value in (params or {}).items()])
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
