@@ -49,6 +49,11 @@ def check_data_needs(config: Mapping[str, Any], objective: Objective, dataset: D
         raise InputError(
             f"placement.pair: expected {NEEDS['pair']}, such as dataset=pairs, got dataset={_name(config, 'dataset')}"
         )
+    if distortion.between_pair and not dataset.pair:
+        raise InputError(
+            f"distortion={_name(config, 'distortion')}: expected {NEEDS['pair']}, such as dataset=pairs, got "
+            f"dataset={_name(config, 'dataset')}"
+        )
     if "labels" in objective.needs:
         check_classes(dataset, name)
     if "true_theta" in objective.needs and not gives_true_theta(distortion, pair=pair):

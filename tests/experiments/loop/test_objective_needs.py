@@ -108,6 +108,15 @@ def test_what_is_missing_in_the_data_is_said(options, objective, dataset, messag
     assert str(raised.value) == message
 
 
+def test_a_distortion_between_pairs_without_pairs_is_said():
+    chosen = config() | {"distortion": {"name": "pair"}}
+    message = "distortion=pair: expected pairs of images, moving and fixed, such as dataset=pairs, got dataset=unread"
+    with pytest.raises(stnkit.errors.InputError) as raised:
+        check_data_needs(chosen, Needy(), Unread(), distortion("pair"))
+    assert str(raised.value) == message
+    check_data_needs(chosen, Needy(), Unread(pair=True), distortion("pair"))
+
+
 def test_what_fits_is_taken_and_nothing_is_read():
     check_data_needs(config(), Needy(("labels",)), Unread(), distortion())
     check_data_needs(config(), Needy(("true_theta",)), Unread(), distortion("rotation"))
