@@ -290,4 +290,4 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
 def _result(record: Mapping[str, Any]) -> str:
     """The primary figure of a completed run, such as `test error  1.23 %`."""
     primary = primary_figure(record)
-    return f"{f'test {primary.words}':<12}{primary.text(record[f'test_{primary.name}'])}"
+    return f"{f'test {primary.words}':<11} {primary.text(record[f'test_{primary.name}'])}"

@@ -1,5 +1,7 @@
 """Registration: dissimilarity, penalties and errors of points against the map between the images of a pair."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -222,10 +224,12 @@ QUICK = [
 
 
 @pytest.mark.training
-def test_pairs_of_digits_are_registered_by_name_alone(tmp_path):
+def test_pairs_of_digits_are_registered_by_name_alone(tmp_path, capsys):
     shifts = "distortion.distortion={name: rts, canvas: [28, 28], degrees: 0, scale: [0.7, 0.7]}"
-    run = trained(tmp_path, "dataset=pairs", "transform=translation", shifts, "training.epochs=6", *QUICK)
+    sweep = "sweep_objective=test_point_error"
+    run = trained(tmp_path, "dataset=pairs", "transform=translation", shifts, sweep, "training.epochs=6", *QUICK)
     found = metrics(run)
+    assert re.search(r"^test dissimilarity \d", capsys.readouterr().out, re.MULTILINE)
     assert found["config"]["placement"]["pair"] is True
     assert found["config"]["network"]["name"] == "none"
     assert found["test_dissimilarity"] < 0.75 * found["test_dissimilarity_before"]
