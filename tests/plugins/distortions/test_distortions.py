@@ -22,7 +22,7 @@ def built(name, image_shape=(1, 28, 28), **options):
 
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_draws_differ_between_images_and_between_generators(name):
-    distortion = built(name)
+    distortion = built(name, (2, 28, 28))  # of which pairs are made
     theta = distortion.sample(50, generator(3))
     if name != "none":
         # Places in whole pixels may come twice.
@@ -32,10 +32,10 @@ def test_draws_differ_between_images_and_between_generators(name):
 
 @pytest.mark.parametrize("name", DISTORTIONS)
 def test_apply_gives_the_promised_size_and_keeps_the_range(name):
-    distortion = built(name)
-    images = torch.rand(5, 1, 28, 28)
+    distortion = built(name, (2, 28, 28))
+    images = torch.rand(5, 2, 28, 28)
     out = distortion.apply(images, distortion.sample(5, generator()), generator())
-    assert out.shape == (5, 1, *distortion.out_size)
+    assert out.shape == (5, 2, *distortion.out_size)
     assert 0 <= out.min() <= out.max() <= 1 + 1e-6
 
 
