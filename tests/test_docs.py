@@ -18,8 +18,9 @@ from tests.helpers import ROOT
 FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "findings/README.md")]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 # The blocks of each are one session: each goes on where the one above it ended.
-SESSIONS = [ROOT / "docs" / name for name in ("write-a-plugin.md", "data.md", "plugins/objective.md")]
-SESSIONS = [ROOT / "docs" / name for name in ("write-a-plugin.md", "data.md", "registration.md")]
+SESSIONS = [
+    ROOT / "docs" / name for name in ("write-a-plugin.md", "data.md", "plugins/objective.md", "registration.md")
+]
 
 
 def blocks_of(page):
