@@ -211,6 +211,21 @@ def border(
     return torch.stack([x, y], dim=-1)[[*range(4 * n), 0]]
 
 
+def corners(ndim: int, *, device: torch.device | str | None = None) -> Float[Tensor, "corners ndim"]:
+    """The normalized corners of an image in float64, in the order of pixels: x varies fastest.
+
+    Args:
+        ndim: number of dimensions.
+        device: of the result.
+
+    Example:
+        >>> corners(2).tolist()
+        [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
+    """
+    ends = torch.tensor([-1.0, 1.0], dtype=torch.float64, device=device)
+    return torch.cartesian_prod(*[ends] * ndim).flip(-1)
+
+
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
     if points.shape[-1] != len(size):
         raise InputError(

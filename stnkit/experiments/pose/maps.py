@@ -72,7 +72,7 @@ def poses(point_map: PointMap, size: Sequence[int], out_size: Sequence[int], lik
     """
     ndim = len(size)
     step = STEP * torch.eye(ndim, dtype=torch.float64, device=like.device)
-    targets = torch.cat([step.new_zeros(1, ndim), step, -step, corner_points(ndim).to(like.device)])
+    targets = torch.cat([step.new_zeros(1, ndim), step, -step, coordinates.corners(ndim, device=like.device)])
     normalized = point_map(targets[None])
     sources, targets = coordinates.to_pixels(normalized, size), coordinates.to_pixels(targets, out_size)
 
@@ -93,9 +93,3 @@ def poses(point_map: PointMap, size: Sequence[int], out_size: Sequence[int], lik
         sources[:, 1 + 2 * ndim :],
         near & (determinant > 0),
     )
-
-
-def corner_points(ndim: int) -> Float[Tensor, "corners ndim"]:
-    """The normalized corners of an image, the last coordinate varying slowest."""
-    ends = torch.tensor([-1.0, 1.0], dtype=torch.float64)
-    return torch.cartesian_prod(*[ends] * ndim).flip(-1)

@@ -10,7 +10,7 @@ from stnkit.experiments.class_means import class_means
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.data.fixed import FixedLoader
 from stnkit.experiments.placement import input_transformer
-from stnkit.experiments.pose.maps import Poses, composed, corner_points, poses
+from stnkit.experiments.pose.maps import Poses, composed, poses
 from stnkit.experiments.pose.rectified import rectified_variance
 from stnkit.experiments.pose.residuals import mean_angles, root_mean_square, wrapped
 from stnkit.experiments.pose.undefined import (
@@ -113,7 +113,7 @@ def summary(
     residual("log_scale_residual", log_scale - means[labels])
     residual("translation_residual", (center - class_means(center, labels, n_classes)[labels]).norm(dim=-1))
 
-    ideal = coordinates.to_pixels(corner_points(len(size)).to(corners), size)
+    ideal = coordinates.to_pixels(coordinates.corners(len(size)).to(corners), size)
     in_class = class_means(corners, labels, n_classes)[labels]
     several = torch.full_like(compared, len(labels) > 1)
     for name, target, counted in (

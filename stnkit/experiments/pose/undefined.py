@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from stnkit import coordinates
 from stnkit.distortions import Distortion
-from stnkit.experiments.pose.maps import Poses, composed, corner_points
+from stnkit.experiments.pose.maps import Poses, composed
 from stnkit.families.family import TransformFamily
 from stnkit.transformer import ParallelTransformers
 
@@ -107,5 +107,5 @@ def unmeasured(found: Poses, figures: Mapping[str, float]) -> dict[str, str]:
 
 def _points(ndim: int) -> Float[Tensor, "1 M ndim"]:
     # Inner points too: a spline may leave the corners in place.
-    corners = corner_points(ndim)
+    corners = coordinates.corners(ndim)
     return torch.cat([corners.new_zeros(1, ndim), corners, corners / 2, corners / 4])[None]
