@@ -4,7 +4,7 @@ The built-in datasets `folder` and `arrays` are made of these, and a plugin for 
 """
 
 from stnkit.array_files import ArrayLayout, channels_first, check_copy_fits, check_row_order, read_array
-from stnkit.packing import Decoding, Fit, ImageFolder, cache_folder, find_layout
+from stnkit.packing import Decoding, Fit, ImageFolder, cache_folder, find_images, find_layout, read_image
 from stnkit.shares import SPLITS, Shares, checked_shares, splits_of_indices
 
 __all__ = [
@@ -19,7 +19,9 @@ __all__ = [
     "check_copy_fits",
     "check_row_order",
     "checked_shares",
+    "find_images",
     "find_layout",
     "read_array",
+    "read_image",
     "splits_of_indices",
 ]

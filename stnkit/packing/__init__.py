@@ -9,5 +9,6 @@ from stnkit.packing.decoding import Decoding
 from stnkit.packing.fitting import Fit
 from stnkit.packing.image_folder import ImageFolder
 from stnkit.packing.layout import find_layout
+from stnkit.packing.loose_images import find_images, read_image
 
-__all__ = ["Decoding", "Fit", "ImageFolder", "cache_folder", "find_layout"]
+__all__ = ["Decoding", "Fit", "ImageFolder", "cache_folder", "find_images", "find_layout", "read_image"]
