@@ -1,0 +1,141 @@
+"""A localizer that correlates the features of two images."""
+
+import itertools
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+import stnkit
+from stnkit.errors import InputError
+
+# Standard deviation of an image of values from 0 to 1, below which its contrast is not raised to that of others.
+FAINTEST = 0.01
+
+
+class Correlation(stnkit.Localizer):
+    """Features of both images of a pair, correlated within `radius` cells, then convolutions over the correlations.
+
+    One encoder reads both images, each less its mean and divided by its standard deviation: convolutions with
+    batch-norm and ReLU, each of stride 2, and a last one of stride 1. With f₁ and f₂ the features of the first and the
+    second image in a cell, less their mean over the cells, at unit length,
+
+        c(p, d) = f₂(p) · f₁(p + d),  d ∈ {−radius, …, radius}^ndim,
+
+    is 0 outside of the image. Convolutions of stride 2, as many as leave at most 4 cells along each axis, and a fully
+    connected layer turn it into features. For pairs (moving, fixed), one after the other on the channels, as
+    `placement=pair` has them.
+
+    Args:
+        in_shape: (2C, *size) of the pairs; the program supplies it.
+        channels: channels of each convolution of stride 2 of the encoder: cells have 2 ** len(channels) pixels a side.
+        radius: of the search, in cells.
+        width: channels of the convolutions over the correlations.
+        features: width of the fully connected layer.
+
+    Raises:
+        InputError: when the number of channels is odd, or an option is out of its range.
+
+    Example:
+        >>> import stnkit, torch
+        >>> localizer = stnkit.build("localizer", "correlation", in_shape=(2, 128, 128))
+        >>> localizer(torch.rand(4, 2, 128, 128)).shape
+        torch.Size([4, 256])
+
+    Source: Rocco, Arandjelović, Sivic 2017, Convolutional neural network architecture for geometric matching, section
+        3; the correlation within a radius: Dosovitskiy et al. 2015, FlowNet, section 3.
+    """
+
+    def __init__(
+        self,
+        in_shape: tuple[int, ...],
+        channels: list[int] | None = None,
+        radius: int = 5,
+        width: int = 48,
+        features: int = 256,
+    ) -> None:
+        super().__init__()
+        channels = [8, 16, 32] if channels is None else list(channels)
+        if not channels or min(channels) < 1:
+            raise InputError(f"channels: expected one or more widths of at least 1, got {channels}")
+        if min(radius, width, features) < 1:
+            raise InputError(f"radius, width, features: expected at least 1, got {radius}, {width}, {features}")
+        n_channels, *size = in_shape
+        if len(size) not in (2, 3) or n_channels % 2:
+            raise InputError(
+                f"in_shape: expected (2C, H, W) or (2C, D, H, W), the channels of two images, got {list(in_shape)}"
+            )
+        ndim, n = len(size), n_channels // 2
+        layers: list[nn.Module] = []
+        for out in channels:
+            layers.append(_convolution(ndim, n, out, stride=2))
+            n, size = out, [-(-side // 2) for side in size]
+        self.encoder = nn.Sequential(*layers, _convolution(ndim, n, n, stride=1))
+        self.size = tuple(size)
+        # A buffer moves to other devices; made anew, it need not be saved.
+        self.pairs: Tensor
+        self.register_buffer("pairs", _pairs_of_cells(self.size, radius), persistent=False)
+        n_shifts = (2 * radius + 1) ** ndim
+        layers = [_norm(ndim, n_shifts), nn.ReLU(), _convolution(ndim, n_shifts, width, stride=1)]
+        while max(size) > 4:
+            layers.append(_convolution(ndim, width, width, stride=2))
+            size = [-(-side // 2) for side in size]
+        layers += [nn.Flatten(), nn.Linear(width * math.prod(size), features), nn.ReLU()]
+        self.head = nn.Sequential(*layers)
+        self.n_features = features
+        self.in_shape = tuple(in_shape)
+
+    def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
+        return self.head(self.correlations(image))
+
+    def correlations(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B shifts *cells"]:
+        """c(p, d), the shifts d on the channels, the last coordinate of d varying fastest.
+
+        Args:
+            image: a batch of pairs.
+        """
+        n = len(image)
+        encoded = self.encoder(_standardized(torch.cat(image.chunk(2, dim=1)))).flatten(start_dim=2)
+        unit = F.normalize(encoded - encoded.mean(dim=2, keepdim=True), dim=1)
+        all_cells = (unit[n:].mT @ unit[:n]).flatten(start_dim=1)
+        # The entry behind the last one is that of the cells outside of the image.
+        return F.pad(all_cells, (0, 1)).index_select(1, self.pairs).view(n, -1, *self.size)
+
+
+def _standardized(image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:
+    axes = tuple(range(1, image.ndim))
+    centered = image - image.mean(dim=axes, keepdim=True)
+    return centered / (centered.square().mean(dim=axes, keepdim=True) + FAINTEST**2).sqrt()
+
+
+def _norm(ndim: int, n: int) -> nn.Module:
+    return nn.BatchNorm2d(n) if ndim == 2 else nn.BatchNorm3d(n)
+
+
+def _convolution(ndim: int, n_in: int, n_out: int, stride: int) -> nn.Sequential:
+    kind: Any = nn.Conv2d if ndim == 2 else nn.Conv3d
+    # Batch-norm would subtract a bias in front of it.
+    return nn.Sequential(kind(n_in, n_out, 3, stride, padding=1, bias=False), _norm(ndim, n_out), nn.ReLU())
+
+
+def _pairs_of_cells(size: tuple[int, ...], radius: int) -> Int64[Tensor, "entries"]:
+    """For each shift and cell p the index of (p, p + shift) among all pairs of cells; their number for none."""
+    n = math.prod(size)
+    cells = torch.cartesian_prod(*[torch.arange(side) for side in size])
+    strides = torch.tensor([math.prod(size[axis + 1 :]) for axis in range(len(size))])
+    rows = []
+    for shift in itertools.product(range(-radius, radius + 1), repeat=len(size)):
+        moved = cells + torch.tensor(shift)
+        inside = ((moved >= 0) & (moved < torch.tensor(size))).all(dim=1)
+        rows.append(torch.where(inside, torch.arange(n) * n + moved @ strides, n * n))
+    return torch.cat(rows)
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("correlation", Correlation)
