@@ -96,6 +96,8 @@ class Arrays(stnkit.Dataset):
                 f"{self._path(images, 'train')}: expected pairs, an even number of channels, got {self.image_shape[0]}"
             )
         self.pair = pair
+        shapes = {targets.shape[1:] for _, targets in given.values()}
+        self.target_shape = shapes.pop() if len(shapes) == 1 else None
         labels = {self._path(self.targets or images, name): each for name, (_, each) in given.items() if len(each)}
         self.n_classes = _count_classes(labels, n_classes)
         self.class_names = None if class_names is None else tuple(class_names)

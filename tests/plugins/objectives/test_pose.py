@@ -320,7 +320,7 @@ def test_corners_from_files_train_a_transformer(tmp_path):
     np.save(tmp_path / "targets.npy", corners.astype("float32"))
     run = trained(
         tmp_path,
-        *["dataset=arrays", f"dataset.root={tmp_path}", "objective=pose", "objective.target=corners"],
+        *["dataset=arrays", f"dataset.root={tmp_path}", "objective=pose"],
         *["localizer=fully_connected", "training.epochs=10", "training.batch_size=16", "training.progress=false"],
     )
     record = metrics(run)
