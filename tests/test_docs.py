@@ -19,7 +19,8 @@ FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 # The blocks of each are one session: each goes on where the one above it ended.
 SESSIONS = [
-    ROOT / "docs" / name for name in ("write-a-plugin.md", "data.md", "plugins/objective.md", "registration.md")
+    ROOT / "docs" / name
+    for name in ("write-a-plugin.md", "data.md", "homography.md", "plugins/objective.md", "registration.md")
 ]
 
 
@@ -36,8 +37,8 @@ BLOCKS = [
 # What a reader's command gets in addition, so that it ends in seconds, and instead, so that it downloads nothing.
 SHORT = ["training.epochs=1", "training.progress=false"]
 SMALL = ["network=paper_fcn", "localizer=fully_connected", "training.batch_size=256"]
-# Of runs that no other network fits.
-OWN_NETWORK = {"dataset=pairs", "objective=registration"}
+# Of runs that no other network or localizer fits.
+OWN_COMPONENTS = {"dataset=pairs", "objective=registration", "experiment=homography", "objective=pose"}
 INSTEAD = {"dataset=mnist": "dataset=digits"}
 PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 
@@ -103,7 +104,7 @@ def _run(words, stnkit_main, stnkit_process, install):
             arguments += [word for word in SHORT if not _is_small(arguments, word)]
             chosen = {word.partition("=")[0] for word in arguments}
             chosen |= {name.partition(".")[0] for name in chosen if not name.startswith("training")}
-            chosen |= {"network"} if OWN_NETWORK & {*arguments} else set()
+            chosen |= {"network", "localizer"} if OWN_COMPONENTS & {*arguments} else set()
             arguments += [word for word in SMALL if word.partition("=")[0] not in chosen]
         code, _, err = stnkit_main(*arguments)
         assert code == 0, err
