@@ -27,6 +27,10 @@ RUNS = {
 }
 # Of these, the seeds of a job.
 SEEDS = {"mnist_addition": 1, "register_digits": 1}
+    "colocalization": 2,
+}
+# Of these, the seeds of a job.
+SEEDS = {"mnist_addition": 1, "colocalization": 1}
 
 
 @pytest.fixture(scope="module", autouse=True)
