@@ -94,6 +94,15 @@ def hinges(objective, own, random, labels):
     return np.mean(triplets), np.mean(classes)
 
 
+def window_term(theta, trust=1.0):
+    """The term of squares of half side e^s about t in NumPy."""
+    native = np.array([SHOWN[1] / SIZE[1], SHOWN[0] / SIZE[0]])
+    half = np.exp(theta[:, :1])
+    sizes = np.log(half / native) ** 2
+    outside = [np.maximum(0, sign * theta[:, 1:] + half - 1) / (2 * native) for sign in (-1, 1)]
+    return (trust * sizes + outside[0] ** 2 + outside[1] ** 2).sum(axis=1).mean()
+
+
 @pytest.mark.parametrize(("margin", "random_crops"), [(0.5, 1), (1.0, 3)])
 def test_both_hinges_equal_loops_over_triplets(margin, random_crops):
     weights = {"random_weight": 2.0, "class_weight": 3.0}
@@ -104,6 +113,7 @@ def test_both_hinges_equal_loops_over_triplets(margin, random_crops):
     assert found["classes"].item() == pytest.approx(3 * classes, rel=1e-4)
     trust = max(0, 1 - classes / margin)
     assert found["triplets"].item() == pytest.approx(2 * trust * triplets, rel=1e-4, abs=1e-6)
+    assert found["window"].item() == pytest.approx(window_term(windows(7).double().numpy(), trust), rel=1e-4)
 
 
 def test_random_crops_count_in_full_without_the_other_classes():
@@ -235,11 +245,8 @@ def test_random_crops_have_three_dimensions_too():
 def test_the_window_term_is_its_formula(scale, center):
     objective, setting = prepared(window_weight=2.0)
     theta = torch.tensor([[np.log(scale), center, -center]]).float()
-    expected = np.array([SHOWN[1] / SIZE[1], SHOWN[0] / SIZE[0]])  # half sides, x before y
-    outside = np.maximum(0, np.abs(np.array([center - scale, center + scale])) - 1)
-    value = (np.log(scale / expected) ** 2).sum() + (outside**2).sum() * (1 / (2 * expected) ** 2).sum()
     found = objective.losses(batch(setting, theta, LABELS[:1]))["window"].item()
-    assert found == pytest.approx(2 * value, rel=1e-4)
+    assert found == pytest.approx(2 * window_term(theta.double().numpy()), rel=1e-4)
 
 
 @pytest.mark.parametrize("shift", [(0, 0), (2, 3), (5, -1), (9, 9), (12, 0), (20, 20)])
