@@ -24,13 +24,10 @@ RUNS = {
     "mnist_addition": 4,
     "svhn_like": 6,
     "register_digits": 1,
-}
-# Of these, the seeds of a job.
-SEEDS = {"mnist_addition": 1, "register_digits": 1}
     "colocalization": 2,
 }
 # Of these, the seeds of a job.
-SEEDS = {"mnist_addition": 1, "colocalization": 1}
+SEEDS = {"mnist_addition": 1, "register_digits": 1, "colocalization": 1}
 
 
 @pytest.fixture(scope="module", autouse=True)
