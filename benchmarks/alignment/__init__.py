@@ -1,0 +1,1 @@
+"""Alignment of rotated images by a trained run, and by registration to running means."""
