@@ -40,7 +40,7 @@ def draw(runs: list[Path], out: Path) -> Path:
             (f"groups={groups}" if groups else run.config["objective"]["name"], run.network.transformer(images))
         )
     n_classes = data.dataset.n_classes
-    figure = Figure(figsize=(0.9 * n_classes + 1, 0.95 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(0.7 * n_classes + 0.4, 0.75 * len(rows)), layout="constrained")
     for axes, (name, shown) in zip(figure.subplots(len(rows), n_classes, squeeze=False), rows, strict=True):
         axes[0].set_ylabel(name, fontsize=9)
         for axis, mean in zip(axes, class_means(shown, labels, n_classes), strict=True):

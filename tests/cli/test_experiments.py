@@ -25,6 +25,7 @@ RUNS = {
     "svhn_like": 6,
     "register_digits": 1,
     "colocalization": 2,
+    "align_digits": 6,
 }
 # Of these, the seeds of a job.
 SEEDS = {"mnist_addition": 1, "register_digits": 1, "colocalization": 1}
