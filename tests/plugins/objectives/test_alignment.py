@@ -302,7 +302,7 @@ def test_groups_by_label_are_refused_without_labels(stnkit_main, tmp_path):
     )
     assert code == 2
     assert len(err.splitlines()) == 1
-    assert "expected labels for alignment, whole numbers of shape (N,), got torch.float64 of shape" in err
+    assert "objective=alignment: expected labels, one for each image, got targets of shape [2] from Arrays" in err
 
 
 @pytest.mark.process
