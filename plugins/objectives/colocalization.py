@@ -27,11 +27,10 @@ class Colocalization(stnkit.Objective):
     and no e wins by growing. An image that is alone in its class in a batch makes no triplet.
 
     A term of the same form, `classes`, has crops of the other classes in place of R. Without it, windows that avoid the
-    object are an optimum too where most of an image is background. The term `window` is w (log r)² for the sides of the
-    window, r times those at which a pixel of the output is as large as one of the image, plus the squared distances by
-    which its faces are outside of the image, in units of those sides: otherwise a window of a single point wins. Random
-    crops and sides count by w = 1 − classes / margin, as far as the classes are told apart: a transformer that starts
-    from a large window finds the object first, and then zooms in.
+    object are an optimum too where most of an image is background; so random crops count by 1 − classes / margin, as
+    far as the classes are told apart. The term `window` is (log r)² for the sides of the window, r times those at which
+    a pixel of the output is as large as one of the image, plus the squared distances by which its faces are outside of
+    the image, in units of those sides: otherwise a window of a single point wins.
 
     Judged by the place of the original image in the distorted one, where the distortion tells it: the box of
     D⁻¹([-1, 1]²), the frame of the original and not its ink, beside that of T_θ([-1, 1]²). `found` is the share of
@@ -111,14 +110,13 @@ class Colocalization(stnkit.Objective):
         same = batch.targets[:, None] == batch.targets
         pairs = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
         classes = self._class_hinge(near, same, pairs)
-        # Crops of the background are the most alike: random crops would send every window there before e is of use, and
-        # small windows see no object at first.
+        # Crops of the background are the most alike: random crops would send every window there before e is of use.
         trust = 1 - classes.detach() / self.margin if self.weights["classes"] > 0 else torch.ones_like(classes)
         trust = trust.clamp(min=0)
         terms = {
             "triplets": trust * _hinge(near, far, pairs[..., None].expand(-1, -1, far.shape[1]), self.margin),
             "classes": classes,
-            "window": self._window(batch, trust),
+            "window": self._window(batch),
         }
         return {name: self.weights[name] * term for name, term in terms.items()}
 
@@ -177,13 +175,13 @@ class Colocalization(stnkit.Objective):
         others = (torch.arange(n, device=near.device)[:, None] + steps) % n
         return _hinge(near, near.gather(1, others), pairs[..., None] & ~same.gather(1, others)[:, None], self.margin)
 
-    def _window(self, batch: Batch, trust: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    def _window(self, batch: Batch) -> Float[Tensor, ""]:
         box = self._windows(batch)
         sizes = zip(batch.straightened.shape[:1:-1], batch.images.shape[:1:-1], strict=True)
         expected = box.new_tensor([2 * shown / full for shown, full in sizes])
         ratio = (box[:, 1] - box[:, 0]).clamp(min=1e-6) / expected
         outside = (box.abs() - 1).clamp(min=0) / expected
-        return (trust * ratio.log().square().sum(dim=1) + outside.square().sum(dim=(1, 2))).mean()
+        return (ratio.log().square().sum(dim=1) + outside.square().sum(dim=(1, 2))).mean()
 
     def boxes(self, batch: Batch) -> tuple[Float[Tensor, "N 2 ndim"], Float[Tensor, "N 2 ndim"] | None]:
         """The boxes of the windows and of the true places, None where they are unknown, in pixels of the image.
