@@ -275,7 +275,7 @@ def test_the_shape_of_a_target_is_known_before_a_split_is_read(shape, save):
     assert dataset.target_shape == shape == tuple(dataset.split("test")[1].shape[1:])
 
 
-def test_splits_with_targets_of_several_shapes_have_none_in_common(tmp_path):
+def test_splits_with_targets_of_several_shapes_declare_none(tmp_path):
     for name, shape in zip(SPLITS, [(2,), (2,), (3,)], strict=True):
         np.savez(tmp_path / f"{name}.npz", images=pixels(9, 8), targets=np.zeros((N, *shape)))
     assert stnkit.build("dataset", "arrays", root=str(tmp_path), images="SPLIT.npz").target_shape is None

@@ -58,7 +58,7 @@ def test_a_patch_depends_on_its_split_and_index_alone():
     assert not torch.equal(few[:2], built(patches=(6, 2, 2)).split("test")[0])
 
 
-def test_a_patch_is_a_square_of_its_photograph_turned_and_mirrored(tmp_path):
+def test_a_patch_is_a_square_of_its_photograph_turned(tmp_path):
     # One gray ramp along x, the other along y: the patch's own ramps tell its turn, and their slopes its side.
     columns, rows = np.meshgrid(np.arange(320), np.arange(256))  # 141 rows of train
     for name, ramp in (("x", columns * 255 / 319), ("y", rows)):

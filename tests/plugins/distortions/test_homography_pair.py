@@ -38,7 +38,7 @@ def smooth(x, y):
     return 0.5 + 0.25 * np.sin(x / 17.0) * np.cos(y / 13.0) + 0.2 * np.cos((x + 2 * y) / 29.0)
 
 
-def test_the_fixed_image_is_the_moving_one_through_the_homography():
+def test_the_fixed_image_is_the_moving_one_by_the_homography():
     distortion = pairs()
     columns, rows = np.meshgrid(np.arange(192.0), np.arange(192.0))
     image = torch.from_numpy(smooth(columns, rows)).float().expand(6, 2, 192, 192)

@@ -21,7 +21,7 @@ def standardized(images):
 
 
 @pytest.mark.parametrize("size", [(16, 24), (8, 12, 16)])
-def test_correlations_are_products_of_unit_features_at_shifted_cells(size):
+def test_correlations_are_products_of_features_at_shifted_cells(size):
     ndim = len(size)
     localizer = built((4, *size), channels=[3, 5], radius=1)
     images = torch.rand(2, 4, *size, generator=torch.Generator().manual_seed(0))
@@ -42,7 +42,7 @@ def test_correlations_are_products_of_unit_features_at_shifted_cells(size):
             torch.testing.assert_close(found[:, k, *p], expected, atol=1e-5, rtol=0)
 
 
-def test_of_a_shifted_image_the_correlation_is_highest_at_the_shift():
+def test_the_correlation_is_highest_at_the_shift_of_an_image():
     localizer = built((2, 128, 128))
     large = torch.rand(4, 1, 160, 160, generator=torch.Generator().manual_seed(0))
     # The fixed image shows, in each cell, what the moving one has two cells of 8 pixels to the right and one up.
