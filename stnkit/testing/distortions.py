@@ -94,12 +94,15 @@ def values_in_range(under_test: ComponentUnderTest) -> None:
 
 
 def theta_reproduces_the_image(under_test: ComponentUnderTest) -> None:
-    """apply(images, θ) is the image read through T_θ, as far as θ describes it.
+    """apply(images, θ) is the image read through T_θ, as far as θ describes it; of a pair, the fixed image is.
 
     The rest (clutter, noise) is random, so the median over several generators is compared. Images are smooth, so that
     any kernel reads them alike.
     """
     for shape, distortion in under_test.for_images():
+        if distortion.between_pair:
+            _check_pair(distortion, shape)
+            continue
         images, drawn = blobs(shape, 6), distortion.sample(6, _generator(3))
         median, spread = _described(distortion, images, drawn)
         expected = Linear()(images, distortion.family.grid(drawn, distortion.out_size))
@@ -148,6 +151,17 @@ def _check_shapes(under_test: ComponentUnderTest, image_shapes: Sequence[tuple[i
                 same = found.dtype == images.dtype and found.device.type == device.type
                 given = f"images in {images.dtype} on {device}"
                 require(same, f"{given}: expected that dtype and device, got {found.dtype} on {found.device}")
+
+
+def _check_pair(distortion: Distortion, shape: tuple[int, ...]) -> None:
+    """Check fixed = moving∘T_θ where that reads the moving image, away from its edges."""
+    half = blobs((shape[0] // 2, *shape[1:]), 6)
+    drawn = distortion.sample(6, _generator(3))
+    moving, fixed = distortion.apply(torch.cat([half, half], dim=1), drawn, _generator(4)).chunk(2, dim=1)
+    grid = distortion.family.grid(drawn, distortion.out_size)
+    inside = (grid.abs() <= 1 - 2 / min(distortion.out_size)).all(dim=-1)
+    error = float(((fixed - Linear()(moving, grid)).abs().amax(dim=1) * inside).max())
+    require(error <= ALIKE, f"the fixed image must be the moving one read through T_θ: it is off by {error:.2g} of 1")
 
 
 def _generator(seed: int) -> torch.Generator:
