@@ -212,18 +212,8 @@ def border(
 
 
 def corners(ndim: int, *, device: torch.device | str | None = None) -> Float[Tensor, "corners ndim"]:
-    """The normalized corners of an image in float64, in the order of pixels: x varies fastest.
-
-    Args:
-        ndim: number of dimensions.
-        device: of the result.
-
-    Example:
-        >>> corners(2).tolist()
-        [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
-    """
-    ends = torch.tensor([-1.0, 1.0], dtype=torch.float64, device=device)
-    return torch.cartesian_prod(*[ends] * ndim).flip(-1)
+    """The normalized corners of an image in float64, x varying fastest: [-1, -1], [1, -1], [-1, 1], [1, 1]."""
+    return 2 * lattice((2,) * ndim, dtype=torch.float64, device=device).flatten(end_dim=-2)
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:

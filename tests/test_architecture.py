@@ -240,6 +240,8 @@ def test_no_string_outside_of_the_plugins_names_a_component(path):
     names = {e.name for e in plugin_registry().registered} - {"none", "scale", *attributes}
     # The objective of the runs of versions that had no other one.
     earlier = {"classification"} if path.name == "job_identity.py" else set()
+    # A key of metrics.json, older than the objective of that name.
+    earlier |= {"pose"} if path.name in ("measure.py", "undefined.py", "earlier_records.py") else set()
     assert not set(strings(path)) & names - earlier
 
 

@@ -23,6 +23,7 @@ FEATURES = 1000
 # Pixels within which a match agrees with a map.
 AGREEMENT = 3.0
 FARTHEST = 10.0
+CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
 
 
 def orb_ransac(moving: np.ndarray, fixed: np.ndarray, features: int = FEATURES) -> np.ndarray | None:
@@ -43,7 +44,7 @@ def orb_ransac(moving: np.ndarray, fixed: np.ndarray, features: int = FEATURES) 
 
 def corners_of(matrix: np.ndarray | None, size: tuple[int, int]) -> np.ndarray:
     """The corners of the fixed image in the moving one, (4, 2)."""
-    corners = stnkit.coordinates.to_pixels(stnkit.coordinates.corners(2), size).numpy()
+    corners = stnkit.coordinates.to_pixels(CORNERS.double(), size).numpy()
     if matrix is None:
         return corners
     moved = np.concatenate([corners, np.ones((4, 1))], axis=1) @ matrix.T
@@ -69,7 +70,7 @@ def main() -> None:
     run = stnkit.load_run(arguments.run)
     test, transformer, family = run.data.fixed("test"), run.network.transformer, run.data.distortion.family
     size = tuple(run.data.distortion.out_size)
-    corners = stnkit.coordinates.corners(2).float()[None]
+    corners = CORNERS[None]
     true = stnkit.coordinates.to_pixels(family(test.theta, corners), size).numpy()
     rows: dict[str, list[tuple[float, float]]] = {"identity": [], "ORB + RANSAC": [], "stnkit": []}
     failed = 0

@@ -12,6 +12,7 @@ from stnkit.objectives import Batch, Setting
 from tests.helpers import metrics, random_theta, trained
 
 InputError = stnkit.errors.InputError
+CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
 
 
 class Images(stnkit.Dataset):
@@ -130,7 +131,7 @@ def test_corners_of_the_targets_are_pixel_indices_x_first():
 
 def test_corners_of_a_distorted_image_are_those_in_the_original():
     objective = prepared(built("transform.affine"), rotation(), target_shape=(4, 2))
-    whole = stnkit.coordinates.to_pixels(stnkit.coordinates.corners(2), (28, 28)).float()[None]
+    whole = stnkit.coordinates.to_pixels(CORNERS, (28, 28)).float()[None]
     measured = objective.measure(batch_of(rotations(-20.0), rotations(20.0), whole))
     torch.testing.assert_close(measured["corner_error"], torch.zeros(1), atol=1e-4, rtol=0)
 
@@ -220,7 +221,7 @@ def test_where_the_map_is_found_both_outlines_are_the_same():
 
 def test_outlines_lie_in_the_distorted_image():
     affine = built("transform.affine")
-    whole = stnkit.coordinates.to_pixels(stnkit.coordinates.corners(2), (28, 28)).float().repeat(2, 1, 1)
+    whole = stnkit.coordinates.to_pixels(CORNERS, (28, 28)).float().repeat(2, 1, 1)
     for target, targets in (("distortion", None), ("corners", whole), ("theta", still_theta(2))):
         objective = prepared(affine, rotation(), target=target)
         outlines_agree(objective, batch_of(rotations(-30.0, 75.0), rotations(30.0, -75.0), targets))
