@@ -111,7 +111,8 @@ def mutual_information(
     if bins < 5:
         raise InputError(f"bins: expected at least 5, got {bins}")
     shares_a, shares_b = (_shares(image.flatten(start_dim=1), bins) for image in (first, second))
-    joint = shares_a.mT @ shares_b / shares_a.shape[1]
+    with coordinates.full_precision(first):
+        joint = shares_a.mT @ shares_b / shares_a.shape[1]
     independent = joint.sum(dim=2, keepdim=True) * joint.sum(dim=1, keepdim=True)
     # 0 log 0 is 0; without the bound its gradient would be NaN.
     tiny = torch.finfo(joint.dtype).tiny

@@ -116,6 +116,14 @@ def test_half_precision_images_are_compared_in_float32():
         assert similarity(a.half(), b.half()).dtype == torch.float32
 
 
+@pytest.mark.parametrize("similarity", ALL)
+def test_autocast_does_not_round_a_similarity(similarity):
+    a, b = smooth(2, 1, 28, 28).float(), smooth(2, 1, 28, 28, seed=1).float()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = similarity(a, b)
+    torch.testing.assert_close(found, similarity(a, b), rtol=0, atol=0)
+
+
 @pytest.mark.no_jaxtyping
 def test_what_cannot_be_compared_is_one_sentence():
     a, InputError = torch.rand(1, 1, 8, 8), stnkit.errors.InputError
