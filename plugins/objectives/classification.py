@@ -1,6 +1,7 @@
 """Classification by cross-entropy."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -14,8 +15,10 @@ from stnkit.objectives import Batch, Figure
 class Classification(stnkit.Objective):
     """−log softmax(logits)[label], mean over the batch; judged by the share of images with a wrong class.
 
+    With class weights it is the weighted mean, Σ w[label] · loss / Σ w[label]; 0 if no image of a batch has a weight.
+
     Args:
-        label_smoothing: share of the target's weight that is spread over all classes, 0 to 1.
+        label_smoothing: share of the target's weight that is spread over all classes, 0 to below 1.
         class_weights: weight of each class in the loss, for classes of unequal size; by default all are 1.
         n_classes: of the dataset; the program supplies it.
 
@@ -55,8 +58,13 @@ class Classification(stnkit.Objective):
     def losses(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]]:
         logits = stnkit.coordinates.widened(batch.output)
         weights = None if self.class_weights is None else self.class_weights.to(logits)
-        loss = F.cross_entropy(logits, batch.targets, weights, label_smoothing=self.label_smoothing)
-        return {"loss": loss}
+        cross_entropy = partial(F.cross_entropy, label_smoothing=self.label_smoothing)
+        if weights is None:
+            return {"loss": cross_entropy(logits, batch.targets)}
+        total = weights[batch.targets].sum()
+        # PyTorch's own mean is 0/0 for images of classes with weight 0 alone.
+        scale = torch.where(total > 0, 1 / total, 0.0)
+        return {"loss": scale * cross_entropy(logits, batch.targets, weights, reduction="sum")}
 
     def measure(self, batch: Batch) -> Mapping[str, Shaped[Tensor, "B"]]:
         return {"error": 100.0 * (batch.output.argmax(dim=1) != batch.targets)}

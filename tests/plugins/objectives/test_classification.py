@@ -27,6 +27,15 @@ def test_the_loss_is_a_weighted_mean_of_log_softmax(smoothing, weights):
     assert found == pytest.approx(losses.sum() / weight[labels.numpy()].sum(), rel=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_batch_of_classes_without_weight_has_no_loss(smoothing):
+    logits = torch.randn(2, 2, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    options = {"n_classes": 2, "class_weights": [1.0, 0.0], "label_smoothing": smoothing}
+    loss = stnkit.build("objective", "classification", **options).losses(batch(logits, torch.tensor([1, 1])))["loss"]
+    assert loss.item() == 0
+    assert torch.autograd.grad(loss, logits)[0].abs().max() == 0
+
+
 def test_the_error_is_0_or_100_for_each_image():
     logits = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0]])
     objective = stnkit.build("objective", "classification", n_classes=2)
