@@ -34,8 +34,8 @@ class Colocalization(stnkit.Objective):
 
     Judged by the place of the original image in the distorted one, where the distortion tells it: the box of
     D⁻¹([-1, 1]²), the frame of the original and not its ink, beside that of T_θ([-1, 1]²). `found` is the share of
-    images with an intersection over union above ½, and `iou` its mean. Under other distortions the figure is
-    `ordered`, the share of an image's triplets with R farther away than B; 0 for an image that makes none.
+    images with an intersection over union above ½, and `iou` its mean. Under other distortions, and of pairs, the
+    figure is `ordered`, the share of an image's triplets with R farther away than B; 0 for an image that makes none.
 
     Args:
         features: width of the embedding.
@@ -95,7 +95,9 @@ class Colocalization(stnkit.Objective):
         assert setting.transformer is not None
         # Inside of a Setting, which is no module: the transformer belongs to the network, not to the objective too.
         self._setting = setting
-        self._knows = describes(setting.distortion, setting.transformer.family.ndim)
+        # Of pairs the true θ is known between the two images alone, and no place in the moving one follows from it.
+        single = setting.transformer.sampled_channels is None
+        self._knows = single and describes(setting.distortion, setting.transformer.family.ndim)
         if not self._knows:
             self.figures = {"ordered": Figure("%", higher_is_better=True)}
 
@@ -143,7 +145,8 @@ class Colocalization(stnkit.Objective):
         own = encoded[: len(batch.images)]
         random = encoded[len(own) :].view(self.random_crops, len(own), -1).transpose(0, 1)
         # |a − b|² = 2 − 2 a·b for vectors of length 1; products are finite in their gradients where a = b.
-        return 2 - 2 * own @ own.T, 2 - 2 * (random @ own[..., None])[..., 0]
+        with stnkit.coordinates.full_precision(own):
+            return 2 - 2 * own @ own.T, 2 - 2 * (random @ own[..., None])[..., 0]
 
     def crops(self, batch: Batch) -> list[Float[Tensor, "B C *out_size"]]:
         """Random crops of each image: the transformer's window, moved by U to a place inside the image.

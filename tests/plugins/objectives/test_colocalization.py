@@ -116,6 +116,38 @@ def test_both_hinges_equal_loops_over_triplets(margin, random_crops):
     assert found["window"].item() == pytest.approx(window_term(windows(7).double().numpy()), rel=1e-4)
 
 
+def test_distances_are_of_float32_under_autocast():
+    objective, setting = prepared()
+    given = batch(setting, windows(7))
+    encoded = given.network(torch.cat([given.straightened, given.straightened]))
+
+    class Known(nn.Module):
+        def forward(self, images):
+            return encoded
+
+    given = Batch(**{**vars(given), "network": Known()})
+    expected = objective.distances(given)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = objective.distances(given)
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_of_pairs_no_true_place_is_known():
+    _, single = prepared(distortion="rotation")
+    localizer = stnkit.build("localizer", "fully_connected", in_shape=(2, 12, 12))
+    family, sampler = single.transformer.family, stnkit.build("sampler", "bilinear")
+    transformer = stnkit.SpatialTransformer(localizer, family, sampler, SHOWN, sampled_channels=1)
+    objective = stnkit.build("objective", "colocalization")
+    objective.prepare(Setting(single.dataset, single.distortion, (2, 12, 12), transformer))
+    assert objective.primary == "ordered"
+    images, theta = torch.rand(7, 2, 12, 12, generator=torch.Generator().manual_seed(0)), windows(7)
+    shown, encoder = transformer.warp(images[:, :1], theta), nn.Flatten()
+    given = Batch(images, LABELS, None, theta, shown, encoder(shown), encoder, torch.Generator())
+    assert objective.measure(given)["ordered"].shape == (7,)
+    assert objective.boxes(given)[1] is None
+    assert list(objective.outlines(given)) == ["window"]
+
+
 def test_random_crops_count_in_full_without_the_other_classes():
     objective, setting = prepared(class_weight=0.0)
     given = batch(setting, windows(7))
