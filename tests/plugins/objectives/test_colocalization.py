@@ -410,13 +410,20 @@ def test_what_it_needs_of_the_network_is_one_sentence(words, message, stnkit_mai
     assert "Traceback" not in err
 
 
-def test_targets_that_are_no_labels_are_one_sentence(stnkit_main):
+@pytest.mark.parametrize(
+    ("shape", "sentence"),
+    [
+        ((40,), "expected labels for colocalization, whole numbers of shape (N,)"),
+        ((40, 2), "expected labels, one for each image, got targets of shape [2]"),
+    ],
+)
+def test_targets_that_are_no_labels_are_one_sentence(stnkit_main, shape, sentence):
     np.save("images.npy", np.zeros((40, 1, 12, 12), dtype=np.uint8))
-    np.save("targets.npy", np.zeros((40, 2), dtype=np.float32))
+    np.save("targets.npy", np.zeros(shape, dtype=np.float32))
     words = ["dataset=arrays", "dataset.images=images.npy", "dataset.targets=targets.npy", "training.progress=false"]
     code, _, err = stnkit_main("train", "objective=colocalization", *words)
     assert code != 0
-    assert "expected labels for colocalization, whole numbers of shape (N,)" in err
+    assert sentence in err
     assert "Traceback" not in err
 
 
