@@ -84,7 +84,7 @@ class Pose(stnkit.Objective):
         >>> stnkit.build("objective", "pose").primary
         'corner_error'
 
-    Source: DeTone, Malisiewicz, Rabinovich 2016, Deep Image Homography Estimation, section 4 (mean corner error).
+    Source: DeTone, Malisiewicz, Rabinovich 2016, Deep Image Homography Estimation, section 5 (mean corner error).
     """
 
     figures: Mapping[str, Figure] = {"corner_error": Figure("px"), "corner_error_identity": Figure("px")}

@@ -141,7 +141,7 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
         >>> stnkit.bending_energy(spline, bent, (8, 8)).abs() < 1e-12  # a scaling is affine
         tensor([True])
 
-    Source: Rueckert et al., Nonrigid registration using free-form deformations, TMI 1999, equation 7.
+    Source: Rueckert et al., Nonrigid registration using free-form deformations, TMI 1999, the penalty of smoothness.
     """
     theta, size = family.check_theta(theta), coordinates.check_size(size, family.ndim)
     if isinstance(family, LinearFamily) and may_be_cached():
