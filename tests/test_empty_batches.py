@@ -73,13 +73,14 @@ def test_a_sampler_reads_no_images(name):
 @pytest.mark.parametrize("name", names("localizer"))
 @pytest.mark.parametrize("training", [True, False])
 def test_a_transformer_of_no_images_gives_none(name, training):
-    localizer = stnkit.build("localizer", name, in_shape=(1, 16, 16))
+    # Two channels: some localizers see pairs.
+    localizer = stnkit.build("localizer", name, in_shape=(2, 16, 16))
     transformer = stnkit.SpatialTransformer(
         localizer, stnkit.build("transform", "tps"), stnkit.build("sampler", "bilinear"), (9, 8)
     ).train(training)
-    image = empty(1, 16, 16)
+    image = empty(2, 16, 16)
     warped = transformer(image)
-    assert warped.shape == (0, 1, 9, 8)
+    assert warped.shape == (0, 2, 9, 8)
     warped.sum().backward()
     assert not transformer.head.weight.grad.any()
 
@@ -88,13 +89,14 @@ def test_a_transformer_of_no_images_gives_none(name, training):
 @pytest.mark.parametrize("training", [True, False])
 def test_a_network_of_no_images_gives_no_logits(name, training, timm):
     network = stnkit.build("network", name, in_shape=(1, 28, 28), n_classes=10).train(training)
-    assert network(empty(1, 28, 28)).shape == (0, 10)
+    assert network(empty(1, 28, 28)).shape == ((0, 1, 28, 28) if network.gives_image else (0, 10))
 
 
 @pytest.mark.parametrize("name", names("distortion"))
 def test_a_distortion_of_no_images_gives_none(name):
-    distortion = stnkit.build("distortion", name, image_shape=(1, 28, 28))
+    # Two channels: some distort pairs.
+    distortion = stnkit.build("distortion", name, image_shape=(2, 28, 28))
     generator = torch.Generator().manual_seed(0)
     theta = distortion.sample(0, generator)
     assert theta.shape == (0, distortion.family.n_params)
-    assert distortion.apply(torch.zeros(0, 1, 28, 28), theta, generator).shape == (0, 1, *distortion.out_size)
+    assert distortion.apply(torch.zeros(0, 2, 28, 28), theta, generator).shape == (0, 2, *distortion.out_size)

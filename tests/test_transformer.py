@@ -11,9 +11,9 @@ TRANSFORMS = plugin_registry().names("transform")
 LOCALIZERS = plugin_registry().names("localizer")
 
 
-def transformer(transform="affine", localizer="convolutional", size=(28, 28), out_size=None):
+def transformer(transform="affine", localizer="convolutional", size=(28, 28), out_size=None, channels=1):
     return stnkit.SpatialTransformer(
-        stnkit.build("localizer", localizer, in_shape=(1, *size)),
+        stnkit.build("localizer", localizer, in_shape=(channels, *size)),
         stnkit.build("transform", transform),
         stnkit.build("sampler", "bilinear"),
         out_size,
@@ -24,8 +24,9 @@ def transformer(transform="affine", localizer="convolutional", size=(28, 28), ou
 @pytest.mark.parametrize("localizer", LOCALIZERS)
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_a_fresh_transformer_is_the_identity(transform, localizer, size):
-    image = torch.rand(2, 1, *size)
-    torch.testing.assert_close(transformer(transform, localizer, size)(image), image, atol=1e-5, rtol=0)
+    image = torch.rand(2, 2, *size)  # two channels: some localizers see pairs
+    warped = transformer(transform, localizer, size, channels=2)(image)
+    torch.testing.assert_close(warped, image, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
@@ -40,9 +41,9 @@ def test_a_fresh_transformer_is_the_identity_on_a_large_image(transform):
 @pytest.mark.parametrize("localizer", LOCALIZERS)
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_a_fresh_transformer_is_the_identity_under_autocast(transform, localizer):
-    image = torch.rand(2, 1, 32, 32).bfloat16()
+    image = torch.rand(2, 2, 32, 32).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
-        warped = transformer(transform, localizer, (32, 32))(image)
+        warped = transformer(transform, localizer, (32, 32), channels=2)(image)
     assert warped.dtype == torch.bfloat16
     # One unit in the last place of bfloat16: the image itself is rounded so.
     torch.testing.assert_close(warped.float(), image.float(), atol=2**-8, rtol=2**-8)

@@ -79,8 +79,8 @@ class Correlation(stnkit.Localizer):
         # A buffer moves to other devices; made anew, it need not be saved.
         self.pairs: Tensor
         self.register_buffer("pairs", _pairs_of_cells(self.size, radius), persistent=False)
-        n_shifts = (2 * radius + 1) ** ndim
-        layers = [_norm(ndim, n_shifts), nn.ReLU(), _convolution(ndim, n_shifts, width, stride=1)]
+        self.n_shifts = (2 * radius + 1) ** ndim
+        layers = [_norm(ndim, self.n_shifts), nn.ReLU(), _convolution(ndim, self.n_shifts, width, stride=1)]
         while max(size) > 4:
             layers.append(_convolution(ndim, width, width, stride=2))
             size = [-(-side // 2) for side in size]
@@ -103,7 +103,7 @@ class Correlation(stnkit.Localizer):
         unit = F.normalize(encoded - encoded.mean(dim=2, keepdim=True), dim=1)
         all_cells = (unit[n:].mT @ unit[:n]).flatten(start_dim=1)
         # The entry behind the last one is that of the cells outside of the image.
-        return F.pad(all_cells, (0, 1)).index_select(1, self.pairs).view(n, -1, *self.size)
+        return F.pad(all_cells, (0, 1)).index_select(1, self.pairs).view(n, self.n_shifts, *self.size)
 
 
 def _standardized(image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:

@@ -33,7 +33,7 @@ def test_a_sampler_built_on_meta_reads_what_any_other_does(name):
 @pytest.mark.parametrize("name", plugin_registry().names("distortion"))
 def test_a_distortion_built_on_meta_draws_what_any_other_does(name):
     with torch.device("meta"):
-        distortion = stnkit.build("distortion", name, image_shape=(1, 28, 28))
-    other = stnkit.build("distortion", name, image_shape=(1, 28, 28))
+        distortion = stnkit.build("distortion", name, image_shape=(2, 28, 28))
+    other = stnkit.build("distortion", name, image_shape=(2, 28, 28))
     theta = [each.sample(3, torch.Generator().manual_seed(0)) for each in (distortion, other)]
     torch.testing.assert_close(*theta)
