@@ -141,7 +141,8 @@ def _standardized(images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *siz
 def _window_mean(like: Tensor, window: int | None) -> Callable[[Tensor], Tensor]:
     """The function that takes images to their means over the windows; a window at the edge has the pixels inside."""
     size = like.shape[2:]
-    if window is None:
+    # From 2n − 1 pixels on, a window about any pixel has the whole image inside.
+    if window is None or window >= 2 * max(size) - 1:
         return lambda images: images.mean(dim=tuple(range(2, images.ndim)), keepdim=True)
     pool = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[len(size)]
     # Padded here: the pooling of volumes refuses those that are smaller than the window.

@@ -47,6 +47,13 @@ def test_without_a_window_ncc_is_that_of_the_whole_image():
     np.testing.assert_allclose(ncc(a, b, window=None), expected, atol=1e-3)
 
 
+@pytest.mark.parametrize("window", [23, 29, 10**9 + 1])
+def test_a_window_beyond_the_image_has_all_of_it_everywhere(window):
+    a, b = smooth(2, 1, 12, 9), smooth(2, 1, 12, 9, seed=1)
+    torch.testing.assert_close(ncc(a, b, window=window), ncc(a, b, window=None))
+    assert not torch.allclose(ncc(a, b, window=21), ncc(a, b, window=None), rtol=1e-6)
+
+
 def test_ncc_is_blind_to_a_linear_change_of_gray_values():
     a, b = smooth(2, 1, 16, 16), smooth(2, 1, 16, 16, seed=1)
     torch.testing.assert_close(ncc(3000 - 2000 * a, b), ncc(a, b))
