@@ -15,6 +15,7 @@ from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_network_needs
+from stnkit.experiments.loop.objective_returns import check_attributes
 from stnkit.experiments.loop.task import ObjectiveTask
 from stnkit.experiments.placement import TransformedNetwork, build_network, input_transformer
 from stnkit.experiments.run_directory.recorded_figures import check_sweep_objective
@@ -65,6 +66,7 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     network = build_network(config, in_shape=data.in_shape, n_classes=outputs, **config["placement"])
     check_network_needs(config, objective, network)
     objective.prepare(Setting(dataset, distortion, data.in_shape, input_transformer(network)))
+    check_attributes(objective)
     check_sweep_objective(config.get("sweep_objective"), ["loss", *objective.figures, *objective.terms])
     network.to(dtype)
     objective.to(dtype)

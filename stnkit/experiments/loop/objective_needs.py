@@ -7,6 +7,7 @@ from stnkit.datasets import Dataset
 from stnkit.distortions import Distortion, gives_true_theta
 from stnkit.errors import InputError
 from stnkit.experiments.data.checks import check_classes
+from stnkit.experiments.loop.objective_returns import checked_outputs
 from stnkit.experiments.placement import TransformedNetwork, input_transformer
 from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.objectives import NEEDS, Objective
@@ -58,7 +59,7 @@ def check_data_needs(config: Mapping[str, Any], objective: Objective, dataset: D
         check_classes(dataset, name)
     if "true_theta" in objective.needs and not gives_true_theta(distortion, pair=pair):
         raise InputError(f"{_expected(name, 'true_theta')}, got distortion={_name(config, 'distortion')}")
-    outputs, network = objective.n_outputs(dataset), _name(config, "network")
+    outputs, network = checked_outputs(objective, objective.n_outputs(dataset)), _name(config, "network")
     gives_image = plugin_registry().component("network", network).cls.gives_image
     if outputs is None and not gives_image:
         raise InputError(

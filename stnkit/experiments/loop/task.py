@@ -10,12 +10,13 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.distortions import Distortion, gives_true_theta
-from stnkit.errors import InputError, NotFiniteError
+from stnkit.errors import NotFiniteError
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.seeds import derived_seed, generator
 from stnkit.experiments.loop.epoch_sums import EpochSums
 from stnkit.experiments.loop.figures_by_class import FiguresByClass
 from stnkit.experiments.loop.lightning_overrides import FastHooksModule
+from stnkit.experiments.loop.objective_returns import checked_figures, checked_losses
 from stnkit.experiments.loop.stages import Stages, recorded_stages, seen_batch
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.losses.theta_loss import ThetaLoss
@@ -201,11 +202,7 @@ class ObjectiveTask(FastHooksModule):
         return seen_batch(self.network, images, targets, true_theta, stages, output, draws)
 
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
-        losses = dict(self.objective.losses(batch))
-        if set(losses) != set(self.objective.terms):
-            name = type(self.objective).__name__
-            raise InputError(f"{name}.losses: expected the terms {list(self.objective.terms)}, got {list(losses)}")
-        return losses
+        return checked_losses(self.objective, self.objective.losses(batch), training=self.training)
 
     def _add(
         self,
@@ -217,9 +214,8 @@ class ObjectiveTask(FastHooksModule):
     ) -> dict[str, Tensor]:
         """Add the losses and figures of a batch, and return the figures."""
         distance = {"theta_distance": self.theta_recorder.distance()} if self.theta_recorder else {}
-        measured = dict(self.objective.measure(batch))
         n = len(batch.targets)
-        _check_measured(self.objective, measured, n, len(batch.of_data().targets))
+        measured = checked_figures(self.objective, self.objective.measure(batch), n, len(batch.of_data().targets))
         sums.add(n, {"loss": loss, **losses, **distance, **means} | {"loss": loss}, measured)
         return measured
 
@@ -241,18 +237,6 @@ def _total(losses: Mapping[str, Tensor]) -> Tensor:
     for other in others:
         first = first + other
     return first
-
-
-def _check_measured(objective: Objective, measured: Mapping[str, Tensor], *lengths: int) -> None:
-    name = type(objective).__name__
-    if set(measured) != set(objective.figures):
-        raise InputError(f"{name}.measure: expected the figures {list(objective.figures)}, got {list(measured)}")
-    for figure, values in measured.items():
-        if values.ndim != 1 or len(values) not in lengths:
-            raise InputError(
-                f"{name}.measure: {figure}: expected one number for each of {lengths[0]} images, "
-                f"got shape {list(values.shape)}"
-            )
 
 
 def parameter_groups(
