@@ -3,6 +3,7 @@
 Not Lightning's `ModelCheckpoint`: it forgets the best figure when a run directory has another path at its resume.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from stnkit.objectives import Objective
 
 
 def best_epoch(history: Sequence[Mapping[str, float]], objective: Objective) -> int:
-    """The number of the epoch with the best primary figure in validation, the earliest of equals.
+    """The number of the epoch with the best primary figure in validation, the earliest of equals; NaN is the worst.
 
     Args:
         history: the figures of each epoch.
@@ -28,8 +29,10 @@ def best_epoch(history: Sequence[Mapping[str, float]], objective: Objective) -> 
         >>> best_epoch([{"validation_error": 9.0}, {"validation_error": 5.0}, {"validation_error": 5.0}], objective)
         1
     """
-    values = [figures[monitored(objective)] for figures in history]
-    return values.index(max(values) if objective.figures[objective.primary].higher_is_better else min(values))
+    sign = -1.0 if objective.figures[objective.primary].higher_is_better else 1.0
+    values = [sign * figures[monitored(objective)] for figures in history]
+    # Python's min() returns NaN where it comes first.
+    return min(range(len(values)), key=lambda epoch: math.inf if math.isnan(values[epoch]) else values[epoch])
 
 
 def monitored(objective: Objective) -> str:
@@ -61,7 +64,7 @@ class SaveBest(Checkpoint):
 
 
 class Patience(EarlyStopping):
-    """Stop when the primary figure has not been better for some epochs.
+    """Stop when the primary figure has not been better for some epochs; NaN is no better one.
 
     Args:
         epochs: number of epochs without a better figure.
@@ -70,7 +73,7 @@ class Patience(EarlyStopping):
 
     def __init__(self, epochs: int, objective: Objective) -> None:
         mode = "max" if objective.figures[objective.primary].higher_is_better else "min"
-        super().__init__(monitored(objective), patience=epochs, mode=mode)
+        super().__init__(monitored(objective), patience=epochs, mode=mode, check_finite=False)
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         # Lightning restores the count but not the decision, and would train one epoch more.

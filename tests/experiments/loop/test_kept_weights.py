@@ -13,7 +13,7 @@ import torch
 import stnkit
 from stnkit.experiments.loop import run
 from stnkit.experiments.loop.interruption import Interrupted
-from stnkit.experiments.loop.kept_weights import SaveBest, best_epoch
+from stnkit.experiments.loop.kept_weights import Patience, SaveBest, best_epoch
 from tests.helpers import QUICK, metrics, trained
 
 # The error falls for some epochs, then not for two: five steps in an epoch.
@@ -56,20 +56,31 @@ def check_same_end(folder, kept):
         assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
 
 
+class Found(stnkit.Objective):
+    figures = {"found": stnkit.objectives.Figure("%", higher_is_better=True)}  # noqa: RUF012
+
+    def losses(self, batch):
+        return {}
+
+    def measure(self, batch):
+        return {}
+
+
 def test_the_best_epoch_is_the_earliest_of_equals():
-    class Found(stnkit.Objective):
-        figures = {"found": stnkit.objectives.Figure("%", higher_is_better=True)}  # noqa: RUF012
-
-        def losses(self, batch):
-            return {}
-
-        def measure(self, batch):
-            return {}
-
     errors = [30.0, 20.0, 25.0, 20.0]
     classification = stnkit.build("objective", "classification")
     assert best_epoch([{"validation_error": error} for error in errors], classification) == 1
     assert best_epoch([{"validation_found": found} for found in (1.0, 3.0, 3.0)], Found()) == 1
+
+
+@pytest.mark.parametrize("objective", [Found(), stnkit.build("objective", "classification")])
+def test_a_figure_that_is_nan_is_never_the_best(objective):
+    name, nan = f"validation_{objective.primary}", float("nan")
+    assert best_epoch([{name: value} for value in (nan, 5.0, nan)], objective) == 1
+    assert best_epoch([{name: value} for value in (5.0, nan)], objective) == 0
+    assert best_epoch([{name: nan}, {name: nan}], objective) == 0
+    # By default Lightning ends a training at the first NaN.
+    assert not Patience(2, objective).check_finite
 
 
 @pytest.mark.training
