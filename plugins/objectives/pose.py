@@ -115,6 +115,9 @@ class Pose(stnkit.Objective):
         if truth in shapes and declared is not None and tuple(declared) != shapes[truth]:
             raise InputError(_wrong_targets(truth, shapes[truth], declared))
         known = stnkit.distortions.gives_true_theta(distortion, pair=pair)
+        if self.target is None and declared and truth is Truth.distortion and not _moves(distortion):
+            expected = " or ".join(f"{shape} for {name}" for name, shape in shapes.items())
+            raise InputError(f"objective=pose: expected targets of shape {expected}, got {tuple(declared)}")
         _check_distortion(distortion, truth, known=known, pair=pair)
         undo = known and not pair
         size = setting.dataset.image_shape[1:] if undo else setting.in_shape[1:]
@@ -125,6 +128,8 @@ class Pose(stnkit.Objective):
         shape = _target_shapes(task.family).get(task.truth)
         if shape is not None and tuple(targets.shape[1:]) != shape:
             raise InputError(_wrong_targets(task.truth, shape, targets.shape[1:]))
+        if shape is not None and (targets.is_complex() or targets.dtype == torch.bool):
+            raise InputError(f"objective.target={task.truth}: expected targets of real numbers, got {targets.dtype}")
 
     def losses(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]]:
         shown, true = self._points(batch.of_data())
@@ -181,8 +186,7 @@ class Pose(stnkit.Objective):
 
 def _check_distortion(distortion: stnkit.Distortion, truth: Truth, *, known: bool, pair: bool) -> None:
     """Raise an InputError if the true positions do not follow from the distortion and the targets."""
-    draws = distortion.sample(_DRAWS, torch.Generator().manual_seed(0))
-    moves = not torch.equal(draws, distortion.family.identity().to(draws).expand_as(draws))
+    moves = _moves(distortion)
     got = type(distortion).__name__ if moves else "one that moves nothing"
     if distortion.between_pair and not pair:
         raise InputError(f"objective=pose: expected placement=pair for {got}, got another placement")
@@ -192,6 +196,11 @@ def _check_distortion(distortion: stnkit.Distortion, truth: Truth, *, known: boo
     if truth is not Truth.distortion and moves and (pair or not known):
         allowed = "distortion=none" if pair else "distortion=none or one with one map for all channels"
         raise InputError(f"objective.target={truth}: expected {allowed}, got {got}")
+
+
+def _moves(distortion: stnkit.Distortion) -> bool:
+    draws = distortion.sample(_DRAWS, torch.Generator().manual_seed(0))
+    return not torch.equal(draws, distortion.family.identity().to(draws).expand_as(draws))
 
 
 def _target_shapes(family: stnkit.TransformFamily) -> dict[Truth, tuple[int, ...]]:

@@ -250,6 +250,7 @@ PAIRS = (2, 28, 28)
 REFUSED = [
     (rotation, {"target": "theta", "target_shape": (4, 2)}, "a target of shape (6,) for each image, got (4, 2)"),
     (rotation, {"target": "corners", "target_shape": ()}, "a target of shape (4, 2) for each image, got ()"),
+    (still, {"target_shape": (3, 2)}, "expected targets of shape (4, 2) for corners or (6,) for theta, got (3, 2)"),
     (still, {}, "a distortion that has one map for all channels, got one that moves nothing"),
     (
         lambda: built("distortion.independent_channels", image_shape=PAIRS),
@@ -286,6 +287,13 @@ def test_targets_of_another_shape_are_refused_when_they_are_read():
     objective = prepared(built("transform.affine"), still(), target="corners")
     with pytest.raises(InputError, match=r"target of shape \(4, 2\) for each image, got \(8,\)"):
         objective.check_targets(torch.zeros(3, 8))
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.complex64])
+def test_targets_that_are_no_real_numbers_are_refused(dtype):
+    objective = prepared(built("transform.affine"), still(), target_shape=(4, 2))
+    with pytest.raises(InputError, match=rf"^objective.target=corners: expected targets of real numbers, got {dtype}$"):
+        objective.check_targets(torch.zeros(3, 4, 2, dtype=dtype))
 
 
 def test_a_network_without_a_transformer_is_refused():
