@@ -151,8 +151,8 @@ def test_a_dataset_without_classes_is_refused(stnkit_main, tmp_path):
     code, _, err = stnkit_main("train", "dataset=arrays", *QUICK, "hydra.run.dir=run")
     assert code == 2
     assert err == (
-        "stnkit train: targets.npy: expected labels for classification, whole numbers of shape (N,), "
-        "got torch.float32 of shape (16, 2)\n"
+        "stnkit train: objective=classification: expected labels, one for each image, got targets of shape [2] "
+        "from Arrays\n"
     )
 
 

@@ -52,8 +52,8 @@ def test_the_default_experiment_is_the_affine_one(composed):
 
 @pytest.mark.parametrize("kind", ["transform", "localizer", "sampler", "network", "dataset", "distortion"])
 def test_every_component_composes_with_its_defaults_and_builds(kind, composed):
-    # Two channels: some distortions take pairs of images alone.
-    supplied = {"in_shape": (1, 28, 28), "n_classes": 10, "image_shape": (2, 28, 28)}
+    # Two channels: some components take pairs of images alone.
+    supplied = {"in_shape": (2, 28, 28), "n_classes": 10, "image_shape": (2, 28, 28)}
     for name in plugin_registry().names(kind):
         node = OmegaConf.to_container(composed(f"{kind}={name}")[kind], enum_to_str=True)
         assert node["name"] == name

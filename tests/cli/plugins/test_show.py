@@ -1,11 +1,12 @@
 import shlex
 
 import pytest
-from hydra import compose, initialize
+from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from stnkit.cli.options import application_entries, composed, sections
 from stnkit.cli.plugins.show import described, example
+from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system.declarations import suggestions
 from stnkit.plugin_system.docstrings import description
 from stnkit.plugin_system.hydra_configs import register_component_groups
@@ -85,12 +86,16 @@ def test_every_option_of_ours_has_help(entry):
 
 @pytest.mark.slow
 def test_every_example_composes():
+    register_schema()
     register_component_groups()
-    with initialize(config_path=None, version_base="1.3"):
+    with initialize_config_module("stnkit.conf", version_base="1.3"):
         for entry in plugin_registry().registered:
             program, command, group, *options = shlex.split(example(entry))
             assert (program, command) == ("stnkit", "train")
-            suggested = [f"+{kind}=none" for kind in suggestions(entry.component)]  # which `stnkit train` has
+            # The groups that it overrides are chosen by `stnkit train`, and those that these override.
+            groups = dict.fromkeys(["network", "placement", "objective", *suggestions(entry.component)])
+            defaults = {"objective": "classification", "placement": "none", "network": "none", "distortion": "none"}
+            suggested = [f"+{kind}={defaults[kind]}" for kind in groups if kind != entry.kind]
             assert compose(overrides=[*suggested, f"+{group}", *options])[entry.kind].name.value == entry.name
 
 
