@@ -35,14 +35,12 @@ def draw(runs: list[Path], out: Path) -> Path:
     images, labels, *_ = data.fixed("test").rows(slice(IMAGES))
     rows = [("images", images)]
     for run in loaded:
-        groups = run.config["objective"].get("groups")
-        rows.append(
-            (f"groups={groups}" if groups else run.config["objective"]["name"], run.network.transformer(images))
-        )
+        objective = run.config["objective"]
+        rows.append((objective.get("groups", objective["name"]), run.network.transformer(images)))
     n_classes = data.dataset.n_classes
-    figure = Figure(figsize=(0.7 * n_classes + 0.4, 0.75 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(0.7 * n_classes + 0.9, 0.75 * len(rows)), layout="constrained")
     for axes, (name, shown) in zip(figure.subplots(len(rows), n_classes, squeeze=False), rows, strict=True):
-        axes[0].set_ylabel(name, fontsize=9)
+        axes[0].set_ylabel(name, fontsize=9, rotation=0, ha="right", va="center")
         for axis, mean in zip(axes, class_means(shown, labels, n_classes), strict=True):
             axis.set(xticks=[], yticks=[])
             axis.imshow(mean.numpy(), cmap="gray", vmin=0)
