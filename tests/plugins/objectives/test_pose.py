@@ -5,61 +5,13 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import stnkit
-from stnkit.objectives import Batch, Setting
 from tests.helpers import metrics, random_theta, trained
+from tests.plugins.objectives.pose_cases import batch_of, built, prepared, rotation, rotations, still, still_theta
 
 InputError = stnkit.errors.InputError
 CORNERS = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]])
-
-
-class Images(stnkit.Dataset):
-    n_classes = 0
-
-    def __init__(self, image_shape, target_shape=None, pair=False):
-        self.image_shape, self.target_shape, self.pair = image_shape, target_shape, pair
-
-    def split(self, name):
-        raise AssertionError("no split is read before training")
-
-
-def built(name, **options):
-    return stnkit.build(*name.split("."), **options)
-
-
-def transformer_of(family, in_shape, *, pair=False):
-    localizer = built("localizer.fully_connected", in_shape=in_shape)
-    sampled = in_shape[0] // 2 if pair else None
-    return stnkit.SpatialTransformer(localizer, family, built("sampler.bilinear"), sampled_channels=sampled)
-
-
-def prepared(family, distortion, image_shape=(1, 28, 28), target_shape=None, pair=False, **options):
-    """The objective in a run of a transformer of that family."""
-    objective = built("objective.pose", **options)
-    in_shape = (image_shape[0], *distortion.out_size)
-    transformer = transformer_of(family, in_shape, pair=pair)
-    objective.prepare(Setting(Images(image_shape, target_shape, pair), distortion, in_shape, transformer))
-    return objective
-
-
-def batch_of(theta, true_theta, targets=None):
-    n = len(theta)
-    images = torch.zeros(n, 1, 4, 4)
-    targets = torch.zeros(n) if targets is None else targets
-    return Batch(images, targets, true_theta, theta, images, images, nn.Identity(), torch.Generator())
-
-
-def rotations(*degrees):
-    """θ of affine rotations by so many degrees."""
-    angles = torch.deg2rad(torch.tensor(degrees))
-    zero = torch.zeros_like(angles)
-    return torch.stack([angles.cos(), -angles.sin(), zero, angles.sin(), angles.cos(), zero], dim=1)
-
-
-def rotation(shape=(1, 28, 28)):
-    return built("distortion.rotation", image_shape=shape)
 
 
 def test_a_transformer_that_undoes_the_distortion_has_no_error():
@@ -107,14 +59,6 @@ def test_of_a_pair_the_map_between_the_images_is_wanted(family):
     torch.testing.assert_close(measured["corner_error_identity"], moves)
     identity = found.identity().float().repeat(5, 1)
     torch.testing.assert_close(objective.measure(batch_of(identity, true))["corner_error"], moves)
-
-
-def still(shape=(1, 28, 28)):
-    return built("distortion.none", image_shape=shape)
-
-
-def still_theta(n, ndim=2):
-    return built("transform.affine", ndim=ndim).identity().float().repeat(n, 1)
 
 
 def test_corners_of_the_targets_are_pixel_indices_x_first():
@@ -230,81 +174,6 @@ def test_outlines_lie_in_the_distorted_image():
 def test_volumes_have_no_outlines():
     objective = prepared(built("transform.affine", ndim=3), still((1, 8, 8, 8)), (1, 8, 8, 8), target_shape=(8, 3))
     assert objective.outlines(batch_of(still_theta(1, ndim=3), still_theta(1, ndim=3))) == {}
-
-
-@pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"target": "pixels"}, "objective.target: expected one of distortion, theta, corners, or null, got 'pixels'"),
-        ({"distance": "l3"}, "objective.distance: expected one of l1, l2, huber, got 'l3'"),
-    ],
-)
-def test_options_of_pose_out_of_range_are_refused(options, message):
-    with pytest.raises(InputError) as error:
-        built("objective.pose", **options)
-    assert message in str(error.value)
-
-
-PAIRS = (2, 28, 28)
-REFUSED = [
-    (rotation, {"target": "theta", "target_shape": (4, 2)}, "a target of shape (6,) for each image, got (4, 2)"),
-    (rotation, {"target": "corners", "target_shape": ()}, "a target of shape (4, 2) for each image, got ()"),
-    (still, {"target_shape": (3, 2)}, "expected targets of shape (4, 2) for corners or (6,) for theta, got (3, 2)"),
-    (still, {}, "a distortion that has one map for all channels, got one that moves nothing"),
-    (
-        lambda: built("distortion.independent_channels", image_shape=PAIRS),
-        {"image_shape": PAIRS},
-        "a distortion that has one map for all channels, got IndependentChannels",
-    ),
-    (
-        lambda: rotation(PAIRS),
-        {"image_shape": PAIRS, "pair": True},
-        "a distortion that moves the images of each pair against each other, got Rotation",
-    ),
-    (
-        lambda: rotation(PAIRS),
-        {"image_shape": PAIRS, "pair": True, "target_shape": (4, 2)},
-        "objective.target=corners: expected distortion=none, got Rotation",
-    ),
-    (
-        lambda: built("distortion.homography_pair", image_shape=PAIRS),
-        {"image_shape": PAIRS},
-        "expected placement=pair for HomographyPair, got another placement",
-    ),
-]
-
-
-@pytest.mark.parametrize(("distortion", "options", "message"), REFUSED, ids=range(len(REFUSED)))
-def test_a_setting_without_truth_is_refused_in_one_sentence(distortion, options, message):
-    with pytest.raises(InputError) as error:
-        prepared(built("transform.affine"), distortion(), **options)
-    assert message in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_targets_of_another_shape_are_refused_when_they_are_read():
-    objective = prepared(built("transform.affine"), still(), target="corners")
-    with pytest.raises(InputError, match=r"target of shape \(4, 2\) for each image, got \(8,\)"):
-        objective.check_targets(torch.zeros(3, 8))
-
-
-@pytest.mark.parametrize("dtype", [torch.bool, torch.complex64])
-def test_targets_that_are_no_real_numbers_are_refused(dtype):
-    objective = prepared(built("transform.affine"), still(), target_shape=(4, 2))
-    with pytest.raises(InputError, match=rf"^objective.target=corners: expected targets of real numbers, got {dtype}$"):
-        objective.check_targets(torch.zeros(3, 4, 2, dtype=dtype))
-
-
-def test_a_network_without_a_transformer_is_refused():
-    objective = built("objective.pose")
-    with pytest.raises(InputError, match="expected one spatial transformer at the input, got none"):
-        objective.prepare(Setting(Images((1, 28, 28)), rotation(), (1, 28, 28), None))
-
-
-def test_a_batch_before_prepare_is_refused():
-    with pytest.raises(InputError, match=r"expected a call of prepare"):
-        built("objective.pose").measure(batch_of(rotations(0.0), rotations(0.0)))
 
 
 @pytest.mark.training
