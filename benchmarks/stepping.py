@@ -147,7 +147,7 @@ class _HandOver(lightning.Callback):
 
 @contextmanager
 def _same_handlers() -> Iterator[None]:
-    """What a training does with signals until it ends is undone: others are running when they come."""
+    """Undo what a training does with signals until it ends: others are running when they come."""
     main = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if main}
     try:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
         objectives,
         reading,
         samplers,
-        similarity,
         testing,
     )
     from stnkit.datasets import Dataset
     from stnkit.distortions import Distortion
     from stnkit.experiments.trained_run import load_run
     from stnkit.families import TransformFamily
+    from stnkit.families.caching import clear_caches
     from stnkit.families.regularity import bending_energy, folds, jacobian_determinant
     from stnkit.insertion import insert_transformers
     from stnkit.localizers import Localizer
@@ -53,6 +53,7 @@ _MODULES = {
     "TransformFamily": "families",
     "bending_energy": "families.regularity",
     "build": "plugin_system.building",
+    "clear_caches": "families.caching",
     "coordinates": "",
     "distortions": "",
     "errors": "",
@@ -67,7 +68,6 @@ _MODULES = {
     "objectives": "",
     "reading": "",
     "samplers": "",
-    "similarity": "",
     "testing": "",
     "warp": "warping",
 }
@@ -97,7 +97,6 @@ _RENAMED = {
     "TrainedRun": "experiments.TrainedRun",
     "Verb": "Command",
     "WarpDistortion": "distortions.WarpDistortion",
-    "clear_caches": "families.clear_caches",
     "displaced_lattice": "families.displaced_lattice",
     "kept": "families.cached",
     "pose_theta": "distortions.pose_theta",
@@ -118,6 +117,7 @@ __all__ = [
     "TransformFamily",
     "bending_energy",
     "build",
+    "clear_caches",
     "coordinates",
     "distortions",
     "errors",
@@ -132,7 +132,6 @@ __all__ = [
     "objectives",
     "reading",
     "samplers",
-    "similarity",
     "testing",
     "warp",
 ]

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from stnkit.contract import Contract, Requirement
+from stnkit.contract import TRUTH, Contract, Requirement
 from stnkit.datasets import Dataset
 from stnkit.distortions import Distortion
 from stnkit.transformer import SpatialTransformer
@@ -126,6 +126,8 @@ class Objective(nn.Module, Contract):
         figures: by name, the figures that `measure` returns; the first one is the primary figure, which decides about
             the best epoch and stands in the report.
         terms: names of the losses that `losses` returns.
+        measured_in_training: False where `measure` takes a good part of a training step: the figures are then those of
+            validation and test alone.
         needs: what it needs of the data and the network, of "labels", "pair", "transformer", "true_theta".
         default_network: name of the network that a run has where nobody chooses one; None for that of the program.
         default_placement: the same for the placement.
@@ -150,6 +152,7 @@ class Objective(nn.Module, Contract):
             "names of losses, at least one",
             lambda value: isinstance(value, tuple | list) and len(value) > 0 and all(isinstance(n, str) for n in value),
         ),
+        "measured_in_training": TRUTH,
         "needs": Requirement(
             f"a tuple of {', '.join(NEEDS)}",
             lambda value: isinstance(value, tuple | list) and all(name in NEEDS for name in value),
@@ -158,6 +161,7 @@ class Objective(nn.Module, Contract):
 
     figures: Mapping[str, Figure]
     terms: tuple[str, ...] = ("loss",)
+    measured_in_training: bool = True
     needs: tuple[str, ...] = ()
     default_network: ClassVar[str | None] = None
     default_placement: ClassVar[str | None] = None
@@ -212,7 +216,7 @@ class Objective(nn.Module, Contract):
         The program takes the mean over all images, of several processes too.
 
         Args:
-            batch: of training or evaluation; without gradients.
+            batch: of evaluation, and of training unless `measured_in_training` is False; without gradients.
         """
 
     def pictures(self, batch: Batch) -> Mapping[str, Float[Tensor, "B K *size"]]:

@@ -28,8 +28,9 @@ def mse(first: Float[Tensor, "B C *size"], second: Float[Tensor, "B C *size"]) -
         InputError: when the shapes differ or are not those of images.
 
     Example:
-        >>> import torch, stnkit
-        >>> stnkit.similarity.mse(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.5))
+        >>> import torch
+        >>> from stnkit import similarity
+        >>> similarity.mse(torch.zeros(1, 1, 2, 2), torch.full((1, 1, 2, 2), 0.5))
         tensor([0.2500])
     """
     first, second = _pair(first, second)
@@ -57,17 +58,17 @@ def ncc(
         InputError: when the window is no odd number, or the shapes differ or are not those of images.
 
     Example:
-        >>> import torch, stnkit
+        >>> import torch
+        >>> from stnkit import similarity
         >>> image = torch.rand(1, 1, 16, 16)
-        >>> stnkit.similarity.ncc(image, 0.5 - 0.2 * image) < 0.01
+        >>> similarity.ncc(image, 0.5 - 0.2 * image) < 0.01
         tensor([True])
 
     Source: Avants et al., Symmetric diffeomorphic image registration with cross-correlation, Medical Image Analysis
         2008, equation 5; Balakrishnan et al., VoxelMorph, TMI 2019, equation 6.
     """
     first, second = _pair(first, second)
-    if window is not None and (window < 3 or window % 2 == 0):
-        raise InputError(f"window: expected an odd number of at least 3, or None, got {window}")
+    check_window(window)
     first, second = _standardized(first), _standardized(second)
     mean = _window_mean(first, window)
     mean_a, mean_b = mean(first), mean(second)
@@ -100,16 +101,16 @@ def mutual_information(
         InputError: when there are fewer than 5 bins, or the shapes differ or are not those of images.
 
     Example:
-        >>> import torch, stnkit
+        >>> import torch
+        >>> from stnkit import similarity
         >>> image = torch.rand(1, 1, 64, 64)
-        >>> stnkit.similarity.mutual_information(image, image.square()) < -1
+        >>> similarity.mutual_information(image, image.square()) < -1
         tensor([True])
 
     Source: Mattes et al., PET-CT image registration in the chest using free-form deformations, TMI 2003, section II-B.
     """
     first, second = _pair(first, second)
-    if bins < 5:
-        raise InputError(f"bins: expected at least 5, got {bins}")
+    check_bins(bins)
     shares_a, shares_b = (_shares(image.flatten(start_dim=1), bins) for image in (first, second))
     with coordinates.full_precision(first):
         joint = shares_a.mT @ shares_b / shares_a.shape[1]
@@ -118,6 +119,26 @@ def mutual_information(
     tiny = torch.finfo(joint.dtype).tiny
     entries = joint * (joint.clamp_min(tiny) / independent.clamp_min(tiny)).log()
     return -entries.sum(dim=(1, 2))
+
+
+def check_window(window: int | None) -> None:
+    """Raise an InputError unless a window of `ncc` is an odd number of at least 3, or None.
+
+    Args:
+        window: pixels along a side.
+    """
+    if window is not None and (window < 3 or window % 2 == 0):
+        raise InputError(f"window: expected an odd number of at least 3, or none, got {window}")
+
+
+def check_bins(bins: int) -> None:
+    """Raise an InputError unless `mutual_information` has at least 5 bins, which its splines need.
+
+    Args:
+        bins: of each image.
+    """
+    if bins < 5:
+        raise InputError(f"bins: expected at least 5, got {bins}")
 
 
 def _pair(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

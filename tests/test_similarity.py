@@ -139,7 +139,7 @@ def test_what_cannot_be_compared_is_one_sentence():
             similarity(a, a[..., :7])
         with pytest.raises(InputError, match="first: expected a tensor, got float"):
             similarity(0.5, a)
-    with pytest.raises(InputError, match="window: expected an odd number of at least 3, or None, got 4"):
+    with pytest.raises(InputError, match="window: expected an odd number of at least 3, or none, got 4"):
         ncc(a, a, window=4)
     with pytest.raises(InputError, match="bins: expected at least 5, got 4"):
         mutual_information(a, a, bins=4)

@@ -54,6 +54,7 @@ class Alignment(stnkit.Objective):
 
     figures: Mapping[str, Figure] = {"variance": Figure(), "variance_identity": Figure()}
     terms = ("alignment", "zoom")
+    measured_in_training = False
     default_network = "none"
 
     def __init__(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import stnkit
 from stnkit.objectives import Batch, Figure, Setting
+from stnkit.similarity import check_bins, check_window, mse, mutual_information, ncc
 
 
 class Registration(stnkit.Objective):
@@ -51,6 +52,7 @@ class Registration(stnkit.Objective):
         "dissimilarity_before": Figure(),
         "folded": Figure("%"),
     }
+    measured_in_training = False
     needs = ("pair", "transformer")
     default_network = "none"
     default_placement = "pair"
@@ -124,16 +126,12 @@ class Registration(stnkit.Objective):
 
 def _dissimilarity(similarity: str, window: int | None, bins: int) -> Callable[[Tensor, Tensor], Float[Tensor, "B"]]:
     if similarity == "ncc":
-        if window is not None and (window < 3 or window % 2 == 0):
-            raise stnkit.errors.InputError(f"window: expected an odd number of at least 3, or null, got {window}")
-        return partial(stnkit.similarity.ncc, window=window)
+        check_window(window)
+        return partial(ncc, window=window)
     if similarity == "mi":
-        if bins < 5:
-            raise stnkit.errors.InputError(f"bins: expected at least 5, got {bins}")
-        return partial(stnkit.similarity.mutual_information, bins=bins)
-    if similarity != "mse":
-        raise stnkit.errors.InputError(f"similarity: expected one of mse, ncc, mi, got {similarity!r}")
-    return stnkit.similarity.mse
+        check_bins(bins)
+        return partial(mutual_information, bins=bins)
+    return mse
 
 
 def _roughness(

@@ -1,6 +1,6 @@
 """The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
 
-from stnkit.families.caching import cached, clear_caches
+from stnkit.families.caching import cached
 from stnkit.families.family import TransformFamily, bounded
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
@@ -19,7 +19,6 @@ __all__ = [
     "bounded",
     "bounded_exp",
     "cached",
-    "clear_caches",
     "displaced_lattice",
     "jacobian",
     "sum_dtype",

@@ -28,7 +28,7 @@ def clear_caches() -> None:
 
     Example:
         >>> import stnkit
-        >>> stnkit.families.clear_caches()
+        >>> stnkit.clear_caches()
     """
     with _caches_lock:
         caches = list(_caches)

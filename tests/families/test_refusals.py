@@ -1,4 +1,4 @@
-"""What a family of one's own does wrong is said in a sentence, where it is first used."""
+"""Mistakes in a family of one's own are one sentence, where it is first used."""
 
 import numpy as np
 import pytest

@@ -92,7 +92,7 @@ def test_caches_are_cleared_while_other_threads_make_families():
         thread.start()
     try:
         for _ in range(300):
-            stnkit.families.clear_caches()
+            stnkit.clear_caches()
     finally:
         stop.set()
         for thread in threads:
@@ -104,7 +104,7 @@ def test_clear_caches_drops_every_cached_tensor():
     family = stnkit.build("transform", "tps")
     family.grid(family.identity()[None].float(), (8, 8))
     assert len(family._cardinal_basis._cache) == 1
-    stnkit.families.clear_caches()
+    stnkit.clear_caches()
     assert len(family._cardinal_basis._cache) == 0
     grid = family.grid(family.identity()[None].float(), (8, 8))
     torch.testing.assert_close(grid[0], stnkit.coordinates.lattice((8, 8)))

@@ -69,7 +69,8 @@ class ObjectiveTask(FastHooksModule):
         outside = ("outside",) if self.theta_recorder else ()
         terms = tuple(objective.terms) if len(objective.terms) > 1 else ()
         figures = tuple(objective.figures)
-        self.train_sums = EpochSums(("loss", *figures, *terms, *distance, *self.theta_loss.weights))
+        measured = figures if objective.measured_in_training else ()
+        self.train_sums = EpochSums(("loss", *measured, *terms, *distance, *self.theta_loss.weights))
         self.eval_sums = EpochSums(("loss", *figures, *terms, *outside, *distance))
         self.by_class: FiguresByClass | None = None
 
@@ -112,7 +113,8 @@ class ObjectiveTask(FastHooksModule):
             name = "loss" if bool(finite_theta) else "theta"
             raise NotFiniteError(f"the {name} is not finite in step {self.global_step}")
         with torch.no_grad():
-            self._add(self.train_sums, seen, loss, losses, theta_errors)
+            measured = self._measured(seen) if self.objective.measured_in_training else {}
+            self._add(self.train_sums, seen, {**losses, **theta_errors, "loss": loss}, measured)
         return total * batch.weight
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
@@ -133,7 +135,9 @@ class ObjectiveTask(FastHooksModule):
         seen = self._batch(batch.images, batch.labels, batch, stages, output, draws)
         losses = self._losses(seen)
         outside = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
-        return self._add(self.eval_sums, seen, _total(losses), losses, outside)
+        measured = self._measured(seen)
+        self._add(self.eval_sums, seen, {**losses, **outside, "loss": _total(losses)}, measured)
+        return measured
 
     def on_validation_epoch_start(self) -> None:
         self.eval_sums.reset()
@@ -204,20 +208,13 @@ class ObjectiveTask(FastHooksModule):
     def _losses(self, batch: Batch) -> dict[str, Tensor]:
         return checked_losses(self.objective, self.objective.losses(batch), training=self.training)
 
-    def _add(
-        self,
-        sums: EpochSums,
-        batch: Batch,
-        loss: Tensor,
-        losses: Mapping[str, Tensor],
-        means: Mapping[str, Tensor],
-    ) -> dict[str, Tensor]:
-        """Add the losses and figures of a batch, and return the figures."""
+    def _measured(self, batch: Batch) -> dict[str, Tensor]:
+        n = len(batch.targets), len(batch.of_data().targets)
+        return checked_figures(self.objective, self.objective.measure(batch), *n)
+
+    def _add(self, sums: EpochSums, batch: Batch, means: Mapping[str, Tensor], measured: Mapping[str, Tensor]) -> None:
         distance = {"theta_distance": self.theta_recorder.distance()} if self.theta_recorder else {}
-        n = len(batch.targets)
-        measured = checked_figures(self.objective, self.objective.measure(batch), n, len(batch.of_data().targets))
-        sums.add(n, {"loss": loss, **losses, **distance, **means} | {"loss": loss}, measured)
-        return measured
+        sums.add(len(batch.targets), {**means, **distance}, measured)
 
     def _sum_over_processes(self, values: Tensor) -> Tensor:
         strategy: Any = self.trainer.strategy

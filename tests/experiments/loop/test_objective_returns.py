@@ -1,4 +1,4 @@
-"""What an objective returns is checked: one sentence that names the method and what is wrong."""
+"""Returns of an objective are checked: one sentence names the method and what is wrong."""
 
 import pytest
 import torch

@@ -8,6 +8,7 @@ import scipy.ndimage
 import torch
 
 import stnkit
+from stnkit import similarity
 from stnkit.objectives import Batch, Setting
 from tests.helpers import metrics, trained
 
@@ -118,9 +119,9 @@ def test_every_point_of_a_blank_image_counts_alike(value):
 @pytest.mark.parametrize(
     ("options", "similarity"),
     [
-        ({"similarity": "mse"}, stnkit.similarity.mse),
-        ({"similarity": "ncc", "window": 5}, lambda a, b: stnkit.similarity.ncc(a, b, 5)),
-        ({"similarity": "mi", "bins": 16}, lambda a, b: stnkit.similarity.mutual_information(a, b, 16)),
+        ({"similarity": "mse"}, similarity.mse),
+        ({"similarity": "ncc", "window": 5}, lambda a, b: similarity.ncc(a, b, 5)),
+        ({"similarity": "mi", "bins": 16}, lambda a, b: similarity.mutual_information(a, b, 16)),
     ],
 )
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -195,7 +196,10 @@ def test_images_that_equivariance_adds_are_trained_on_alone():
     ("options", "message"),
     [
         ({"similarity": "ssd"}, "similarity.*ssd"),
-        ({"similarity": "ncc", "window": 8}, "window: expected an odd number of at least 3, or null, got 8"),
+        (
+            {"similarity": "ncc", "window": 8},
+            "window: expected an odd number of at least 3, or none, got 8",
+        ),
         ({"similarity": "mi", "bins": 4}, "bins: expected at least 5, got 4"),
         ({"bending": -1.0}, "bending: expected a finite number of at least 0, got -1.0"),
         ({"smoothness": float("inf")}, "smoothness: expected a finite number of at least 0, got inf"),
