@@ -12,11 +12,11 @@ if TYPE_CHECKING:
         distortions,
         errors,
         families,
-        localizers,
         native,
         objectives,
         reading,
         samplers,
+        similarity,
         testing,
     )
     from stnkit.datasets import Dataset
@@ -63,11 +63,11 @@ _MODULES = {
     "insert_transformers": "insertion",
     "jacobian_determinant": "families.regularity",
     "load_run": "experiments.trained_run",
-    "localizers": "",
     "native": "",
     "objectives": "",
     "reading": "",
     "samplers": "",
+    "similarity": "",
     "testing": "",
     "warp": "warping",
 }
@@ -127,11 +127,11 @@ __all__ = [
     "insert_transformers",
     "jacobian_determinant",
     "load_run",
-    "localizers",
     "native",
     "objectives",
     "reading",
     "samplers",
+    "similarity",
     "testing",
     "warp",
 ]

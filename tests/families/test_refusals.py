@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import stnkit
+from stnkit.localizers import RegressionHead
 
 pytestmark = pytest.mark.no_jaxtyping
 
@@ -89,7 +90,7 @@ def test_an_identity_that_no_head_can_start_from(identity, given):
             return identity
 
     with pytest.raises(stnkit.errors.InputError, match=rf"Elsewhere.identity: expected .*, got {given}"):
-        stnkit.localizers.RegressionHead(5, Elsewhere())
+        RegressionHead(5, Elsewhere())
 
 
 def test_a_family_that_does_not_say_how_many_parameters_it_has():

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 import stnkit
+from stnkit.localizers import RegressionHead
 
 # Of ours; what every localizer has to do is checked where everything is.
 LOCALIZERS = ["convolutional", "fully_connected"]
@@ -85,7 +86,7 @@ def test_options_out_of_range_are_refused_by_name(localizer, options):
 
 def test_the_head_starts_at_the_identity_also_under_autocast():
     family = stnkit.build("transform", "affine")
-    head = stnkit.localizers.RegressionHead(5, family)
+    head = RegressionHead(5, family)
     assert not head.weight.any()
     assert not head.offset.any()
     with torch.autocast("cpu", torch.bfloat16):
@@ -120,7 +121,7 @@ FAMILIES = {"affine": {}, "tps": {}, "translation": {}, "homography4": {}}
 def test_weight_decay_leaves_the_identity(name):
     """FlowNetPytorch 16: a bias that holds the identity decays to θ = 0, which is no identity."""
     family = stnkit.build("transform", name)
-    head = stnkit.localizers.RegressionHead(5, family)
+    head = RegressionHead(5, family)
     optimizer = torch.optim.SGD(head.parameters(), lr=10.0, weight_decay=5e-2)
     for _ in range(50):
         optimizer.zero_grad()
@@ -133,14 +134,14 @@ def test_weight_decay_leaves_the_identity(name):
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
 def test_a_narrow_head_starts_at_the_exact_identity(name, dtype):
     family = stnkit.build("transform", name)
-    head = stnkit.localizers.RegressionHead(5, family).to(dtype)
+    head = RegressionHead(5, family).to(dtype)
     theta = head(torch.rand(3, 5, dtype=dtype))
     torch.testing.assert_close(theta, family.identity().to(theta).expand(3, -1), rtol=0, atol=1e-7)
 
 
 def test_a_head_of_the_first_version_is_loaded():
     family = stnkit.build("transform", "tps")
-    head = stnkit.localizers.RegressionHead(5, family)
+    head = RegressionHead(5, family)
     bias = family.identity().float() + 0.01 * torch.randn(family.n_params)
     old = {"weight": torch.randn(family.n_params, 5), "bias": bias}
     head.load_state_dict(dict(old))
@@ -153,8 +154,8 @@ def test_a_head_of_the_first_version_is_loaded():
 def test_a_head_that_was_built_on_meta_starts_at_the_identity():
     family = stnkit.build("transform", "tps")
     with torch.device("meta"):
-        heads = [stnkit.localizers.RegressionHead(5, family) for _ in range(2)]
+        heads = [RegressionHead(5, family) for _ in range(2)]
     heads[0].to_empty(device="cpu").reset_parameters()
-    heads[1].load_state_dict(stnkit.localizers.RegressionHead(5, family).state_dict(), assign=True)
+    heads[1].load_state_dict(RegressionHead(5, family).state_dict(), assign=True)
     for head in heads:
         torch.testing.assert_close(head(torch.rand(1, 5))[0], family.identity().float())
