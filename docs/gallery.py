@@ -71,12 +71,17 @@ RECIPES: dict[str, Recipe] = {
     "bspline": [
         ("one point moved", {}, {27: 0.5, 91: 0.5}),
         ("random, σ = 0.15", {}, 0.15),
-        ("control_points=[5,5], σ = 0.25", {"control_points": [5, 5]}, 0.25),
+        ("control_points=[5,5], σ = 0.4: it folds", {"control_points": [5, 5]}, 0.4),
     ],
     "displacement": [
         ("resolution=[4,4], one entry moved", {"resolution": [4, 4]}, {5: 0.25, 21: 0.2}),
         ("random, σ = 0.04", {}, 0.04),
         ("resolution=[3,3], σ = 0.2", {"resolution": [3, 3]}, 0.2),
+    ],
+    "velocity": [
+        ("one point moved", {}, {27: 1.0, 91: 1.0}),
+        ("control_points=[5,5], σ = 0.4", {"control_points": [5, 5]}, 0.4),
+        ("the opposite θ, T⁻¹", {"control_points": [5, 5]}, -0.4),
     ],
     "compose": [
         ("stage affine alone", {}, {1: 0.4}),

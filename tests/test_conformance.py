@@ -28,6 +28,7 @@ VARIANTS = {
         {"control_points": [4, 4, 5], "ndim": 3},
     ],
     "transform.bspline": [{"control_points": [5, 9]}, {"control_points": [4, 6, 5], "ndim": 3}],
+    "transform.velocity": [{"control_points": [5, 4], "steps": 3}, {"control_points": [4, 4, 5], "ndim": 3}],
     "transform.displacement": [
         {"resolution": [1, 4]},
         {"resolution": [1, 1]},

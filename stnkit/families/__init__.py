@@ -2,6 +2,7 @@
 
 from stnkit.families.caching import cached
 from stnkit.families.family import TransformFamily, bounded
+from stnkit.families.integration import runge_kutta
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp
@@ -21,5 +22,6 @@ __all__ = [
     "cached",
     "displaced_lattice",
     "jacobian",
+    "runge_kutta",
     "sum_dtype",
 ]
