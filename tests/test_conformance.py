@@ -27,7 +27,12 @@ VARIANTS = {
         {"control_points": [2, 3, 2], "ndim": 3},
         {"control_points": [4, 4, 5], "ndim": 3},
     ],
-    "transform.bspline": [{"control_points": [5, 9]}, {"control_points": [4, 6, 5], "ndim": 3}],
+    "transform.bspline": [
+        {"control_points": [5, 9]},
+        {"control_points": [4, 6, 5], "ndim": 3},
+        {"control_points": [8, 9], "pinned": "borders"},
+        {"control_points": [4, 4, 5], "pinned": [0, 30], "ndim": 3},
+    ],
     "transform.velocity": [{"control_points": [5, 4], "steps": 3}, {"control_points": [4, 4, 5], "ndim": 3}],
     "transform.displacement": [
         {"resolution": [1, 4]},

@@ -1,16 +1,16 @@
 """Free-form deformations by cubic B-splines."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 import stnkit
 from stnkit import coordinates
 
-# A cubic reaches over four control points along an axis.
+# A cubic reaches over four control points along an axis, and at a knot over three.
 REACH = 4
 
 
@@ -26,13 +26,21 @@ class BSpline(stnkit.TransformFamily):
     T is twice continuously differentiable, and does not fold while no displacement reaches 0.48·h along any
     axis (0.40·h in three dimensions; Choi and Lee 2000). It does not compose, and its inverse is iterated.
 
+    A pinned control point has the displacement 0, which is no entry of θ; the others keep their order. An edge
+    of the image lies on the second layer of control points, and the outermost three reach it. `borders`
+    pins these three on every side: for every θ then T and its first two derivatives are those of the identity
+    on the edge, and T is the identity outside. With fewer layers pinned the edge moves.
+
     Args:
-        control_points: of the lattice, [rows, columns] or [slices, rows, columns], at least 4 on each axis;
-            None is 8 on each.
+        control_points: of the lattice, [rows, columns] or [slices, rows, columns], at least 4 on each axis,
+            and 7 where borders are pinned; None is 8 on each.
         ndim: number of dimensions, 2 or 3.
+        pinned: control points that do not move, `borders` or a list of indices in the order of the lattice, row
+            by row; None pins none.
 
     Raises:
-        InputError: when `ndim` is neither 2 nor 3, or there are not `ndim` whole numbers of control points.
+        InputError: when `ndim` is neither 2 nor 3, there are not `ndim` whole numbers of control points, or
+            `pinned` is neither of its forms or leaves no control point free.
 
     Example:
         >>> import stnkit
@@ -44,19 +52,28 @@ class BSpline(stnkit.TransformFamily):
     Choi and Lee 2000, Injectivity conditions of 2D and 3D uniform cubic B-spline functions.
     """
 
-    def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
+    @coordinates.built_on_cpu
+    def __init__(
+        self,
+        control_points: list[int] | None = None,
+        ndim: int = 2,
+        pinned: str | list[int] | None = None,
+    ) -> None:
         super().__init__()
         self.ndim = coordinates.check_ndim(ndim)
         counts = [8] * ndim if control_points is None else control_points
         self.control_points = coordinates.check_counts("control_points", counts, ndim, at_least=REACH)
-        self.n_params = ndim * math.prod(counts)
+        self._pinned = stnkit.families.PinnedPoints(pinned, _border(self.control_points))
+        self.pinned = self._pinned.indices
+        self.n_params = ndim * len(self._pinned.free)
+        self._resting = torch.zeros(ndim, math.prod(self.control_points), dtype=torch.float64)
 
     def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """T_θ at any points: each reads the 4^ndim control points that reach it, and no others."""
-        displacements = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
+        displacements = self._displacements(theta)
         first, weights = self._support(points)
         first = first.unsqueeze(1).expand(theta.shape[0], self.ndim, -1)
         return points + self._summed(displacements, first, weights, axis=0, offset=0).transpose(1, 2)
@@ -69,8 +86,14 @@ class BSpline(stnkit.TransformFamily):
         pixel at 1024.
         """
         # The basis is a partition of unity: bounded displacements give a bounded grid.
-        displacements = coordinates.finite(theta).view(-1, self.ndim, *self.control_points)
+        displacements = self._displacements(coordinates.finite(theta))
+        displacements = displacements.view(theta.shape[0], self.ndim, *self.control_points)
         return stnkit.families.displaced_lattice(displacements, size, _axis_basis)
+
+    def _displacements(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
+        """Those of all control points, row by row."""
+        free = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
+        return self._pinned.completed(free, self._resting)
 
     def _summed(
         self, displacements: Tensor, first: Tensor, weights: list[list[Tensor]], axis: int, offset: int
@@ -105,6 +128,13 @@ class BSpline(stnkit.TransformFamily):
             first = first * n + start.long()
             weights.append([_beta(position - start - j).unsqueeze(1) for j in range(REACH)])
         return first, weights
+
+
+def _border(counts: Sequence[int]) -> Bool[Tensor, "K"]:
+    """The mask of the control points that reach the edge of the image."""
+    axes = [torch.arange(n) for n in counts]
+    reaching = [(index < REACH - 1) | (index > n - REACH) for index, n in zip(axes, counts, strict=True)]
+    return torch.stack(torch.meshgrid(*reaching, indexing="ij")).any(dim=0).flatten()
 
 
 def _in_spacings(coordinate: Float[Tensor, "*any"], n_points: int) -> Float[Tensor, "*any"]:

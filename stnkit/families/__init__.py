@@ -8,6 +8,7 @@ from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.mirrored import Reflection
+from stnkit.families.pinned import PinnedPoints
 from stnkit.families.regularity import jacobian
 from stnkit.families.tensor_product import displaced_lattice
 
@@ -15,6 +16,7 @@ __all__ = [
     "LatticeBasis",
     "LinearFamily",
     "MatrixFamily",
+    "PinnedPoints",
     "Reflection",
     "TransformFamily",
     "bounded",

@@ -15,9 +15,24 @@ LATTICES = [[4, 4], [8, 8], [5, 9], [4, 6, 5]]
 SIZES = {2: [(7, 10), (1, 6), (6, 1), (1, 1)], 3: [(3, 5, 4), (1, 2, 1)]}
 
 
-def bspline(control_points=None):
+def bspline(control_points=None, **options):
     ndim = 2 if control_points is None else len(control_points)
-    return stnkit.build("transform", "bspline", control_points=control_points, ndim=ndim)
+    return stnkit.build("transform", "bspline", control_points=control_points, ndim=ndim, **options)
+
+
+def edge_points(ndim, n=40):
+    """Points on every side of the image."""
+    points = 2 * torch.rand(2 * ndim, n, ndim, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) - 1
+    for side in range(2 * ndim):
+        points[side, :, side // 2] = 2 * (side % 2) - 1
+    return points.view(1, -1, ndim)
+
+
+def layers(control_points, n):
+    """Indices of the control points in the outermost n layers on every side."""
+    inner = torch.ones([c - 2 * n for c in control_points], dtype=torch.bool)
+    padded = torch.nn.functional.pad(inner, [n] * 2 * len(control_points))
+    return (~padded.flatten()).nonzero()[:, 0].tolist()
 
 
 def centers(control_points):
@@ -144,6 +159,47 @@ def test_displacements_under_the_documented_bound_never_fold(rows, columns, seed
     assert (determinant > 0).all()
 
 
+@pytest.mark.parametrize("control_points", [[7, 7], [8, 11], [7, 8, 7]], ids=str)
+def test_with_pinned_borders_the_edge_and_the_outside_stay(control_points):
+    family = bspline(control_points, pinned="borders")
+    assert list(family.pinned) == layers(control_points, 3)
+    assert family.n_params == family.ndim * np.prod([n - 6 for n in control_points])
+    theta = random_theta(family, scale=10)
+    edge = edge_points(family.ndim)
+    torch.testing.assert_close(family(theta, edge), edge.expand(3, -1, -1), atol=1e-14, rtol=0)
+    assert torch.equal(family(theta, 1.001 * edge), 1.001 * edge.expand(3, -1, -1))
+    assert (family(theta, 0.5 * edge) - 0.5 * edge).abs().max() > 0.1
+    # So do the first two derivatives, up to the last bits of β.
+    jacobian = stnkit.families.jacobian(family, theta, edge)
+    torch.testing.assert_close(jacobian, torch.eye(family.ndim).double().expand_as(jacobian), atol=1e-12, rtol=0)
+    points = edge.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(family(theta[:1], points).sum(), points, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.sum(), points)
+    assert bend.abs().max() <= 1e-10
+
+
+@pytest.mark.parametrize("n_layers", [1, 2])
+def test_the_edge_moves_with_fewer_than_three_layers_pinned(n_layers):
+    family = bspline([8, 9], pinned=layers([8, 9], n_layers))
+    moved = family(random_theta(family), edge_points(2)) - edge_points(2)
+    assert (moved.abs() > 1e-3).double().mean() > 0.5
+
+
+@pytest.mark.parametrize(
+    ("control_points", "pinned"), [([5, 6], [0, 7, 29]), ([7, 8], "borders"), ([4, 5, 4], [3])], ids=str
+)
+def test_a_pinned_map_is_that_of_zeros_in_theta(control_points, pinned):
+    family, whole = bspline(control_points, pinned=pinned), bspline(control_points)
+    assert not family.identity().any()
+    theta = random_theta(family)
+    free = [k for k in range(int(np.prod(control_points))) if k not in family.pinned]
+    filled = torch.zeros(len(theta), family.ndim, int(np.prod(control_points)), dtype=torch.float64)
+    filled[:, :, free] = theta.view(len(theta), family.ndim, -1)
+    points, size = random_points(family, reach=1.5), SIZES[family.ndim][0]
+    assert torch.equal(family(theta, points), whole(filled.flatten(start_dim=1), points))
+    assert torch.equal(family.grid(theta, size), whole.grid(filled.flatten(start_dim=1), size))
+
+
 class LargestTensor(TorchDispatchMode):
     """Notes the number of entries of the largest tensor that is made."""
 
@@ -182,6 +238,9 @@ def test_no_basis_over_all_pixels_is_ever_made():
         ({"control_points": []}, "2 whole numbers"),
         ({"control_points": [8.0, 8]}, "control_points: expected"),
         ({"control_points": 8}, "control_points: expected"),
+        ({"pinned": "edges"}, "pinned: expected borders, or different indices .* from 0 to 63, got 'edges'"),
+        ({"pinned": [64]}, "pinned: expected borders, or different indices of control points from 0 to 63, got .64."),
+        ({"pinned": "borders", "control_points": [6, 9]}, "expected a control point that is free, got borders, all 54"),
         ({"control_point": [8, 8]}, "has no option 'control_point'"),
     ],
 )

@@ -1,0 +1,78 @@
+"""Pinned control points: they stay where they are, and are no entries of θ."""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from stnkit.errors import InputError
+
+BORDERS = "borders"
+
+
+@final
+class PinnedPoints:
+    """The control points of a family in two groups: the pinned ones and the free ones, whose values θ holds.
+
+    Args:
+        pinned: "borders", or the indices of the pinned points in the order of the control points; None pins none.
+        border: the mask of the points that "borders" stands for.
+
+    Raises:
+        InputError: when `pinned` is neither, an index is repeated or out of range, or no point is free.
+
+    Attributes:
+        indices: of the pinned points, ascending.
+        free: indices of the other points, ascending.
+
+    Example:
+        >>> import torch, stnkit
+        >>> points = stnkit.families.PinnedPoints([0, 2], torch.ones(4, dtype=torch.bool))
+        >>> points.free.tolist()
+        [1, 3]
+        >>> points.completed(torch.tensor([[[5.0, 7.0]]]), torch.zeros(1, 4))
+        tensor([[[0., 5., 0., 7.]]])
+    """
+
+    def __init__(self, pinned: Sequence[int] | str | None, border: Bool[Tensor, "K"]) -> None:
+        mask = _mask(pinned, border)
+        self.indices: tuple[int, ...] = tuple(mask.nonzero()[:, 0].tolist())
+        self.free = (~mask).nonzero()[:, 0]
+        if not len(self.free):
+            raise InputError(f"pinned: expected a control point that is free, got {pinned}, all {len(mask)} of them")
+        self._order = torch.cat([self.free, mask.nonzero()[:, 0]]).argsort()
+
+    def completed(
+        self, values: Float[Tensor, "B ndim F"], resting: Float[Tensor, "ndim K"]
+    ) -> Float[Tensor, "B ndim K"]:
+        """The values of all control points: those of the free ones as given, the pinned ones at rest.
+
+        Args:
+            values: of the free points.
+            resting: of all points at the identity.
+        """
+        if not self.indices:
+            return values
+        pinned = resting[:, list(self.indices)].to(values).expand(values.shape[0], -1, -1)
+        return torch.cat([values, pinned], dim=2).index_select(2, self._order.to(values.device))
+
+
+def _mask(pinned: Sequence[int] | str | None, border: Bool[Tensor, "K"]) -> Bool[Tensor, "K"]:
+    """The mask of the pinned points."""
+    if pinned is None:
+        return torch.zeros_like(border)
+    if pinned == BORDERS:
+        return border.clone()
+    given = [] if isinstance(pinned, str) or not isinstance(pinned, Sequence) else list(pinned)
+    whole = [index for index in given if isinstance(index, int) and not isinstance(index, bool)]
+    known = [index for index in whole if 0 <= index < len(border)]
+    if not given or len(known) != len(given) or len(set(known)) != len(known):
+        raise InputError(
+            f"pinned: expected {BORDERS}, or different indices of control points from 0 to {len(border) - 1}, "
+            f"got {pinned!r}"
+        )
+    mask = torch.zeros_like(border)
+    mask[known] = True
+    return mask
