@@ -24,6 +24,8 @@ class LinearFamily(TransformFamily):
             is for more than 100 functions.
         reflections: the symmetry of the basis across each coordinate, x first. A grid for few images then reads the
             basis on one corner of the lattice. Empty where there is no symmetry.
+        has_constant: T_θ and the coefficients have a part that θ does not change, such as that of pinned control
+            points: they are affine in θ.
 
     Example:
         >>> import torch, stnkit
@@ -41,6 +43,7 @@ class LinearFamily(TransformFamily):
 
     wide: bool | None = None
     reflections: tuple[Reflection, ...] = ()
+    has_constant: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,7 +63,8 @@ class LinearFamily(TransformFamily):
         """Optional hook: the coefficients of the basis functions, linear in θ; by default θ as `(B, ndim, K)`.
 
         An override is called with a float64 θ. The coefficients may have a constant part if the functions take it
-        back, so that T_θ is linear all the same. A map with a constant part, p + Σ θ_k b_k(p), is a TransformFamily.
+        back, so that T_θ is linear all the same; where they do not, the family says `has_constant`. A map whose
+        constant part is no sum of the functions is a TransformFamily.
 
         Args:
             theta: one row of parameters for each element of the batch.

@@ -40,6 +40,10 @@ def test_a_defect_of_the_first_training_step_fails_one_check(component, name):
     assert list(reasons(checked)) == [name], str(checked)
 
 
+def test_a_linear_family_with_a_constant_says_so():
+    assert reasons(stnkit.testing.run(MODULES["transform"].SaysConstant)) == {}
+
+
 def test_a_forward_that_gives_no_points_fails_shapes():
     failed = reasons(stnkit.testing.run(MODULES["transform"].OneCoordinate))
     assert failed["shapes"] == "forward: expected points of shape (3, 12, 2), got (3, 12, 1)"

@@ -47,11 +47,13 @@ def composition(under_test: ComponentUnderTest) -> None:
 
 
 def linearity(under_test: ComponentUnderTest) -> None:
-    """T_{aθ + φ}(p) = a T_θ(p) + T_φ(p), for a LinearFamily."""
+    """T_{aθ + bφ}(p) = a T_θ(p) + b T_φ(p), for a LinearFamily; a + b = 1 for one that has a constant."""
     family: TransformFamily = under_test.built()
     if not isinstance(family, LinearFamily):
         raise NotApplicable(f"{type(family).__name__} is not a LinearFamily")
     first, second, points = theta_of(family, seed=1), theta_of(family, seed=2), points_of(family)
-    together = family(-1.7 * first + second, points)
-    claim = "a LinearFamily must be linear in θ"
-    close(together, -1.7 * family(first, points) + family(second, points), FLOAT64, claim)
+    factor = 2.7 if family.has_constant else 1.0
+    together = family(-1.7 * first + factor * second, points)
+    kind = "affine in θ where it says has_constant" if family.has_constant else "linear in θ"
+    expected = -1.7 * family(first, points) + factor * family(second, points)
+    close(together, expected, FLOAT64, f"a LinearFamily must be {kind}")
