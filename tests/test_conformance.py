@@ -19,6 +19,10 @@ VARIANTS = {
         {"control_points": [3, 5], "regularization": 0.1},
         {"control_points": [12, 9]},
         {"control_points": [2, 3, 2], "ndim": 3},
+        {"pinned": "borders"},
+        {"pinned": [0, 7], "regularization": 0.2, "kernel": "cubic"},
+        {"kernel": "quintic", "control_points": [3, 4, 3], "ndim": 3},
+        {"kernel": "gaussian", "regularization": [0.1, *[0.0] * 15], "epsilon": 1.2},
     ],
     "transform.piecewise_affine": [
         {"control_points": [2, 5]},

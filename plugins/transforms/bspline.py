@@ -36,7 +36,7 @@ class BSpline(stnkit.TransformFamily):
             and 7 where borders are pinned; None is 8 on each.
         ndim: number of dimensions, 2 or 3.
         pinned: control points that do not move, `borders` or a list of indices in the order of the lattice, row
-            by row; None pins none.
+            by row; by default none.
 
     Raises:
         InputError: when `ndim` is neither 2 nor 3, there are not `ndim` whole numbers of control points, or

@@ -9,6 +9,8 @@ from stnkit.families.log_scale import bounded_exp
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.mirrored import Reflection
 from stnkit.families.pinned import PinnedPoints
+from stnkit.families.positions import control_positions
+from stnkit.families.radial_kernels import RadialBasis, RadialKernel
 from stnkit.families.regularity import jacobian
 from stnkit.families.tensor_product import displaced_lattice
 
@@ -17,11 +19,14 @@ __all__ = [
     "LinearFamily",
     "MatrixFamily",
     "PinnedPoints",
+    "RadialBasis",
+    "RadialKernel",
     "Reflection",
     "TransformFamily",
     "bounded",
     "bounded_exp",
     "cached",
+    "control_positions",
     "displaced_lattice",
     "jacobian",
     "runge_kutta",

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stnkit.errors import InputError
+from stnkit.families.positions import on_hull
 
 BORDERS = "borders"
 
@@ -43,6 +44,20 @@ class PinnedPoints:
         if not len(self.free):
             raise InputError(f"pinned: expected a control point that is free, got {pinned}, all {len(mask)} of them")
         self._order = torch.cat([self.free, mask.nonzero()[:, 0]]).argsort()
+
+    @classmethod
+    def of_positions(cls, pinned: Sequence[int] | str | None, positions: Float[Tensor, "K ndim"]) -> "PinnedPoints":
+        """The same with the border of the convex hull: of a lattice its outermost points.
+
+        Args:
+            pinned: as the constructor takes it.
+            positions: of the control points, not all on one line (plane).
+
+        Raises:
+            InputError: as the constructor does.
+        """
+        border = torch.zeros(len(positions), dtype=torch.bool)
+        return cls(pinned, on_hull(positions) if pinned == BORDERS else border)
 
     def completed(
         self, values: Float[Tensor, "B ndim F"], resting: Float[Tensor, "ndim K"]

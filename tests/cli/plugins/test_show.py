@@ -262,5 +262,5 @@ def test_the_help_of_train_explains_every_option(stnkit_main, monkeypatch):
         assert entry.help[:30] in out
     assert "\n  training.epochs: int = 7\n      passes over the training images.\n" in out
     assert "\n  transform: NAME = tps\n" in out
-    assert "\n  transform.regularization: float = 0.0\n      λ, at least 0" in out
+    assert "\n  transform.regularization: float | list[float] = 0.0\n      λ, at least 0" in out
     assert "\n  placement.at: list[str]  (required)\n" in out
