@@ -9,8 +9,9 @@ from typing import Any
 
 from stnkit.plugin_system import Option
 
-# The meaning of the options that transforms take from the images.
+# The meaning of the options that transforms take from images, and from volumes.
 FROM_IMAGES = {"aspect": "width / height of the images"}
+FROM_VOLUMES = {"aspect": "width, height and depth of the volumes"}
 
 
 def choices(annotation: Any) -> list[str]:
@@ -95,13 +96,14 @@ def options_from_images(taken: dict[str, dict[str, Any]]) -> list[tuple[str, str
         taken: by insertion point.
     """
     by_name: dict[str, list[str]] = {}
+    meanings: dict[str, str] = {}
     for point, values in taken.items():
         for name, value in values.items():
-            by_name.setdefault(name, []).append(f"{value:.4g} at {point}")
-    return [
-        (name, f"{', '.join(values)} ({FROM_IMAGES.get(name, 'taken from the images')})")
-        for name, values in by_name.items()
-    ]
+            volumes = isinstance(value, list | tuple)
+            text = f"[{','.join(f'{number:.4g}' for number in value)}]" if volumes else f"{value:.4g}"
+            by_name.setdefault(name, []).append(f"{text} at {point}")
+            meanings[name] = (FROM_VOLUMES if volumes else FROM_IMAGES).get(name, "taken from the images")
+    return [(name, f"{', '.join(values)} ({meanings[name]})") for name, values in by_name.items()]
 
 
 def width() -> int:

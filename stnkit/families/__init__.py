@@ -1,5 +1,6 @@
 """The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
 
+from stnkit.families.aspect import chosen_aspect
 from stnkit.families.caching import cached
 from stnkit.families.family import TransformFamily, bounded
 from stnkit.families.integration import runge_kutta
@@ -12,6 +13,7 @@ from stnkit.families.pinned import PinnedPoints
 from stnkit.families.positions import control_positions
 from stnkit.families.radial_kernels import RadialBasis, RadialKernel
 from stnkit.families.regularity import jacobian
+from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.tensor_product import displaced_lattice
 
 __all__ = [
@@ -26,9 +28,12 @@ __all__ = [
     "bounded",
     "bounded_exp",
     "cached",
+    "chosen_aspect",
     "control_positions",
     "displaced_lattice",
     "jacobian",
+    "rotation_log",
+    "rotation_rows",
     "runge_kutta",
     "sum_dtype",
 ]

@@ -10,7 +10,9 @@ import stnkit
 from stnkit.plugin_system.registry import plugin_registry
 from tests.helpers import lattice_points, random_points, random_theta
 
-VOLUMES = ("affine", "bspline", "displacement", "piecewise_affine", "scale", "tps", "translation")
+VOLUMES = (
+    "affine", "bspline", "displacement", "piecewise_affine", "rotation", "scale", "similarity", "tps", "translation"
+)  # fmt: skip
 FAMILIES = [(name, {}) for name in plugin_registry().names("transform")] + [(name, {"ndim": 3}) for name in VOLUMES]
 # No pixel center lies on an edge between pieces.
 SIZE = {2: (6, 16), 3: (4, 6, 16)}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import stnkit
+from stnkit.cli.option_text import options_from_images
 from stnkit.experiments.placement import build_network
 from stnkit.insertion import find_transformers
 from tests.helpers import COMPONENTS
@@ -34,6 +35,20 @@ def test_an_aspect_that_a_user_gives_wins(name):
     # Without images, as before.
     alone = stnkit.build("transform", name)
     assert (alone.aspect, dict(alone.options_from_images)) == (1.0, {})
+
+
+@pytest.mark.parametrize("name", ["rotation", "similarity"])
+def test_a_turn_of_a_volume_takes_the_sides_from_its_shape(name):
+    taken = stnkit.build("transform", {"name": name, "ndim": 3}, in_shape=(1, 20, 28, 42))
+    assert taken.aspect == (42, 28, 20)
+    assert taken.options_from_images == {"aspect": [42, 28, 20]}
+    assert options_from_images({"input": taken.options_from_images}) == [
+        ("aspect", "[42,28,20] at input (width, height and depth of the volumes)")
+    ]
+    alone = stnkit.build("transform", name, ndim=3)
+    assert (alone.aspect, dict(alone.options_from_images)) == ((1, 1, 1), {})
+    with pytest.raises(stnkit.errors.InputError, match=r"ndim: expected 2 for images of shape \[1, 28, 42\], got 3"):
+        stnkit.build("transform", name, ndim=3, in_shape=(1, 28, 42))
 
 
 def test_stages_of_a_composition_see_the_images():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 import stnkit
 
@@ -43,6 +44,11 @@ def turn(angle, aspect):
     return np.linalg.inv(to_isotropic) @ rotation @ to_isotropic
 
 
+def turn_of_volume(vector, sides=(1.0, 1.0, 1.0)):
+    to_isotropic = np.diag(sides)
+    return np.linalg.inv(to_isotropic) @ Rotation.from_rotvec(vector).as_matrix() @ to_isotropic
+
+
 def quadrilateral(theta):
     """The matrix from the eight linear equations of the four corners, scaled to be 1 in the center."""
     corners = np.array([(-1, -1), (1, -1), (-1, 1), (1, 1)], dtype=float)
@@ -53,6 +59,9 @@ def quadrilateral(theta):
     return np.append(np.linalg.solve(equations, values), 1.0).reshape(3, 3)
 
 
+# Sides of volumes, [width, height, depth].
+BRICK = [3.0, 2.0, 1.5]
+
 CASES = [
     Case("affine", lambda t: np.vstack([t.reshape(2, 3), [0, 0, 1]])),
     Case("affine", lambda t: np.vstack([t.reshape(3, 4), [0, 0, 0, 1]]), {"ndim": 3}, spread=0.3),
@@ -60,12 +69,21 @@ CASES = [
     Case("translation", lambda t: affine_of(np.eye(3), t), {"ndim": 3}),
     Case("rotation", lambda t: affine_of(turn(t[0], 1), [0, 0]), spread=3.0),
     Case("rotation", lambda t: affine_of(turn(t[0], 1.75), [0, 0]), {"aspect": 1.75}, spread=3.0),
+    Case("rotation", lambda t: affine_of(turn_of_volume(t), [0] * 3), {"ndim": 3}, spread=1.5),
+    Case("rotation", lambda t: affine_of(turn_of_volume(t, BRICK), [0] * 3), {"ndim": 3, "aspect": BRICK}),
     Case("scale", lambda t: affine_of(np.exp(t[0]) * np.eye(2), [0, 0])),
     Case("scale", lambda t: affine_of(np.diag(np.exp(t)), [0, 0]), {"isotropic": False}),
     Case("scale", lambda t: affine_of(np.exp(t[0]) * np.eye(3), [0, 0, 0]), {"ndim": 3}),
     Case("scale", lambda t: affine_of(np.diag(np.exp(t)), [0] * 3), {"ndim": 3, "isotropic": False}),
     Case("similarity", lambda t: affine_of(np.exp(t[1]) * turn(t[0], 1), t[2:])),
     Case("similarity", lambda t: affine_of(np.exp(t[1]) * turn(t[0], 0.6), t[2:]), {"aspect": 0.6}),
+    Case("similarity", lambda t: affine_of(np.exp(t[3]) * turn_of_volume(t[:3]), t[4:]), {"ndim": 3}),
+    Case(
+        "similarity",
+        lambda t: affine_of(np.exp(t[3]) * turn_of_volume(t[:3], BRICK), t[4:]),
+        {"ndim": 3, "aspect": BRICK},
+        spread=0.3,
+    ),
     Case("attention", lambda t: affine_of(np.exp(t[0]) * np.eye(2), t[1:])),
     Case("projective", lambda t: np.append(t, 1.0).reshape(3, 3), spread=0.25),
     Case("homography4", quadrilateral, spread=0.3),

@@ -16,9 +16,13 @@ AFFINE = [
     ("scale", {"isotropic": False, "ndim": 3}),
     ("rotation", {}),
     ("rotation", {"aspect": 3.0}),
+    ("rotation", {"ndim": 3}),
+    ("rotation", {"ndim": 3, "aspect": [3.0, 2.0, 1.5]}),
     ("attention", {}),
     ("similarity", {}),
     ("similarity", {"aspect": 0.25}),
+    ("similarity", {"ndim": 3}),
+    ("similarity", {"ndim": 3, "aspect": [3.0, 2.0, 1.5]}),
     ("affine", {}),
     ("affine", {"ndim": 3}),
 ]
@@ -72,6 +76,26 @@ def test_a_matrix_of_no_theta_is_refused(name, matrix):
     message = str(refusal.value)
     assert message.startswith(f"{type(family).__name__}.from_matrix: expected the matrix of a map of this family")
     assert f"got {matrix} at index 1 of the batch" in message
+
+
+@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize(
+    "linear",
+    [
+        torch.diag(torch.tensor([-1.0, 1.0, 1.0])),
+        -torch.eye(3),
+        torch.diag(torch.tensor([1.0, 1.0, 1.1])),
+        torch.eye(3) + torch.diag(torch.tensor([0.1, 0.0]), 1),
+        torch.zeros(3, 3),
+        torch.full((3, 3), math.nan),
+    ],
+    ids=["mirror", "point mirror", "stretch", "shear", "nothing", "nan"],
+)
+def test_a_matrix_of_no_rotation_of_a_volume_is_refused(name, linear):
+    matrix = torch.eye(4)[None].clone()
+    matrix[0, :3, :3] = linear
+    with pytest.raises(stnkit.errors.InputError, match="from_matrix: expected the matrix of a map of this family"):
+        build(name, {"ndim": 3}).from_matrix(matrix)
 
 
 @pytest.mark.parametrize("name", ["translation", "scale", "rotation", "attention", "similarity"])

@@ -85,3 +85,12 @@ def test_composed_angles_stay_between_minus_pi_and_pi(name):
     theta[0, 0] = 3.0
     composed = family.compose(theta, theta)
     assert composed[0, 0].item() == pytest.approx(6.0 - 2 * math.pi)
+
+
+@pytest.mark.parametrize("name", ["rotation", "similarity"])
+def test_composed_turns_of_a_volume_stay_within_half_a_turn(name):
+    family = stnkit.build("transform", name, ndim=3)
+    theta = family.identity()[None].clone()
+    theta[0, :3] = 3.0 * torch.tensor([2.0, -1.0, 2.0], dtype=torch.float64) / 3
+    composed = family.compose(theta, theta)
+    assert torch.allclose(composed[0, :3], (1 - math.pi / 3) * 2 * theta[0, :3], rtol=0, atol=1e-12)

@@ -133,6 +133,9 @@ def test_the_grid_compiles_exports_and_maps_over_theta(case):
     assert torch.allclose(mapped, expected, atol=1e-6)
 
 
+SIDES = r"aspect: expected the sides \[width, height, depth\], at most 1000 times another, got"
+
+
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
     ("name", "options", "message"),
@@ -142,6 +145,15 @@ def test_the_grid_compiles_exports_and_maps_over_theta(case):
         ("rotation", {"aspect": 0.0}, "aspect: expected a number between 0.001 and 1000, got "),
         ("similarity", {"aspect": math.nan}, "aspect: expected a number between 0.001 and 1000, got "),
         ("similarity", {"aspect": math.inf}, "aspect: expected a number between 0.001 and 1000, got "),
+        ("rotation", {"aspect": [1.0, 2.0]}, "aspect: expected a number between 0.001 and 1000, got "),
+        ("rotation", {"ndim": 4}, "ndim: expected 2 or 3, got "),
+        ("rotation", {"ndim": 3, "aspect": 1.5}, f"{SIDES} 1.5"),
+        ("similarity", {"ndim": 3, "aspect": [1.0, 2.0]}, rf"{SIDES} \[1.0, 2.0\]"),
+        ("similarity", {"ndim": 3, "aspect": [1.0, 2.0, 0.0]}, rf"{SIDES} \[1.0, 2.0, 0.0\]"),
+        ("similarity", {"ndim": 3, "aspect": [1.0, math.nan, 1.0]}, rf"{SIDES} \[1.0, nan, 1.0\]"),
+        ("similarity", {"ndim": 3, "aspect": [1.0, math.inf, 1.0]}, rf"{SIDES} \[1.0, inf, 1.0\]"),
+        ("similarity", {"ndim": 3, "aspect": [math.inf] * 3}, rf"{SIDES} \[inf, inf, inf\]"),
+        ("similarity", {"ndim": 3, "aspect": [1.0, 1.0, 1001.0]}, rf"{SIDES} \[1.0, 1.0, 1001.0\]"),
     ],
 )
 def test_an_option_out_of_its_range_is_refused(name, options, message):
@@ -183,6 +195,21 @@ def test_with_the_aspect_of_the_image_angles_are_kept_in_pixels(name):
         theta[0, 0] = 0.7
         before = stnkit.coordinates.to_pixels(points, size)
         after = stnkit.coordinates.to_pixels(family(theta, points), size)
+        change = torch.pdist(after[0]) - torch.pdist(before[0])
+        assert (change.abs().max() < 1e-12) == rigid
+
+
+@pytest.mark.parametrize("name", ["rotation", "similarity"])
+def test_with_the_sides_of_a_volume_turns_are_rigid_in_voxels(name):
+    size, spacing = (4, 6, 10), torch.tensor([1.0, 1.0, 2.5], dtype=torch.float64)
+    points = stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, 3)
+    in_millimeters = [10.0, 6.0, 4.0 * 2.5]
+    for aspect, unit, rigid in (([10, 6, 4], 1, True), (in_millimeters, spacing, True), ([1, 1, 1], 1, False)):
+        family = stnkit.build("transform", name, ndim=3, aspect=aspect)
+        theta = family.identity()[None].clone()
+        theta[0, :3] = torch.tensor([0.7, -0.2, 0.4])
+        before = unit * stnkit.coordinates.to_pixels(points, size)
+        after = unit * stnkit.coordinates.to_pixels(family(theta, points), size)
         change = torch.pdist(after[0]) - torch.pdist(before[0])
         assert (change.abs().max() < 1e-12) == rigid
 
