@@ -14,6 +14,7 @@ VARIANTS = {
     "transform.translation": [{"ndim": 3}],
     "transform.scale": [{"isotropic": False}, {"ndim": 3}],
     "transform.rotation": [{"aspect": 1.75}, {"ndim": 3, "aspect": [4.0, 3.0, 2.0]}],
+    "transform.euclidean": [{"aspect": 1.75}, {"ndim": 3, "aspect": [4.0, 3.0, 2.0]}],
     "transform.similarity": [{"aspect": 0.6}, {"ndim": 3}],
     "transform.tps": [
         {"control_points": [3, 5], "regularization": 0.1},

@@ -22,6 +22,7 @@ FAMILIES = {
     "projective": {},
     "homography4": {},
     "similarity": {},
+    "euclidean in 3D": {"ndim": 3},
 }
 
 

@@ -20,7 +20,7 @@ def quarter_turn(family):
     return (family(theta, torch.tensor([[[6.0, 0.0]]], dtype=torch.float64) / half) * half).flatten()
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_a_turn_is_rigid_in_the_pixels_of_the_images(name):
     for size in ((28, 42), (42, 28), (28, 28)):
         assert stnkit.build("transform", name, in_shape=(1, *size)).aspect == size[1] / size[0]
@@ -28,7 +28,7 @@ def test_a_turn_is_rigid_in_the_pixels_of_the_images(name):
     assert (abs(x), abs(y)) == pytest.approx((0, 6))
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_an_aspect_that_a_user_gives_wins(name):
     given = stnkit.build("transform", {"name": name, "aspect": 1.0}, in_shape=(1, 28, 42))
     assert (given.aspect, dict(given.options_from_images)) == (1.0, {})
@@ -37,7 +37,7 @@ def test_an_aspect_that_a_user_gives_wins(name):
     assert (alone.aspect, dict(alone.options_from_images)) == (1.0, {})
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_a_turn_of_a_volume_takes_the_sides_from_its_shape(name):
     taken = stnkit.build("transform", {"name": name, "ndim": 3}, in_shape=(1, 20, 28, 42))
     assert taken.aspect == (42, 28, 20)

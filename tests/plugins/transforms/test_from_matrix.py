@@ -18,6 +18,9 @@ AFFINE = [
     ("rotation", {"aspect": 3.0}),
     ("rotation", {"ndim": 3}),
     ("rotation", {"ndim": 3, "aspect": [3.0, 2.0, 1.5]}),
+    ("euclidean", {}),
+    ("euclidean", {"aspect": 3.0}),
+    ("euclidean", {"ndim": 3, "aspect": [3.0, 2.0, 1.5]}),
     ("attention", {}),
     ("similarity", {}),
     ("similarity", {"aspect": 0.25}),
@@ -30,6 +33,7 @@ PROJECTIVE = [("projective", {}), ("homography4", {})]
 SHEAR = [[1.0, 0.5, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 MIRROR = [[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 STRETCH = [[2.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+DOUBLE = [[2.0, 0.0, 0.0], [0.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
 SHIFT = [[1.0, 0.0, 0.5], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 TILT = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.25, 0.0, 1.0]]
 NOTHING = [[0.0] * 3] * 3
@@ -39,6 +43,7 @@ OF_NO_THETA = {
     "translation": [SHEAR, MIRROR, STRETCH, TILT, NOTHING, NOT_A_NUMBER],
     "scale": [SHEAR, MIRROR, STRETCH, SHIFT, TILT, NOTHING, NOT_A_NUMBER],
     "rotation": [SHEAR, MIRROR, STRETCH, SHIFT, TILT, NOTHING, NOT_A_NUMBER],
+    "euclidean": [SHEAR, MIRROR, STRETCH, DOUBLE, TILT, NOTHING, NOT_A_NUMBER],
     "attention": [SHEAR, MIRROR, STRETCH, TILT, NOTHING, NOT_A_NUMBER],
     "similarity": [SHEAR, MIRROR, STRETCH, TILT, NOTHING, NOT_A_NUMBER],
     "affine": [TILT, NOTHING, NOT_A_NUMBER],
@@ -78,7 +83,7 @@ def test_a_matrix_of_no_theta_is_refused(name, matrix):
     assert f"got {matrix} at index 1 of the batch" in message
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 @pytest.mark.parametrize(
     "linear",
     [
@@ -98,7 +103,7 @@ def test_a_matrix_of_no_rotation_of_a_volume_is_refused(name, linear):
         build(name, {"ndim": 3}).from_matrix(matrix)
 
 
-@pytest.mark.parametrize("name", ["translation", "scale", "rotation", "attention", "similarity"])
+@pytest.mark.parametrize("name", ["translation", "scale", "rotation", "euclidean", "attention", "similarity"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 def test_float_error_is_accepted_and_more_is_not(name, dtype):
     family = build(name)

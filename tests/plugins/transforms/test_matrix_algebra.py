@@ -78,7 +78,7 @@ def test_composition_with_the_inverse_is_the_identity(case, data):
         assert (family(composed, points) - points).abs().max() < 1e-8
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_composed_angles_stay_between_minus_pi_and_pi(name):
     family = stnkit.build("transform", name)
     theta = family.identity()[None].clone()
@@ -87,7 +87,7 @@ def test_composed_angles_stay_between_minus_pi_and_pi(name):
     assert composed[0, 0].item() == pytest.approx(6.0 - 2 * math.pi)
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_composed_turns_of_a_volume_stay_within_half_a_turn(name):
     family = stnkit.build("transform", name, ndim=3)
     theta = family.identity()[None].clone()

@@ -143,6 +143,8 @@ SIDES = r"aspect: expected the sides \[width, height, depth\], at most 1000 time
         ("translation", {"ndim": 1}, "ndim: expected 2 or 3, got "),
         ("scale", {"ndim": 4}, "ndim: expected 2 or 3, got "),
         ("rotation", {"aspect": 0.0}, "aspect: expected a number between 0.001 and 1000, got "),
+        ("euclidean", {"aspect": 2000.0}, "aspect: expected a number between 0.001 and 1000, got "),
+        ("euclidean", {"ndim": 3, "aspect": [0.0, 1.0, 1.0]}, rf"{SIDES} \[0.0, 1.0, 1.0\]"),
         ("similarity", {"aspect": math.nan}, "aspect: expected a number between 0.001 and 1000, got "),
         ("similarity", {"aspect": math.inf}, "aspect: expected a number between 0.001 and 1000, got "),
         ("rotation", {"aspect": [1.0, 2.0]}, "aspect: expected a number between 0.001 and 1000, got "),
@@ -175,7 +177,7 @@ def test_an_element_of_a_batch_does_not_see_the_others(case, data):
             assert torch.allclose(whole[i : i + 1], part, rtol=1e-12, atol=1e-12, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_a_quarter_turn_is_seen_counter_clockwise(name):
     family = stnkit.build("transform", name)
     theta = family.identity()[None].clone()
@@ -185,7 +187,7 @@ def test_a_quarter_turn_is_seen_counter_clockwise(name):
     assert (turned - torch.rot90(image, 1, (2, 3))).abs().max() < 1e-12
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_with_the_aspect_of_the_image_angles_are_kept_in_pixels(name):
     size = (6, 15)
     points = stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, 2)
@@ -199,7 +201,7 @@ def test_with_the_aspect_of_the_image_angles_are_kept_in_pixels(name):
         assert (change.abs().max() < 1e-12) == rigid
 
 
-@pytest.mark.parametrize("name", ["rotation", "similarity"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity"])
 def test_with_the_sides_of_a_volume_turns_are_rigid_in_voxels(name):
     size, spacing = (4, 6, 10), torch.tensor([1.0, 1.0, 2.5], dtype=torch.float64)
     points = stnkit.coordinates.lattice(size, dtype=torch.float64).view(1, -1, 3)
