@@ -13,6 +13,8 @@ VARIANTS = {
     "transform.affine": [{"ndim": 3}],
     "transform.translation": [{"ndim": 3}],
     "transform.scale": [{"isotropic": False}, {"ndim": 3}],
+    "transform.shear": [{"ndim": 3}],
+    "transform.attention": [{"isotropic": False}, {"ndim": 3}, {"isotropic": False, "ndim": 3}],
     "transform.rotation": [{"aspect": 1.75}, {"ndim": 3, "aspect": [4.0, 3.0, 2.0]}],
     "transform.euclidean": [{"aspect": 1.75}, {"ndim": 3, "aspect": [4.0, 3.0, 2.0]}],
     "transform.similarity": [{"aspect": 0.6}, {"ndim": 3}],

@@ -47,9 +47,14 @@ def test_a_family_of_one_theta_maps_no_points(name, options):
     assert not theta.grad.any()
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in names("transform") if hasattr(stnkit.build("transform", name), "rows")]
-)
+def closed_families():
+    """Names of the families of matrices that compose."""
+    built = {name: type(stnkit.build("transform", name)) for name in names("transform")}
+    matrices = {name: cls for name, cls in built.items() if issubclass(cls, stnkit.families.MatrixFamily)}
+    return [n for n, cls in matrices.items() if cls._from_matrix is not stnkit.families.MatrixFamily._from_matrix]
+
+
+@pytest.mark.parametrize("name", closed_families())
 def test_nothing_composes_to_nothing(name):
     family = stnkit.build("transform", name)
     theta, one = empty(family.n_params), family.identity()[None]

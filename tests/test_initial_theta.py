@@ -45,7 +45,7 @@ def test_a_window_is_shown_by_every_family_that_can(name):
     torch.testing.assert_close(family(theta[None], points), expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["rotation", "euclidean", "scale", "translation", "displacement"])
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "scale", "shear", "translation", "displacement"])
 def test_a_family_that_cannot_show_a_window_says_so(name):
     family = stnkit.build("transform", name)
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""Isotropic scale and translation: attention to a part of the image."""
+"""Scale and translation: attention to a box in the image."""
 
 from collections.abc import Iterable
 
@@ -10,10 +10,18 @@ import stnkit
 
 
 class Attention(stnkit.families.MatrixFamily):
-    """T_θ(p) = e^s p + t: the output shows the part of the input of half-size e^s about t.
+    """T_θ(p) = diag(e^s) p + t: the output shows the part of the input of half-sizes e^s about t.
 
     θ is [s, tx, ty]: the log-scale, which acts between −40 and 40, and the center of the region shown, in
-    normalized units. The paper's s is e^s here, so that no θ mirrors the image. The identity is 0.
+    normalized units. The paper's s is e^s here, so that no θ mirrors the image. With `isotropic=false` θ is
+    [sx, sy, tx, ty], and the region any box: crop and resize. The identity is 0.
+
+    Args:
+        isotropic: one scale for all axes, so that a region has the shape of the image, instead of one for each.
+        ndim: number of dimensions, 2 or 3; θ then ends with tz, and has sz where each axis has a scale.
+
+    Raises:
+        InputError: when `ndim` is neither 2 nor 3.
 
     Example:
         >>> import torch, stnkit
@@ -25,18 +33,27 @@ class Attention(stnkit.families.MatrixFamily):
     """
 
     affine = True
-    n_params = 3
+
+    def __init__(self, isotropic: bool = True, ndim: int = 2) -> None:
+        super().__init__()
+        self.ndim = stnkit.coordinates.check_ndim(ndim)
+        self.isotropic = isotropic
+        self.n_params = 1 + ndim if isotropic else 2 * ndim
 
     def identity(self) -> Float[Tensor, " P"]:
-        return torch.zeros(3, dtype=torch.float64)
+        return torch.zeros(self.n_params, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        scale = stnkit.families.bounded_exp(theta[:, :1])
-        linear = scale[..., None] * torch.eye(2, dtype=theta.dtype, device=theta.device)
-        return torch.cat([linear, theta[:, 1:, None]], dim=-1)
+        scales = stnkit.families.bounded_exp(theta[:, : -self.ndim])
+        linear = scales[..., None] * torch.eye(self.ndim, dtype=theta.dtype, device=theta.device)
+        return torch.cat([linear, theta[:, -self.ndim :, None]], dim=-1)
 
     def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
-        return torch.cat([matrix[:, 0, :1].log(), matrix[:, :2, 2]], dim=-1)
+        scales = matrix.diagonal(dim1=-2, dim2=-1)[:, : self.n_params - self.ndim]
+        return torch.cat([scales.log(), matrix[:, :-1, -1]], dim=-1)
+
+    def extra_repr(self) -> str:
+        return f"isotropic={self.isotropic}"
 
 
 @stnkit.hookimpl

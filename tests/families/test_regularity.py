@@ -11,7 +11,8 @@ from stnkit.plugin_system.registry import plugin_registry
 from tests.helpers import lattice_points, random_points, random_theta
 
 VOLUMES = (
-    "affine", "bspline", "displacement", "euclidean", "piecewise_affine", "rotation", "scale", "similarity", "tps",
+    "affine", "attention", "bspline", "displacement", "euclidean", "piecewise_affine", "rotation", "scale", "shear",
+    "similarity", "tps",
     "translation",
 )  # fmt: skip
 FAMILIES = [(name, {}) for name in plugin_registry().names("transform")] + [(name, {"ndim": 3}) for name in VOLUMES]

@@ -19,6 +19,7 @@ class Case:
     matrix: Callable[[np.ndarray], np.ndarray]  # (P,) -> (ndim + 1, ndim + 1)
     options: dict = dataclasses.field(default_factory=dict)
     spread: float = 0.5
+    closed: bool = True  # under composition
 
     def __str__(self):
         return "-".join([self.name, *(f"{key}={value}" for key, value in self.options.items())])
@@ -89,12 +90,24 @@ CASES = [
         spread=0.3,
     ),
     Case("attention", lambda t: affine_of(np.exp(t[0]) * np.eye(2), t[1:])),
+    Case("attention", lambda t: affine_of(np.diag(np.exp(t[:2])), t[2:]), {"isotropic": False}),
+    Case("attention", lambda t: affine_of(np.exp(t[0]) * np.eye(3), t[1:]), {"ndim": 3}),
+    Case("attention", lambda t: affine_of(np.diag(np.exp(t[:3])), t[3:]), {"isotropic": False, "ndim": 3}),
+    Case("shear", lambda t: affine_of([[1, t[0]], [t[1], 1]], [0, 0]), closed=False),
+    Case(
+        "shear",
+        lambda t: affine_of([[1, t[0], t[1]], [t[2], 1, t[3]], [t[4], t[5], 1]], [0] * 3),
+        {"ndim": 3},
+        spread=0.3,
+        closed=False,
+    ),
     Case("projective", lambda t: np.append(t, 1.0).reshape(3, 3), spread=0.25),
     Case("homography4", quadrilateral, spread=0.3),
 ]
 
 
 every = pytest.mark.parametrize("case", CASES, ids=str)
+every_closed = pytest.mark.parametrize("case", [case for case in CASES if case.closed], ids=str)
 
 
 SIZES = {2: [(5, 8), (1, 6), (6, 1), (1, 1)], 3: [(3, 4, 5), (1, 1, 4)]}

@@ -22,6 +22,8 @@ AFFINE = [
     ("euclidean", {"aspect": 3.0}),
     ("euclidean", {"ndim": 3, "aspect": [3.0, 2.0, 1.5]}),
     ("attention", {}),
+    ("attention", {"isotropic": False}),
+    ("attention", {"isotropic": False, "ndim": 3}),
     ("similarity", {}),
     ("similarity", {"aspect": 0.25}),
     ("similarity", {"ndim": 3}),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import stnkit
 
-from .matrix_cases import drawn, every, random_points
+from .matrix_cases import drawn, every, every_closed, random_points
 
 
 @every
@@ -22,7 +22,7 @@ def test_inverse_undoes_forward(case, dtype, tolerance):
     assert (found - points).abs().max() < tolerance
 
 
-@every
+@every_closed
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
 def test_composition_is_one_map_after_the_other(case, dtype, tolerance):
     family = case.build()
@@ -33,7 +33,7 @@ def test_composition_is_one_map_after_the_other(case, dtype, tolerance):
     assert (family(composed, points) - family(outer, family(inner, points))).abs().max() < tolerance
 
 
-@every
+@every_closed
 def test_from_matrix_undoes_matrix(case):
     family, theta = case.build(), case.theta()
     matrix = family.matrix(theta)
@@ -42,7 +42,7 @@ def test_from_matrix_undoes_matrix(case):
         assert (family.from_matrix(scale * matrix) - theta).abs().max() < 1e-12
 
 
-@every
+@every_closed
 def test_inverse_compose_and_second_gradients_pass_gradcheck(case):
     family, theta = case.build(), case.theta(batch=2).requires_grad_()
     points = random_points(family, batch=2, n=4).requires_grad_()
@@ -67,7 +67,7 @@ def test_inverse_of_nonfinite_input_is_nan_with_finite_gradients(case):
     assert family.inverse(torch.full_like(theta, math.nan), points).isnan().all()
 
 
-@every
+@every_closed
 @given(data=st.data())
 @settings(max_examples=10, deadline=None)
 def test_composition_with_the_inverse_is_the_identity(case, data):

@@ -148,6 +148,8 @@ SIDES = r"aspect: expected the sides \[width, height, depth\], at most 1000 time
         ("similarity", {"aspect": math.nan}, "aspect: expected a number between 0.001 and 1000, got "),
         ("similarity", {"aspect": math.inf}, "aspect: expected a number between 0.001 and 1000, got "),
         ("rotation", {"aspect": [1.0, 2.0]}, "aspect: expected a number between 0.001 and 1000, got "),
+        ("attention", {"ndim": 1}, "ndim: expected 2 or 3, got "),
+        ("shear", {"ndim": 1}, "ndim: expected 2 or 3, got "),
         ("rotation", {"ndim": 4}, "ndim: expected 2 or 3, got "),
         ("rotation", {"ndim": 3, "aspect": 1.5}, f"{SIDES} 1.5"),
         ("similarity", {"ndim": 3, "aspect": [1.0, 2.0]}, rf"{SIDES} \[1.0, 2.0\]"),
