@@ -15,8 +15,9 @@ from stnkit.families.matrix import MatrixFamily
 
 # A numeric θ counts as found if no point of the output is off by more: a thousandth of a pixel at 1000.
 TOLERANCE = 1e-6
-# Number of points along an axis, and of steps of Gauss and Newton.
-POINTS, STEPS = 13, 4
+# Number of points along an axis, and of steps of Gauss and Newton: one where the points are linear in θ, and more where
+# a θ saturates.
+POINTS, STEPS = 13, 16
 # Largest P for which a window is looked for: the Jacobian of 512 parameters in three dimensions takes minutes.
 LARGEST = 256
 

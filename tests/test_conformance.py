@@ -1,5 +1,6 @@
 """Every installed component, built in or a stranger's, passes the checks of its kind."""
 
+import math
 import os
 
 import jaxtyping
@@ -45,6 +46,12 @@ VARIANTS = {
         {"resolution": [1, 4]},
         {"resolution": [1, 1]},
         {"resolution": [2, 3, 4], "ndim": 3},
+    ],
+    "transform.bounded": [
+        {"inner": "rotation", "limit": 0.5},
+        {"inner": {"name": "bspline", "control_points": [5, 6]}, "limit": 0.2},
+        {"inner": "translation", "limit": [0.5, math.inf]},
+        {"inner": {"name": "similarity", "ndim": 3}, "limit": [0.5, 0.5, 0.5, 0.2, 1.0, 1.0, 1.0]},
     ],
     "transform.compose": [
         {"stages": ["affine"]},

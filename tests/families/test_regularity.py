@@ -16,6 +16,7 @@ VOLUMES = (
     "translation",
 )  # fmt: skip
 FAMILIES = [(name, {}) for name in plugin_registry().names("transform")] + [(name, {"ndim": 3}) for name in VOLUMES]
+FAMILIES += [("bounded", {"inner": "tps"}), ("bounded", {"inner": {"name": "affine", "ndim": 3}})]
 # No pixel center lies on an edge between pieces.
 SIZE = {2: (6, 16), 3: (4, 6, 16)}
 
