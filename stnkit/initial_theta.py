@@ -68,6 +68,11 @@ def _finite(theta: Tensor, expected: str, got: object) -> Float[Tensor, "P"]:
 
 def _of_window(family: TransformFamily, window: Mapping[str, Any], name: str) -> Float[Tensor, "P"]:
     ndim = family.ndim
+    if family.is_chart:
+        raise InputError(
+            f"transform_init: expected {family.n_params} numbers for {name}, a chart, which shows no window, got "
+            f"{dict(window)}"
+        )
     if unknown := [key for key in window if key not in ("zoom", "center")]:
         raise InputError(f"transform_init: expected a mapping with zoom and center, got {unknown[0]!r}")
     zoom, center = window.get("zoom", 1.0), window.get("center", [0.0] * ndim)

@@ -103,7 +103,8 @@ def refused_image(reader: str, shape: Sequence[int], error: RuntimeError) -> Exc
 class RegressionHead(nn.Module):
     """θ = identity + W·features + offset, with W = 0 and offset = 0 at construction: training starts from the identity.
 
-    The identity is no parameter and no buffer: weight decay pulls θ towards it, and `.bfloat16()` does not round it.
+    The identity is no parameter and no buffer: weight decay pulls θ towards it, and `.bfloat16()` does not round it. Of
+    a chart it is the neutral θ.
 
     Args:
         n_features: number of features of the localizer.

@@ -21,6 +21,8 @@ from stnkit.warping import check_dimensions, warp
 class SpatialTransformer(nn.Module):
     """image ↦ sampler(image, family.grid(θ)) with θ = head(localizer(image)): the identity at construction.
 
+    With a chart, such as polar coordinates, it is the chart at its neutral θ.
+
     Recurrent, the localizer sees the warped image again: θ_k = θ_{k−1} ∘ head(localizer(I ∘ T_{θ_{k−1}})). One
     localizer serves all steps; the maps are composed, and the output is sampled from the image itself.
 

@@ -28,7 +28,8 @@ class Alignment(stnkit.Objective):
     themselves. So the variance within a group is relative to the total one: blank images, images of one constant each
     and images made small lose the share that a template explains, and have 1. It is half of D₀, since interpolation
     lowers the contrast of every image that is moved. The second loss, zoom · (mean over images of ln s)², with sⁿᵈⁱᵐ
-    the volume that T_θ shows, keeps all images together from zooming in on an edge.
+    the volume that T_θ shows, of a chart relative to that of its neutral θ, keeps all images together from zooming in
+    on an edge.
 
     Args:
         groups: all, for one template; or labels, for one template of each class.
@@ -200,7 +201,8 @@ class Alignment(stnkit.Objective):
         family, theta = self._family[0], stnkit.coordinates.widened(batch.theta)
         nodes = stnkit.coordinates.lattice((_NODES,) * family.ndim, dtype=theta.dtype, device=theta.device)
         nodes = nodes.view(1, -1, family.ndim)
-        volumes = [_squared_volume(points) for points in (stnkit.coordinates.finite(family(theta, nodes)), nodes)]
+        neutral = family(family.identity()[None].to(theta), nodes) if family.is_chart else nodes
+        volumes = [_squared_volume(points) for points in (stnkit.coordinates.finite(family(theta, nodes)), neutral)]
         return (volumes[0] / volumes[1] + _COLLAPSED).log().mean() / (2 * family.ndim)
 
     @torch.no_grad()

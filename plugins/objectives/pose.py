@@ -105,6 +105,9 @@ class Pose(stnkit.Objective):
         transformer, distortion = setting.transformer, setting.distortion
         if transformer is None:
             raise InputError("objective=pose: expected one spatial transformer at the input, got none")
+        if transformer.family.is_chart:
+            name = type(transformer.family).__name__
+            raise InputError(f"objective=pose: expected a transform that may be the identity, got the chart {name}")
         family, declared, pair = (
             transformer.family,
             setting.dataset.target_shape,
@@ -200,7 +203,8 @@ def _check_distortion(distortion: stnkit.Distortion, truth: Truth, *, known: boo
 
 def _moves(distortion: stnkit.Distortion) -> bool:
     draws = distortion.sample(_DRAWS, torch.Generator().manual_seed(0))
-    return not torch.equal(draws, distortion.family.identity().to(draws).expand_as(draws))
+    still = distortion.family.identity().to(draws).expand_as(draws)
+    return distortion.family.is_chart or not torch.equal(draws, still)
 
 
 def _target_shapes(family: stnkit.TransformFamily) -> dict[Truth, tuple[int, ...]]:

@@ -78,6 +78,12 @@ class Registration(stnkit.Objective):
         transformer = setting.transformer
         assert transformer is not None  # the program has checked the needs
         size = tuple(setting.in_shape[1:])
+        if transformer.family.is_chart and setting.distortion.between_pair:
+            name = type(transformer.family).__name__
+            raise stnkit.errors.InputError(
+                f"objective=registration: expected a transform that may be the identity, with a distortion that moves "
+                f"the images of a pair against each other, got the chart {name}"
+            )
         if transformer.out_size not in (None, size):
             raise stnkit.errors.InputError(
                 f"out_size: expected null or {list(size)}, the size of fixed images, for objective=registration, got "

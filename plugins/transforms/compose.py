@@ -22,7 +22,8 @@ class Compose(stnkit.TransformFamily):
     first, T_θ(p) = T_affine(T_tps(p)); the image itself is sampled only once.
 
     θ is the concatenation of the stages' θ in the order listed, and so is the identity. A point that a stage sends
-    outside of every image stays there. The inverse is that of the stages, in reverse.
+    outside of every image stays there. The inverse is that of the stages, in reverse. With a chart among the stages
+    it is a chart.
 
     Args:
         stages: the families, each a name or a mapping `{name: ..., option: ...}`; None is affine, then tps.
@@ -54,6 +55,7 @@ class Compose(stnkit.TransformFamily):
             raise stnkit.errors.InputError(f"stages: expected one number of dimensions for all, got {dimensions}")
         self.ndim = dimensions[0]
         self.n_params = sum(family.n_params for family in self._families())
+        self.is_chart = any(family.is_chart for family in self._families())
 
     def identity(self) -> Float[Tensor, "P"]:
         return torch.cat([family.identity() for family in self._families()])

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 
 from stnkit.cli.checked_config import checked_config
 from stnkit.cli.dry_sweep import DryJob
-from stnkit.cli.option_text import options_from_images, value_text
+from stnkit.cli.option_text import chart_lines, options_from_images, value_text
 from stnkit.experiments.loop import dry_run
 from stnkit.experiments.loop.memory import physical_memory
 from stnkit.experiments.run_directory import directories
@@ -120,6 +120,7 @@ def _component_lines(config: dict[str, Any], found: dry_run.DryRun) -> Iterator[
     for point, shapes in found.shapes.items():
         yield f"at {point}", f"input {shapes.image}, θ {shapes.theta}, grid {shapes.grid}, output {shapes.output}"
     yield from options_from_images(found.options_from_images)
+    yield from chart_lines(found.charts)
 
 
 def _print(lines: list[tuple[str, str]]) -> None:

@@ -106,6 +106,16 @@ def options_from_images(taken: dict[str, dict[str, Any]]) -> list[tuple[str, str
     return [(name, f"{', '.join(values)} ({meanings[name]})") for name, values in by_name.items()]
 
 
+def chart_lines(points: list[str]) -> list[tuple[str, str]]:
+    """A label and a text if transforms are charts; none otherwise.
+
+    Args:
+        points: insertion points of the charts.
+    """
+    text = f"{', '.join(points)} (the output has other coordinates than the image from the start)"
+    return [("chart at", text)] if points else []
+
+
 def width() -> int:
     """The width of the terminal in characters, 40 to 100."""
     return max(40, min(shutil.get_terminal_size((100, 24)).columns, 100))

@@ -22,7 +22,7 @@ from stnkit.cli.collector import collect_as_usual
 from stnkit.cli.dry_sweep import DryRunAsked
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import parse_override
-from stnkit.cli.option_text import options_from_images
+from stnkit.cli.option_text import chart_lines, options_from_images
 from stnkit.cli.options import register_help_resolver
 from stnkit.cli.resume_hint import resume_hint
 from stnkit.cli.torchvision_build import torchvision_build_explained
@@ -278,8 +278,9 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         print(f"{_result(metrics)}  {run_dir}", flush=True)
         return sweep_value(metrics, plain["sweep_objective"])
     print(_result(metrics))
-    for label, text in options_from_images(metrics.get("options_from_images", {})):
-        print(f"{label:<12}{text}")
+    taken = options_from_images(metrics.get("options_from_images", {}))
+    for label, text in [*taken, *chart_lines(metrics.get("charts", []))]:
+        print(f"{label:<11} {text}")
     print(f"metrics     {run_dir / 'metrics.json'}")
     print(f"checkpoint  {metrics['checkpoint']}")
     if "picture" in metrics:

@@ -46,6 +46,10 @@ class TransformedNetwork(nn.Module):
         }
         return {point: values for point, values in taken.items() if values}
 
+    def charts(self) -> list[str]:
+        """The insertion points at which the transform is a chart, so that the network never sees the image itself."""
+        return [point for point, transformer in self.transformers().items() if transformer.family.is_chart]
+
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B *outputs"]:
         """The output of the network, such as one logit for each class."""
         return self.network(image if self.transformer is None else self.transformer(image))

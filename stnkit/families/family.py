@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.contract import WHOLE_NUMBER, Contract, Requirement
+from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.newton import invert
 from stnkit.families.tracing import note_bounded
@@ -33,11 +33,14 @@ class TransformFamily(nn.Module, Contract):
 
     A subclass sets `n_params` (and `ndim`, if it is not 2) and implements `identity` and `forward`. It may implement
     the hooks `_grid` (a faster form of the grid), `_inverse` (a closed form) and `_compose`.
+    A family none of whose maps is the identity, such as polar coordinates, is a chart and says so by `is_chart`.
     Points are normalized, x before y (before z); [-1, 1] spans the outer edges of the image.
 
     Attributes:
         ndim: number of coordinates of a point, 2 or 3.
         n_params: P, the number of entries of θ.
+        is_chart: True for a chart, whose output has other coordinates than the image: `identity` is then its neutral
+            θ, and T_θ of it a map of its own. On the class, or set by the constructor of a family around another.
         options_from_images: the options that the constructor has taken from `in_shape`, (C, *size), which a family may
             take as a parameter with a default: the program supplies it, and tells the user what was taken.
 
@@ -54,16 +57,17 @@ class TransformFamily(nn.Module, Contract):
                   [1.5000, 0.0000]]]])
     """
 
-    abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_params": WHOLE_NUMBER}
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_params": WHOLE_NUMBER, "is_chart": TRUTH}
     renamed_methods: ClassVar[dict[str, str]] = {"grid": "_grid", "inverse": "_inverse", "compose": "_compose"}
 
     ndim: int = 2
     n_params: int
+    is_chart: bool = False
     options_from_images: Mapping[str, Any] = MappingProxyType({})
 
     @abc.abstractmethod
     def identity(self) -> Float[Tensor, "P"]:
-        """The θ for which T_θ is the identity, in float64."""
+        """The θ for which T_θ is the identity, in float64; of a chart its neutral θ, at which training starts."""
 
     @abc.abstractmethod
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:

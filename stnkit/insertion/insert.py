@@ -23,6 +23,9 @@ def insert_transformers(
 ) -> NetworkT:
     """The network with spatial transformers in it: at first its output is the same as before.
 
+    A transform that is a chart changes the output from the start: the module behind it sees the image in the
+    coordinates of the chart. So does `transform_init`.
+
     The network is changed in place. Each transformer becomes a child `spatial_transformer` of the module that it
     stands in front of, on the device and in the dtype of the image there; all other names stay what they were.
     The class of that module becomes a subclass that calls the transformer; whatever replaces its `forward` later

@@ -1,7 +1,7 @@
 """Inputs of the checks: seeded, so that a failure repeats."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stnkit import coordinates
@@ -38,6 +38,11 @@ def points_of(
 ) -> Float[Tensor, "B N ndim"]:
     """Points in [-reach, reach] in float64."""
     return reach * uniform(batch, n, family.ndim, seed=seed)
+
+
+def has_source(source: Tensor) -> Bool[Tensor, "B N"]:
+    """False where T_θ has sent a point outside of every image, or to NaN."""
+    return source.detach().abs().amax(dim=-1) < coordinates.OUTSIDE
 
 
 def lattice_points(size: tuple[int, ...], dtype: torch.dtype = torch.float64) -> Float[Tensor, "1 N ndim"]:

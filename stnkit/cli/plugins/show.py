@@ -19,6 +19,8 @@ from stnkit.errors import InputError
 from stnkit.plugin_system import KINDS, REQUIRED, Registered, description, options_of, plugin_registry
 
 FAILURE = 1
+CHART = """It is a chart: none of its maps is the identity. The network behind it sees other coordinates than those of
+the image from the start, and pose figures are not defined."""
 
 
 def main(arguments: list[str]) -> int:
@@ -67,6 +69,8 @@ def described(entry: Registered) -> str:
     """
     component = entry.component
     paragraphs = [_wrapped(description(component.cls))]
+    if getattr(component.cls, "is_chart", False) is True:
+        paragraphs.append(_wrapped(CHART))
     if entries := component_entries(component):
         lines = [entry.text(entry.option.default, name=entry.option.name) for entry in entries.values()]
         paragraphs.append("\n".join(["options", *lines]))

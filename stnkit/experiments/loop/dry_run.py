@@ -62,6 +62,7 @@ class DryRun:
         validation_seconds: estimated time of a validation; None where the data cannot be read.
         device: on which it was measured.
         options_from_images: by insertion point, what the transform has taken from the images.
+        charts: insertion points at which the transform is a chart.
         peak_bytes: largest memory that was in use on the device, or None where the system does not tell.
     """
 
@@ -77,6 +78,7 @@ class DryRun:
     validation_seconds: float | None = None
     device: str = ""
     options_from_images: dict[str, dict[str, Any]] = field(default_factory=dict)
+    charts: list[str] = field(default_factory=list)
     peak_bytes: int | None = None
 
 
@@ -104,6 +106,7 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
         in_shape=data.in_shape,
         n_parameters=sum(parameter.numel() for parameter in network.parameters()),
         options_from_images=network.options_from_images(),
+        charts=network.charts(),
     )
     splits: tuple[Split, ...] = ("train", "validation", "test")
     try:

@@ -237,6 +237,9 @@ def _train(
     if taken := network.options_from_images():
         record.update(options_from_images=taken)
         LOG.info(f"options taken from the images: {taken}")
+    if charts := network.charts():
+        record.update(charts=charts)
+        LOG.info(f"charts at {', '.join(charts)}: the output has other coordinates than the image from the start")
     with quiet_lightning():
         trainer = make_trainer(config, training, run_dir, record, task.objective, environment)
         try:

@@ -76,8 +76,8 @@ def equivariance_error(
         |c' − c|² + Σ |(Δ(T_θ'(p)) − c') − (T_θ(p) − c)|² / ½ Σ (|Δ(T_θ'(p)) − c'|² + |T_θ(p) − c|²).
 
     A plain squared distance falls with every map that shrinks, so that transformers would zoom in instead of
-    turning. A transformer with a constant θ has 2 (1 − cos δ) for a rotation by δ. Needs only the family's
-    `forward`, and computes in float32 or wider, also under autocast.
+    turning. A transformer with a constant θ has 2 (1 − cos δ) for a rotation by δ. Both maps end in the image, so T may
+    be a chart. Needs only the family's `forward`, and computes in float32 or wider, also under autocast.
 
     Args:
         family: of the transformer.

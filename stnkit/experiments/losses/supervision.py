@@ -16,6 +16,7 @@ def supervision_error(
 ) -> Float[Tensor, ""]:
     """Mean of |D(T_θ(p)) − p|² over the comparison nodes p: 0 when T_θ undoes the distortion D.
 
+    Of a chart T, mean of |D(T_θ(p)) − T_ν(p)|² with its neutral θ, ν: 0 when the output is that of the original at ν.
     In squared half images. Needs no inverse of D and no common parameters of the two families, only their `forward`.
 
     Args:
@@ -27,4 +28,5 @@ def supervision_error(
     with coordinates.full_precision(theta):
         nodes = comparison_nodes(family.ndim, theta)
         source = distortion(true_theta.to(theta), family(theta, nodes))
-        return (within_reach(source) - nodes).square().sum(dim=-1).mean()
+        wanted = within_reach(family(family.identity()[None].to(theta), nodes)) if family.is_chart else nodes
+        return (within_reach(source) - wanted).square().sum(dim=-1).mean()

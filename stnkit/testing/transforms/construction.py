@@ -1,13 +1,14 @@
 """Checks of a family's constructor and of the identity."""
 
 import torch
+from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families.family import TransformFamily
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import FLOAT32, FLOAT64, CheckFailed, NotBuilt, close, require
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.inputs import SIZE, points_of
+from stnkit.testing.inputs import SIZE, has_source, points_of
 
 
 def construction(under_test: ComponentUnderTest) -> None:
@@ -27,15 +28,35 @@ def config(under_test: ComponentUnderTest) -> None:
 
 
 def identity(under_test: ComponentUnderTest) -> None:
-    """The θ of `identity`, n_params numbers in float64, has T_θ(p) = p, and its grid is the pixel centers."""
+    """The θ of `identity`, n_params numbers in float64, has T_θ(p) = p, and its grid is the pixel centers.
+
+    A chart has no such θ: the map of its neutral θ moves points, and at least half of the output has a source.
+    """
     family: TransformFamily = under_test.built()
     theta = family.identity()
     shape, dtype = tuple(theta.shape), theta.dtype
     require(shape == (family.n_params,), f"identity(): expected shape ({family.n_params},), got {shape}")
     require(dtype == torch.float64, f"identity(): expected float64, got {dtype}")
+    if family.is_chart:
+        _check_neutral(family, theta)
+        return
     size = SIZE[family.ndim]
+    unless = "unless it is a chart, with is_chart = True"
     for wanted, tolerance in ((torch.float64, FLOAT64), (torch.float32, FLOAT32)):
         points, row = points_of(family, reach=1.0).to(wanted), theta.to(wanted)[None]
-        close(family(row, points), points, tolerance, "the identity must leave every point where it is")
+        close(family(row, points), points, tolerance, f"the identity must leave every point where it is, {unless}")
         lattice = coordinates.lattice(size, dtype=wanted)[None]
         close(family.grid(row, size), lattice, tolerance, "the grid of the identity must be the pixel centers")
+
+
+def _check_neutral(family: TransformFamily, theta: Tensor) -> None:
+    points = points_of(family, n=100, reach=1.0)
+    source = family(theta[None], points)
+    share = has_source(source).double().mean().item()
+    require(
+        share >= 0.5, f"a chart must map at least half of the output to the image or near it, got {share:.0%} of it"
+    )
+    moved = (source - points)[has_source(source)].abs().max().item()
+    require(
+        moved > FLOAT32, "the neutral θ of a chart must not be the identity map: expected is_chart = False, got True"
+    )

@@ -1,4 +1,4 @@
-"""Families that break no rule, two of them unusual."""
+"""Families that break no rule, some of them unusual: two of them are charts."""
 
 import torch
 
@@ -48,3 +48,24 @@ class Learned(Good):
 
     def forward(self, theta, points):
         return points + theta[:, None] * torch.sin(self.frequency * points)
+
+
+class Cylinder(Good):
+    """A chart: the image on a cylinder, T_θ(u, v) = (tan u, v / cos u) + θ."""
+
+    is_chart = True
+
+    def forward(self, theta, points):
+        u, v = points.split(1, dim=-1)
+        return torch.cat([u.tan(), v / u.cos()], dim=-1) + self.strength * theta[:, None]
+
+
+class Hemisphere(Good):
+    """A chart that has no source beyond a circle: the front half of a sphere, seen from afar."""
+
+    is_chart = True
+
+    def forward(self, theta, points):
+        squared = points.square().sum(dim=-1, keepdim=True)
+        depth = torch.where(squared < 1, 1 - squared, 1.0).sqrt()
+        return torch.where(squared < 1, points / (1 + depth) + theta[:, None], stnkit.coordinates.OUTSIDE)

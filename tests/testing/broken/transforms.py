@@ -5,7 +5,7 @@ import torch
 import stnkit
 
 from . import called_under_autocast, plugin_api_1, shadow
-from .good_transforms import Good
+from .good_transforms import Cylinder, Good
 
 
 class Raises(Good):
@@ -255,6 +255,35 @@ class NanInTheCenter(Good):
         return super().forward(theta, points) + theta[:, None] * radius
 
 
+class SaysChart(Good):
+    """A family with an identity that calls itself a chart."""
+
+    is_chart = True
+
+
+class HidesChart(Cylinder):
+    is_chart = False
+
+
+class AlmostNowhere(Cylinder):
+    """A chart whose output has a source in the left third alone."""
+
+    def forward(self, theta, points):
+        return torch.where(points[..., :1] < -0.3, super().forward(theta, points), stnkit.coordinates.OUTSIDE)
+
+
+class ShiftedInverse(Cylinder):
+    def _inverse(self, theta, points):
+        return super()._inverse(theta, points) + 0.1
+
+
+class LostInverse(Cylinder):
+    """A chart whose inverse knows the left half of the image alone."""
+
+    def _inverse(self, theta, points):
+        return torch.where(points[..., :1] < 0, super()._inverse(theta, points), torch.nan)
+
+
 # Broken in another way than the one of BROKEN, each with the check that finds it.
 
 
@@ -264,6 +293,11 @@ ALSO_BROKEN = {
     NanInTheCenter: "gradients",
     NotAffine: "linearity",
     HasConstant: "linearity",
+    SaysChart: "identity",
+    HidesChart: "identity",
+    AlmostNowhere: "identity",
+    ShiftedInverse: "inverse",
+    LostInverse: "inverse",
 }
 
 
