@@ -91,6 +91,10 @@ RECIPES: dict[str, Recipe] = {
         ("limit=0.3, b = 0.3", {"limit": 0.3}, {1: 0.3}),
         ("limit=0.3, b = 30", {"limit": 0.3}, {1: 30.0}),
         ("inner=tps limit=0.1, random, σ = 1", {"inner": "tps", "limit": 0.1}, 1.0),
+    "polar": [
+        ("the neutral θ", {}, [0.0, 0.0]),
+        ("another center, θ = [−0.35, 0]", {}, [-0.35, 0.0]),
+        ("log=true, radius=1.4", {"log": True, "radius": 1.4}, [0.0, 0.0]),
     ],
     "compose": [
         ("stage affine alone", {}, {1: 0.4}),

@@ -155,7 +155,7 @@ def test_the_zoom_of_alignment_is_relative_to_the_neutral_map():
     assert zoom(neutral * 2).item() == pytest.approx(math.log(2) ** 2, abs=1e-5)
 
 
-def test_objectives_that_compare_with_the_identity_refuse_a_chart():
+def test_objectives_of_a_known_map_refuse_a_chart():
     expected = "^objective=pose: expected a transform that may be the identity, got the chart OnCylinder$"
     with pytest.raises(InputError, match=expected):
         stnkit.build("objective", "pose").prepare(setting_of("rotation"))

@@ -53,10 +53,17 @@ VARIANTS = {
         {"inner": "translation", "limit": [0.5, math.inf]},
         {"inner": {"name": "similarity", "ndim": 3}, "limit": [0.5, 0.5, 0.5, 0.2, 1.0, 1.0, 1.0]},
     ],
+    "transform.polar": [
+        {"log": True},
+        {"inner": "affine", "aspect": 1.6},
+        {"inner": {"name": "bspline", "control_points": [4, 5]}, "log": True, "radius": 1.3, "aspect": 0.5},
+        {"inner": {"name": "compose", "stages": ["projective", "displacement"]}, "inner_radius": 0.2},
+    ],
     "transform.compose": [
         {"stages": ["affine"]},
         {"stages": [{"name": "bspline", "control_points": [5, 6]}, "displacement", "projective"]},
         {"stages": [{"name": "compose", "stages": ["displacement"]}, "affine"]},
+        {"stages": ["affine", {"name": "polar", "log": True}, "translation"]},
         {"stages": [{"name": "affine", "ndim": 3}, {"name": "bspline", "ndim": 3, "control_points": [4, 5, 4]}]},
     ],
     "sampler.bilinear": [{"double_backward": True}],

@@ -10,7 +10,7 @@ from typing import Any
 from stnkit.plugin_system import Option
 
 # The meaning of the options that transforms take from images, and from volumes.
-FROM_IMAGES = {"aspect": "width / height of the images"}
+FROM_IMAGES = {"aspect": "width / height of the images", "inner_radius": "in halves of the shorter side"}
 FROM_VOLUMES = {"aspect": "width, height and depth of the volumes"}
 
 
