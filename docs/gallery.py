@@ -87,10 +87,12 @@ RECIPES: dict[str, Recipe] = {
         ("one point moved", {}, {27: 1.0, 91: 1.0}),
         ("control_points=[5,5], σ = 0.4", {"control_points": [5, 5]}, 0.4),
         ("the opposite θ, T⁻¹", {"control_points": [5, 5]}, -0.4),
+    ],
     "bounded": [
         ("limit=0.3, b = 0.3", {"limit": 0.3}, {1: 0.3}),
         ("limit=0.3, b = 30", {"limit": 0.3}, {1: 30.0}),
         ("inner=tps limit=0.1, random, σ = 1", {"inner": "tps", "limit": 0.1}, 1.0),
+    ],
     "polar": [
         ("the neutral θ", {}, [0.0, 0.0]),
         ("another center, θ = [−0.35, 0]", {}, [-0.35, 0.0]),

@@ -40,10 +40,10 @@ def test_a_defect_of_the_first_training_step_fails_one_check(component, name):
     assert list(reasons(checked)) == [name], str(checked)
 
 
-<<<<<<< HEAD
 def test_a_linear_family_with_a_constant_says_so():
     assert reasons(stnkit.testing.run(MODULES["transform"].SaysConstant)) == {}
-=======
+
+
 def test_a_chart_that_does_not_say_so_is_told_to():
     failed = reasons(stnkit.testing.run(MODULES["transform"].HidesChart))
     assert "where it is, unless it is a chart, with is_chart = True: expected" in failed["identity"]
@@ -51,7 +51,6 @@ def test_a_chart_that_does_not_say_so_is_told_to():
     assert failed["identity"].endswith(
         "the neutral θ of a chart must not be the identity map: expected is_chart = False, got True"
     )
->>>>>>> c9f02bf (Give families without an identity the word chart)
 
 
 def test_a_forward_that_gives_no_points_fails_shapes():
