@@ -14,7 +14,7 @@ import stnkit
 # Where the padding is no symmetry of the spline, coefficients are solved for this many pixels beyond the image:
 # those of scipy.ndimage, to agree with it.
 _MARGIN = 12
-_SYMMETRIC = (stnkit.samplers.Padding.circular, stnkit.samplers.Padding.reflection)
+_SYMMETRIC = (stnkit.samplers.Padding.circular, stnkit.samplers.Padding.reflection, stnkit.samplers.Padding.mirror)
 # Pixels of a row that are filtered by one product, and the weight of a pixel that is left out.
 _BLOCK = 64
 _NEGLIGIBLE = 1e-18
@@ -85,15 +85,14 @@ class BSpline(stnkit.samplers.KernelSampler):
 
     def _pixel_at(self, position: Int64[Tensor, "N"], n: int) -> Int64[Tensor, "N"]:
         """The pixel at each position of the endless row that is filtered, −1 where it is 0."""
-        if self.sample_padding is stnkit.samplers.Padding.circular:
-            return position.remainder(n)
-        if self.sample_padding is stnkit.samplers.Padding.reflection:
-            return _reflected(position, n)
+        source_index, padding = stnkit.samplers.source_index, stnkit.samplers.Padding
+        if self.sample_padding in _SYMMETRIC:
+            return source_index(position, n, self.sample_padding)
         wide = n + 2 * _MARGIN
-        if self.sample_padding is stnkit.samplers.Padding.border:
-            return (_reflected(position, wide) - _MARGIN).clamp(0, n - 1)
-        folded = position.remainder(2 * wide - 2)  # about the last pixel, not the edge behind it
-        pixel = torch.minimum(folded, 2 * wide - 2 - folded) - _MARGIN
+        if self.sample_padding is padding.border:
+            pixel = source_index(position, wide, padding.reflection) - _MARGIN
+            return pixel.clamp(0, n - 1)
+        pixel = source_index(position, wide, padding.mirror) - _MARGIN
         return torch.where((pixel >= 0) & (pixel < n), pixel, -1)
 
 
@@ -110,11 +109,6 @@ def _weights(
         # Not z**distance: TorchDynamo takes a power of a negative constant for −(|z|**distance).
         weights = weights + r * torch.full_like(distance, z).pow(distance)
     return torch.where(distance <= reach, weights, 0.0).to(dtype)
-
-
-def _reflected(position: Int64[Tensor, "N"], n: int) -> Int64[Tensor, "N"]:
-    folded = position.remainder(2 * n)
-    return torch.minimum(folded, 2 * n - 1 - folded)
 
 
 def _inverse_filter(taps: list[float]) -> list[tuple[float, float]]:

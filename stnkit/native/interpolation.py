@@ -8,8 +8,8 @@ class Interpolation(NamedTuple):
 
     Args:
         taps: per axis: 2 for k(d) = max(0, 1 − |d|), 4 for Keys' cubic kernel.
-        padding: zeros, border, reflection, circular or fill; of each tap by itself, but for 2 taps with border and
-            reflection of the point.
+        padding: zeros, border, reflection, mirror, circular or fill; of each tap by itself, but for 2 taps with border,
+            reflection and mirror of the point.
         fill_value: of fill, a number or one for each channel.
         a: the slope of Keys' kernel at d = 1.
 

@@ -3,7 +3,7 @@
 from stnkit.native.interpolation import Interpolation
 from stnkit.samplers.kernel import KernelSampler
 from stnkit.samplers.padded import PaddedSampler
-from stnkit.samplers.padding import Padding
+from stnkit.samplers.padding import Padding, source_index
 from stnkit.samplers.sampler import Sampler
 
-__all__ = ["Interpolation", "KernelSampler", "PaddedSampler", "Padding", "Sampler"]
+__all__ = ["Interpolation", "KernelSampler", "PaddedSampler", "Padding", "Sampler", "source_index"]

@@ -14,7 +14,7 @@ from stnkit.errors import InputError
 from stnkit.families.tracing import is_noted, known_within
 from stnkit.native.conditions import takes
 from stnkit.native.function import warped
-from stnkit.samplers.padding import Padding, wrapped
+from stnkit.samplers.padding import Padding, mirrored, wrapped
 from stnkit.samplers.sampler import Sampler, interpolation_of
 
 # In units of the dtype's resolution: the largest error of a sum of weights.
@@ -28,8 +28,8 @@ class PaddedSampler(Sampler):
     that stands for the two parameters here.
 
     Args:
-        padding: value outside of the image: zeros, border, reflection about the image's edge, circular (the image
-            repeats), or fill (a constant).
+        padding: value outside of the image: zeros, border, reflection about the image's edge, mirror about the center
+            of its edge pixel, circular (the image repeats), or fill (a constant).
         fill_value: the constant of fill, a number or one for each channel.
 
     Raises:
@@ -136,6 +136,14 @@ class PaddedSampler(Sampler):
             # One period is [-1, 1), a smaller share of the wider image.
             grid = (torch.remainder(grid + 1, 2) - 1) * (extent / (extent + 2 * margin))
             image, padding = wrapped(image, margin), Padding.border.value
+        elif self.sample_padding is Padding.mirror and mode == "bicubic":
+            # Torch mirrors each tap about the centers where these are the ends of its coordinates.
+            extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)
+            grid = grid * torch.where(extent > 1, extent / (extent - 1).clamp(min=1), 0.0)
+            return F.grid_sample(image, grid, mode=mode, padding_mode="reflection", align_corners=True)
+        elif self.sample_padding is Padding.mirror:
+            # Points on the image stay as they are, so that those at pixel centers do not change sides.
+            grid, padding = mirrored(grid, image.shape[2:]), Padding.border.value
         return F.grid_sample(image, grid, mode=mode, padding_mode=padding, align_corners=False)
 
     def extra_repr(self) -> str:

@@ -1,6 +1,7 @@
 """Padding: the values that a sampler reads outside of the image."""
 
 import enum
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +16,8 @@ class Padding(enum.StrEnum):
 
     zeros = "zeros"  # 0 0 0 | a b c | 0 0 0
     border = "border"  # a a a | a b c | c c c
-    reflection = "reflection"  # c b a | a b c | c b a
+    reflection = "reflection"  # c b a | a b c | c b a, about the edges of the image
+    mirror = "mirror"  # c b | a b c | b a, about the centers of the first and the last pixel
     circular = "circular"  # a b c | a b c | a b c
     fill = "fill"  # f f f | a b c | f f f, f being the fill value
 
@@ -40,13 +42,35 @@ def source_index(index: Int64[Tensor, "*any"], n: int, padding: Padding) -> Int6
         index: any integers.
         n: number of pixels in the row.
         padding: for zeros and fill the nearest pixel is returned, and the caller masks its weight.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.samplers.source_index(torch.arange(-2, 5), 3, stnkit.samplers.Padding.mirror).tolist()
+        [2, 1, 0, 1, 2, 1, 0]
     """
     if padding is Padding.circular:
         return index.remainder(n)
     if padding is Padding.reflection:
         folded = index.remainder(2 * n)
         return torch.minimum(folded, 2 * n - 1 - folded)
+    if padding is Padding.mirror:
+        period = max(2 * n - 2, 1)
+        folded = index.remainder(period)
+        return torch.minimum(folded, period - folded)
     return index.clamp(0, n - 1)
+
+
+def mirrored(grid: Float[Tensor, "B *out_size ndim"], size: Sequence[int]) -> Float[Tensor, "B *out_size ndim"]:
+    """Points folded into the span of the pixel centers, ±(1 − 1/n), by mirrors at its ends; those in it unchanged.
+
+    Args:
+        grid: finite normalized points, x first.
+        size: of the image, (H, W) or (D, H, W).
+    """
+    ends = 1 - 1 / torch.tensor(tuple(size)[::-1], dtype=grid.dtype, device=grid.device)
+    # Of one pixel there is no span: any point stands for its center.
+    folded = ends - (torch.remainder(grid + ends, torch.where(ends > 0, 4 * ends, 1.0)) - 2 * ends).abs()
+    return torch.where(grid.abs() <= ends, grid, folded)
 
 
 def wrapped(image: Float[Tensor, "B C *size"], margin: int) -> Float[Tensor, "B C *wider"]:

@@ -32,7 +32,7 @@ def test_theta_has_the_gradient_of_its_differences(transform, name):
     torch.testing.assert_close((gradient * direction).sum().double(), difference, rtol=5e-3, atol=5e-2)
 
 
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection", "circular", "fill"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection", "mirror", "circular", "fill"])
 @pytest.mark.parametrize("name", ["bilinear", "bicubic"])
 def test_the_image_has_the_adjoint_of_a_linear_map(name, padding):
     torch.manual_seed(0)

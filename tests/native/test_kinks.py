@@ -31,7 +31,7 @@ def answers(family, numbers, image, sampler, upstream):
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection", "circular", "fill"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection", "mirror", "circular", "fill"])
 @pytest.mark.parametrize("name", ["bilinear", "bicubic"])
 @pytest.mark.parametrize("numbers", MAPS.values(), ids=MAPS)
 @pytest.mark.parametrize("transform", ["affine", "projective"])

@@ -26,7 +26,7 @@ SLOPE = {"bilinear": 1.0, "bicubic": 3.0}
 # Pixels on each side of a tap in which all taps of its point lie.
 REACH = {"bilinear": 1, "bicubic": 3}
 KINDS = ["affine", "projective", "grid"]
-PADDINGS = ["zeros", "border", "reflection", "circular", "fill"]
+PADDINGS = ["zeros", "border", "reflection", "mirror", "circular", "fill"]
 # `STNKIT_WARPS=500` tries as many for each test.
 EXAMPLES = settings(
     max_examples=int(os.environ.get("STNKIT_WARPS", "16")), suppress_health_check=[HealthCheck.too_slow]

@@ -6,13 +6,14 @@ import numpy as np
 import scipy.ndimage
 import torch
 
-PADDINGS = ["zeros", "border", "reflection", "circular", "fill"]
+PADDINGS = ["zeros", "border", "reflection", "mirror", "circular", "fill"]
 FILL = 0.7
 # What SciPy calls them.
 MODES = {
     "zeros": "grid-constant",
     "border": "nearest",
     "reflection": "reflect",
+    "mirror": "mirror",
     "circular": "grid-wrap",
     "fill": "grid-constant",
 }
@@ -67,6 +68,9 @@ def read(array, index, padding):
             i = min(max(i, 0), n - 1)
         elif padding == "circular":
             i = i % n
+        elif padding == "mirror":
+            # Walk back and forth: 0 1 ... n-1 n-2 ... 1 0.
+            i = [*range(n), *reversed(range(1, n - 1))][i % max(2 * n - 2, 1)]
         else:
             # Walk back and forth: 0 1 ... n-1 n-1 ... 1 0.
             i = [*range(n), *reversed(range(n))][i % (2 * n)]

@@ -54,7 +54,7 @@ def test_weights_are_not_divided_unless_asked():
     assert abs(Cosine(1.5, normalized=True)(image, grid).item() - 1) < 1e-12
 
 
-@pytest.mark.parametrize("padding", ["border", "reflection", "circular"])
+@pytest.mark.parametrize("padding", ["border", "reflection", "mirror", "circular"])
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_an_index_outside_is_that_of_a_walk(padding, n):
     index = torch.arange(-3 * n - 2, 4 * n + 3)

@@ -75,7 +75,7 @@ def test_bad_input_is_refused_in_a_sentence(name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"padding": "mirror"}, "padding: expected one of zeros, border, reflection, circular, fill"),
+        ({"padding": "wrap"}, "padding: expected one of zeros, border, reflection, mirror, circular, fill"),
         ({"padding": "fill", "fill_value": float("nan")}, "fill_value: expected a finite number"),
         ({"padding": "fill", "fill_value": []}, "fill_value: expected a finite number"),
         ({"padding": "fill", "fill_value": "gray"}, "fill_value: expected float"),

@@ -20,7 +20,7 @@ using stnkit::Padding;
 using stnkit::Problem;
 
 // Number of the calling convention below: `library.py` refuses a build with another one.
-constexpr int INTERFACE = 3;
+constexpr int INTERFACE = 4;
 // Elements of the output from which releasing the interpreter lock costs less than the work itself.
 constexpr int64_t LONG_WORK = 4096;
 
@@ -76,6 +76,7 @@ bool padding_of(PyObject* name, Padding& padding) {
     case 'r': padding = Padding::reflection; return true;
     case 'c': padding = Padding::circular; return true;
     case 'f': padding = Padding::fill; return true;
+    case 'm': padding = Padding::mirror; return true;
   }
   PyErr_SetString(PyExc_ValueError, "expected the name of a padding");
   return false;

@@ -7,7 +7,13 @@ namespace stnkit {
 // As in stnkit.coordinates and stnkit.families.perspective_divide.
 constexpr double OUTSIDE = 1e4, LARGE = 1e20, HORIZON = 1e-6;
 
-enum class Padding : int { zeros = 0, border = 1, reflection = 2, circular = 3, fill = 4 };
+// reflection is about the edges of the image, mirror about the centers of its first and last pixels.
+enum class Padding : int { zeros = 0, border = 1, reflection = 2, circular = 3, fill = 4, mirror = 5 };
+
+// A bilinear warp changes the source point, not each tap.
+inline bool folds(Padding padding) {
+  return padding == Padding::border || padding == Padding::reflection || padding == Padding::mirror;
+}
 
 // Values are float32. Strides are counted in them, in the order n, c, row, column.
 struct Image {

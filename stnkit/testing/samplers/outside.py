@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from stnkit import coordinates
 from stnkit.plugin_system import options_of
 from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
@@ -16,10 +17,11 @@ FILL = 0.625
 
 
 def padding(under_test: ComponentUnderTest) -> None:
-    """Outside of the image `padding` is read, for each of zeros, border, reflection, circular and fill.
+    """Outside of the image `padding` is read, for each of zeros, border, reflection, mirror, circular and fill.
 
-    Zeros and fill: their constant, far outside. Border, reflection and circular leave a constant image constant
-    everywhere; border does not change beyond the edge, reflection is symmetric about the edge, circular repeats.
+    Zeros and fill: their constant, far outside. The others leave a constant image constant everywhere; border does not
+    change beyond the edge, reflection is symmetric about the edge, mirror about the centers of the last pixels,
+    circular repeats.
     """
     modes = _paddings(under_test)
     if not modes:
@@ -39,9 +41,11 @@ def padding(under_test: ComponentUnderTest) -> None:
             constant = torch.full_like(image, 3.25)
             claim = f"padding={mode} must leave a constant image constant everywhere"
             close(sampler(constant, grid), constant, FLOAT64, claim)
+            centers = coordinates.lattice(SIZE[ndim], dtype=grid.dtype)[(-1,) * ndim]
             pairs = {
                 Padding.border: (far, 10 + far, "beyond the border nothing may change"),
                 Padding.reflection: (grid, 2 - grid, "it must be symmetric about the edge"),
+                Padding.mirror: (grid, 2 * centers - grid, "it must be symmetric about the centers of the last pixels"),
                 Padding.circular: (grid, grid + 2, "the image must repeat"),
             }
             here, there, claim = pairs[mode]

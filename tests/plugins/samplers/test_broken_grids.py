@@ -7,7 +7,7 @@ import stnkit
 from tests.samplers.test_padding import NAMES
 
 
-@pytest.mark.parametrize("padding", ["zeros", "border", "reflection", "circular", "fill"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection", "mirror", "circular", "fill"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_nonfinite_grid_does_not_crash_forward_or_backward(name, padding):
     sampler = stnkit.build("sampler", name, padding=padding)
@@ -22,7 +22,7 @@ def test_a_nonfinite_grid_does_not_crash_forward_or_backward(name, padding):
     clean = torch.where(torch.isfinite(grid), grid, 0.0).detach()
     if name not in ("antialiased",):  # whose footprint looks at the neighbors
         torch.testing.assert_close(out[0, 0][finite], sampler(image, clean)[0, 0][finite])
-    if padding in ("border", "reflection", "circular"):
+    if padding in ("border", "reflection", "mirror", "circular"):
         assert bool(torch.isfinite(out).all())
 
 

@@ -19,7 +19,7 @@ INTERPOLATING = {
 }
 ALL = {**INTERPOLATING, "gaussian": {"sigma": 0.4}}
 DIFFERENTIABLE = {name: options for name, options in ALL.items() if name not in ("multisample", "nearest")}
-ENDLESS = ["border", "reflection", "circular"]
+ENDLESS = ["border", "reflection", "mirror", "circular"]
 
 paddings = st.sampled_from(["zeros", "fill", *ENDLESS])
 sizes = st.lists(st.integers(1, 7), min_size=2, max_size=2)

@@ -7,7 +7,7 @@ import stnkit
 from tests.samplers.oracles import padding_options, random_grid, random_image
 
 NAMES = ["antialiased", "bicubic", "bilinear", "bspline", "gaussian", "lanczos", "multisample", "nearest"]
-PADDINGS = ["circular", "fill"]
+PADDINGS = ["circular", "fill", "mirror"]
 pytestmark = pytest.mark.no_jaxtyping
 
 
@@ -31,7 +31,7 @@ def test_a_compiled_sampler_has_the_same_values_and_gradients(name, padding):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("padding", ["zeros", "circular"])
+@pytest.mark.parametrize("padding", ["zeros", "circular", "mirror"])
 @pytest.mark.slow
 def test_an_exported_sampler_takes_any_batch(name, padding):
     sampler = stnkit.build("sampler", name, padding=padding)

@@ -110,20 +110,22 @@ STNKIT_INLINE void prefetch_below(const float* row, int64_t pitch, int64_t lengt
 }
 
 // Padding as a change of coordinates; zeros and fill change none.
-enum class Fold : int { none, border, reflection };
+enum class Fold : int { none, border, reflection, mirror };
 
 template <Fold FOLD, bool FACTORS>
 STNKIT_INLINE void fold(vf size, vf& x, vf& factor) {
   if (FOLD == Fold::none) return;
   const vf one = set(1), half = set(.5), sign = set(-0.);
-  if (FOLD == Fold::reflection) {  // about the edges, −½ and size − ½
-    const vf from_edge = add(x, half), distance = _mm256_andnot_ps(sign, from_edge), period = add(size, size);
-    const vf rest = _mm256_fnmadd_ps(_mm256_round_ps(_mm256_div_ps(distance, period), 11), period, distance);
-    const vf back = sub(period, rest);
-    x = sub(min(rest, back), half);
-    if (FACTORS) factor = flip(factor, both(sign, flip(from_edge, compare<_CMP_GT_OQ>(rest, back))));
-  }
   const vf last = sub(size, one);
+  if (FOLD != Fold::border) {  // about the edges, −½ and size − ½, or about 0 and size − 1
+    const bool edges = FOLD == Fold::reflection;
+    const vf from = edges ? add(x, half) : x, distance = _mm256_andnot_ps(sign, from);
+    const vf period = edges ? add(size, size) : add(last, last);
+    const vf rest = _mm256_fnmadd_ps(_mm256_round_ps(_mm256_div_ps(distance, period), 11), period, distance);
+    const vf back = sub(period, rest), folded = min(rest, back);
+    x = edges ? sub(folded, half) : folded;
+    if (FACTORS) factor = flip(factor, both(sign, flip(from, compare<_CMP_GT_OQ>(rest, back))));
+  }
   if (FACTORS) {  // 0 where clipped, and a NaN stays
     const vf free = both(compare<_CMP_GT_OQ>(x, zero()), compare<_CMP_LT_OQ>(x, last));
     factor = mul(factor, both(one, free));
@@ -161,14 +163,14 @@ STNKIT_INLINE void visit_points(const Problem& p, const Map& map, int64_t n, con
 // One of f<points, fold>(), where f is a template: `select` returns a pointer to a function.
 template <template <Points, Fold> class F>
 STNKIT_INLINE auto select(const Problem& p) {
-  const int fold = p.padding == Padding::border ? 1 : p.padding == Padding::reflection ? 2 : 0;
+  const int fold = !folds(p.padding) ? 0 : p.padding == Padding::border ? 1 : p.padding == Padding::reflection ? 2 : 3;
   const int points = p.rows == 2 ? 0 : p.rows == 3 ? 1 : 2;
   constexpr Points A = Points::affine, P = Points::projective, G = Points::grid;
-  constexpr Fold N = Fold::none, B = Fold::border, R = Fold::reflection;
-  static constexpr decltype(F<A, N>::function) functions[3][3] = {
-      {F<A, N>::function, F<A, B>::function, F<A, R>::function},
-      {F<P, N>::function, F<P, B>::function, F<P, R>::function},
-      {F<G, N>::function, F<G, B>::function, F<G, R>::function}};
+  constexpr Fold N = Fold::none, B = Fold::border, R = Fold::reflection, M = Fold::mirror;
+  static constexpr decltype(F<A, N>::function) functions[3][4] = {
+      {F<A, N>::function, F<A, B>::function, F<A, R>::function, F<A, M>::function},
+      {F<P, N>::function, F<P, B>::function, F<P, R>::function, F<P, M>::function},
+      {F<G, N>::function, F<G, B>::function, F<G, R>::function, F<G, M>::function}};
   return functions[points][fold];
 }
 

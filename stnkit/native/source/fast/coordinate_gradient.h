@@ -101,7 +101,7 @@ STNKIT_INLINE void adjoint_of_points(const Problem& p, const Chunk& k, const Lat
 
 inline void coordinates_of(const Problem& p, const Gradients& gradients) {
   const bool is_grid = p.rows == 0;
-  const bool factors = p.rows != 2 || p.padding == Padding::border || p.padding == Padding::reflection;
+  const bool factors = p.rows != 2 || folds(p.padding);
   const Source source = source_of(p);
   const Given given = given_of(gradients.of_out);
   const Tiling tiling(p);

@@ -1,4 +1,4 @@
-// Bilinear warps of float32 images by AVX2: zeros, border, reflection and fill.
+// Bilinear warps of float32 images by AVX2, with any padding but circular.
 #pragma once
 #include "layout.h"
 #include "simd.h"

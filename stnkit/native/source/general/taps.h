@@ -23,6 +23,10 @@ inline int64_t padded_index(int64_t index, int64_t n, Padding padding) {
       const int64_t folded = (index % (2 * n) + 2 * n) % (2 * n);
       return std::min(folded, 2 * n - 1 - folded);
     }
+    case Padding::mirror: {
+      const int64_t period = std::max<int64_t>(2 * n - 2, 1), folded = (index % period + period) % period;
+      return std::min(folded, period - folded);
+    }
     case Padding::circular:
       return (index % n + n) % n;
     default:
@@ -39,10 +43,20 @@ inline double remainder_of(double x, double period) {
 template <int T>
 inline void pad_coordinates(const double* x, int count, double n, Padding padding, double* to, float* factor) {
   for (int t = 0; t < count; t++) factor[t] = 1;
+  const double mirrors = std::max(2 * n - 2, 1.0);  // of one pixel all points are clipped to its center
   if (padding == Padding::circular) {
     for (int t = 0; t < count; t++) to[t] = static_cast<float>(remainder_of(x[t], n));
   } else if (padding == Padding::reflection && T == 4) {
     for (int t = 0; t < count; t++) to[t] = static_cast<float>(remainder_of(x[t], 2 * n));
+  } else if (padding == Padding::mirror && T == 4) {
+    for (int t = 0; t < count; t++) to[t] = static_cast<float>(remainder_of(x[t], mirrors));
+  } else if (padding == Padding::mirror) {
+    for (int t = 0; t < count; t++) {
+      const double folded = remainder_of(x[t], mirrors);
+      const bool back = folded > n - 1;
+      to[t] = static_cast<float>(back ? mirrors - folded : folded);
+      factor[t] = back ? -1.0f : 1.0f;
+    }
   } else if (padding == Padding::reflection) {
     for (int t = 0; t < count; t++) {
       // About the edges −½ and n − ½.
@@ -55,7 +69,7 @@ inline void pad_coordinates(const double* x, int count, double n, Padding paddin
     // Beyond the support nothing changes any more.
     for (int t = 0; t < count; t++) to[t] = static_cast<float>(std::min(std::max(x[t], -1.0 * T), n + T - 1));
   }
-  if (T == 2 && (padding == Padding::border || padding == Padding::reflection)) {
+  if (T == 2 && folds(padding)) {
     for (int t = 0; t < count; t++) {
       factor[t] = to[t] > 0 && to[t] < n - 1 ? factor[t] : 0;
       to[t] = std::min(std::max(to[t], 0.0), n - 1);
@@ -147,7 +161,7 @@ inline void window_of(const Problem& p, const Points& points, int n, const int64
   }
   if (found == n) return;
   // Bilinear taps beyond the clipped coordinate have no weight: they are not read, as in torch.
-  const bool clipped = T == 2 && (p.padding == Padding::border || p.padding == Padding::reflection);
+  const bool clipped = T == 2 && folds(p.padding);
   const Padding beyond = clipped ? Padding::zeros : p.padding;
   for (int t = 0; t < n; t++) {
     if (w.whole[t] != 0) continue;
