@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from stnkit import coordinates
@@ -121,7 +121,9 @@ class SpatialTransformer(nn.Module):
         """The channels that the sampler reads: those of the moving image of a pair, and all of a single image."""
         return image if self.sampled_channels is None else image[:, : self.sampled_channels]
 
-    def warp(self, image: Float[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]) -> Float[Tensor, "B C *out_size"]:
+    def warp(
+        self, image: Shaped[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]
+    ) -> Shaped[Tensor, "B C *out_size"]:
         """The image read through T_θ, at `out_size` or its own size."""
         return warp(self.family, theta, image, self.sampler, self.out_size)
 

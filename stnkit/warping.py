@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from stnkit import coordinates
@@ -19,10 +19,10 @@ from stnkit.samplers.sampler import interpolation_of
 def warp(
     family: TransformFamily,
     theta: Float[Tensor, "B P"],
-    image: Float[Tensor, "B C *in_size"],
+    image: Shaped[Tensor, "B C *in_size"],
     sampler: nn.Module,
     size: Sequence[int] | None = None,
-) -> Float[Tensor, "B C *out_size"]:
+) -> Shaped[Tensor, "B C *out_size"]:
     """sampler(image, family.grid(θ, size)): the image read through T_θ.
 
     On the CPU, a family of matrices of two dimensions and a sampler that names its interpolation, such as bilinear,
@@ -32,7 +32,7 @@ def warp(
     Args:
         family: of maps from points of the output to points of the image.
         theta: one row of parameters for each image.
-        image: a batch of images or feature maps.
+        image: a batch of images or feature maps; of label maps, where the sampler reads them, as nearest does.
         sampler: a Sampler, or a module that is called as one.
         size: of the output, (H, W) or (D, H, W); by default that of the image.
 

@@ -2,11 +2,11 @@
 
 import abc
 import math
-from typing import final
+from typing import ClassVar, final
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Complex, Float, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
@@ -14,7 +14,7 @@ from stnkit.errors import InputError
 from stnkit.families.tracing import is_noted, known_within
 from stnkit.native.conditions import takes
 from stnkit.native.function import warped
-from stnkit.samplers.padding import Padding, mirrored, wrapped
+from stnkit.samplers.padding import Padding, check_label_fill, mirrored, wrapped
 from stnkit.samplers.sampler import Sampler, interpolation_of
 
 # In units of the dtype's resolution: the largest error of a sum of weights.
@@ -22,7 +22,10 @@ _ROUNDING = 64
 
 
 class PaddedSampler(Sampler):
-    """A sampler with padding. A subclass implements `sample`.
+    """A sampler with padding, linear in the image. A subclass implements `sample`.
+
+    Of a complex image the real and the imaginary part are read, each as an image. Integers and booleans are refused,
+    where `reads_labels` does not say otherwise.
 
     A subclass with options of its own ends its constructor's parameters with `**padding` and hands them on: in a config
     that stands for the two parameters here.
@@ -31,6 +34,9 @@ class PaddedSampler(Sampler):
         padding: value outside of the image: zeros, border, reflection about the image's edge, mirror about the center
             of its edge pixel, circular (the image repeats), or fill (a constant).
         fill_value: the constant of fill, a number or one for each channel.
+
+    Attributes:
+        reads_labels: True if `sample` takes images of integers and booleans too, and returns pixels as they are.
 
     Raises:
         InputError: for an unknown padding or a fill value that is not finite.
@@ -41,6 +47,8 @@ class PaddedSampler(Sampler):
         >>> sampler(torch.ones(1, 1, 4, 4), torch.full((1, 1, 1, 2), 9.0)).item()
         1.0
     """
+
+    reads_labels: ClassVar[bool] = False
 
     def __init__(self, padding: Padding | str = Padding.zeros, fill_value: float | list[float] = 0.0) -> None:
         super().__init__()
@@ -73,17 +81,18 @@ class PaddedSampler(Sampler):
 
     @final  # type: ignore[misc]  # torch declares it an attribute
     def forward(
-        self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
-    ) -> Float[Tensor, "B C *out_size"]:
+        self, image: Shaped[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
+    ) -> Shaped[Tensor, "B C *out_size"]:
         """The image at the grid, computed in the wider of their dtypes, returned in the image's.
 
         Raises:
-            InputError: when batch sizes differ, the image is not real, or there is not one fill value for each channel.
+            InputError: when batch sizes differ, the image is of integers or booleans and the sampler does not read
+                them, there is not one fill value for each channel, or it is no value of the image's dtype.
         """
         if image.shape[0] != grid.shape[0]:
             raise InputError(f"expected one batch size for image and grid, got {image.shape[0]} and {grid.shape[0]}")
         if not image.is_floating_point():
-            raise InputError(f"image: expected a floating-point tensor, got {image.dtype}")
+            return self._of_complex(image, grid) if image.is_complex() else self._of_labels(image, grid)
         interpolation = interpolation_of(self)
         if interpolation is not None and takes(image, grid, interpolation):
             return warped(self, interpolation, image, grid, grid.shape[1:3])
@@ -101,6 +110,30 @@ class PaddedSampler(Sampler):
             if self.padding is not Padding.fill:
                 return sampled
             return sampled + self._fill(image) * self._share_outside(image, grid)
+
+    def _of_complex(
+        self, image: Complex[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
+    ) -> Complex[Tensor, "B C *out_size"]:
+        if self.padding is not Padding.fill:
+            both = self.forward(torch.cat([image.real, image.imag], dim=1), grid)
+            return torch.complex(*both.chunk(2, dim=1))
+        real = self.forward(image.real, grid)  # a fill value is real
+        with coordinates.full_precision(grid):
+            wide = torch.promote_types(real.dtype, grid.dtype)
+            imaginary = self.sample(image.imag.to(wide), grid.to(wide))
+        return torch.complex(real, imaginary.to(real.dtype))
+
+    def _of_labels(
+        self, image: Shaped[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
+    ) -> Shaped[Tensor, "B C *out_size"]:
+        if not self.reads_labels:
+            reader = "sampler=nearest reads integers and booleans"
+            raise InputError(f"image: expected a floating-point tensor, got {image.dtype}; {reader}")
+        sampled = self.sample(image, grid)
+        if self.padding is not Padding.fill:
+            return sampled
+        inside = self.sample(image.new_ones((), dtype=torch.bool).expand(image.shape[0], 1, *image.shape[2:]), grid)
+        return torch.where(inside, sampled, self._fill(image))
 
     def _share_outside(self, image: Tensor, grid: Tensor) -> Tensor:
         """The sum of the weights that lie outside of the image: 0 inside, and not only up to rounding."""
@@ -151,8 +184,10 @@ class PaddedSampler(Sampler):
         return f"padding={self.padding.value!r}{fill}"
 
     def _fill(self, image: Tensor) -> float | Tensor:
+        if not image.is_floating_point():
+            check_label_fill(self.fill_value, image.dtype)
         if not isinstance(self.fill_value, list | tuple):
-            return self.fill_value
+            return self.fill_value if image.is_floating_point() else image.new_tensor(self.fill_value)
         n_channels = image.shape[1]
         if len(self.fill_value) != n_channels:
             raise InputError(

@@ -73,6 +73,24 @@ def mirrored(grid: Float[Tensor, "B *out_size ndim"], size: Sequence[int]) -> Fl
     return torch.where(grid.abs() <= ends, grid, folded)
 
 
+def check_label_fill(fill_value: float | list[float], dtype: torch.dtype) -> None:
+    """Nothing for fill values that an image of integers or booleans can hold.
+
+    Args:
+        fill_value: a number, or one for each channel.
+        dtype: of the image.
+
+    Raises:
+        InputError: when one is not whole, or out of the range of the dtype.
+    """
+    values = fill_value if isinstance(fill_value, list | tuple) else [fill_value]
+    low, high = (0, 1) if dtype is torch.bool else (torch.iinfo(dtype).min, torch.iinfo(dtype).max)
+    if not all(value == int(value) and low <= int(value) <= high for value in values):
+        raise InputError(
+            f"fill_value: expected whole numbers from {low} to {high} for an image of {dtype}, got {fill_value!r}"
+        )
+
+
 def wrapped(image: Float[Tensor, "B C *size"], margin: int) -> Float[Tensor, "B C *wider"]:
     """The image continued periodically by `margin` pixels on each side."""
     size = image.shape[2:]
