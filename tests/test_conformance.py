@@ -66,6 +66,7 @@ VARIANTS = {
         {"stages": ["affine", {"name": "polar", "log": True}, "translation"]},
         {"stages": [{"name": "affine", "ndim": 3}, {"name": "bspline", "ndim": 3, "control_points": [4, 5, 4]}]},
     ],
+    "sampler.antialiased": [{"renormalize": True}],
     "sampler.bilinear": [{"double_backward": True}],
     "sampler.bicubic": [{"a": -0.5}, {"padding": "fill", "fill_value": [0.25, -1.0, 2.0]}],
     "sampler.bspline": [{"order": 2}, {"order": 5}],

@@ -9,9 +9,6 @@ from torch import Tensor
 
 import stnkit
 
-# Rounding errors make the footprint of the identity exceed 1 slightly, where the wider kernel has other kinks.
-_SLACK = 1e-3
-
 
 class Antialiased(stnkit.samplers.KernelSampler):
     """V(p) = Σ_i U_i Π_d Λ((p_d − i_d) / w_d) / Σ_i Π_d Λ((p_d − i_d) / w_d), Λ(t) = max(0, 1 − |t|).
@@ -19,12 +16,14 @@ class Antialiased(stnkit.samplers.KernelSampler):
     The width w_d is the footprint of an output pixel along input axis d, √Σ_e (∂p_d / ∂e)² over the output
     axes e, by differences of neighboring grid points, in pixels. Where it is at most 1 this is bilinear; a
     transformer that shrinks the image s times averages over s pixels to each side and does not alias. An output axis
-    of one pixel has no neighbors: its pixel is taken to be as wide as the image. At the edges padding is averaged too,
-    where an antialiased `interpolate` takes the mean of the pixels that are there.
+    of one pixel has no neighbors: its pixel is taken to be as wide as the image.
 
     Args:
         max_footprint: the largest width in pixels, at least 1; stronger shrinking aliases. The time of every pixel
             grows with its square, in 3-D its cube.
+        renormalize: at the edges, take the mean of the pixels that are there, as an antialiased `interpolate` and
+            Pillow's `resize` do; by default the constant of zeros or fill is averaged too. It is then read only where
+            less than a thousandth of the weights is on the image. Other paddings continue the image.
 
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or a max_footprint below 1.
@@ -41,12 +40,13 @@ class Antialiased(stnkit.samplers.KernelSampler):
 
     normalized = True
 
-    def __init__(self, *, max_footprint: float = 4.0, **padding: Any) -> None:
+    def __init__(self, *, max_footprint: float = 4.0, renormalize: bool = False, **padding: Any) -> None:
         super().__init__(**padding)
         if not 1 <= max_footprint < float("inf"):
             raise stnkit.errors.InputError(f"max_footprint: expected at least 1 pixel, got {max_footprint}")
         self.max_footprint = max_footprint
         self.support = max_footprint
+        self.renormalize = self.renormalized = renormalize
 
     def kernel(self, distance: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
         # Half-open, so that all derivatives at kinks are those from the right.
@@ -56,24 +56,7 @@ class Antialiased(stnkit.samplers.KernelSampler):
     def widening(
         self, pixels: Float[Tensor, "B *out_size ndim"], size: tuple[int, ...]
     ) -> Float[Tensor, "B *out_size ndim"]:
-        square = torch.zeros_like(pixels)
-        for d, n in enumerate(size):
-            square = square + _slope(pixels, d, n).square()
-        # Mask before the root, or unused zeros would have infinite gradients.
-        wider = square > (1 + _SLACK) ** 2
-        return torch.where(wider, square, 1.0).sqrt().clamp(max=self.max_footprint)
-
-
-def _slope(pixels: Float[Tensor, "B *out_size ndim"], axis: int, n: int) -> Float[Tensor, "B *out_size ndim"]:
-    """∂p/∂e by central differences along an output axis, one-sided at the ends; for one pixel that of the identity."""
-    dim = 1 + axis
-    if pixels.shape[dim] < 2:
-        slope = torch.zeros_like(pixels)
-        slope[..., -1 - axis] = n
-        return slope
-    steps = pixels.diff(dim=dim)
-    first, last = steps.narrow(dim, 0, 1), steps.narrow(dim, steps.shape[dim] - 1, 1)
-    return (torch.cat([first, steps], dim) + torch.cat([steps, last], dim)) / 2
+        return stnkit.samplers.footprint(pixels, size, self.max_footprint)
 
 
 @stnkit.hookimpl

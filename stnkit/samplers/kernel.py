@@ -7,7 +7,7 @@ import math
 from typing import Any, ClassVar, final
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from stnkit import coordinates
@@ -15,6 +15,9 @@ from stnkit.contract import POSITIVE_NUMBER, Requirement
 from stnkit.renaming import tell_renamed
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding, source_index
+
+# The share of the weights below which no mean of the pixels on the image is taken: rounding errors grow with 1 / share.
+_LEAST = 1e-3
 
 
 class KernelSampler(PaddedSampler):
@@ -28,6 +31,8 @@ class KernelSampler(PaddedSampler):
     Attributes:
         support: k(d) = 0 for |d| > support, in pixels; not necessarily an integer.
         normalized: divide the weights by their sum, for kernels that do not sum to one everywhere.
+        renormalized: with zeros and fill, drop the weights outside of the image and divide the others by their sum;
+            the constant is read where hardly any is left. With other paddings the image goes on, and none is dropped.
 
     Example:
         >>> import torch, stnkit
@@ -45,6 +50,7 @@ class KernelSampler(PaddedSampler):
 
     support: float
     normalized: bool = False
+    renormalized: bool = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -141,9 +147,19 @@ class KernelSampler(PaddedSampler):
         weight = self.kernel(distance if width is None else distance / width)
         if self.normalized:
             weight = weight / weight.sum(dim=1, keepdim=True)
+        if self.renormalized and self.sample_padding is Padding.zeros:
+            weight = _renormalized(weight, (index >= 0) & (index < n))
         if self.sample_padding is Padding.zeros:
             return torch.where((index >= 0) & (index < n), index, outside), weight
         return source_index(index, n, self.sample_padding), weight
+
+
+def _renormalized(weight: Float[Tensor, "B taps P"], inside: Bool[Tensor, "B taps P"]) -> Float[Tensor, "B taps P"]:
+    """The weights of the pixels inside, with sum one; unchanged where they are too few to divide by their sum."""
+    left = torch.where(inside, weight, 0.0)
+    total = left.sum(dim=1, keepdim=True)
+    enough = total > _LEAST
+    return torch.where(enough, left / torch.where(enough, total, 1.0), weight)
 
 
 def _row(

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 
 import stnkit
@@ -98,6 +99,65 @@ def test_an_axis_of_one_output_pixel_is_averaged_over(out_size):
     # Transposed, since torch repeats the first row where it makes one column (findings/).
     expected = functional.interpolate(image.mT, out_size[::-1], mode="bilinear", antialias=True).mT
     torch.testing.assert_close(out, expected)
+
+
+RESIZED = [((40, 48), (20, 16)), ((40, 48), (13, 37)), ((9, 7), (9, 3)), ((9, 7), (15, 2)), ((5, 6), (11, 13))]
+
+
+def renormalized(image, out_size, padding="zeros"):
+    grid = scaled_lattice(out_size, 1.0, batch=len(image)).to(image.dtype)
+    options = {"max_footprint": 16.0, "renormalize": True, **padding_options(padding)}
+    return stnkit.build("sampler", "antialiased", **options)(image, grid)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "fill"])
+@pytest.mark.parametrize(("size", "out_size"), RESIZED)
+def test_renormalized_it_is_the_interpolation_of_torch(size, out_size, padding):
+    image = random_image(size)
+    expected = functional.interpolate(image, out_size, mode="bilinear", antialias=True)
+    assert (renormalized(image, out_size, padding) - expected).abs().max() < 1e-10
+    assert (renormalized(image.float(), out_size, padding) - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("size", "out_size"), [*RESIZED, ((9, 7), (1, 1)), ((9, 7), (1, 4)), ((9, 7), (4, 1))])
+def test_renormalized_it_is_the_resize_of_pillow(size, out_size):
+    image = random_image(size, batch=1, channels=1, dtype=torch.float32)
+    resized = Image.fromarray(image[0, 0].numpy()).resize(out_size[::-1], Image.Resampling.BILINEAR)
+    assert np.abs(renormalized(image, out_size)[0, 0].numpy() - np.asarray(resized)).max() < 1e-5
+
+
+@pytest.mark.parametrize("padding", ["border", "reflection", "mirror", "circular"])
+def test_paddings_that_continue_the_image_drop_no_weight(padding):
+    image, grid = random_image((9, 7)), scaled_lattice((4, 3), 1.2)
+    plain, option = (
+        stnkit.build("sampler", "antialiased", padding=padding, renormalize=value) for value in (False, True)
+    )
+    assert torch.equal(option(image, grid), plain(image, grid))
+
+
+def test_renormalized_the_mean_is_of_the_pixels_that_are_there():
+    image = torch.ones(6, 1, 4, 4, dtype=torch.float64)
+    sampler = stnkit.build("sampler", "antialiased", padding="fill", fill_value=7.0, renormalize=True)
+    at = torch.tensor([-0.9, -0.4, 3.6, 3.9998, 5.0, 1e9], dtype=torch.float64)
+    points = torch.stack([at, torch.full_like(at, 2.0)], dim=-1)[None, None]
+    # Pixels of two outputs in a row, which have one point each: their footprint is nothing.
+    grid = stnkit.coordinates.from_pixels(points.movedim(2, 0).expand(6, 2, 2, 2), (4, 4))
+    out = sampler(image, grid)
+    assert out[:3].eq(1).all()
+    # The fourth has a weight of 2e-4 on the image.
+    assert out[3, 0, 0, 0].item() == pytest.approx(7 - 6 * 2e-4)
+    assert out[4:].eq(7).all()
+
+
+def test_renormalized_gradients_are_right_and_finite_at_the_edge():
+    sampler = stnkit.build("sampler", "antialiased", max_footprint=3.0, renormalize=True)
+    image = random_image((6, 6), batch=1, channels=1).requires_grad_()
+    grid = (scaled_lattice((3, 3), 1.15, batch=1) + 0.03 * random_grid(2, batch=1, n=3)).requires_grad_()
+    assert torch.autograd.gradcheck(sampler, (image, grid))
+    edge = (1 + torch.linspace(0, 1.2, 401) / 3).view(1, 1, -1, 1).expand(1, 2, -1, 2).clone().requires_grad_()
+    for gradient in torch.autograd.grad(sampler(image.float(), edge).sum(), (image, edge)):
+        assert gradient.isfinite().all()
+        assert gradient.abs().max() < 1e4
 
 
 @pytest.mark.parametrize("shape", [(1, 0, 3, 2), (1, 3, 0, 2), (1, 0, 0, 2), (0, 3, 4, 2)])
