@@ -67,6 +67,7 @@ VARIANTS = {
         {"stages": [{"name": "affine", "ndim": 3}, {"name": "bspline", "ndim": 3, "control_points": [4, 5, 4]}]},
     ],
     "sampler.antialiased": [{"renormalize": True}],
+    "sampler.area": [{"max_footprint": 2.5}],
     "sampler.bilinear": [{"double_backward": True}],
     "sampler.bicubic": [{"a": -0.5}, {"padding": "fill", "fill_value": [0.25, -1.0, 2.0]}],
     "sampler.bspline": [{"order": 2}, {"order": 5}],

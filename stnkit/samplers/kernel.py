@@ -23,7 +23,8 @@ _LEAST = 1e-3
 class KernelSampler(PaddedSampler):
     """V(p) = Σ_i U_i Π_d k(p_d − i_d), p and i in pixels, in two or three dimensions.
 
-    A subclass sets `support` and implements `kernel`, and may implement the hooks `prefilter` and `widening`.
+    A subclass sets `support` and implements `kernel`, and may implement the hooks `prefilter`, `widening` and
+    `widened_kernel`.
     It consists of plain differentiable operations: double backward works as far as the kernel's does.
     Time and, while gradients are recorded, memory grow with the number of taps, ⌈2·support⌉^ndim.
     Points that are not finite lie outside of the image.
@@ -83,7 +84,7 @@ class KernelSampler(PaddedSampler):
     def widening(
         self, pixels: Float[Tensor, "B *out_size ndim"], size: tuple[int, ...]
     ) -> Float[Tensor, "B *out_size ndim"] | None:
-        """Optional hook: the factor w of k(d/w) at each point and axis; by default None, for 1.
+        """Optional hook: the width w of the kernel at each point and axis; by default None, for 1.
 
         `support` is then that of the widest kernel.
 
@@ -92,6 +93,15 @@ class KernelSampler(PaddedSampler):
             size: of the image, (H, W) or (D, H, W).
         """
         return None
+
+    def widened_kernel(self, distance: Float[Tensor, "*any"], width: Float[Tensor, "*#any"]) -> Float[Tensor, "*any"]:
+        """Optional hook: the weight of a pixel where the kernel has a width; by default k(d/w).
+
+        Args:
+            distance: as `kernel` gets it.
+            width: w, as `widening` returned it.
+        """
+        return self.kernel(distance / width)
 
     @final
     def sample(
@@ -144,7 +154,7 @@ class KernelSampler(PaddedSampler):
         offsets = torch.arange(n_taps, device=x.device)[:, None] - (n_taps - 1) // 2
         index = start.long() + margin + offsets
         distance = fraction - offsets.to(x.dtype)
-        weight = self.kernel(distance if width is None else distance / width)
+        weight = self.kernel(distance) if width is None else self.widened_kernel(distance, width)
         if self.normalized:
             weight = weight / weight.sum(dim=1, keepdim=True)
         if self.renormalized and self.sample_padding is Padding.zeros:

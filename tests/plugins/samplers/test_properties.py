@@ -10,6 +10,7 @@ from tests.samplers.oracles import padding_options, random_grid, random_image
 
 INTERPOLATING = {
     "antialiased": {},
+    "area": {},
     "bicubic": {"a": -0.6},
     "bilinear": {},
     "bspline": {"order": 4},

@@ -6,7 +6,7 @@ import torch
 import stnkit
 from tests.samplers.oracles import padding_options, random_grid, random_image
 
-NAMES = ["antialiased", "bicubic", "bilinear", "bspline", "gaussian", "lanczos", "multisample", "nearest"]
+NAMES = ["antialiased", "area", "bicubic", "bilinear", "bspline", "gaussian", "lanczos", "multisample", "nearest"]
 PADDINGS = ["circular", "fill", "mirror"]
 pytestmark = pytest.mark.no_jaxtyping
 
