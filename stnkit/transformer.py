@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
+from stnkit.heads import head_for
 from stnkit.initial_theta import TransformInit
-from stnkit.localizers import Localizer, RegressionHead
+from stnkit.localizers import Localizer
 from stnkit.renaming import tell_renamed
 from stnkit.samplers.sampler import Sampler
 from stnkit.warping import check_dimensions, warp
@@ -21,7 +22,8 @@ from stnkit.warping import check_dimensions, warp
 class SpatialTransformer(nn.Module):
     """image ↦ sampler(image, family.grid(θ)) with θ = head(localizer(image)): the identity at construction.
 
-    With a chart, such as polar coordinates, it is the chart at its neutral θ.
+    The head is stnkit's: a `RegressionHead` for a vector of features, a `LatticeHead` for a map of them. With a chart,
+    such as polar coordinates, the start is the chart at its neutral θ.
 
     Recurrent, the localizer sees the warped image again: θ_k = θ_{k−1} ∘ head(localizer(I ∘ T_{θ_{k−1}})). One
     localizer serves all steps; the maps are composed, and the output is sampled from the image itself.
@@ -43,7 +45,8 @@ class SpatialTransformer(nn.Module):
     Raises:
         InputError: when a component is none of its kind, `out_size` is not one positive whole number for each
             dimension of the family, `recurrent` is less than 1, or more with a family that does not compose,
-            `transform_init` does not fit the family, or `sampled_channels` is less than 1.
+            `transform_init` does not fit the family, the localizer gives a map of features and the family's θ is no
+            lattice, or `sampled_channels` is less than 1.
 
     Example:
         >>> import torch, stnkit
@@ -75,7 +78,7 @@ class SpatialTransformer(nn.Module):
         _check_role("family", family, isinstance(family, TransformFamily))
         _check_role("sampler", sampler, isinstance(sampler, nn.Module) and not isinstance(sampler, TransformFamily))
         self.localizer = localizer
-        self.head = RegressionHead(localizer.n_features, family, transform_init)
+        self.head = head_for(localizer, family, transform_init)
         self.theta_probe = ThetaProbe()
         self.family = family
         self.sampler = sampler

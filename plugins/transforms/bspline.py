@@ -67,6 +67,9 @@ class BSpline(stnkit.TransformFamily):
         self.pinned = self._pinned.indices
         self.n_params = ndim * len(self._pinned.free)
         self._resting = torch.zeros(ndim, math.prod(self.control_points), dtype=torch.float64)
+        if not self.pinned:
+            self.lattice_shape = self.control_points
+            self.lattice_extent = tuple((n - 1) / (n - 3) for n in self.control_points)
 
     def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)

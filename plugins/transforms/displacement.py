@@ -45,6 +45,8 @@ class Displacement(stnkit.TransformFamily):
         counts = [8] * ndim if resolution is None else resolution
         self.resolution = coordinates.check_counts("resolution", counts, ndim, at_least=1)
         self.n_params = ndim * math.prod(counts)
+        self.lattice_shape = self.resolution
+        self.lattice_extent = tuple(1 - 1 / n for n in self.resolution)
 
     def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)

@@ -72,6 +72,7 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         counts = [4] * ndim if control_points is None else control_points
         shape = self.control_points = stnkit.coordinates.check_counts("control_points", counts, ndim, at_least=2)
         self.n_params = ndim * math.prod(shape)
+        self.lattice_shape = shape
         # In the order of coordinates, x first: cells on each axis, and how far apart neighbors lie in θ.
         self._cells = torch.tensor(shape[::-1], dtype=torch.float64) - 1
         self._strides = torch.tensor([math.prod(shape[ndim - d :]) for d in range(ndim)])

@@ -54,6 +54,8 @@ class Velocity(stnkit.TransformFamily):
         counts = [8] * ndim if control_points is None else control_points
         self.control_points = coordinates.check_counts("control_points", counts, ndim, at_least=REACH)
         self.n_params = ndim * math.prod(counts)
+        self.lattice_shape = self.control_points
+        self.lattice_extent = tuple((n - 1) / (n - 3) for n in self.control_points)
         if steps < 1:
             raise stnkit.errors.InputError(f"steps: expected a whole number of at least 1, got {steps}")
         self.steps = steps

@@ -43,6 +43,11 @@ class TransformFamily(nn.Module, Contract):
             θ, and T_θ of it a map of its own. On the class, or set by the constructor of a family around another.
         options_from_images: the options that the constructor has taken from `in_shape`, (C, *size), which a family may
             take as a parameter with a default: the program supplies it, and tells the user what was taken.
+        lattice_shape: for a θ that holds one vector for each point of a regular lattice, planar (all x, then all y,
+            each in the order of an image's pixels): the numbers of points, (rows, columns) or (slices, rows, columns).
+            A localizer may then give θ as a map. None for any other θ.
+        lattice_extent: for each axis of that lattice the coordinate of its last point; the first one is its negative.
+            None for 1, the edges of the image.
 
     Example:
         >>> import torch, stnkit
@@ -64,6 +69,8 @@ class TransformFamily(nn.Module, Contract):
     n_params: int
     is_chart: bool = False
     options_from_images: Mapping[str, Any] = MappingProxyType({})
+    lattice_shape: tuple[int, ...] | None = None
+    lattice_extent: tuple[float, ...] | None = None
 
     @abc.abstractmethod
     def identity(self) -> Float[Tensor, "P"]:

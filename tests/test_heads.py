@@ -1,0 +1,313 @@
+"""The head of a map of features: θ on the family's lattice, from the identity on."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+import stnkit
+from stnkit.heads import head_for, lattice_axis
+from stnkit.localizers import LatticeHead, RegressionHead
+
+FAMILIES = [
+    ("bspline", {"control_points": [5, 7]}),
+    ("displacement", {"resolution": [3, 6]}),
+    ("piecewise_affine", {"control_points": [3, 5]}),
+    ("tps", {"control_points": [4, 3]}),
+    ("bspline", {"control_points": [4, 5, 6], "ndim": 3}),
+    ("displacement", {"resolution": [1, 2, 3], "ndim": 3}),
+    ("piecewise_affine", {"control_points": [2, 3, 4], "ndim": 3}),
+    ("tps", {"control_points": [2, 3, 2], "ndim": 3}),
+]
+# Lattices at least as fine as a map of two cells along each axis.
+FINE = [
+    *FAMILIES[:4],
+    ("bspline", {"control_points": [6, 5, 7], "ndim": 3}),
+    ("displacement", {"resolution": [2, 3, 4], "ndim": 3}),
+    ("piecewise_affine", {"control_points": [3, 4, 5], "ndim": 3}),
+    ("tps", {"control_points": [3, 4, 3], "ndim": 3}),
+]
+SIZE = {2: (9, 12), 3: (5, 6, 7)}
+
+
+class Map(stnkit.Localizer):
+    """A convolution, whose output is the map."""
+
+    feature_map = True
+    n_features = 6
+
+    def __init__(self, in_shape, stride=2):
+        super().__init__()
+        conv = torch.nn.Conv2d if len(in_shape) == 3 else torch.nn.Conv3d
+        self.layer = conv(in_shape[0], 6, 3, stride, padding=1)
+
+    def features(self, image):
+        return self.layer(image).tanh()
+
+
+def built(name="bspline", options=None, **head):
+    family = stnkit.build("transform", name, **(options or {}))
+    return family, LatticeHead(5, family, **head)
+
+
+def a_map(family, batch=3, n=5, dtype=torch.float32):
+    return torch.randn(batch, n, *SIZE[family.ndim], dtype=dtype)
+
+
+def transformer(family, in_shape=(2, 16, 20), **options):
+    return stnkit.SpatialTransformer(Map(in_shape), family, stnkit.build("sampler", "bilinear"), **options)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_a_lattice_head_starts_at_the_identity(name, options):
+    family, head = built(name, options)
+    for dtype in (torch.float32, torch.bfloat16, torch.float64):
+        theta = head.to(dtype)(a_map(family, dtype=dtype))
+        assert theta.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+        torch.testing.assert_close(theta, family.identity().to(theta).expand(3, -1), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_a_lattice_head_starts_at_transform_init(name, options):
+    start = stnkit.build("transform", name, **options).identity() + 0.01
+    family, head = built(name, options, transform_init=start)
+    torch.testing.assert_close(head(a_map(family)), start.float().expand(3, -1))
+    with torch.no_grad():
+        for tensor in (*head.parameters(), head.start):
+            tensor.normal_()
+    head.reset_parameters()
+    torch.testing.assert_close(head(a_map(family)), start.float().expand(3, -1))
+
+
+@pytest.mark.parametrize(("name", "options"), FINE)
+def test_theta_is_the_map_read_at_the_points_of_the_lattice(name, options):
+    family, head = built(name, options)
+    head.double()
+    features = torch.randn(2, 5, *[2] * family.ndim, dtype=torch.float64)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.normal_()
+        theta = head(features)
+    planes = torch.einsum("dc,bc...->bd...", head.weight, features).detach().numpy()
+    extent = family.lattice_extent or (1.0,) * family.ndim
+    axes = [((lattice_axis(n, e).numpy() + 1) * 2 - 1) / 2 for n, e in zip(family.lattice_shape, extent, strict=True)]
+    where = np.stack(np.meshgrid(*axes, indexing="ij"))
+    for row in range(2):
+        read = [ndimage.map_coordinates(plane, where, order=1, mode="nearest").ravel() for plane in planes[row]]
+        expected = np.concatenate(read) + np.repeat(head.offset.detach().numpy(), len(read[0]))
+        np.testing.assert_allclose(theta[row].numpy() - family.identity().numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("size", "resolution"), [((12, 30), (3, 7)), ((11, 9), (4, 9)), ((64, 5), (1, 8))])
+def test_a_fine_map_is_read_as_torchs_antialiased_resize(size, resolution):
+    _, head = built("displacement", {"resolution": list(resolution)})
+    features = torch.randn(2, 5, *size)
+    with torch.no_grad():
+        head.weight.normal_()
+    resized = torch.nn.functional.interpolate(features, resolution, mode="bilinear", antialias=True)
+    expected = torch.einsum("dc,bchw->bdhw", head.weight, resized).flatten(1)
+    torch.testing.assert_close(head(features), expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_theta_of_one_channel_is_its_coordinate_planar(name, options):
+    """x of the map moves x, and y moves y: neither the coordinates nor the axes are exchanged."""
+    family, head = built(name, options)
+    size = (40,) * family.ndim
+    features = torch.zeros(1, 5, *size)
+    features[:, : family.ndim] = stnkit.coordinates.lattice(size).movedim(-1, 0)
+    with torch.no_grad():
+        head.weight.copy_(torch.eye(family.ndim, 5))
+    found = (head(features) - family.identity().float()).view(family.ndim, *family.lattice_shape)
+    extent = family.lattice_extent or (1.0,) * family.ndim
+    axes = [lattice_axis(n, e) for n, e in zip(family.lattice_shape, extent, strict=True)]
+    expected = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1]).float()
+    # Near the border a tent is cut off, and what it reads is nearer to the center.
+    inside = expected.abs() < 0.45
+    torch.testing.assert_close(found[inside], expected[inside], atol=0.03, rtol=0)
+    assert bool((found * expected >= -1e-6).all())
+    assert bool(((found.abs() > 0.2) | inside).all())
+
+
+@pytest.mark.parametrize("name", ["bspline", "displacement", "tps", "piecewise_affine"])
+def test_a_map_shifted_by_a_spacing_shifts_theta_by_a_point(name):
+    option = "resolution" if name == "displacement" else "control_points"
+    family = stnkit.build("transform", name, **{option: [9, 9]})
+    head = LatticeHead(5, family)
+    extent = family.lattice_extent[0] if family.lattice_extent else 1.0
+    n_cells = round(4 * 8 / extent)  # such that control points are four cells apart
+    assert extent * n_cells / 8 == pytest.approx(4)
+    with torch.no_grad():
+        head.weight.normal_()
+    features = torch.randn(1, 5, n_cells + 4, n_cells)
+    first, second = (
+        (head(part) - family.identity().float()).view(2, 9, 9)
+        for part in (features[:, :, :n_cells], features[:, :, 4:])
+    )
+    torch.testing.assert_close(first[:, 3:7], second[:, 2:6], atol=1e-5, rtol=1e-5)
+
+
+def test_the_state_of_a_head_holds_its_whole_theta():
+    start = [0.9 * x for x in stnkit.build("transform", "tps").identity().tolist()]
+    family, head = built("tps", transform_init=start)
+    other = LatticeHead(5, family)
+    other.load_state_dict(head.state_dict())
+    torch.testing.assert_close(other(a_map(family)), head(a_map(family)))
+    assert set(head.state_dict()) == {"weight", "offset", "start"}
+
+
+def test_weight_decay_leaves_the_identity_of_a_lattice():
+    family, head = built("piecewise_affine")
+    optimizer = torch.optim.SGD(head.parameters(), lr=10.0, weight_decay=5e-2)
+    for _ in range(50):
+        optimizer.zero_grad()
+        (head(a_map(family)) * 0.0).sum().backward()
+        optimizer.step()
+    torch.testing.assert_close(head(a_map(family)), family.identity().float().expand(3, -1))
+
+
+def test_autocast_leaves_theta_in_full_precision():
+    family, head = built()
+    with torch.no_grad():
+        head.weight.normal_()
+    features = a_map(family).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = head(features)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, head(features.float()))
+
+
+def test_a_lattice_head_built_on_meta_starts_at_the_identity():
+    family = stnkit.build("transform", "tps")
+    with torch.device("meta"):
+        heads = [LatticeHead(5, family) for _ in range(2)]
+    heads[0].to_empty(device="cpu").reset_parameters()
+    heads[1].load_state_dict(LatticeHead(5, family).state_dict(), assign=True)
+    for head in heads:
+        torch.testing.assert_close(head(a_map(family, batch=1))[0], family.identity().float())
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_the_second_step_reaches_every_parameter(name, options):
+    family = stnkit.build("transform", name, **options)
+    shape = (2, 12, 14) if family.ndim == 2 else (2, 6, 7, 8)
+    model = transformer(family, shape)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    image = torch.rand(4, *shape)
+    for _ in range(2):
+        optimizer.zero_grad()
+        (model(image) - 0.5 * image.roll(1, -1)).square().mean().backward()
+        optimizer.step()
+    assert all(bool(p.grad.any()) for p in model.parameters())
+
+
+def test_parallel_transformers_have_a_lattice_each():
+    families = [stnkit.build("transform", name) for name in ("bspline", "tps")]
+    model = stnkit.ParallelTransformers([transformer(family) for family in families])
+    image = torch.rand(2, 2, 16, 20)
+    torch.testing.assert_close(model(image), torch.cat([image, image], dim=1), atol=1e-5, rtol=0)
+
+
+def test_a_map_of_an_empty_batch_is_an_empty_theta():
+    family, head = built()
+    theta = head(torch.zeros(0, 5, 8, 8, requires_grad=True))
+    assert theta.shape == (0, family.n_params)
+    theta.sum().backward()
+    assert not head.weight.grad.any()
+
+
+def test_features_choose_the_head():
+    family = stnkit.build("transform", "tps")
+    assert isinstance(head_for(Map((1, 8, 8)), family), LatticeHead)
+    localizer = stnkit.build("localizer", "fully_connected", in_shape=(1, 8, 8))
+    assert isinstance(head_for(localizer, family), RegressionHead)
+
+
+class Misfit(stnkit.TransformFamily):
+    n_params = 8
+    lattice_shape = (2, 3)
+
+    def identity(self):
+        return torch.zeros(8, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        return points.expand(len(theta), -1, -1)
+
+
+class TooFar(Misfit):
+    lattice_shape = (2, 2)
+    lattice_extent = (1.0,)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (
+            lambda: transformer(stnkit.build("transform", "affine")),
+            "Map gives a map of features: expected a family whose θ is a lattice of control points, one with a "
+            "lattice_shape, got Affine",
+        ),
+        (
+            lambda: transformer(stnkit.build("transform", "tps", control_points=[[0, 0], [1, 0], [0, 1]])),
+            "Map gives a map of features: expected a family whose θ is a lattice of control points, one with a "
+            "lattice_shape, got ThinPlateSpline",
+        ),
+        (
+            lambda: LatticeHead(5, stnkit.build("transform", "affine")),
+            "LatticeHead: expected a family with a lattice_shape, got Affine",
+        ),
+        (
+            lambda: LatticeHead(5, Misfit()),
+            "Misfit.lattice_shape: expected 2 numbers of points whose product is n_params / ndim, 8 / 2, got [2, 3]",
+        ),
+        (
+            lambda: LatticeHead(5, TooFar()),
+            "TooFar.lattice_extent: expected 2 finite numbers of at least 0, got [1.0]",
+        ),
+        (
+            lambda: built("tps")[1](torch.zeros(1, 5, 4, 4, 4)),
+            "LatticeHead: expected a map of 2 dimensions, (B, n_features, *size), got [1, 5, 4, 4, 4]",
+        ),
+        (
+            lambda: built("tps", transform_init=[1.0]),
+            "transform_init: expected 32 finite numbers, the θ of ThinPlateSpline, got 1",
+        ),
+    ],
+)
+def test_a_map_that_is_no_theta_is_one_sentence(make, sentence):
+    with pytest.raises(stnkit.errors.InputError) as refused:
+        make()
+    assert str(refused.value) == sentence
+
+
+@pytest.mark.no_jaxtyping
+def test_feature_map_must_be_true_or_false():
+    wrong = type("Wrong", (Map,), {"feature_map": "yes"})
+    with pytest.raises(stnkit.errors.InputError, match=r"Wrong\.feature_map: expected True or False, got 'yes'"):
+        wrong((1, 8, 8))
+
+
+def test_vmap_over_images_gives_each_its_theta():
+    model = transformer(stnkit.build("transform", "bspline"))
+    with torch.no_grad():
+        model.head.weight.normal_()
+    image = torch.rand(3, 2, 16, 20)
+    found = torch.func.vmap(lambda one: model.localize(one[None])[0])(image)
+    torch.testing.assert_close(found, model.localize(image), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["bspline", "tps"])
+def test_a_transformer_of_a_map_compiles_and_exports(name):
+    model = transformer(stnkit.build("transform", name)).eval()
+    with torch.no_grad():
+        model.head.weight.normal_(std=0.1)
+    image = torch.rand(3, 2, 16, 20)
+    expected = model(image)
+    torch.compiler.reset()
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(image), expected, atol=1e-5, rtol=1e-5)
+    program = torch.export.export(model, (image,))
+    torch.testing.assert_close(program.module()(image), expected, atol=1e-5, rtol=1e-5)
