@@ -1,18 +1,21 @@
 """The checks of `Localizer`, for images of several sizes."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.localizers import Localizer
 from stnkit.testing import image_modules, round_trips
-from stnkit.testing.assertions import close
+from stnkit.testing.assertions import CheckFailed, NotApplicable, close
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.contracts import final_methods
 from stnkit.testing.image_shapes import images_of
-from stnkit.testing.references import Linear, Moves
+from stnkit.testing.inputs import uniform
+from stnkit.testing.references import Field, Linear, Moves
 from stnkit.transformer import SpatialTransformer
 
 
@@ -27,13 +30,33 @@ def config(under_test: ComponentUnderTest) -> None:
 
 
 def input_sizes(under_test: ComponentUnderTest) -> None:
-    """Images of the shape that it was built for give (B, n_features), finite."""
+    """Images of the shape that it was built for give (B, n_features), or a map of that many channels, finite."""
     _check_width(under_test, under_test.image_shapes().main)
 
 
 def dimensions(under_test: ComponentUnderTest) -> None:
-    """Volumes, (C, D, H, W), give (B, n_features), finite, if it takes both them and images."""
+    """Volumes, (C, D, H, W), give features of the same form, if it takes both them and images."""
     _check_width(under_test, under_test.image_shapes().others)
+
+
+def map_position(under_test: ComponentUnderTest) -> None:
+    """A map of features lies as the image does: what is in a corner of it depends most on that corner of the image.
+
+    It fails if another corner has more than twice the influence: a map that sees the whole image everywhere passes.
+    """
+    for shape, localizer in under_test.for_images():
+        if not localizer.feature_map:
+            raise NotApplicable("its features are no map")
+        influence = _influence_of_corners(localizer.eval(), shape)
+        corner = int((influence.diagonal() / influence.amax(dim=1)).argmin())
+        others = influence[corner] > 2 * influence[corner, corner]
+        ndim = len(shape) - 1
+        if others.any():
+            here, there = (format(n, f"0{ndim}b") for n in (corner, int(influence[corner].argmax())))
+            raise CheckFailed(
+                f"a map of features must lie as the image of {list(shape)} does: corner {here} of the map depends "
+                f"on corner {there} of the image, 0 for the low and 1 for the high end of each axis"
+            )
 
 
 def too_small_input(under_test: ComponentUnderTest) -> None:
@@ -97,6 +120,7 @@ CHECKS = (
     config,
     input_sizes,
     dimensions,
+    map_position,
     too_small_input,
     identity_transformer,
     gradients,
@@ -112,7 +136,27 @@ CHECKS = (
 
 def _check_width(under_test: ComponentUnderTest, shapes: Sequence[tuple[int, ...]]) -> None:
     for shape, localizer in under_test.for_images(shapes):
-        image_modules.check_width(localizer, _features, shape, localizer.n_features)
+        image_modules.check_width(localizer, _vectors, shape, localizer.n_features)
+
+
+def _influence_of_corners(localizer: Localizer, shape: tuple[int, ...]) -> Float[Tensor, "map image"]:
+    """The mean size of the gradient in each corner of the image of what the map has in each of its corners."""
+    images = images_of(shape, batch=4).requires_grad_()
+    features = localizer(images)
+    # Signs at random, or what a normalization subtracts would cancel.
+    signs = uniform(*features.shape, seed=3).to(features).sign()
+    rows = []
+    for corner in _corners(features):
+        (gradient,) = torch.autograd.grad((features * signs)[corner].sum(), images, retain_graph=True)
+        rows.append(torch.stack([gradient[place].abs().mean() for place in _corners(images)]))
+    return torch.stack(rows).clamp_min(torch.finfo(torch.float32).tiny)
+
+
+def _corners(images: Tensor) -> list[tuple[slice, ...]]:
+    """The parts of a third of each axis, at least a cell, at its low and its high end."""
+    sides = [max(1, n // 3) for n in images.shape[2:]]
+    ends = [(slice(None, side), slice(-side, None)) for side in sides]
+    return [(slice(None), slice(None), *place) for place in itertools.product(*ends)]
 
 
 def _features(localizer: nn.Module, images: Tensor) -> Tensor:
@@ -120,8 +164,14 @@ def _features(localizer: nn.Module, images: Tensor) -> Tensor:
     return features
 
 
+def _vectors(localizer: nn.Module, images: Tensor) -> Tensor:
+    features = _features(localizer, images)
+    return features.flatten(2).mean(dim=2) if localizer.feature_map else features
+
+
 def _transformer(localizer: Localizer, shape: tuple[int, ...]) -> SpatialTransformer:
-    return SpatialTransformer(localizer, Moves(len(shape) - 1), Linear())
+    family = Field(len(shape) - 1) if localizer.feature_map else Moves(len(shape) - 1)
+    return SpatialTransformer(localizer, family, Linear())
 
 
 def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:

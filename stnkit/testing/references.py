@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
 from stnkit.samplers.sampler import Sampler
 
@@ -31,6 +32,33 @@ class Moves(MatrixFamily):
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
         eye = torch.eye(self.ndim, dtype=theta.dtype, device=theta.device)
         return torch.cat([eye.expand(len(theta), -1, -1), theta[..., None]], dim=-1)
+
+
+class Field(TransformFamily):
+    """T_θ(p) = p + u(p), u linear between the points of a lattice with three on each axis, at which it is θ.
+
+    The family of the transformers in which localizers are checked that give a map of features.
+
+    Args:
+        ndim: number of dimensions, 2 or 3.
+    """
+
+    def __init__(self, ndim: int) -> None:
+        super().__init__()
+        self.ndim = ndim
+        self.lattice_shape = (3,) * ndim
+        self.n_params = ndim * 3**ndim
+
+    def identity(self) -> Float[Tensor, "P"]:
+        return torch.zeros(self.n_params, dtype=torch.float64)
+
+    def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+        field = theta.view(-1, self.ndim, *[3] * self.ndim)
+        where = points.view(len(points), *[1] * (self.ndim - 1), -1, self.ndim).expand(
+            len(theta), *[-1] * (self.ndim + 1)
+        )
+        moved = F.grid_sample(field, where, padding_mode="border", align_corners=True)
+        return points + moved.flatten(2).transpose(1, 2)
 
 
 class Linear(Sampler):

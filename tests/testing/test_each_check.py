@@ -126,6 +126,16 @@ def test_an_unusual_family_fails_none(name):
     assert checked.ok, str(checked)
 
 
+def test_a_localizer_that_gives_a_map_fails_none():
+    checked = stnkit.testing.run(MODULES["localizer"].GoodMap, compile=True)
+    assert checked.ok, str(checked)
+
+
+def test_a_map_that_is_no_map_fails_input_sizes():
+    checked = stnkit.testing.run(MODULES["localizer"].Averages)
+    assert "Averages.features: expected a map (B, n_features, *size) [1, 4, n, n]" in reasons(checked)["input_sizes"]
+
+
 def test_a_network_that_hands_the_image_on_fails_none():
     assert stnkit.testing.run(MODULES["network"].HandsOn, compile=True).ok
 

@@ -5,7 +5,7 @@
 
 from stnkit.testing.contracts import final_methods
 from stnkit.testing.transforms.algebra import composition, inverse, linearity
-from stnkit.testing.transforms.construction import config, construction, identity
+from stnkit.testing.transforms.construction import config, construction, identity, lattice
 from stnkit.testing.transforms.differentiation import after_inference_mode, gradients
 from stnkit.testing.transforms.evaluation import (
     batch_independence,
@@ -35,6 +35,7 @@ CHECKS = (
     inverse,
     composition,
     linearity,
+    lattice,
     gradients,
     large_theta,
     nan_theta,

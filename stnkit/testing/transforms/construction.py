@@ -4,11 +4,16 @@ import torch
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
+from stnkit.heads import lattice_axis, lattice_of
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import FLOAT32, FLOAT64, CheckFailed, NotBuilt, close, require
+from stnkit.testing.assertions import FLOAT32, FLOAT64, CheckFailed, NotApplicable, NotBuilt, close, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE, has_source, points_of
+
+# Number of entries of θ that are moved for each coordinate, and by how much.
+ENTRIES, STEP = 9, 1e-3
 
 
 def construction(under_test: ComponentUnderTest) -> None:
@@ -60,3 +65,34 @@ def _check_neutral(family: TransformFamily, theta: Tensor) -> None:
     require(
         moved > FLOAT32, "the neutral θ of a chart must not be the identity map: expected is_chart = False, got True"
     )
+
+
+def lattice(under_test: ComponentUnderTest) -> None:
+    """The θ of a family with a `lattice_shape` is planar: an entry moves its own point most, along its coordinate.
+
+    Points of the lattice outside of the image are taken at its edge.
+    """
+    family: TransformFamily = under_test.built()
+    if family.lattice_shape is None:
+        raise NotApplicable(f"{type(family).__name__} has no lattice_shape")
+    try:
+        shape, extent = lattice_of(family)
+    except InputError as reason:
+        raise CheckFailed(str(reason)) from reason
+    axes = [lattice_axis(n, last) for n, last in zip(shape, extent, strict=True)]
+    points = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(-1, family.ndim).clamp(-1, 1)
+    chosen = sorted(set(torch.linspace(0, len(points) - 1, ENTRIES).round().long().tolist()))
+    for coordinate in range(family.ndim):
+        step = torch.zeros(len(chosen), family.ndim, len(points), dtype=torch.float64)
+        step[torch.arange(len(chosen)), coordinate, chosen] = STEP
+        theta = family.identity() + step.flatten(1)
+        moves = family(theta, points[None]) - points
+        own = moves[torch.arange(len(chosen)), chosen, coordinate]
+        for k, index in enumerate(chosen):
+            largest = moves[k].abs().max()
+            place = [round(x, 3) for x in points[index].tolist()]
+            require(
+                bool(own[k] > 0.99 * largest),
+                f"entry {coordinate * len(points) + index} of θ must move the point at {place} along coordinate "
+                f"{coordinate} more than anything else: expected {float(largest):.3g}, got {float(own[k]):.3g}",
+            )

@@ -1,5 +1,7 @@
 from typing import Any
 
+from torch import nn
+
 import stnkit
 
 from . import plugin_api_1, vectors
@@ -25,6 +27,35 @@ with plugin_api_1():
     class Overrides(Good):
         def forward(self, image):
             return super().forward(image)
+
+
+class GoodMap(stnkit.Localizer):
+    """A map of features: two convolutions over images or volumes."""
+
+    feature_map = True
+
+    def __init__(self, in_shape: tuple[int, ...], width: int = 4) -> None:
+        super().__init__()
+        conv: Any = nn.Conv2d if len(in_shape) == 3 else nn.Conv3d
+        self.layers = nn.Sequential(
+            conv(in_shape[0], width, 3, stride=2, padding=1), nn.Tanh(), conv(width, width, 3, padding=1), nn.Tanh()
+        )
+        self.n_features = width
+
+    def features(self, image):
+        return self.layers(image)
+
+
+class Transposes(GoodMap):
+    def features(self, image):
+        return super().features(image).transpose(2, 3)
+
+
+class Averages(GoodMap):
+    """A vector where it says that it gives a map."""
+
+    def features(self, image):
+        return super().features(image).flatten(2).mean(dim=2)
 
 
 class Normalizes(Good):
@@ -75,6 +106,7 @@ BROKEN = {
     "config": NoConfig,
     "input_sizes": Squeezes,
     "dimensions": SqueezesVolumes,
+    "map_position": Transposes,
     "too_small_input": Convolves,
     "identity_transformer": Normalizes,
     "gradients": Unused,

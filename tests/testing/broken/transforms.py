@@ -135,6 +135,20 @@ class SaysConstant(HasConstant):
     has_constant = True
 
 
+class Interleaved(stnkit.TransformFamily):
+    """Displacements at the left and the right edge, linear between them: x and y of the one, then of the other."""
+
+    n_params = 4
+    lattice_shape = (1, 2)
+
+    def identity(self):
+        return torch.zeros(4, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        left, right = theta[:, None, :2], theta[:, None, 2:]
+        return points + (left * (1 - points[..., :1]) + right * (1 + points[..., :1])) / 2
+
+
 class HalfGradient(Good):
     def forward(self, theta, points):
         return super().forward((theta + theta.detach()) / 2, points)
@@ -317,6 +331,7 @@ BROKEN = {
     "inverse": FirstOrder,
     "composition": Sums,
     "linearity": NotLinear,
+    "lattice": Interleaved,
     "gradients": HalfGradient,
     "large_theta": Explodes,
     "nan_theta": RefusesNan,
