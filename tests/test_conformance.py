@@ -74,6 +74,7 @@ VARIANTS = {
     "sampler.lanczos": [{"lobes": 2}],
     "sampler.gaussian": [{"sigma": 0.8}],
     "localizer.dense": [{"channels": [4, 6], "decoder": [], "downsample": 1}],
+    "localizer.keypoints": [{"points": 3, "confidence": True}],
     "localizer.pooled": [{"moments": False, "channels": [8, 8]}],
     "localizer.convolutional": [{"channels": [4, 6, 8], "downsample": 1}, {"batch_norm": True}],
     "network.paper_cnn": [{"in_shape": [1, 30, 40]}],

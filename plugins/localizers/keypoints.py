@@ -1,0 +1,115 @@
+"""A localizer of key points: the soft arg-max of heat maps."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+import stnkit
+from stnkit import coordinates
+from stnkit.errors import InputError
+
+
+class Keypoints(stnkit.Localizer):
+    """The key points Σ_p w_k(p)·p, with weights w_k = softmax(h_k / τ) over the pixels p of K heat maps h.
+
+    Convolutions of 3×3 with batch-norm and ReLU, 2× average-pools between them, and a 1×1 convolution give the heat
+    maps. The features are the points themselves, so that θ is linear in them: an object that moves takes its points
+    along. Images of any size are taken, in training and later.
+
+    Args:
+        in_shape: (C, *size) of the images in training; the program supplies it.
+        points: K, the number of key points.
+        channels: channels of each convolution, by default [16, 32, 32]; a pixel of the heat maps spans
+            2 ** (len(channels) − 1) pixels of the image.
+        temperature: τ, above 0: the lower, the nearer is a point to the largest value of its heat map.
+        confidence: True for a feature Σ_p w_k(p)² of each point, 1 for a heat map of a single peak.
+
+    Raises:
+        InputError: when heat maps of images of this size have one pixel, or an option is out of its range.
+
+    Example:
+        >>> import torch, stnkit
+        >>> localizer = stnkit.build("localizer", "keypoints", in_shape=(1, 28, 28), points=5)
+        >>> image = torch.rand(2, 1, 28, 28)
+        >>> localizer(image).shape, localizer.points(image).shape
+        (torch.Size([2, 10]), torch.Size([2, 5, 2]))
+
+    Source: Levine et al. 2016, End-to-end training of deep visuomotor policies, section 5.1 (spatial soft arg-max);
+        Wang, Sabuncu et al. 2023, KeyMorph (θ from key points).
+    """
+
+    def __init__(
+        self,
+        in_shape: tuple[int, ...],
+        points: int = 16,
+        channels: list[int] | None = None,
+        temperature: float = 0.1,
+        confidence: bool = False,
+    ) -> None:
+        super().__init__()
+        channels = [16, 32, 32] if channels is None else list(channels)
+        if points < 1:
+            raise InputError(f"points: expected at least 1, got {points}")
+        if not channels or min(channels) < 1:
+            raise InputError(f"channels: expected one or more widths of at least 1, got {channels}")
+        if not 0 < temperature < float("inf"):
+            raise InputError(f"temperature: expected a finite number above 0, got {temperature}")
+        n_channels, *size = in_shape
+        if len(size) not in (2, 3):
+            raise InputError(f"in_shape: expected (C, H, W) or (C, D, H, W), got {list(in_shape)}")
+        self.stride = 2 ** (len(channels) - 1)
+        if max(size) <= self.stride:
+            raise InputError(
+                f"it is too deep for images of {'×'.join(map(str, size))}: heat maps behind {len(channels)} "
+                f"convolutions have one pixel; use larger images or fewer channels (now channels={channels})"
+            )
+        conv: Any
+        conv, norm, pool = (
+            (nn.Conv2d, nn.BatchNorm2d, nn.AvgPool2d) if len(size) == 2 else (nn.Conv3d, nn.BatchNorm3d, nn.AvgPool3d)
+        )
+        layers: list[nn.Module] = []
+        for width in channels:
+            layers += [pool(2, ceil_mode=True)] if layers else []
+            # Batch-norm would subtract a bias in front of it.
+            layers += [conv(n_channels, width, 3, padding=1, bias=False), norm(width), nn.ReLU()]
+            n_channels = width
+        # A bias of a heat map would not change its softmax.
+        self.layers = nn.Sequential(*layers, conv(n_channels, points, 1, bias=False))
+        self.temperature = temperature
+        self.confidence = confidence
+        self.n_features = points * (len(size) + confidence)
+
+    def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
+        weights, points = self._weights_and_points(image)
+        if not self.confidence:
+            return points.flatten(1)
+        return torch.cat([points.flatten(1), weights.square().sum(dim=2)], dim=1)
+
+    def points(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B K ndim"]:
+        """The key points in normalized coordinates, x before y (before z).
+
+        Args:
+            image: a batch of images.
+        """
+        return self._weights_and_points(image)[1]
+
+    def _weights_and_points(self, image: Tensor) -> tuple[Float[Tensor, "B K pixels"], Float[Tensor, "B K ndim"]]:
+        heat = coordinates.widened(self.layers(image))
+        with coordinates.full_precision(heat):
+            weights = (heat.flatten(2) / self.temperature).softmax(dim=2)
+            # In pixels of the image, beyond which the last one of a map may reach.
+            axes = [
+                (2 * torch.arange(m, dtype=heat.dtype, device=heat.device) + 1) * self.stride / n - 1
+                for m, n in zip(heat.shape[2:], image.shape[2:], strict=True)
+            ]
+            positions = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).flatten(0, -2)
+            return weights, weights @ positions
+
+
+@stnkit.hookimpl
+def stnkit_components() -> Iterable[stnkit.Component]:
+    """The component of this file."""
+    yield stnkit.Component("keypoints", Keypoints)
