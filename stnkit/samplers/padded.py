@@ -169,8 +169,8 @@ class PaddedSampler(Sampler):
             # One period is [-1, 1), a smaller share of the wider image.
             grid = (torch.remainder(grid + 1, 2) - 1) * (extent / (extent + 2 * margin))
             image, padding = wrapped(image, margin), Padding.border.value
-        elif self.sample_padding is Padding.mirror and mode == "bicubic":
-            # Torch mirrors each tap about the centers where these are the ends of its coordinates.
+        elif self.sample_padding is Padding.mirror and margin > 1:
+            # The cubic: torch mirrors each tap about the centers where these are the ends of its coordinates.
             extent = torch.tensor(image.shape[:1:-1], dtype=grid.dtype, device=grid.device)
             grid = grid * torch.where(extent > 1, extent / (extent - 1).clamp(min=1), 0.0)
             return F.grid_sample(image, grid, mode=mode, padding_mode="reflection", align_corners=True)
