@@ -21,7 +21,8 @@ class Bounded(stnkit.TransformFamily):
     the bound; θ has the inner meaning as long as it is far from the limit, and any θ, also an infinite one, is a map of
     the box. Beyond a few limits the gradient of an entry vanishes. An entry with an infinite limit has no bound.
 
-    The inverse is that of the inner family. Maps do not compose, since a product may leave the box.
+    The inverse is that of the inner family, and so is the lattice of θ. Around a chart it is a chart. Maps do not compose,
+    since a product may leave the box.
 
     Args:
         inner: the family, a name or a mapping `{name: ..., option: ...}`.
@@ -50,6 +51,8 @@ class Bounded(stnkit.TransformFamily):
         images = {} if in_shape is None else {"in_shape": in_shape}
         self.inner: stnkit.TransformFamily = stnkit.build("transform", inner, **images)
         self.ndim, self.n_params = self.inner.ndim, self.inner.n_params
+        self.is_chart = self.inner.is_chart
+        self.lattice_shape, self.lattice_extent = self.inner.lattice_shape, self.inner.lattice_extent
         self.limit = limit
         limits = _checked(limit, self.n_params)
         self._bounded = torch.tensor([math.isfinite(entry) for entry in limits])

@@ -197,3 +197,15 @@ def test_a_config_node_holds_the_inner_name_or_mapping():
     plain = OmegaConf.to_container(OmegaConf.merge(node, {"transform": {"inner": SPLINE, "limit": math.inf}}))
     family = stnkit.build("transform", plain["transform"])
     assert (family.n_params, family.limit) == (60, math.inf)
+
+
+def test_it_is_a_chart_around_a_chart_alone():
+    assert bounded("polar").is_chart
+    assert not bounded("affine").is_chart
+
+
+def test_the_lattice_of_theta_is_that_of_the_inner_family():
+    spline = {"name": "bspline", "control_points": [5, 7]}
+    inner, outer = stnkit.build("transform", spline), bounded(spline)
+    assert (outer.lattice_shape, outer.lattice_extent) == (inner.lattice_shape, inner.lattice_extent)
+    assert bounded("affine").lattice_shape is None
