@@ -77,6 +77,11 @@ VARIANTS = {
     "localizer.keypoints": [{"points": 3, "confidence": True}],
     "localizer.pooled": [{"moments": False, "channels": [8, 8]}],
     "localizer.convolutional": [{"channels": [4, 6, 8], "downsample": 1}, {"batch_norm": True}],
+    "localizer.timm": [
+        {"model": "resnet10t", "cells": 2, "options": {"zero_init_last": False}},
+        {"model": "vit_tiny_patch16_224", "in_shape": [3, 32, 48], "options": {"depth": 2}},
+        {"model": "resnet10t", "cells": 0, "options": {"zero_init_last": False}},
+    ],
     "network.paper_cnn": [{"in_shape": [1, 30, 40]}],
     "network.resnet": [{"width": 3, "blocks": [1, 2]}, {"in_shape": [3, 96, 128]}],
     "network.timm": [
@@ -104,7 +109,7 @@ def _bad_input_reaches_the_component(request):
 @pytest.fixture(autouse=True)
 def _timm_is_here(request):
     # With its defaults it is checked, and skipped, as where timm is not installed.
-    if "network.timm(" in request.node.name:
+    if "network.timm(" in request.node.name or "localizer.timm(" in request.node.name:
         request.getfixturevalue("timm")
 
 

@@ -50,7 +50,7 @@ PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 @pytest.mark.training
 def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypatch, request):
     for language, text in blocks:
-        if "network=timm" in text:
+        if "=timm" in text:
             request.getfixturevalue("timm")
         if "dataset.root=photos" in text:
             _make_photos(Path("photos"))

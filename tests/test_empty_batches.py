@@ -77,7 +77,7 @@ def test_a_sampler_reads_no_images(name):
 
 @pytest.mark.parametrize("name", names("localizer"))
 @pytest.mark.parametrize("training", [True, False])
-def test_a_transformer_of_no_images_gives_none(name, training):
+def test_a_transformer_of_no_images_gives_none(name, training, timm):
     # Two channels: some localizers see pairs.
     localizer = stnkit.build("localizer", name, in_shape=(2, 16, 16))
     transformer = stnkit.SpatialTransformer(
