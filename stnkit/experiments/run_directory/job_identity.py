@@ -26,6 +26,8 @@ ADDED: dict[str, Any] = {
     "placement.pair": False,
     "objective": {"name": "classification", "label_smoothing": 0.0, "class_weights": None},
 }
+# The same of transforms, of which only some have them.
+ADDED_TO_TRANSFORMS: dict[str, Any] = {"ndim": 2, "isotropic": True}
 # The same of distortions that have a padding; others do not have that option.
 PADDING = {"padding": "zeros"}
 # Earlier defaults in pixels that are null now, in proportion to the image: equal for the 28×28 images of that time. The
@@ -45,6 +47,9 @@ def identity_of(config: Mapping[str, Any]) -> str:
     if isinstance(relevant.get("distortion"), dict):
         options = in_proportion(relevant["distortion"])
         relevant["distortion"] = dict(option for option in options.items() if option not in PADDING.items())
+    if isinstance(relevant.get("transform"), dict):
+        options = relevant["transform"].items()
+        relevant["transform"] = dict(option for option in options if option not in ADDED_TO_TRANSFORMS.items())
     for key, default in ADDED.items():
         section, _, last = key.rpartition(".")
         options = relevant.get(section, {}) if section else relevant

@@ -41,6 +41,17 @@ def test_the_earlier_default_aspect_is_that_of_square_images(aspect, n_rows, mak
     assert len(make_table(runs_of()).rows) == n_rows
 
 
+@pytest.mark.parametrize(("name", "added"), [("rotation", {"ndim": 2}), ("attention", {"isotropic": True, "ndim": 2})])
+def test_a_later_option_of_a_transform_has_its_default(name, added, make_run, runs_of):
+    make_run(seed=0, transform={"name": name})
+    make_run(seed=1, transform={"name": name} | added, record=of_this_version(), **NEW)
+    make_run(transform={"name": "affine"})
+    table = make_table(runs_of())
+    assert table.axes.rows == ("transform",)
+    make_run(transform={"name": name} | added | {"ndim": 3}, record=of_this_version(), **NEW)
+    assert len(make_table(runs_of()).rows) == 3
+
+
 def test_an_aspect_that_a_user_chose_is_a_row_of_its_own(make_run, runs_of):
     record = of_this_version(options_from_images={"input": {"aspect": 1.0}})
     make_run(transform={"name": "rotation", "aspect": None}, record=record, **NEW)

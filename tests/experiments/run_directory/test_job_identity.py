@@ -39,6 +39,13 @@ def test_later_options_at_their_defaults_change_no_identity():
         assert identity_of(today | {"training": today["training"] | option}) != identity_of(of_a_run)
 
 
+def test_a_later_option_of_a_transform_at_its_default_is_none():
+    earlier = {"seed": 0, "transform": {"name": "rotation", "aspect": 1.0}}
+    today = {"seed": 0, "transform": {"name": "rotation", "aspect": 1.0, "ndim": 2}}
+    assert identity_of(today) == identity_of(earlier)
+    assert identity_of(today | {"transform": today["transform"] | {"ndim": 3}}) != identity_of(earlier)
+
+
 def test_an_earlier_default_in_pixels_is_the_same_job():
     earlier = {"seed": 0, "distortion": {"name": "rts", "canvas": [42, 42]}}
     today = {"seed": 0, "distortion": {"name": "rts", "canvas": None, "padding": "zeros"}}
