@@ -1,5 +1,6 @@
-"""Every package under examples/ installs, passes its own tests, and trains."""
+"""Every package under examples/ installs, passes its own tests, and trains; every script does what it says."""
 
+import runpy
 import subprocess
 
 import pytest
@@ -8,7 +9,8 @@ from stnkit.plugin_system.registry import plugin_registry
 from tests.helpers import QUICK, ROOT, metrics
 from tests.testing.inner_pytest import run_pytest
 
-EXAMPLES = sorted((ROOT / "examples").iterdir())
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
+SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 
 
 @pytest.mark.slow
@@ -41,3 +43,16 @@ def test_an_example_is_short(example):
         check=True,
     )
     assert sum(len((example / path).read_text().splitlines()) for path in listed.stdout.split()) < 80
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_has_at_most_25_lines(script):
+    assert len(script.read_text().splitlines()) <= 25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transform", ["euclidean", "similarity"])
+def test_volumes_are_registered_within_a_tenth_of_a_voxel(transform):
+    register = runpy.run_path(str(ROOT / "examples" / "register_volumes.py"))["register"]
+    assert register(transform, spread=0.15, steps=0) > 1
+    assert register(transform, spread=0.15) < 0.1
