@@ -1,6 +1,7 @@
 """`transform_init`: the θ that training starts from, by numbers or as a window."""
 
 import copy
+import math
 import pickle
 
 import pytest
@@ -57,6 +58,10 @@ def test_a_family_that_cannot_show_a_window_says_so(name):
 def test_a_window_of_three_dimensions_has_three_coordinates():
     theta = initial_theta(stnkit.build("transform", "affine", ndim=3), {"center": [0.1, 0.2, 0.3]})
     assert theta.view(3, 4).tolist() == [[1, 0, 0, 0.1], [0, 1, 0, 0.2], [0, 0, 1, 0.3]]
+    for name, scales in (("attention", 1), ("similarity", 4)):
+        family = stnkit.build("transform", name, ndim=3)
+        theta = initial_theta(family, {"zoom": 2, "center": [0.1, 0.2, 0.3]})
+        assert theta.tolist() == pytest.approx([0] * (scales - 1) + [-math.log(2), 0.1, 0.2, 0.3])
 
 
 @pytest.mark.no_jaxtyping
