@@ -202,7 +202,8 @@ class Alignment(stnkit.Objective):
         nodes = stnkit.coordinates.lattice((_NODES,) * family.ndim, dtype=theta.dtype, device=theta.device)
         nodes = nodes.view(1, -1, family.ndim)
         neutral = family(family.identity()[None].to(theta), nodes) if family.is_chart else nodes
-        volumes = [_squared_volume(points) for points in (stnkit.coordinates.finite(family(theta, nodes)), neutral)]
+        shown = (stnkit.coordinates.finite(points) for points in (family(theta, nodes), neutral))
+        volumes = [_squared_volume(points) for points in shown]
         return (volumes[0] / volumes[1] + _COLLAPSED).log().mean() / (2 * family.ndim)
 
     @torch.no_grad()
