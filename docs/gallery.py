@@ -29,6 +29,7 @@ LATTICE_LINES = 7  # differs from the number of squares of the background
 LINE = {"color": "tab:red", "linewidth": 0.8}
 SAMPLERS = "samplers"
 
+SQUARE = [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
 # Three pictures for each family: label, options, θ. A list is θ itself, a mapping gives offsets of entries of the
 # identity, a number is the standard deviation of normal noise, with a fixed seed, that is added to the identity.
 Recipe = list[tuple[str, dict[str, Any], list[float] | dict[int, float] | float]]
@@ -71,12 +72,12 @@ RECIPES: dict[str, Recipe] = {
     "piecewise_affine": [
         ("one point moved", {}, {5: 0.35, 21: 0.25}),
         ("random, σ = 0.15", {}, 0.15),
-        ("control_points=[2,2]", {"control_points": [2, 2]}, {0: 0.5, 7: -0.7}),
+        ("six positions, σ = 0.15", {"control_points": [*SQUARE, [0.2, -0.3], [-0.5, 0.4]]}, 0.15),
     ],
     "bspline": [
         ("one point moved", {}, {27: 0.5, 91: 0.5}),
-        ("random, σ = 0.15", {}, 0.15),
         ("control_points=[5,5], σ = 0.4: it folds", {"control_points": [5, 5]}, 0.4),
+        ("control_points=[10,10], pinned=borders, σ = 0.3", {"control_points": [10, 10], "pinned": "borders"}, 0.3),
     ],
     "displacement": [
         ("resolution=[4,4], one entry moved", {"resolution": [4, 4]}, {5: 0.25, 21: 0.2}),

@@ -9,6 +9,7 @@ import pytest
 import stnkit
 from stnkit.plugin_system.registry import plugin_registry
 
+SCATTERED = [[-0.9, -0.8], [0.7, -1.0], [0.1, 0.2], [-0.6, 0.9], [1.1, 0.6]]
 # Options that change the code that runs: dimensions, closed forms, large and small lattices, other kernels.
 VARIANTS = {
     "transform.affine": [{"ndim": 3}],
@@ -34,6 +35,10 @@ VARIANTS = {
         {"control_points": [8, 9]},
         {"control_points": [2, 3, 2], "ndim": 3},
         {"control_points": [4, 4, 5], "ndim": 3},
+        {"control_points": [8, 9], "pinned": "borders"},
+        {"control_points": SCATTERED},
+        {"control_points": SCATTERED, "pinned": [1, 4]},
+        {"control_points": [[*point, z] for z, point in enumerate([*SCATTERED, [0.4, -0.2]], -2)], "ndim": 3},
     ],
     "transform.bspline": [
         {"control_points": [5, 9]},

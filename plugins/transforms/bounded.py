@@ -21,8 +21,8 @@ class Bounded(stnkit.TransformFamily):
     the bound; θ has the inner meaning as long as it is far from the limit, and any θ, also an infinite one, is a map of
     the box. Beyond a few limits the gradient of an entry vanishes. An entry with an infinite limit has no bound.
 
-    The inverse is that of the inner family, and so is the lattice of θ. Around a chart it is a chart. Maps do not compose,
-    since a product may leave the box.
+    The inverse is that of the inner family, and so is the lattice of θ. Around a chart it is a chart. Maps do not
+    compose, since a product may leave the box.
 
     Args:
         inner: the family, a name or a mapping `{name: ..., option: ...}`.

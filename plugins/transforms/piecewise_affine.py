@@ -17,6 +17,8 @@ import stnkit
 DENSE_POINTS = 36
 # On outputs of fewer pixels than this the dense basis of more points stays in the processor's cache.
 SMALL_OUTPUT, SMALL_POINTS = 64 * 64, 64
+# Of scattered points, for which each pixel reads those of its piece otherwise. (2026-11-29)
+SCATTERED_POINTS = 200
 # For a single image reading a basis of more bytes than this from memory costs more than the products along the axes.
 LARGE_BASIS = 32 * 2**20
 # A point belongs to a piece that it misses by at most this share of a cell, if the map takes it back to within
@@ -25,8 +27,14 @@ LARGE_BASIS = 32 * 2**20
 TOLERANCE = 1e-9
 RESIDUAL = 1e-7
 ROUNDING = 64
-# In cells; farther than any point that can be told from its neighbors.
+# In cells, or for scattered points half images; farther than any point that can be told from its neighbors.
 FAR = 1e6
+# Extensions of thin pieces have large weights, of both signs. Larger ones than this, at this number of points along
+# each axis, lose digits in float32.
+LARGE_WEIGHTS = 4.0
+PROBES = 16
+# Coefficients are bounded by this, so that a product with a weight is finite in float32.
+LARGE = 1e18
 # Number of pairs of a point and a piece that the inverse tests together.
 CHUNK_PAIRS = 2**20
 
@@ -35,26 +43,35 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
     """T_θ(p) = Σ_k b_k(p) θ_k with the barycentric weights b of p in a mesh of triangles or tetrahedra.
 
     θ holds the source positions of the K control points, which lie on a regular lattice of the output over
-    [-1, 1], ends included: all x, then all y (then all z), in the order of the lattice, x fastest. The
-    identity is that lattice.
+    [-1, 1], ends included, or at given positions: all x, then all y (then all z), in the order of the control
+    points, x fastest on a lattice. The identity is the control points themselves. Pinned ones stay where they
+    are and are no entries of θ; the others keep their order. With `borders` the border of the mesh does not
+    move, which is the edge of the image on a lattice.
 
-    With u the position of p in its cell, in [0, 1] on each axis, a cell is cut into pieces by the order of
-    its coordinates (Kuhn's subdivision): two triangles along the diagonal u_x = u_y, or six tetrahedra around
-    u_x = u_y = u_z. Outside of the mesh the nearest piece extends. The map is continuous on the mesh, but in
-    general not across the rays that continue its inner lines outside, for no extension by affine pieces that
-    agrees with its neighbors exists there. Pixel centers always lie on the mesh.
+    On a lattice, with u the position of p in its cell, in [0, 1] on each axis, a cell is cut into pieces by the
+    order of its coordinates (Kuhn's subdivision): two triangles along the diagonal u_x = u_y, or six tetrahedra
+    around u_x = u_y = u_z. Given positions are the corners of a Delaunay triangulation.
+
+    Outside of the mesh the nearest piece extends. The map is continuous on the mesh, but in general not across
+    the rays that continue its inner lines outside, for no extension by affine pieces that agrees with its
+    neighbors exists there. Pixel centers always lie on the mesh of a lattice, and on that of given positions if
+    the corners of the image are among them. Beyond a thin triangle at the border of the mesh the map is steep.
 
     Args:
-        control_points: numbers of points [rows, columns] or [planes, rows, columns], each at least 2; by
-            default 4 on each axis.
+        control_points: numbers of points [rows, columns] or [planes, rows, columns], each at least 2; or the
+            positions themselves, [x, y] or [x, y, z] each, not all on one line or plane; by default 4 on each
+            axis.
         ndim: number of dimensions, 2 or 3.
+        pinned: control points that do not move, `borders` (those on their convex hull) or a list of indices; by
+            default none.
 
     Raises:
-        InputError: when `ndim` is neither 2 nor 3, or `control_points` does not fit it.
+        InputError: when `ndim` is neither 2 nor 3, the control points do not fit it, coincide or lie on one
+            line or plane, or `pinned` is neither of its forms or leaves no control point free.
 
     Attributes:
-        triangles: indices of the control points of each piece, cell by cell, x fastest; from the lowest
-            corner of the cell along its axes to the highest.
+        triangles: indices of the control points of each piece; on a lattice cell by cell, x fastest, each from
+            the lowest corner of the cell along its axes to the highest.
 
     Example:
         >>> import stnkit
@@ -62,39 +79,54 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         >>> family.identity().tolist()
         [-1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0]
 
-    Source: Kuhn, Some Combinatorial Lemmas in Topology, IBM Journal 1960.
+    Source: Kuhn, Some Combinatorial Lemmas in Topology, IBM Journal 1960; Goshtasby, Piecewise linear mapping
+    functions for image registration, Pattern Recognition 1986.
     """
 
     @stnkit.coordinates.built_on_cpu
-    def __init__(self, control_points: list[int] | None = None, ndim: int = 2) -> None:
+    def __init__(
+        self,
+        control_points: list[int] | list[list[float]] | None = None,
+        ndim: int = 2,
+        pinned: str | list[int] | None = None,
+    ) -> None:
         super().__init__()
         self.ndim = stnkit.coordinates.check_ndim(ndim)
-        counts = [4] * ndim if control_points is None else control_points
-        shape = self.control_points = stnkit.coordinates.check_counts("control_points", counts, ndim, at_least=2)
-        self.n_params = ndim * math.prod(shape)
-        self.lattice_shape = shape
-        # In the order of coordinates, x first: cells on each axis, and how far apart neighbors lie in θ.
-        self._cells = torch.tensor(shape[::-1], dtype=torch.float64) - 1
-        self._strides = torch.tensor([math.prod(shape[ndim - d :]) for d in range(ndim)])
-        orders = list(itertools.permutations(range(ndim)))
-        corners = itertools.product(*(range(n - 1) for n in shape))
-        pieces = [(corner[::-1], order) for corner in corners for order in orders]
-        self._piece_cell = torch.tensor([cell for cell, _ in pieces], dtype=torch.float64)
-        self._piece_order = torch.tensor([order for _, order in pieces])
-        self.triangles = _vertices((self._piece_cell.long() * self._strides).sum(1), self._piece_order, self._strides)
+        given = [4] * ndim if control_points is None else control_points
+        positions = stnkit.families.control_positions(given, ndim)
+        # Numbers of points along each axis, None for scattered ones.
+        self._counts = stnkit.families.lattice_counts(given)
+        self.control_points = given if self._counts is None else self._counts
+        self._mesh: stnkit.families.Mesh
+        if self._counts is None:
+            self._mesh = stnkit.families.DelaunayMesh(positions)
+            probes = stnkit.coordinates.lattice([PROBES] * ndim, dtype=torch.float64).view(-1, ndim)
+            self.wide = float(self._mesh.locate(probes)[1].abs().max()) > LARGE_WEIGHTS
+        else:
+            self._mesh = stnkit.families.KuhnMesh(self._counts)
+        self.triangles = self._mesh.triangles
+        self._pinned = stnkit.families.PinnedPoints.of_positions(pinned, positions)
+        self.pinned = self._pinned.indices
+        self.has_constant = bool(self.pinned)
+        self.n_params = ndim * len(self._pinned.free)
+        self.lattice_shape = None if self.pinned else self._counts
 
     def identity(self) -> Float[Tensor, "P"]:
-        axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in self.control_points]
-        return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1]).flatten()
+        return self._mesh.positions[self._pinned.free].T.flatten()
 
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
-        vertices, weights = self._locate(points)
-        return points.new_zeros(points.shape[0], self.n_params // self.ndim).scatter(1, vertices, weights)
+        vertices, weights = self._mesh.locate(points)
+        return points.new_zeros(points.shape[0], len(self._mesh.positions)).scatter(1, vertices, weights)
 
     def local_basis(
         self, points: Float[Tensor, "N ndim"]
     ) -> tuple[Int64[Tensor, "N corners"], Float[Tensor, "N corners"]]:
-        return self._locate(points)
+        return self._mesh.locate(points)
+
+    def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
+        """The source positions of all control points."""
+        free = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
+        return self._pinned.completed(free, self._mesh.positions.T)
 
     @stnkit.families.bounded
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
@@ -105,12 +137,17 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         interpolation. So the difference has a term m_S · (min − product) for each S of two or more axes, and
         m_S is constant in a cell.
         """
+        nodes = self.coefficients(theta)
         if self._is_dense(theta, size):
-            return self.planar_grid(theta, size)
-        planes = stnkit.coordinates.finite(theta).reshape(-1, *self.control_points)
+            # As `planar_grid`, but nodes are not solved for: two conversions less.
+            nodes = nodes.to(stnkit.families.sum_dtype(nodes.shape[2], theta.dtype, self.wide))
+            return self._lattice_basis.product(self.basis, nodes, size, theta.dtype).movedim(1, -1)
+        if self._counts is None:
+            return self._local_grid(nodes, size)
+        planes = stnkit.coordinates.finite(nodes).reshape(-1, *self._counts)
         if stnkit.coordinates.products_are_narrowed():
             planes = planes.double()
-        axes = [_axis(m, n, planes) for m, n in zip(size, self.control_points, strict=True)]
+        axes = [_axis(m, n, planes) for m, n in zip(size, self._counts, strict=True)]
         source = _product(planes, [axis.hats for axis in axes])
         for count in range(2, self.ndim + 1):
             for chosen in itertools.combinations(range(self.ndim), count):
@@ -121,6 +158,15 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
                 source = torch.addcmul(source, _product(planes, steps), excess)
         return source.to(theta.dtype).view(theta.shape[0], self.ndim, *size).movedim(1, -1)
 
+    def _local_grid(self, nodes: Float[Tensor, "B ndim K"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
+        """The sum over the corners of the piece of each pixel."""
+        dtype = stnkit.families.sum_dtype(self.ndim + 1, nodes.dtype, self.wide)
+        vertices, weights = self._mesh.on_lattice(size, dtype, nodes.device)
+        rows = stnkit.coordinates.finite(nodes, LARGE).to(dtype).flatten(0, 1)
+        terms = [rows.index_select(1, v) * w for v, w in zip(vertices, weights, strict=True)]
+        source = functools.reduce(torch.add, terms).to(nodes.dtype)
+        return source.view(nodes.shape[0], self.ndim, *size).movedim(1, -1)
+
     def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """The affine inverse of the piece whose image holds q, in closed form; NaN where there is none.
 
@@ -128,18 +174,18 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         one on the mesh is preferred.
         """
         batch = theta.shape[0]
-        nodes = theta.double().reshape(batch, self.ndim, self.n_params // self.ndim)
+        nodes = self.coefficients(theta.double())
         q = points.double().expand(batch, -1, -1)
         rounding = ROUNDING * torch.finfo(points.dtype).eps
         piece, held = self._piece_of(nodes.detach(), q.detach(), max(TOLERANCE, rounding))
-        # Its corners (B, ndim, N, ndim + 1), and u in the order in which the piece goes along the axes.
+        # Its corners in the source (B, ndim, N, ndim + 1) and in the target (B, N, ndim + 1, ndim).
         corners = self._gather(nodes, self.triangles.to(q.device)[piece])
+        target = self._mesh.positions.to(q)[self.triangles.to(q.device)[piece]]
         edges = torch.where(held[..., None, None], corners.diff(dim=-1).movedim(1, 2), self._eye(q))
         along, _ = torch.linalg.solve_ex(edges, (q - corners[..., 0].movedim(1, 2))[..., None])
-        u = along[..., 0].gather(-1, self._piece_order.to(q.device).argsort(dim=-1)[piece])
-        p = 2 * (self._piece_cell.to(q)[piece] + u) / self._cells.to(q) - 1
+        p = target[..., 0, :] + (target.diff(dim=-2) * along).sum(dim=-2)
         with torch.no_grad():
-            vertices, weights = self._locate(p.reshape(-1, self.ndim))
+            vertices, weights = self._mesh.locate(p.reshape(-1, self.ndim))
             shape = p.shape[1], self.ndim + 1  # not −1, which an empty batch leaves open
             there = self._gather(nodes, vertices.view(batch, *shape))
             back = (there * weights.view(batch, 1, *shape)).sum(dim=-1).movedim(1, 2)
@@ -152,20 +198,23 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         Args:
             theta: one row of parameters for each element of the batch.
         """
-        theta = self.check_theta(theta)
-        nodes = theta.double().reshape(theta.shape[0], self.ndim, self.n_params // self.ndim)
+        nodes = self.coefficients(self.check_theta(theta).double())
         edges = nodes[:, :, self.triangles.to(theta.device)].diff(dim=-1).movedim(1, 2)
-        axes = self._eye(edges)[self._piece_order.to(theta.device)]
-        return ~(torch.linalg.det(edges) * torch.linalg.det(axes) > 0)
+        target = self._mesh.positions[self.triangles].diff(dim=1).to(edges)
+        return ~(torch.linalg.det(edges) * torch.linalg.det(target) > 0)
 
     def extra_repr(self) -> str:
-        return f"control_points={list(self.control_points)}"
+        count = f"{len(self._mesh.positions)} control points" if self._counts is None else ""
+        pinned = f", {len(self.pinned)} pinned" if self.pinned else ""
+        return (count or f"control_points={list(self.control_points)}") + pinned
 
     def _is_dense(self, theta: Tensor, size: tuple[int, ...]) -> bool:
         """True if the product with the dense basis is the faster grid."""
-        n_points, n_pixels = self.n_params // self.ndim, math.prod(size)
+        n_points, n_pixels = len(self._mesh.positions), math.prod(size)
         if theta.shape[0] == 1 and n_points * n_pixels * theta.element_size() > LARGE_BASIS:
             return False
+        if self._counts is None:
+            return n_points <= SCATTERED_POINTS
         return n_points <= (SMALL_POINTS if n_pixels <= SMALL_OUTPUT else DENSE_POINTS)
 
     def _eye(self, like: Tensor) -> Float[Tensor, "ndim ndim"]:
@@ -177,41 +226,25 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         index = vertices.flatten(start_dim=1)[:, None].expand(-1, self.ndim, -1)
         return nodes.gather(2, index).view(*nodes.shape[:2], *vertices.shape[1:])
 
-    def _locate(self, points: Float[Tensor, "N ndim"]) -> tuple[Int64[Tensor, "N corners"], Float[Tensor, "N corners"]]:
-        """The control points of the piece that holds each point, and its barycentric weights there."""
-        position = (points + 1) / 2 * self._cells.to(points)
-        # A point outside belongs to the border cell next to it, a NaN anywhere.
-        low = torch.nan_to_num(position.detach()).floor().clamp_min(0).minimum(self._cells.to(points) - 1)
-        along, order = (position - low).sort(dim=1, descending=True)
-        one, zero = torch.ones_like(along[:, :1]), torch.zeros_like(along[:, :1])
-        weights = torch.cat([one, along], dim=1) - torch.cat([along, zero], dim=1)
-        strides = self._strides.to(points.device)
-        return _vertices((low.long() * strides).sum(dim=1), order, strides), weights
-
     def _piece_of(
         self, nodes: Float[Tensor, "B ndim K"], q: Float[Tensor, "B N ndim"], tolerance: float
     ) -> tuple[Int64[Tensor, "B N"], Bool[Tensor, "B N"]]:
         """The piece whose image holds q, at least within the tolerance, and the mask of points that have one."""
-        corners = nodes[:, :, self.triangles.to(q.device)].movedim(1, 2)
+        regions = self._mesh.regions.to(q.device)
+        corners = nodes[:, :, self.triangles.to(q.device)[regions]].movedim(1, 2)
         inverse, singular = torch.linalg.inv_ex(corners.diff(dim=-1))
         inverse = torch.where((singular == 0)[..., None, None], inverse, torch.nan)
         offset = (inverse * corners[..., None, :, 0]).sum(dim=-1)
-        order = self._piece_order.to(q.device)
-        cell = self._piece_cell.to(q).gather(1, order)
-        last = (self._cells.to(q) - 1)[order]
-        low = torch.where(cell == 0, -torch.inf, 0.0)
-        high = torch.where(cell == last, torch.inf, 1.0)
 
         def chosen(q: Float[Tensor, "B n ndim"]) -> tuple[Tensor, Tensor]:
             along = torch.einsum("btij,bnj->bnti", inverse, q) - offset[:, None]
-            missed = torch.maximum(low - along, along - high).amax(dim=-1)
-            missed = torch.maximum(missed, along.diff(dim=-1).amax(dim=-1))
-            outside = torch.maximum(-along, along - 1).amax(dim=-1).clamp(TOLERANCE, FAR)
+            missed, outside = self._mesh.misses(along)
+            outside = outside.clamp(TOLERANCE, FAR)
             nearly = torch.where(missed <= tolerance, FAR + missed, torch.inf)
-            badness, piece = torch.where(missed <= TOLERANCE, outside, nearly).min(dim=-1)
-            return piece, badness < torch.inf
+            badness, region = torch.where(missed <= TOLERANCE, outside, nearly).min(dim=-1)
+            return regions[region], badness < torch.inf
 
-        chunk = max(1, CHUNK_PAIRS // max(1, q.shape[0] * len(self.triangles)))
+        chunk = max(1, CHUNK_PAIRS // max(1, q.shape[0] * self._mesh.n_tests))
         pieces, held = zip(*(chosen(part) for part in torch.split(q, chunk, dim=1)), strict=True)
         return torch.cat(pieces, dim=1), torch.cat(held, dim=1)
 
@@ -243,13 +276,6 @@ def _product(planes: Tensor, matrices: Sequence[Tensor]) -> Tensor:
             *planes.shape[:d], matrix.shape[0], *planes.shape[d + 1 :]
         )
     return planes @ matrices[-1].T
-
-
-def _vertices(
-    first: Int64[Tensor, "N"], order: Int64[Tensor, "N ndim"], strides: Int64[Tensor, "ndim"]
-) -> Int64[Tensor, "N corners"]:
-    """The control points on the way from the lowest corner of a cell to the highest, along axes in order."""
-    return torch.cat([first[:, None], first[:, None] + strides[order].cumsum(dim=1)], dim=1)
 
 
 @stnkit.hookimpl

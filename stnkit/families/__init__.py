@@ -2,24 +2,29 @@
 
 from stnkit.families.aspect import chosen_aspect
 from stnkit.families.caching import cached
+from stnkit.families.delaunay import DelaunayMesh
 from stnkit.families.family import TransformFamily, bounded
 from stnkit.families.integration import runge_kutta
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp
 from stnkit.families.matrix import MatrixFamily
+from stnkit.families.meshes import KuhnMesh, Mesh
 from stnkit.families.mirrored import Reflection
 from stnkit.families.pinned import PinnedPoints
-from stnkit.families.positions import control_positions
+from stnkit.families.positions import control_positions, lattice_counts
 from stnkit.families.radial_kernels import RadialBasis, RadialKernel
 from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.tensor_product import displaced_lattice
 
 __all__ = [
+    "DelaunayMesh",
+    "KuhnMesh",
     "LatticeBasis",
     "LinearFamily",
     "MatrixFamily",
+    "Mesh",
     "PinnedPoints",
     "RadialBasis",
     "RadialKernel",
@@ -32,6 +37,7 @@ __all__ = [
     "control_positions",
     "displaced_lattice",
     "jacobian",
+    "lattice_counts",
     "rotation_log",
     "rotation_rows",
     "runge_kutta",

@@ -30,9 +30,13 @@ def control_positions(control_points: Sequence[int] | Sequence[Sequence[float]],
         >>> stnkit.families.control_positions([2, 2], 2).tolist()
         [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]]
     """
-    # `build` has checked that it is a list, but a type check samples one of its entries only.
-    if all(isinstance(n, int) and not isinstance(n, bool) for n in control_points):
-        return _lattice([n for n in control_points if isinstance(n, int)], ndim)
+    counts = lattice_counts(control_points)
+    if counts is not None:
+        if len(counts) != ndim or any(n < 2 for n in counts):
+            raise InputError(
+                f"control_points: expected {ndim} whole numbers of at least 2, or positions, got {list(counts)}"
+            )
+        return lattice_positions(counts)
     points = [list(point) for point in control_points if isinstance(point, Sequence)]
     numbers = all(isinstance(x, int | float) for point in points for x in point)
     if not numbers or len(points) != len(control_points) or any(len(point) != ndim for point in points):
@@ -52,6 +56,38 @@ def control_positions(control_points: Sequence[int] | Sequence[Sequence[float]],
             f"got {control_points}"
         )
     return torch.from_numpy(positions)
+
+
+def lattice_counts(control_points: Sequence[int] | Sequence[Sequence[float]]) -> tuple[int, ...] | None:
+    """The numbers of points of a lattice that the option `control_points` means, None for positions.
+
+    Args:
+        control_points: as `control_positions` takes it.
+    """
+    # `build` has checked that it is a list, but a type check samples one of its entries only.
+    counts = [n for n in control_points if isinstance(n, int) and not isinstance(n, bool)]
+    return tuple(counts) if len(counts) == len(control_points) else None
+
+
+def lattice_positions(counts: Sequence[int]) -> Float[Tensor, "K ndim"]:
+    """Points of a regular lattice over [-1, 1], ends included, x fastest.
+
+    Args:
+        counts: [rows, columns] or [planes, rows, columns], each at least 2.
+    """
+    axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in counts]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(-1, len(counts))
+
+
+def spacing(positions: Float[Tensor, "K ndim"]) -> float:
+    """The smallest distance of two points.
+
+    Args:
+        positions: of two points or more.
+    """
+    from scipy.spatial.distance import pdist  # slow to import, and only needed where positions are given
+
+    return float(pdist(positions.numpy()).min())
 
 
 def on_hull(positions: Float[Tensor, "K ndim"]) -> Bool[Tensor, "K"]:
@@ -75,12 +111,3 @@ def _check_distinct(positions: np.ndarray[Any, np.dtype[np.float64]]) -> None:
     if len(together):
         pairs = ", ".join(f"{first[k]} and {second[k]} at {positions[first[k]].tolist()}" for k in together)
         raise InputError(f"control_points: expected different positions, got coincident ones: {pairs}")
-
-
-def _lattice(shape: Sequence[int], ndim: int) -> Float[Tensor, "K ndim"]:
-    if len(shape) != ndim or any(n < 2 for n in shape):
-        raise InputError(
-            f"control_points: expected {ndim} whole numbers of at least 2, or positions, got {list(shape)}"
-        )
-    axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in shape]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(-1, ndim)
