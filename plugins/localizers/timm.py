@@ -104,7 +104,7 @@ class Timm(stnkit.Localizer):
 
 
 def _layout_of(model: nn.Module, output: Tensor) -> Any:
-    """Where the channels of an output are, or the tokens in front of the patches and the rows and columns of these.
+    """The axis of the channels of a map, or for tokens the number in front of the patches, their rows and columns.
 
     None for an output that is no map.
     """
