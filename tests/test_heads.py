@@ -6,6 +6,8 @@ import torch
 from scipy import ndimage
 
 import stnkit
+from stnkit.experiments.loop.task import parameter_groups
+from stnkit.experiments.schema import TrainingConfig
 from stnkit.heads import head_for, lattice_axis
 from stnkit.localizers import LatticeHead, RegressionHead
 
@@ -164,6 +166,16 @@ def test_weight_decay_leaves_the_identity_of_a_lattice():
         (head(a_map(family)) * 0.0).sum().backward()
         optimizer.step()
     torch.testing.assert_close(head(a_map(family)), family.identity().float().expand(3, -1))
+
+
+def test_a_run_spares_the_offset_of_a_lattice_weight_decay():
+    model = transformer(stnkit.build("transform", "bspline"))
+    network = torch.nn.Sequential(model, torch.nn.Conv2d(2, 3, 3))
+    groups = parameter_groups(network, TrainingConfig(weight_decay=0.1, learning_rate=1.0, localizer_scale=0.5))
+    (spared,) = (group for group in groups if group["weight_decay"] == 0)
+    assert [id(p) for p in spared["params"]] == [id(model.head.offset)]
+    (slow,) = (group for group in groups if group["lr"] == 0.5 and group["weight_decay"] > 0)
+    assert {id(p) for p in slow["params"]} == {id(p) for p in model.parameters()} - {id(model.head.offset)}
 
 
 def test_autocast_leaves_theta_in_full_precision():
