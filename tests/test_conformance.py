@@ -56,6 +56,7 @@ VARIANTS = {
         {"inner": "rotation", "limit": 0.5},
         {"inner": {"name": "bspline", "control_points": [5, 6]}, "limit": 0.2},
         {"inner": "translation", "limit": [0.5, math.inf]},
+        {"inner": "polar", "limit": 0.3},
         {"inner": {"name": "similarity", "ndim": 3}, "limit": [0.5, 0.5, 0.5, 0.2, 1.0, 1.0, 1.0]},
     ],
     "transform.polar": [
