@@ -44,7 +44,7 @@ def rotation_rows(
         cos, sin = torch.cos(vector), torch.sin(vector)
         if scale is not None:
             cos, sin = scale * cos, scale * sin
-        tx, ty = (torch.zeros_like(cos),) * 2 if shift is None else (shift[:, :1], shift[:, 1:])
+        tx, ty = (torch.zeros_like(cos),) * 2 if shift is None else torch.split_with_sizes(shift, [1, 1], dim=1)
         return torch.cat([cos, sin / -aspect, tx, sin * aspect, cos, ty], dim=1).view(-1, 2, 3)
     linear = _exponential(vector) * vector.new_tensor([[side / other for side in aspect] for other in aspect])
     if scale is not None:
