@@ -15,6 +15,8 @@ pytestmark = [
 WARPS = [(name, "bilinear") for name in plugin_registry().names("transform")] + [
     ("affine", name) for name in plugin_registry().names("sampler") if name != "bilinear"
 ]
+SCATTERED = {"name": "piecewise_affine", "control_points": [[-0.9, -0.8], [0.7, -1.0], [0.1, 0.2], [-0.6, 0.9]]}
+WARPS += [(SCATTERED, "bilinear")]
 SIZES = [(12, 14), (20, 9), (33, 70), (12, 14)]
 
 

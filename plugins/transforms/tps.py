@@ -31,10 +31,10 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
     In three dimensions the spline has a kink at its control points, and the derivative there is the mean
     over all directions.
 
-    Another `kernel` gives another spline through the same points: cubic and quintic are smooth at control
-    points in three dimensions too, and the last four, functions of ε‖p − c_k‖, bend more locally the larger ε
-    is. All reproduce affine maps. A pinned control point stays where it is, exactly, whatever λ of the others
-    is, and is no entry of θ; the others keep their order.
+    Another `kernel` gives another spline through the same points: cubic and quintic have two derivatives at
+    control points in three dimensions too, and the last four, functions of ε‖p − c_k‖, bend more locally the
+    larger ε is. All reproduce affine maps. A pinned control point stays where it is, exactly, whatever λ of the
+    others is, and is no entry of θ; the others keep their order.
 
     Args:
         control_points: numbers of points on a regular lattice over [-1, 1], ends included: [rows, columns] or
@@ -106,7 +106,7 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
         self._cardinal_basis = stnkit.families.LatticeBasis()
 
     def identity(self) -> Float[Tensor, "P"]:
-        return self._free_positions.flatten()
+        return self._free_positions.clone().flatten()
 
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
         return self._functions(points)

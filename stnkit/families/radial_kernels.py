@@ -100,7 +100,7 @@ class RadialBasis:
         if np.linalg.matrix_rank(self._monomials(centers).numpy(), tol=COINCIDENT) < self.n_monomials:
             raise InputError(
                 f"control_points: expected for the kernel {kernel} at least {self.n_monomials} positions that do not "
-                f"all lie on one {'conic' if ndim == 2 else 'quadric'}, got {centers.tolist()}"
+                f"all lie on one {'conic' if ndim == 2 else 'quadric'}, got {len(centers)}"
             )
 
     def __call__(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N functions"]:

@@ -175,6 +175,17 @@ def test_pinned_points_stay_and_the_others_are_as_in_the_whole(pinned, regulariz
     torch.testing.assert_close(energy, stnkit.bending_energy(whole, filled.flatten(start_dim=1), size))
 
 
+@pytest.mark.parametrize("name", ["tps", "piecewise_affine", "bspline"])
+@pytest.mark.parametrize("pinned", [None, [0, 3]], ids=str)
+def test_changing_what_identity_returns_changes_no_family(name, pinned):
+    family = stnkit.build("transform", name, pinned=pinned)
+    expected = family.identity().clone()
+    family.identity().add_(1)
+    assert torch.equal(family.identity(), expected)
+    points = random_points(family, batch=1)
+    torch.testing.assert_close(family(expected[None], points), points, atol=1e-12, rtol=0)
+
+
 def test_the_borders_of_positions_are_those_on_their_hull():
     positions = [[-1.0, -1.0], [1.0, -1.0], [-1.0, 1.0], [1.0, 1.0], [0.0, 0.2], [0.3, -1.0], [0.3, -0.99]]
     assert spline(None, positions, pinned="borders").pinned == (0, 1, 2, 3, 5)
