@@ -206,7 +206,7 @@ def head_for(
     if family.lattice_shape is None:
         raise InputError(
             f"{type(localizer).__name__} gives a map of features: expected a family whose θ is a lattice of control "
-            f"points, one with a lattice_shape, got {type(family).__name__}"
+            f"points (lattice_shape), such as a B-spline, got {type(family).__name__}"
         )
     return LatticeHead(localizer.n_features, family, transform_init)  # type: ignore[arg-type]
 

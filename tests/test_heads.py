@@ -220,6 +220,49 @@ def test_parallel_transformers_have_a_lattice_each():
     torch.testing.assert_close(model(image), torch.cat([image, image], dim=1), atol=1e-5, rtol=0)
 
 
+class Shift(stnkit.families.MatrixFamily):
+    """T_θ(p) = p + θ: a lattice of one point, which composes."""
+
+    n_params = 2
+    affine = True
+    lattice_shape = (1, 1)
+    lattice_extent = (0.0, 0.0)
+
+    def identity(self):
+        return torch.zeros(2, dtype=torch.float64)
+
+    def rows(self, theta):
+        eye = torch.eye(2, dtype=theta.dtype).expand(len(theta), -1, -1)
+        return torch.cat([eye, theta[..., None]], dim=-1)
+
+    def _from_matrix(self, matrix):
+        return matrix[:, :2, 2]
+
+
+def test_a_recurrent_transformer_composes_thetas_of_maps():
+    model = transformer(Shift(), recurrent=2)
+    image = torch.rand(2, 2, 16, 20)
+    torch.testing.assert_close(model(image), image, atol=1e-5, rtol=0)
+    with torch.no_grad():
+        model.head.offset.copy_(torch.tensor([0.1, -0.2]))
+    torch.testing.assert_close(model.localize(image), torch.tensor([[0.2, -0.4]]).expand(2, -1))
+
+
+def test_a_map_is_read_at_an_insertion_point_of_a_network():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 3, 3))
+    image = torch.rand(2, 1, 20, 16)
+    expected = network(image)
+    components = {"transform": "displacement", "localizer": {"name": "dense", "channels": [4, 6]}}
+    stnkit.insert_transformers(network, {"1": {**components, "sampler": "bilinear"}}, image)
+    torch.testing.assert_close(network(image), expected, atol=1e-5, rtol=0)
+    with pytest.raises(
+        stnkit.errors.InputError, match="insertion point '2': Dense gives a map of features: expected a"
+    ):
+        stnkit.insert_transformers(
+            network, {"2": {"transform": "affine", "localizer": "dense", "sampler": "bilinear"}}, image
+        )
+
+
 def test_a_map_of_an_empty_batch_is_an_empty_theta():
     family, head = built()
     theta = head(torch.zeros(0, 5, 8, 8, requires_grad=True))
@@ -257,13 +300,13 @@ class TooFar(Misfit):
     [
         (
             lambda: transformer(stnkit.build("transform", "affine")),
-            "Map gives a map of features: expected a family whose θ is a lattice of control points, one with a "
-            "lattice_shape, got Affine",
+            "Map gives a map of features: expected a family whose θ is a lattice of control points (lattice_shape), "
+            "such as a B-spline, got Affine",
         ),
         (
             lambda: transformer(stnkit.build("transform", "tps", control_points=[[0, 0], [1, 0], [0, 1]])),
-            "Map gives a map of features: expected a family whose θ is a lattice of control points, one with a "
-            "lattice_shape, got ThinPlateSpline",
+            "Map gives a map of features: expected a family whose θ is a lattice of control points (lattice_shape), "
+            "such as a B-spline, got ThinPlateSpline",
         ),
         (
             lambda: LatticeHead(5, stnkit.build("transform", "affine")),

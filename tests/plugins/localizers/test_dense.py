@@ -135,7 +135,7 @@ def test_a_family_without_a_lattice_is_one_sentence(stnkit_main, monkeypatch):
     assert code == 2
     assert error == (
         "stnkit train: insertion point 'input': Dense gives a map of features: expected a family whose θ is a lattice "
-        "of control points, one with a lattice_shape, got Affine\n"
+        "of control points (lattice_shape), such as a B-spline, got Affine\n"
     )
 
 
