@@ -38,7 +38,7 @@ class Keypoints(stnkit.Localizer):
         (torch.Size([2, 10]), torch.Size([2, 5, 2]))
 
     Source: Levine et al. 2016, End-to-end training of deep visuomotor policies, section 5.1 (spatial soft arg-max);
-        Wang, Sabuncu et al. 2023, KeyMorph (θ from key points).
+        Yu, Wang, Dalca, Sabuncu 2022, KeyMorph (θ from key points).
     """
 
     def __init__(
