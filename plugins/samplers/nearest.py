@@ -64,8 +64,11 @@ class Nearest(stnkit.samplers.PaddedSampler):
             i = pixels[..., -1 - d]
             index = index * n + stnkit.samplers.source_index(i, n, self.sample_padding)
             inside = inside & (i >= 0) & (i < n)
-        flat = image.flatten(2).view(_SIGNED.get(image.dtype, image.dtype))
-        values = flat.gather(2, index.flatten(1)[:, None].expand(-1, image.shape[1], -1)).view(image.dtype)
+        flat, index = image.flatten(2), index.flatten(1)[:, None].expand(-1, image.shape[1], -1)
+        if image.dtype in _SIGNED:
+            values = flat.view(_SIGNED[image.dtype]).gather(2, index).view(image.dtype)
+        else:
+            values = flat.gather(2, index)
         values = values.view(*image.shape[:2], *grid.shape[1:-1])
         if self.sample_padding is stnkit.samplers.Padding.zeros:
             values = torch.where(inside[:, None], values, torch.zeros((), dtype=image.dtype, device=image.device))

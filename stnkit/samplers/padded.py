@@ -132,8 +132,9 @@ class PaddedSampler(Sampler):
         sampled = self.sample(image, grid)
         if self.padding is not Padding.fill:
             return sampled
-        inside = self.sample(image.new_ones((), dtype=torch.bool).expand(image.shape[0], 1, *image.shape[2:]), grid)
-        return torch.where(inside, sampled, self._fill(image))
+        # Not of booleans, between which ONNX Runtime does not choose.
+        ones = image.new_ones((), dtype=torch.uint8).expand(image.shape[0], 1, *image.shape[2:])
+        return torch.where(self.sample(ones, grid).bool(), sampled, self._fill(image))
 
     def _share_outside(self, image: Tensor, grid: Tensor) -> Tensor:
         """The sum of the weights that lie outside of the image: 0 inside, and not only up to rounding."""

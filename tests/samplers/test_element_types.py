@@ -1,6 +1,7 @@
 """Images of integers, booleans and complex numbers."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -161,6 +162,24 @@ def test_a_complex_image_is_warped():
     out = stnkit.warp(family, theta, image, sampler)
     assert (out.real - stnkit.warp(family, theta, image.real, sampler)).abs().max() < 1e-5
     assert (out.imag - stnkit.warp(family, theta, image.imag, sampler)).abs().max() < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("padding", ["zeros", "fill"])
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8])
+def test_label_maps_run_in_onnxruntime(dtype, padding, tmp_path):
+    import onnxruntime
+
+    labels, grid, path = labels_of((5, 6), dtype), random_grid(2, dtype=torch.float32), tmp_path / "sampler.onnx"
+    sampler = nearest(padding, 3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        torch.onnx.export(sampler, (labels, grid), path, dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [given.name for given in session.get_inputs()]
+    (out,) = session.run(None, dict(zip(names, (labels.numpy(), grid.numpy()), strict=True)))
+    assert np.array_equal(out, sampler(labels, grid).numpy())
 
 
 @pytest.mark.slow
