@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from stnkit.experiments.run_directory.job_identity import ADDED, ADDED_TO_TRANSFORMS, PADDING, in_proportion
+from stnkit.experiments.run_directory.job_identity import ADDED, ADDED_TO_COMPONENTS, PADDING, in_proportion
 
 IDENTITY = "_identity"
 # Degrees, pixels, or the logarithm of a scale: θ in float32 leaves less of a pose that no image has.
@@ -21,7 +21,7 @@ def in_terms_of_this_version(records: Sequence[Mapping[str, Any]]) -> list[Mappi
         records: the contents of metrics.json files, each with its config.
     """
     known = {_padded(record) for record in records}
-    options = {option for record in records for option in _options_of_transform(record)}
+    options = {option for record in records for option in _options_of_components(record)}
     filled = [_with_added_options(without_perfect_zeros(record), known, options) for record in records]
     square = {_images(record) for record in filled if _takes_aspect_1(record)}
     return [_with_aspect_of_images(record) if _images(record) in square else record for record in filled]
@@ -49,32 +49,37 @@ def _padded(record: Mapping[str, Any]) -> Any:
     return distortion.get("name") if isinstance(distortion, Mapping) and "padding" in distortion else None
 
 
-def _options_of_transform(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The name of the transform with each of its options of `ADDED_TO_TRANSFORMS`."""
-    transform = record["config"].get("transform")
-    chosen = transform if isinstance(transform, Mapping) else {}
-    return [(str(chosen.get("name")), option) for option in ADDED_TO_TRANSFORMS if option in chosen]
+def _options_of_components(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The group and name of each component with each of its options of `ADDED_TO_COMPONENTS`."""
+    found = []
+    for group, added in ADDED_TO_COMPONENTS.items():
+        component = record["config"].get(group)
+        chosen = component if isinstance(component, Mapping) else {}
+        found += [(group, str(chosen.get("name")), option) for option in added if option in chosen]
+    return found
 
 
 def _with_added_options(
-    record: Mapping[str, Any], padded: Collection[Any], of_transforms: Collection[tuple[str, str]]
+    record: Mapping[str, Any], padded: Collection[Any], of_components: Collection[tuple[str, str, str]]
 ) -> Mapping[str, Any]:
     """The record with the options in its config that its version did not have, at their defaults.
 
     Args:
         record: the content of metrics.json.
         padded: names of distortions that have a padding in another record. Not every distortion has that option.
-        of_transforms: names of transforms with an option that they have in another record. Not every one has it.
+        of_components: groups and names of components with an option that they have in another record. Not every one
+            has it.
     """
     config = dict(record["config"])
     distortion = config.get("distortion")
     if isinstance(distortion, Mapping) and distortion.get("name") in padded:
         config["distortion"] = PADDING | in_proportion(distortion)
-    transform = config.get("transform")
-    if isinstance(transform, Mapping):
-        name = str(transform.get("name"))
-        added = {key: value for key, value in ADDED_TO_TRANSFORMS.items() if (name, key) in of_transforms}
-        config["transform"] = added | dict(transform)
+    for group, options in ADDED_TO_COMPONENTS.items():
+        component = config.get(group)
+        if isinstance(component, Mapping):
+            name = str(component.get("name"))
+            added = {key: value for key, value in options.items() if (group, name, key) in of_components}
+            config[group] = added | dict(component)
     for key, default in ADDED.items():
         section, _, last = key.rpartition(".")
         if not section:

@@ -26,8 +26,11 @@ ADDED: dict[str, Any] = {
     "placement.pair": False,
     "objective": {"name": "classification", "label_smoothing": 0.0, "class_weights": None},
 }
-# The same of transforms, of which only some have them.
-ADDED_TO_TRANSFORMS: dict[str, Any] = {"ndim": 2, "isotropic": True}
+# The same of the components of a group, of which only some have them.
+ADDED_TO_COMPONENTS: dict[str, dict[str, Any]] = {
+    "transform": {"ndim": 2, "isotropic": True, "pinned": None, "kernel": None, "epsilon": None},
+    "sampler": {"renormalize": False},
+}
 # The same of distortions that have a padding; others do not have that option.
 PADDING = {"padding": "zeros"}
 # Earlier defaults in pixels that are null now, in proportion to the image: equal for the 28×28 images of that time. The
@@ -47,9 +50,10 @@ def identity_of(config: Mapping[str, Any]) -> str:
     if isinstance(relevant.get("distortion"), dict):
         options = in_proportion(relevant["distortion"])
         relevant["distortion"] = dict(option for option in options.items() if option not in PADDING.items())
-    if isinstance(relevant.get("transform"), dict):
-        options = relevant["transform"].items()
-        relevant["transform"] = dict(option for option in options if option not in ADDED_TO_TRANSFORMS.items())
+    for group, added in ADDED_TO_COMPONENTS.items():
+        if isinstance(relevant.get(group), dict):
+            # By comparison, since a value may be a list, which is not hashable.
+            relevant[group] = {k: v for k, v in relevant[group].items() if k not in added or added[k] != v}
     for key, default in ADDED.items():
         section, _, last = key.rpartition(".")
         options = relevant.get(section, {}) if section else relevant

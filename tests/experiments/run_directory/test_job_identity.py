@@ -39,11 +39,18 @@ def test_later_options_at_their_defaults_change_no_identity():
         assert identity_of(today | {"training": today["training"] | option}) != identity_of(of_a_run)
 
 
-def test_a_later_option_of_a_transform_at_its_default_is_none():
-    earlier = {"seed": 0, "transform": {"name": "rotation", "aspect": 1.0}}
-    today = {"seed": 0, "transform": {"name": "rotation", "aspect": 1.0, "ndim": 2}}
-    assert identity_of(today) == identity_of(earlier)
-    assert identity_of(today | {"transform": today["transform"] | {"ndim": 3}}) != identity_of(earlier)
+@pytest.mark.parametrize(
+    ("group", "component", "added", "other"),
+    [
+        ("transform", {"name": "rotation", "aspect": 1.0}, {"ndim": 2}, {"ndim": 3}),
+        ("transform", {"name": "tps"}, {"pinned": None, "kernel": None, "epsilon": None}, {"pinned": [0, 3]}),
+        ("sampler", {"name": "antialiased"}, {"renormalize": False}, {"renormalize": True}),
+    ],
+)
+def test_a_later_option_of_a_component_at_its_default_is_none(group, component, added, other):
+    earlier = {"seed": 0, group: component}
+    assert identity_of({"seed": 0, group: component | added}) == identity_of(earlier)
+    assert identity_of({"seed": 0, group: component | added | other}) != identity_of(earlier)
 
 
 def test_an_earlier_default_in_pixels_is_the_same_job():
