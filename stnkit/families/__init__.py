@@ -5,6 +5,7 @@ from stnkit.families.caching import cached
 from stnkit.families.delaunay import DelaunayMesh
 from stnkit.families.family import TransformFamily, bounded
 from stnkit.families.integration import runge_kutta
+from stnkit.families.flows import Tessellation, flow, flow_lattice
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp
@@ -29,6 +30,7 @@ __all__ = [
     "RadialBasis",
     "RadialKernel",
     "Reflection",
+    "Tessellation",
     "TransformFamily",
     "bounded",
     "bounded_exp",
@@ -36,6 +38,8 @@ __all__ = [
     "chosen_aspect",
     "control_positions",
     "displaced_lattice",
+    "flow",
+    "flow_lattice",
     "jacobian",
     "lattice_counts",
     "rotation_log",

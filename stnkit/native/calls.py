@@ -45,6 +45,11 @@ if status().used:
         os.register_at_fork(after_in_child=_use_one_thread)
 
 
+def threads() -> int:
+    """Number of threads of a call: torch's."""
+    return torch.get_num_threads()
+
+
 def memory_format(image: Tensor) -> torch.memory_format:
     """That of the output: channels-last stays channels-last, as through a convolution; everything else is contiguous.
 
@@ -141,7 +146,7 @@ def _codes(interpolation: Interpolation) -> tuple[Any, ...]:
     fill = interpolation.fill_value
     if isinstance(fill, list | tuple) and len(fill) == 1:
         fill = fill[0]
-    return interpolation.taps, interpolation.a, interpolation.padding, fill, torch.get_num_threads()
+    return interpolation.taps, interpolation.a, interpolation.padding, fill, threads()
 
 
 def _inside(form: torch.memory_format, channels: int, interpolation: Interpolation) -> torch.memory_format:

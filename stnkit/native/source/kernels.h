@@ -12,6 +12,7 @@
 #include <new>
 #include <vector>
 
+#include "flow/problem.h"
 #include "problem.h"
 #include "threads.h"
 
@@ -26,6 +27,7 @@
 #endif
 
 #include "fast/warp.h"
+#include "flow/flow.h"
 #include "general/warp.h"
 
 namespace stnkit {
@@ -49,6 +51,12 @@ inline void backward(const Problem& p, const Gradients& g) {
 namespace stnkit {
 inline void forward(const Problem&) {}
 inline void backward(const Problem&, const Gradients&) {}
+namespace flow {
+template <class T>
+void forward(const Problem<T>&) {}
+template <class T>
+void backward(const Problem<T>&) {}
+}  // namespace flow
 }  // namespace stnkit
 
 #endif

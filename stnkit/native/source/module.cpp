@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <new>
+#include <type_traits>
 #include <vector>
 
 #include "kernels.h"
@@ -135,8 +136,8 @@ bool problem_of(PyObject* const* given, Py_ssize_t n, Py_ssize_t expected, Probl
 
 // Runs the kernels, without the interpreter lock where that pays, and turns what they throw into a Python error.
 template <class Work>
-PyObject* run(const Problem& p, const Work& work) {
-  const bool releasing = p.N * p.C * p.Ho * p.Wo >= LONG_WORK;
+PyObject* run(int64_t elements, const Work& work) {
+  const bool releasing = elements >= LONG_WORK;
   bool out_of_memory = false, failed = false;
   PyThreadState* state = releasing ? PyEval_SaveThread() : nullptr;
   try {
@@ -149,7 +150,7 @@ PyObject* run(const Problem& p, const Work& work) {
   if (state) PyEval_RestoreThread(state);
   if (out_of_memory) return PyErr_NoMemory();
   if (failed) {
-    PyErr_SetString(PyExc_RuntimeError, "the native warp failed");
+    PyErr_SetString(PyExc_RuntimeError, "a native kernel failed");
     return nullptr;
   }
   Py_RETURN_NONE;
@@ -160,7 +161,7 @@ PyObject* forward(PyObject*, PyObject* const* given, Py_ssize_t n) {
   std::vector<float> fill;
   if (!problem_of(given, n, N_FORWARD, p, fill)) return nullptr;
   forward_passes++;
-  return run(p, [&] { stnkit::forward(p); });
+  return run(p.N * p.C * p.Ho * p.Wo, [&] { stnkit::forward(p); });
 }
 
 // OUT is the gradient of the output here.
@@ -176,7 +177,66 @@ PyObject* backward(PyObject*, PyObject* const* given, Py_ssize_t n) {
   backward_passes++;
   g.of_out = p.out;
   g.of_coordinates = static_cast<float*>(of_coordinates);
-  return run(p, [&] { stnkit::backward(p, g); });
+  return run(p.N * p.C * p.Ho * p.Wo, [&] { stnkit::backward(p, g); });
+}
+
+// Arguments of `flow`; `flow_backward`, where FLOW_OUT is the gradient, takes its own behind them.
+enum FlowArgument {
+  FLOW_OUT, COEFFICIENTS, CHARTS, ORDER, FIRST, CHART, BATCH, REGIONS, POINTS, SHARED, WIDE, FLOW_THREADS, N_FLOW,
+  PARTIAL = N_FLOW, OF_COEFFICIENTS, OF_POINTS, N_FLOW_BACKWARD
+};
+
+template <class T, class Work>
+PyObject* flow_of(PyObject* const* given, bool backward, const Work& work) {
+  stnkit::flow::Problem<T> p{};
+  int64_t charts[6], threads;
+  const auto pointer = [&](int argument, auto*& made) {
+    void* found;
+    if (!address(given[argument], found)) return false;
+    made = static_cast<std::remove_reference_t<decltype(made)>>(found);
+    return true;
+  };
+  T *coefficients, *chart;
+  int32_t *order, *first;
+  if (!pointer(FLOW_OUT, p.out) || !pointer(COEFFICIENTS, coefficients) || !integers(given[CHARTS], charts, 6) ||
+      !pointer(ORDER, order) || !pointer(FIRST, first) || !pointer(CHART, chart) || !integer(given[BATCH], p.batch) ||
+      !integer(given[REGIONS], p.charts.regions) || !integer(given[POINTS], p.start.points) ||
+      !integer(given[SHARED], p.start.shared) || !integer(given[FLOW_THREADS], threads)) {
+    return nullptr;
+  }
+  if (backward && (!pointer(PARTIAL, p.partial) || !pointer(OF_COEFFICIENTS, p.of_coefficients) ||
+                   !pointer(OF_POINTS, p.of_points))) {
+    return nullptr;
+  }
+  p.coefficients = coefficients;
+  p.start = {p.start.points, p.start.shared, order, first, chart};
+  p.charts = {p.charts.regions,
+              reinterpret_cast<const T*>(charts[0]),
+              reinterpret_cast<const T*>(charts[1]),
+              reinterpret_cast<const T*>(charts[2]),
+              reinterpret_cast<const T*>(charts[3]),
+              reinterpret_cast<const int64_t*>(charts[4]),
+              reinterpret_cast<const T*>(charts[5])};
+  p.threads = static_cast<int>(threads);
+  return run(p.batch * p.start.points, [&] { work(p); });
+}
+
+template <class Work>
+PyObject* flow_of(PyObject* const* given, Py_ssize_t n, Py_ssize_t expected, const Work& work) {
+  if (n != expected) {
+    PyErr_Format(PyExc_TypeError, "expected %zd arguments, got %zd", expected, n);
+    return nullptr;
+  }
+  const bool backward = expected == N_FLOW_BACKWARD;
+  return given[WIDE] == Py_True ? flow_of<double>(given, backward, work) : flow_of<float>(given, backward, work);
+}
+
+PyObject* flow(PyObject*, PyObject* const* given, Py_ssize_t n) {
+  return flow_of(given, n, N_FLOW, [](const auto& p) { stnkit::flow::forward(p); });
+}
+
+PyObject* flow_backward(PyObject*, PyObject* const* given, Py_ssize_t n) {
+  return flow_of(given, n, N_FLOW_BACKWARD, [](const auto& p) { stnkit::flow::backward(p); });
 }
 
 PyObject* use_threads(PyObject*, PyObject* given) {
@@ -207,6 +267,8 @@ PyCFunction method(Function function) {
 PyMethodDef METHODS[] = {
     {"forward", method(forward), METH_FASTCALL, "Write the warped image into the memory of `out`."},
     {"backward", method(backward), METH_FASTCALL, "Write the gradients to the image and to the coordinates."},
+    {"flow", method(flow), METH_FASTCALL, "Write the points at time 1 into the memory of `out`."},
+    {"flow_backward", method(flow_backward), METH_FASTCALL, "Write the gradients to the coefficients and to the points."},
     {"use_threads", use_threads, METH_O, "Run units of work by the function at this address, torch_parallel_for."},
     {"passes", method(passes), METH_NOARGS, "Numbers of forward and backward passes."},
     {"supports_this_cpu", supports_this_cpu, METH_NOARGS, "True if the processor has AVX2 and FMA."},

@@ -1,0 +1,120 @@
+"""The flow as operators, which torch.compile keeps whole: `stnkit::flow` and `stnkit::flow_backward`.
+
+The number of pieces of a trajectory depends on values, so that no tracer can follow it, and vmap neither.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stnkit.families.flows.solution import Start, derived, solved
+from stnkit.families.flows.tessellation import Tessellation, tessellation_of
+from stnkit.families.tracing import is_dual
+
+
+def flowed(coefficients: Tensor, points: Tensor, tessellation: Tessellation) -> Tensor:
+    """The points at time 1, (B, N, 2), as one operator.
+
+    Args:
+        coefficients: of the fields in each region, (B, R, 6).
+        points: at time 0, (B or 1, N, 2).
+        tessellation: with the regions.
+    """
+    made: Tensor = torch.ops.stnkit.flow(coefficients, points, tessellation.rows, tessellation.columns)
+    return made
+
+
+def _forward(coefficients: Tensor, points: Tensor, rows: int, columns: int) -> Tensor:
+    _refuse_forward_mode()
+    tessellation = tessellation_of(rows, columns)
+    return solved(coefficients, Start(points, *tessellation.locate(points)), tessellation).contiguous()
+
+
+def _backward(gradient: Tensor, coefficients: Tensor, points: Tensor, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    _refuse_forward_mode()
+    tessellation = tessellation_of(rows, columns)
+    start = Start(points, *tessellation.locate(points))
+    to_coefficients, to_points = derived(coefficients, start, tessellation, gradient, True)
+    assert to_points is not None
+    return to_coefficients.contiguous(), to_points.contiguous()
+
+
+def _forward_shape(coefficients: Tensor, points: Tensor, rows: int, columns: int) -> Tensor:
+    return points.new_empty(coefficients.shape[0], points.shape[1], 2)
+
+
+def _backward_shape(
+    gradient: Tensor, coefficients: Tensor, points: Tensor, rows: int, columns: int
+) -> tuple[Tensor, Tensor]:
+    return coefficients.new_empty(coefficients.shape), points.new_empty(points.shape)
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    coefficients, points, ctx.rows, ctx.columns = inputs
+    ctx.save_for_backward(coefficients, points)
+
+
+def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    found = torch.ops.stnkit.flow_backward(gradient, *ctx.saved_tensors, ctx.rows, ctx.columns)
+    wanted = (t if needed else None for t, needed in zip(found, ctx.needs_input_grad[:2], strict=True))
+    return *wanted, None, None
+
+
+def _refuse_second(ctx: Any, *gradients: Tensor) -> Any:
+    raise NotImplementedError("stnkit::flow: expected one derivative, got a second one: take it outside of the program")
+
+
+def _batched_forward(
+    info: Any, in_dims: tuple[Any, ...], coefficients: Tensor, points: Tensor, rows: int, columns: int
+) -> Any:
+    flat = _flattened(info.batch_size, in_dims, coefficients, points)
+    return torch.ops.stnkit.flow(*flat, rows, columns).unflatten(0, (info.batch_size, -1)), 0
+
+
+def _batched_backward(
+    info: Any, in_dims: tuple[Any, ...], gradient: Tensor, coefficients: Tensor, points: Tensor, rows: int, columns: int
+) -> Any:
+    shared = points.shape[in_dims[2] is not None] == 1
+    flat = _flattened(info.batch_size, in_dims, gradient, coefficients, points)
+    found = torch.ops.stnkit.flow_backward(*flat, rows, columns)
+    first, second = (t.unflatten(0, (info.batch_size, -1)) for t in found)
+    return (first, second.sum(dim=1, keepdim=True) if shared else second), (0, 0)
+
+
+def _flattened(n: int, in_dims: tuple[Any, ...], *tensors: Tensor) -> list[Tensor]:
+    """Batches of batches as one; points that all share are repeated."""
+    moved = [
+        t.expand(n, *t.shape) if dim is None else t.movedim(dim, 0) for t, dim in zip(tensors, in_dims, strict=False)
+    ]
+    batch = moved[0].shape[1]
+    return [t.expand(n, batch, *t.shape[2:]).flatten(0, 1) for t in moved]
+
+
+def _refuse_forward_mode() -> None:
+    # Below the level of autograd a tangent would be lost without a word.
+    if is_dual():
+        raise NotImplementedError("stnkit::flow: expected no level of forward-mode AD, for which it has no rule")
+
+
+def _define() -> None:
+    library = torch.library
+    if hasattr(torch.ops.stnkit, "flow"):  # this module was imported before in this process, as by a reload
+        return
+    options = "int rows, int columns"
+    library.define("stnkit::flow", f"(Tensor coefficients, Tensor points, {options}) -> Tensor")
+    library.define(
+        "stnkit::flow_backward",
+        f"(Tensor gradient, Tensor coefficients, Tensor points, {options}) -> (Tensor, Tensor)",
+    )
+    library.impl("stnkit::flow", "CompositeExplicitAutograd", _forward)
+    library.impl("stnkit::flow_backward", "CompositeExplicitAutograd", _backward)
+    library.register_fake("stnkit::flow", _forward_shape)
+    library.register_fake("stnkit::flow_backward", _backward_shape)
+    library.register_autograd("stnkit::flow", _differentiate, setup_context=_setup_context)
+    library.register_autograd("stnkit::flow_backward", _refuse_second)
+    library.register_vmap("stnkit::flow", _batched_forward)
+    library.register_vmap("stnkit::flow_backward", _batched_backward)
+
+
+_define()
