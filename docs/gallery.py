@@ -98,6 +98,10 @@ RECIPES: dict[str, Recipe] = {
         ("the neutral θ", {}, [0.0, 0.0]),
         ("another center, θ = [−0.35, 0]", {}, [-0.35, 0.0]),
         ("log=true, radius=1.4", {"log": True, "radius": 1.4}, [0.0, 0.0]),
+    "cpab": [
+        ("two velocities", {}, {9: 0.8, 22: -0.8}),
+        ("random, σ = 0.4", {}, 0.4),
+        ("volume_preserving=true, σ = 0.8", {"volume_preserving": True}, 0.8),
     ],
     "compose": [
         ("stage affine alone", {}, {1: 0.4}),
