@@ -98,6 +98,7 @@ RECIPES: dict[str, Recipe] = {
         ("the neutral θ", {}, [0.0, 0.0]),
         ("another center, θ = [−0.35, 0]", {}, [-0.35, 0.0]),
         ("log=true, radius=1.4", {"log": True, "radius": 1.4}, [0.0, 0.0]),
+    ],
     "cpab": [
         ("two velocities", {}, {9: 0.8, 22: -0.8}),
         ("random, σ = 0.4", {}, 0.4),
