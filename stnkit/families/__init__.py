@@ -4,8 +4,8 @@ from stnkit.families.aspect import chosen_aspect
 from stnkit.families.caching import cached
 from stnkit.families.delaunay import DelaunayMesh
 from stnkit.families.family import TransformFamily, bounded
-from stnkit.families.integration import runge_kutta
 from stnkit.families.flows import Tessellation, flow, flow_lattice
+from stnkit.families.integration import runge_kutta
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp

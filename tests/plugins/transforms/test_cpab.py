@@ -184,10 +184,7 @@ def test_forward_mode_gives_the_gradients_of_backward():
 @pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
 def test_the_kernel_and_the_composite_agree(options, dtype):
     family, generator = cpab(**options), torch.Generator().manual_seed(0)
-    weight, vertices = (
-        torch.rand(2, 40, 2, generator=generator, dtype=dtype),
-        family.tessellation.vertices[None].to(dtype),
-    )
+    weight = torch.rand(2, 40, 2, generator=generator, dtype=dtype)
     for scale in (0.02, 0.5, 2.0):
         theta, points = drawn(family, scale=scale).to(dtype), points_within(1.2).to(dtype)
         ways = []
