@@ -4,6 +4,7 @@ from works import (
     affine,
     before,
     bspline,
+    cpab,
     data,
     families,
     formats,
@@ -17,5 +18,5 @@ from works import (
 )
 
 MATRICES = (native, before, affine, projective)
-KINDS = (*MATRICES, tps, piecewise_affine, bspline, sampling, families, training, data, formats, growth)
+KINDS = (*MATRICES, tps, piecewise_affine, bspline, cpab, sampling, families, training, data, formats, growth)
 WORKS = [work for kind in KINDS for work in kind.WORKS]

@@ -38,7 +38,7 @@ class CPAB(stnkit.TransformFamily):
         InputError: when `cells` are not two whole numbers, or no field but 0 meets the constraints.
 
     Example:
-        >>> import stnkit
+        >>> import torch, stnkit
         >>> family = stnkit.build("transform", "cpab")
         >>> family.n_params
         34

@@ -8,6 +8,7 @@ from torch import Tensor
 from stnkit.families.tracing import is_plain_eager, is_transformed
 from stnkit.native.interpolation import Interpolation
 from stnkit.native.library import status
+from stnkit.native.memory import has_memory
 from stnkit.native.switch import enabled, enabled_in_trace
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16)
@@ -70,18 +71,6 @@ def takes_gradient(gradient: Tensor) -> bool:
         and type(gradient) is Tensor
         and has_memory(gradient)
     )
-
-
-def has_memory(tensor: Tensor) -> bool:
-    """True if the values lie in the memory of the tensor as they are: no wrapper, no lazy negation.
-
-    Args:
-        tensor: on the CPU.
-    """
-    try:
-        return not tensor.is_neg() and (tensor.data_ptr() != 0 or tensor.numel() == 0)
-    except RuntimeError:
-        return False  # sparse, or the wrapper of a transform that has ended
 
 
 def _allowed_in_trace() -> bool:

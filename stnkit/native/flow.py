@@ -1,34 +1,21 @@
 """The native flow of piecewise affine velocity fields: its conditions, and calls of the compiled library."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int32, Int64
+from jaxtyping import Float
 from torch import Tensor
 
+from stnkit.families.flows.arrangement import Arrangement
 from stnkit.families.tracing import is_plain_eager
 from stnkit.native import calls
-from stnkit.native.conditions import has_memory
 from stnkit.native.library import kernels
+from stnkit.native.memory import has_memory
 from stnkit.native.switch import enabled
 
 # Points of a unit of work, as in `source/flow/walk.h`.
 _UNIT = 8192
 _MOST_POINTS = 2**31 - 1
-
-
-class Arrangement(NamedTuple):
-    """Points sorted by their region, for each field or (batch of 1) the same for all.
-
-    Args:
-        order: index of each point before sorting.
-        first: first point of each region, and their number.
-        chart: planes of P and of M.
-    """
-
-    order: Int32[Tensor, "b N"]
-    first: Int32[Tensor, "b R1"]
-    chart: Float[Tensor, "b 2 N"]
 
 
 def takes_flow(*tensors: Tensor) -> bool:
@@ -48,20 +35,6 @@ def takes_flow(*tensors: Tensor) -> bool:
         and all(t.is_cpu and t.dtype is dtype and type(t) is Tensor and has_memory(t) for t in tensors)
         and all(t.numel() <= _MOST_POINTS for t in tensors)
     )
-
-
-def arranged(region: Int64[Tensor, "b N"], chart: Float[Tensor, "b N 2"], regions: int) -> Arrangement:
-    """Points sorted by their region.
-
-    Args:
-        region: of each point.
-        chart: (P, M) of each point.
-        regions: number of regions.
-    """
-    ordered, order = region.sort(dim=1, stable=True)
-    bounds = torch.arange(regions + 1, device=region.device).expand(len(region), -1).contiguous()
-    first = torch.searchsorted(ordered.contiguous(), bounds)
-    return Arrangement(order.int(), first.int(), chart.transpose(1, 2).gather(2, order[:, None].expand(-1, 2, -1)))
 
 
 def forward(

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from stnkit import coordinates as convention
 from stnkit.families.matrix import grid_of_rows
 from stnkit.native import calls, operator
-from stnkit.native.conditions import has_memory, takes_gradient
+from stnkit.native.conditions import takes_gradient
 from stnkit.native.interpolation import Interpolation
+from stnkit.native.memory import has_memory
 from stnkit.native.switch import disabled
 
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from stnkit.families.flows.arrangement import Arrangement, arranged
 from stnkit.families.flows.tessellation import Charts, Tessellation
 from stnkit.families.flows.trajectory import gradients, pieces_of
 from stnkit.native import flow as native
@@ -23,7 +24,7 @@ class Start(NamedTuple):
     points: Float[Tensor, "b N 2"]
     region: Int64[Tensor, "b N"]
     chart: Float[Tensor, "b N 2"]
-    arrangement: native.Arrangement | None = None
+    arrangement: Arrangement | None = None
 
 
 def solved(coefficients: Float[Tensor, "B R 6"], start: Start, tessellation: Tessellation) -> Float[Tensor, "B N 2"]:
@@ -71,8 +72,8 @@ def derived(
     return to_coefficients, to_points.sum_to_size(start.points.shape)
 
 
-def _arrangement(start: Start, charts: Charts) -> native.Arrangement:
-    return start.arrangement or native.arranged(start.region, start.chart, len(charts.slopes))
+def _arrangement(start: Start, charts: Charts) -> Arrangement:
+    return start.arrangement or arranged(start.region, start.chart, len(charts.slopes))
 
 
 def _in_memory(charts: Charts) -> tuple[Tensor, ...]:

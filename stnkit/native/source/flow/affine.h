@@ -3,6 +3,7 @@
 
 namespace stnkit::flow {
 
+// ROOT: the last of Newton's steps, as a share of the time that is looked at.
 template <class T>
 struct Numbers;
 template <>
@@ -19,6 +20,14 @@ struct Numbers<double> {
 constexpr double REACH = 1.0;
 constexpr int ROOT_STEPS = 60, MOST_PIECES = 20000, MOST_STALLS = 12;
 
+// 1 / k.
+template <class T>
+constexpr auto INVERSE = [] {
+  std::array<T, Numbers<T>::TERMS + 2> made{};
+  for (size_t k = 1; k < made.size(); k++) made[k] = T(1) / static_cast<T>(k);
+  return made;
+}();
+
 // v = w₀ + P w₁ + M w₂, with A = (w₁, w₂).
 template <class T>
 struct Field {
@@ -34,7 +43,7 @@ struct Field {
     reach = static_cast<T>(REACH) / norm;  // infinite for a constant field
     T last = 1;  // bound of the first term that is left out
     for (terms = 1; terms < Numbers<T>::TERMS; terms++) {
-      last *= norm / static_cast<T>(terms + 1);
+      last *= norm * INVERSE<T>[static_cast<size_t>(terms + 1)];
       if (last < Numbers<T>::EPSILON / 4) break;
     }
   }
@@ -59,11 +68,7 @@ struct Series {
 
   Series() = default;
   Series(T time, const Field<T>& f) {
-    static constexpr auto inverse = [] {
-      std::array<T, Numbers<T>::TERMS + 2> made{};
-      for (int k = 1; k < Numbers<T>::TERMS + 2; k++) made[static_cast<size_t>(k)] = T(1) / static_cast<T>(k);
-      return made;
-    }();
+    const auto& inverse = INVERSE<T>;
     const T first = time * f.trace, second = -time * time * f.determinant;
     T p = 1, r = 0, a = 1, b = 0;
     for (size_t k = 1; k < static_cast<size_t>(f.terms); k++) {

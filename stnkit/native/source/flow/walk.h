@@ -19,7 +19,7 @@ struct Level {
 };
 
 // The time in [0, high] at which the level changes its sign; of one that is 0 at 0, the other one. `end` is its value at
-// `high`. The error after the last of Newton's steps is about the square of that step.
+// `high`.
 template <class T>
 T root(const Level<T>& level, const Field<T>& field, T high, T end, bool on) {
   const T precision = Numbers<T>::ROOT * high;
@@ -60,8 +60,14 @@ T first_exit(const Place<T>& at, const Motion<T>& motion, const Field<T>& field,
   const T p = motion.p, m = motion.m, cp = motion.cp, cm = motion.cm;
   const T k = slopes[0], u = slopes[1], tangent = Numbers<T>::TANGENT * (std::abs(p) + std::abs(m));
   Level<T> levels[3] = {{at.P, p, cp}, {at.M, m, cm}, {1 - (k * at.P + u * at.M), -(k * p + u * m), -(k * cp + u * cm)}};
-  T earliest = std::numeric_limits<T>::infinity();
   barrier = -1;
+  bool stays = true;  // as most of them do, in one piece of code without branches
+  for (const Level<T>& level : levels) {
+    stays &= ((level.value > 0) | (level.slope > tangent)) & (level.at(end) >= 0) &
+             !((level.slope < 0) & (level.slope_at(end) > 0));
+  }
+  if (stays) return step;
+  T earliest = std::numeric_limits<T>::infinity();
   for (int i = 0; i < 3; i++) {
     Level<T>& level = levels[i];
     const bool on = level.value <= 0;
@@ -72,7 +78,8 @@ T first_exit(const Place<T>& at, const Motion<T>& motion, const Field<T>& field,
       // Two regions see a slope with opposite signs, but for its rounding; then the end of the step decides.
       const bool leaves = std::abs(level.slope) <= tangent ? value < 0 : true;
       if (stuck || !leaves) continue;
-      time = 0;
+      barrier = i;
+      return 0;
     } else {
       if (!(value < 0)) {
         const T rising = level.slope_at(end);
