@@ -111,11 +111,11 @@ def test_two_halves_of_the_time_are_the_whole():
     torch.testing.assert_close(family(theta / 2, family(theta / 2, points)), family(theta, points), atol=1e-10, rtol=0)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 2.0), zero=st.booleans(), volume=st.booleans())
 def test_no_map_folds(seed, scale, zero, volume):
     family = cpab(cells=[2, 3], zero_boundary=zero, volume_preserving=volume)
-    assert stnkit.folds(family, drawn(family, seed=seed, scale=scale), (12, 9)).max() == 0
+    assert stnkit.folds(family, drawn(family, seed=seed, scale=scale), (7, 6)).max() == 0
 
 
 def test_a_volume_preserving_map_keeps_areas():
