@@ -51,7 +51,9 @@ def test_a_script_has_at_most_25_lines(script):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("transform", ["euclidean", "similarity"])
+@pytest.mark.parametrize(
+    "transform", ["euclidean", "similarity", {"name": "velocity", "control_points": [4, 4, 4], "steps": 2}], ids=str
+)
 def test_volumes_are_registered_within_a_tenth_of_a_voxel(transform):
     register = runpy.run_path(str(ROOT / "examples" / "register_volumes.py"))["register"]
     assert register(transform, steps=0) > 1
