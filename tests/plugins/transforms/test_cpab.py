@@ -23,6 +23,20 @@ OPTIONS = [
 # `Cpab([columns, rows], zero_boundary=True, volume_perservation=...).get_theta_dim()` of libcpab 0.1.3.
 DIMENSIONS = {(1, 2): (6, 1), (2, 2): (14, 3), (3, 3): (34, 8), (2, 4): (30, 7), (4, 3): (46, 11), (5, 5): (98, 24)}
 
+# libcpab 0.1.3, `Cpab([3, 2])`, θ = linspace(-1, 1, 22), 2,000 steps: `calc_vectorfield` at the vertices, x then y,
+# and `transform_grid` of five points, both from [0, 1] to [-1, 1].
+VELOCITIES = [
+    *(0.0, 0.2682002, 0.1831262, 0.0, 0.0, 0.0685973, 0.2000669, 0.0, 0.0, -0.0356833, 0.1057280, 0.0, -0.0070920),
+    *(0.3956279, -0.0239879, 0.1608437, 0.2015221, 0.0748745),
+    *(0.0, 0.0, 0.0, 0.0, -0.2201369, 0.0183408, 0.1296338, -0.2053380, 0.0, 0.0, 0.0, 0.0, -0.0149696),
+    *(-0.0603926, -0.0532964, 0.0168569, 0.0280083, -0.0154447),
+]
+POINTS = [[-0.8, -0.6], [-0.1, 0.6], [0.24, -0.34], [0.8, 0.1], [-0.4, 0.0]]
+MAPPED = [
+    *([-0.8041756, -0.6283959], [0.0584515, 0.6216165], [0.4276525, -0.2670350]),
+    *([0.8497496, -0.0158730], [-0.3345907, 0.0063022]),
+]
+
 
 def cpab(**options):
     return stnkit.build("transform", "cpab", **options)
@@ -93,6 +107,14 @@ def test_equal_eigenvalues_are_no_special_case(matrix):
 def test_the_dimensions_are_those_of_libcpab(cells):
     found = tuple(cpab(cells=list(cells), volume_preserving=volume).n_params for volume in (False, True))
     assert found == DIMENSIONS[cells]
+
+
+def test_points_move_as_those_of_libcpab():
+    velocities = torch.tensor([VELOCITIES], dtype=torch.float64).view(1, 2, -1).transpose(1, 2)
+    points = torch.tensor([POINTS], dtype=torch.float64)
+    found = stnkit.families.flow(velocities, points, cpab(cells=[2, 3]).tessellation)[0]
+    # Its steps are rounded to float32.
+    assert (found - torch.tensor(MAPPED)).abs().max() <= 2e-4
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
