@@ -5,7 +5,6 @@ from stnkit.families.caching import cached
 from stnkit.families.delaunay import DelaunayMesh
 from stnkit.families.family import TransformFamily, bounded
 from stnkit.families.flows import Tessellation, flow, flow_lattice
-from stnkit.families.integration import runge_kutta
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp
@@ -17,6 +16,7 @@ from stnkit.families.positions import control_positions, lattice_counts
 from stnkit.families.radial_kernels import RadialBasis, RadialKernel
 from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
+from stnkit.families.runge_kutta_steps import runge_kutta
 from stnkit.families.tensor_product import displaced_lattice
 
 __all__ = [
