@@ -10,6 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.families.tracing import is_traced, plain_tensors
 
 # A region is {P ≥ 0, M ≥ 0, 1 − κP − μM ≥ 0} in a chart (P, M) of its own: κ and μ are these.
 TRIANGLE, STRIP, QUADRANT = (1.0, 1.0), (0.0, 1.0), (0.0, 0.0)
@@ -94,11 +95,11 @@ class Tessellation:
         Args:
             like: float32 or float64.
         """
-        if torch.compiler.is_compiling():
+        if is_traced():
             return self._moved(like.dtype, like.device)
         key = like.dtype, like.device
         if key not in self._copies:
-            with torch.inference_mode(False):
+            with plain_tensors():
                 self._copies[key] = self._moved(*key)
         return self._copies[key]
 
@@ -127,11 +128,11 @@ class Tessellation:
         Args:
             like: float32 or float64.
         """
-        if torch.compiler.is_compiling():
+        if is_traced():
             return self._dense().to(like.device, like.dtype)
         key = like.dtype, like.device
         if key not in self._matrices:
-            with torch.inference_mode(False):
+            with plain_tensors():
                 self._matrices[key] = self._dense().to(like.device, like.dtype)
         return self._matrices[key]
 
@@ -231,4 +232,5 @@ def tessellation_of(rows: int, columns: int) -> Tessellation:
         rows: number of cells along y.
         columns: number of cells along x.
     """
-    return Tessellation(rows, columns)
+    with plain_tensors():
+        return Tessellation(rows, columns)

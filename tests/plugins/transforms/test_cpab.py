@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import stnkit
 from stnkit.errors import InputError
@@ -193,6 +194,25 @@ def test_first_and_second_derivatives_are_those_of_differences(options):
     assert torch.autograd.gradcheck(family, (theta, points), fast_mode=True)
     assert torch.autograd.gradgradcheck(family, (theta, points), fast_mode=True)
     assert torch.autograd.gradcheck(lambda t: family.grid(t, (3, 4)), (theta,), fast_mode=True)
+
+
+@pytest.mark.parametrize("volume", [False, True])
+def test_a_first_call_under_a_transform_leaves_no_trace(volume):
+    family, points = cpab(volume_preserving=volume), points_within(0.9, n=3)
+    theta = drawn(family, n=1).requires_grad_()
+    (transformed,) = torch.func.vjp(lambda p: family(theta, p).sum(), points)[1](torch.ones((), dtype=torch.float64))
+    plain = points.clone().requires_grad_()
+    family(theta, plain).sum().backward()
+    torch.testing.assert_close(transformed, plain.grad)
+    assert theta.grad.isfinite().all()
+
+
+def test_a_first_call_with_fake_tensors_leaves_no_trace():
+    family, points = cpab(), points_within(0.9, n=3)
+    theta = drawn(family, n=1)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        family(theta, points)
+    torch.testing.assert_close(family(theta, points), cpab()(theta, points))
 
 
 def test_forward_mode_gives_the_gradients_of_backward():
