@@ -76,7 +76,7 @@ RECIPES: dict[str, Recipe] = {
     ],
     "bspline": [
         ("one point moved", {}, {27: 0.5, 91: 0.5}),
-        ("control_points=[5,5], σ = 0.4: it folds", {"control_points": [5, 5]}, 0.4),
+        ("control_points=[6,6], σ = 0.5: it folds", {"control_points": [6, 6]}, 0.5),
         ("control_points=[10,10], pinned=borders, σ = 0.3", {"control_points": [10, 10], "pinned": "borders"}, 0.3),
     ],
     "displacement": [
@@ -86,8 +86,8 @@ RECIPES: dict[str, Recipe] = {
     ],
     "velocity": [
         ("one point moved", {}, {27: 1.0, 91: 1.0}),
-        ("control_points=[5,5], σ = 0.4", {"control_points": [5, 5]}, 0.4),
-        ("the opposite θ, T⁻¹", {"control_points": [5, 5]}, -0.4),
+        ("control_points=[6,6], σ = 0.5", {"control_points": [6, 6]}, 0.5),
+        ("the opposite θ, T⁻¹", {"control_points": [6, 6]}, -0.5),
     ],
     "bounded": [
         ("limit=0.3, b = 0.3", {"limit": 0.3}, {1: 0.3}),

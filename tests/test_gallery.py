@@ -61,6 +61,17 @@ def test_it_refuses_a_name_that_it_cannot_draw(gallery, tmp_path, capsys):
     assert ", got bilinear" in error
 
 
+def test_the_picture_of_a_fold_has_one_and_that_of_its_flow_none():
+    gallery = runpy.run_path(str(DOCS / "gallery.py"))
+    (label, options, recipe), flow = gallery["RECIPES"]["bspline"][1], gallery["RECIPES"]["velocity"][1]
+    assert label == f"{flow[0]}: it folds"
+    assert flow[1:] == (options, recipe)
+    families = [stnkit.build("transform", name, **options) for name in ("bspline", "velocity")]
+    folds = [stnkit.folds(family, gallery["theta_of"](family, recipe), (24, 24)).item() for family in families]
+    assert folds[0] > 0.05
+    assert folds[1] == 0
+
+
 @pytest.mark.parametrize("name", built_in("transform"))
 def test_a_family_has_a_section_picture_and_buildable_example(name):
     assert f"![{name}](images/families/{name}.png)" in SECTIONS[name]
