@@ -19,7 +19,8 @@ class Bounded(stnkit.TransformFamily):
 
     θ₀ is the inner identity and that of this family too. There φ = θ with slope 1, so that training starts as without
     the bound; θ has the inner meaning as long as it is far from the limit, and any θ, also an infinite one, is a map of
-    the box. Beyond a few limits the gradient of an entry vanishes. An entry with an infinite limit has no bound.
+    the box. Where θ − θ₀ is several times the limit, the gradient of an entry vanishes. An entry with an infinite limit
+    has no bound.
 
     The inverse is that of the inner family, and so is the lattice of θ. Around a chart it is a chart. Maps do not
     compose, since a product may leave the box.

@@ -9,7 +9,7 @@ from torch import Tensor
 import stnkit
 from stnkit import coordinates
 
-# Bound of a velocity, in half images: a point crosses the image four times.
+# Bound of a velocity, in normalized units: a point crosses the image four times.
 FASTEST = 8.0
 # Singular values below this share of the largest, and residuals of columns, count as 0.
 RANK = 1e-8
@@ -19,11 +19,12 @@ class CPAB(stnkit.TransformFamily):
     """T_θ(p) = φ(p, 1), where φ(p, 0) = p and dφ/dt = v_θ(φ): a diffeomorphism with the inverse T_−θ.
 
     v_θ is continuous and affine in each triangle of a tessellation: rows × columns cells over [-1, 1]², each cut into
-    four by its center. It is linear in θ, and the identity is 0. θ holds the velocities of the vertices in half
-    images, planar: all x, then all y, first of the corners of the cells row by row, x fastest, then of their centers.
-    With `zero_boundary` the components across the edges of the square are 0 and left out of θ: the square is mapped
-    to itself, and points on its edges slide along them. With `volume_preserving` the field has no divergence in any
-    triangle, so that areas stay as they are, and θ are coefficients of an orthonormal basis of these fields.
+    four by its center. It is linear in θ, and the identity is 0. θ holds the velocities of the vertices, in
+    normalized units per unit of time, planar: all x, then all y, first of the corners of the cells row by row, x
+    fastest, then of their centers. With `zero_boundary` the components normal to the edges of the square are 0 and no
+    entries of θ: the square is mapped to itself, and points on its edges slide along them. With `volume_preserving`
+    the field has no divergence in any triangle, so that areas stay as they are, and θ are coefficients of an
+    orthonormal basis of these fields.
 
     Outside of the square v(p) = v(p clamped to the square), so T is continuous everywhere; areas are preserved inside
     only. Trajectories are exact up to rounding, in any number of triangles. Velocities beyond 8 are clamped. The
@@ -89,7 +90,7 @@ class CPAB(stnkit.TransformFamily):
         return self.forward(-theta, points)
 
     def velocities(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B K 2"]:
-        """The velocities of the vertices of the tessellation, in half images.
+        """The velocities of the vertices of the tessellation, in normalized units.
 
         Args:
             theta: one row of parameters for each element of the batch, in float32 or float64.

@@ -16,7 +16,7 @@ class Shear(stnkit.families.MatrixFamily):
     with x' = x + sxy·y + sxz·z. They are in normalized units: a shear of sx pixels along x for each pixel along y is
     sx·height / width. The identity is 0. Where sx·sy = 1 the image collapses to a line.
 
-    The product of two shears has another diagonal, so that shears do not compose.
+    The product of two shears has another diagonal: the family does not compose.
 
     Args:
         ndim: number of dimensions, 2 (2 parameters) or 3 (6 parameters).
