@@ -27,8 +27,8 @@ class CPAB(stnkit.TransformFamily):
     orthonormal basis of these fields.
 
     Outside of the square v(p) = v(p clamped to the square), so T is continuous everywhere; areas are preserved inside
-    only. Trajectories are exact up to rounding, in any number of triangles. Velocities beyond 8 are clamped. The
-    family does not compose. There are two dimensions only.
+    only. Trajectories are exact up to rounding, in any number of triangles. Velocities beyond 8 are clamped; a
+    field that preserves areas is slowed as a whole. The family does not compose. There are two dimensions only.
 
     Args:
         cells: numbers of cells [rows, columns], each at least 1; None is 3 on each axis.
@@ -96,9 +96,14 @@ class CPAB(stnkit.TransformFamily):
             theta: one row of parameters for each element of the batch, in float32 or float64.
         """
         if self._basis is not None:
-            # Sums over the basis stay within the bound, for a row has at most the norm of θ.
-            bound = FASTEST / self.n_params**0.5
-            theta = coordinates.finite(theta, bound) @ self._basis.to(theta)
+            # Coefficients are clamped where every field is too fast, so that the velocities are finite.
+            largest = FASTEST * len(self._entries) ** 0.5
+            # In float64, which no setting narrows.
+            bounded = coordinates.finite(theta.double(), largest)
+            velocities = self._velocities((bounded @ self._basis.to(theta.device)).to(theta.dtype))
+            # Slowed as a whole: clamped one by one, coefficients would bend the field, and velocities diverge.
+            fastest = velocities.abs().amax(dim=(1, 2), keepdim=True).clamp_min(FASTEST)
+            return velocities * (FASTEST / fastest)
         return self._velocities(coordinates.finite(theta, FASTEST))
 
     def extra_repr(self) -> str:

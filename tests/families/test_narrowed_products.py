@@ -23,6 +23,10 @@ FAMILIES = {
     "homography4": {},
     "similarity": {},
     "euclidean in 3D": {"ndim": 3},
+    "velocity": {},
+    "cpab": {},
+    "cpab, of many cells": {"cells": [20, 20]},
+    "cpab, of equal areas": {"volume_preserving": True},
 }
 
 

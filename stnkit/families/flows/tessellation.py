@@ -120,7 +120,8 @@ class Tessellation:
         quarter = 2 * (u + w >= 0) + (u >= w).long()
         inside = (read.abs() <= 1).all(dim=-1)
         region = charts.blocks[row, column] + torch.where(inside, quarter, 0)
-        return region, torch.einsum("bnij,bnj->bni", charts.inverse[region], points - charts.origin[region])
+        # A plain sum: a product of matrices may be rounded to TF32.
+        return region, (charts.inverse[region] * (points - charts.origin[region])[..., None, :]).sum(dim=-1)
 
     def dense_like(self, like: Tensor) -> Float[Tensor, "velocities coefficients"]:
         """The matrix from the velocities of the vertices to the coefficients of all regions.

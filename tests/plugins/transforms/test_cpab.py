@@ -257,6 +257,27 @@ def test_velocities_beyond_the_bound_are_clamped():
     assert family.velocities(theta).abs().max() == 8.0
 
 
+@pytest.mark.parametrize("shift", [1.0, 8.0])
+def test_volume_preserving_fields_reach_all_velocities(shift):
+    family = cpab(cells=[6, 6], zero_boundary=False, volume_preserving=True)
+    n_vertices = len(family.tessellation.vertices)
+    theta = shift * family._basis[None, :, :n_vertices].sum(dim=2)
+    expected = torch.tensor([shift, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(family(theta, torch.zeros(1, 1, 2).double())[0, 0], expected, atol=1e-12, rtol=0)
+
+
+def test_fast_volume_preserving_fields_keep_their_direction():
+    family = cpab(volume_preserving=True)
+    theta = drawn(family)
+    theta = theta / theta.norm(dim=1, keepdim=True)
+    fastest = family.velocities(theta).abs().amax(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close(family.velocities(50 * theta), family.velocities(theta) * 8 / fastest)
+    for beyond in (1e30, torch.inf):
+        velocities = family.velocities(theta * beyond)
+        assert velocities.abs().amax(dim=(1, 2)).tolist() == pytest.approx([8.0, 8.0])
+        assert family.tessellation.divergence(velocities).abs().max() < 1e-12
+
+
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
     ("options", "message"),
