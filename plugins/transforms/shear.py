@@ -13,8 +13,8 @@ class Shear(stnkit.families.MatrixFamily):
     """T_θ(x, y) = (x + sx·y, y + sy·x): the axes are tilted, and keep their scale.
 
     θ is [sx, sy]; in volumes the entries of the matrix beside the diagonal, row by row: [sxy, sxz, syx, syz, szx, szy]
-    with x' = x + sxy·y + sxz·z. They are in normalized units: a shear of sx pixels along x for each pixel along y is
-    sx·height / width. The identity is 0. Where sx·sy = 1 the image collapses to a line.
+    with x' = x + sxy·y + sxz·z. They are in normalized units: sx shifts each row by sx·width / height pixels more than
+    the one above it. The identity is 0. Where sx·sy = 1 the image collapses to a line.
 
     The product of two shears has another diagonal: the family does not compose.
 

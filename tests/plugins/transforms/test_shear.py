@@ -67,3 +67,9 @@ def test_a_shear_that_collapses_the_image_has_no_inverse():
     family = stnkit.build("transform", "shear")
     points = torch.tensor([[[0.5, 0.5]]], dtype=torch.float64)
     assert family.inverse(torch.tensor([[2.0, 0.5]], dtype=torch.float64), points).isnan().all()
+
+
+def test_each_row_is_shifted_by_pixels_more_than_the_last():
+    grid = stnkit.build("transform", "shear").grid(torch.tensor([[0.3, 0.0]], dtype=torch.float64), (20, 50))
+    x = stnkit.coordinates.to_pixels(grid, (20, 50))[0, ..., 0]
+    torch.testing.assert_close(x.diff(dim=0), torch.full((19, 50), 0.3 * 50 / 20, dtype=torch.float64))
