@@ -23,7 +23,7 @@ class Velocity(stnkit.TransformFamily):
     the inverse of T_θ is T_{−θ}. The flow itself does not fold for any θ. It does not compose.
 
     It is followed at the points themselves, by `steps` equal Runge–Kutta steps of fourth order. On 8×8 control points
-    8 steps are off by 2·10⁻⁷ in normalized units where points move by an eighth of the image, and by 4·10⁻⁶ for a
+    8 steps are off by 2·10⁻⁷ in normalized units where points move by an eighth of the image, and by 7·10⁻⁶ for a
     quarter; twice as many steps by a sixteenth of that. Longer ways and denser lattices need more.
 
     Args:
