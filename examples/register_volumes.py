@@ -22,5 +22,4 @@ def register(transform: str | dict, spread: float = 0.15, size: tuple = (10, 16,
 
 
 if __name__ == "__main__":
-    smooth = {"name": "velocity", "control_points": [4, 4, 4], "steps": 2}
-    print([round(register(transform), 4) for transform in ("euclidean", "similarity", smooth)])
+    print(register("euclidean"), register({"name": "velocity", "control_points": [4, 4, 4], "steps": 2}))

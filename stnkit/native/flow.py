@@ -6,9 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stnkit.families.flows.arrangement import Arrangement
 from stnkit.families.tracing import is_plain_eager
 from stnkit.native import calls
+from stnkit.native.arrangement import Arrangement
 from stnkit.native.library import kernels
 from stnkit.native.memory import has_memory
 from stnkit.native.switch import enabled

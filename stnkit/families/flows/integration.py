@@ -10,11 +10,11 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.caching import cached
 from stnkit.families.flows import operator
-from stnkit.families.flows.arrangement import Arrangement, arranged
 from stnkit.families.flows.solution import Start, derived, solved
 from stnkit.families.flows.tessellation import Tessellation, tessellation_of
 from stnkit.families.flows.trajectory import end_of, pieces_of
 from stnkit.families.tracing import is_traced, is_transformed, read_mask
+from stnkit.native.arrangement import Arrangement, arranged
 
 # A matrix of at most this many entries makes the coefficients of all regions by one product, in a tenth of the time of
 # many small operations for 256 fields of 3 × 3 cells. (AMD EPYC, 2 cores, torch 2.13.0, 2026-11-29)

@@ -5,10 +5,10 @@ from typing import NamedTuple
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from stnkit.families.flows.arrangement import Arrangement, arranged
 from stnkit.families.flows.tessellation import Charts, Tessellation
 from stnkit.families.flows.trajectory import gradients, pieces_of
 from stnkit.native import flow as native
+from stnkit.native.arrangement import Arrangement, arranged
 
 
 class Start(NamedTuple):
