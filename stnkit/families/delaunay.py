@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.families.meshes import Mesh, barycentric
-from stnkit.families.positions import COINCIDENT, spacing
+from stnkit.families.positions import COINCIDENT, qhull_refusals, spacing
 from stnkit.families.thresholds import BASIS_CHUNK_BYTES
 
 # Heights below this are rounding.
@@ -155,13 +155,15 @@ def _triangles(positions: Float[Tensor, "K ndim"]) -> Int64[Tensor, "pieces corn
     from scipy.spatial import ConvexHull, Delaunay  # slow to import, and only needed where positions are given
 
     points = positions.numpy()
-    pieces = torch.from_numpy(Delaunay(points).simplices).long()
+    with qhull_refusals(positions):
+        pieces = torch.from_numpy(Delaunay(points).simplices).long()
     flat = _is_flat(positions, pieces)
     if points.shape[1] == 3 and flat.any():
         # Between four points of one plane and one sphere Qhull puts a flat tetrahedron, whose two sides are cut along
         # different diagonals: the map would jump there. Lifted by random heights no five points are on one sphere.
         raised = 1e-3 * spacing(positions) ** 2 * np.random.default_rng(0).random(len(points))
-        hull = ConvexHull(np.column_stack([points, (points**2).sum(axis=1) + raised]))
+        with qhull_refusals(positions):
+            hull = ConvexHull(np.column_stack([points, (points**2).sum(axis=1) + raised]))
         pieces = torch.from_numpy(hull.simplices[hull.equations[:, -2] < -COINCIDENT]).long()
         flat = _is_flat(positions, pieces)
     # Those at the border are left out: between points of the hull that lie on one line but for rounding.

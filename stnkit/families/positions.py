@@ -1,6 +1,7 @@
 """Positions of control points: on a regular lattice of the output, or scattered."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from stnkit.errors import InputError
 
 # Control points closer to each other than this coincide, and a point this close to a line or plane lies on it.
 COINCIDENT = 1e-9
+# In half images. Of points beyond, float32 tells no pixels apart.
+FARTHEST = 1e6
 
 
 def control_positions(control_points: Sequence[int] | Sequence[Sequence[float]], ndim: int) -> Float[Tensor, "K ndim"]:
@@ -23,7 +26,7 @@ def control_positions(control_points: Sequence[int] | Sequence[Sequence[float]],
         ndim: number of dimensions.
 
     Raises:
-        InputError: when they are neither, are too few, not finite, coincide, or lie on one line (plane).
+        InputError: when they are neither, are too few, not within ±1e6, coincide, or lie on one line (plane).
 
     Example:
         >>> import stnkit
@@ -45,8 +48,8 @@ def control_positions(control_points: Sequence[int] | Sequence[Sequence[float]],
             f"got {control_points}"
         )
     positions = np.array(points, dtype=np.float64)
-    if not np.isfinite(positions).all():
-        raise InputError(f"control_points: expected finite positions, got {control_points}")
+    if not (np.abs(positions) <= FARTHEST).all():
+        raise InputError(f"control_points: expected finite positions within ±{FARTHEST:g}, got {control_points}")
     _check_distinct(positions)
     # An affine map is determined only if the differences of the points span all dimensions.
     if np.linalg.matrix_rank(positions - positions.mean(axis=0), tol=COINCIDENT) < ndim:
@@ -98,9 +101,28 @@ def on_hull(positions: Float[Tensor, "K ndim"]) -> Bool[Tensor, "K"]:
     """
     from scipy.spatial import ConvexHull  # slow to import, and only needed where borders are pinned
 
-    facets = ConvexHull(positions.numpy()).equations
+    with qhull_refusals(positions):
+        facets = ConvexHull(positions.numpy()).equations
     distances = positions.numpy() @ facets[:, :-1].T + facets[:, -1]
     return torch.from_numpy(distances.max(axis=1) >= -COINCIDENT)
+
+
+@contextlib.contextmanager
+def qhull_refusals(positions: Float[Tensor, "K ndim"]) -> Iterator[None]:
+    """Raise an InputError where Qhull, whose tolerance grows with the extent of the points, takes them for a line.
+
+    Args:
+        positions: that Qhull is given.
+    """
+    from scipy.spatial import QhullError  # slow to import, and only needed where positions are given
+
+    try:
+        yield
+    except QhullError:
+        raise InputError(
+            "control_points: expected positions that do not lie on one line or plane but for rounding, got "
+            f"{positions.tolist()}"
+        ) from None
 
 
 def _check_distinct(positions: np.ndarray[Any, np.dtype[np.float64]]) -> None:

@@ -304,6 +304,8 @@ def test_scattered_points_compile_export_and_map_over_theta(pinned):
         ({"control_points": [[0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0]], "ndim": 3}, "one plane"),
         ({"control_points": [[0, 0, 1], [1, 0, 1], [0, 1, 1]]}, "positions of 2 coordinates"),
         ({"control_points": [[0, 0], [1, math.nan], [0, 1]]}, "finite"),
+        ({"control_points": [[0, 0], [1, 0], [0, 1e300]]}, r"finite positions within ±1e\+06, got"),
+        ({"control_points": [[0, 0], [1e5, 0], [2e5, 2e-9], [3e5, 0]]}, "one line or plane but for rounding, got"),
         ({"control_points": [[0, 0], 3, [0, 1]]}, "control_points: expected"),
         ({"pinned": "edges"}, "pinned: expected borders, or .* from 0 to 15, got 'edges'"),
         ({"control_points": FIVE, "pinned": [5]}, r"pinned: expected borders, or .* from 0 to 4, got \[5\]"),
