@@ -1,6 +1,5 @@
 """A family whose θ stays within a box around the identity."""
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +11,8 @@ import stnkit
 
 # Smaller limits are 0 in float32 beside an entry of 1.
 SMALLEST = 1e-6
+# Larger ones are no bound: quotients by them lose their digits in float32, or the limit itself is infinite there.
+LARGEST = 1e18
 
 
 class Bounded(stnkit.TransformFamily):
@@ -28,7 +29,8 @@ class Bounded(stnkit.TransformFamily):
     Args:
         inner: the family, a name or a mapping `{name: ..., option: ...}`.
         limit: largest change of an entry of φ, a number of at least 1e-6 or one for each entry, in the units of θ; inf
-            for none. At 1 an affine map has no mirrored axis, and shifts by at most half of the image.
+            for none, as is any limit above 1e18. At 1 an affine map has no mirrored axis, and shifts by at most half
+            of the image.
         in_shape: (C, *size) of the images, for the inner family; in a network the program supplies it.
 
     Raises:
@@ -56,8 +58,8 @@ class Bounded(stnkit.TransformFamily):
         self.lattice_shape, self.lattice_extent = self.inner.lattice_shape, self.inner.lattice_extent
         self.limit = limit
         limits = _checked(limit, self.n_params)
-        self._bounded = torch.tensor([math.isfinite(entry) for entry in limits])
-        self._limits = torch.tensor([entry if math.isfinite(entry) else 1.0 for entry in limits], dtype=torch.float64)
+        self._bounded = torch.tensor([entry <= LARGEST for entry in limits])
+        self._limits = torch.tensor([entry if entry <= LARGEST else 1.0 for entry in limits], dtype=torch.float64)
 
     def identity(self) -> Float[Tensor, "P"]:
         return self.inner.identity()

@@ -114,6 +114,15 @@ def test_an_infinite_limit_is_no_bound_for_its_entry():
     assert gradient.tolist() == [[1.0, 0.0]]
 
 
+@pytest.mark.parametrize("limit", [1e18, 1e38, 1e39, 1e300])
+def test_a_huge_limit_is_no_bound_and_has_the_slope_1(limit):
+    theta = torch.tensor([[30.0, -0.5]], requires_grad=True)
+    found = bounded("translation", limit).inner_theta(theta)
+    assert found[0].tolist() == pytest.approx([30.0, -0.5], rel=1e-6)
+    (gradient,) = torch.autograd.grad(found.sum(), theta)
+    assert gradient.tolist() == [[1.0, 1.0]]
+
+
 def test_each_entry_has_its_limit_around_its_own_identity():
     family = bounded("affine", [0.5, 0.1, 0.2, 0.1, 0.5, 0.2])
     theta = torch.full((1, 6), 1e6)
