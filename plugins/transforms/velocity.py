@@ -13,6 +13,8 @@ from stnkit import coordinates
 
 # A cubic reaches over four control points along an axis.
 REACH = 4
+# Bound of an entry of θ, in half images: a point crosses the image four times.
+FASTEST = 8.0
 
 
 class Velocity(stnkit.TransformFamily):
@@ -20,7 +22,8 @@ class Velocity(stnkit.TransformFamily):
 
     θ is planar: the velocities of all control points along x, then along y (then z), in normalized units per unit of
     time, on the lattice of `transform=bspline`, whose displacements are the velocities here. The identity is 0, and
-    the inverse of T_θ is T_{−θ}. The flow itself does not fold for any θ. It does not compose.
+    the inverse of T_θ is T_{−θ}. The flow itself does not fold for any θ. Velocities beyond 8 are clamped. It does not
+    compose.
 
     It is followed at the points themselves, by `steps` equal Runge–Kutta steps of fourth order. On 8×8 control points
     8 steps are off by 2·10⁻⁷ in normalized units where points move by an eighth of the image, and by 7·10⁻⁶ for a
@@ -66,6 +69,8 @@ class Velocity(stnkit.TransformFamily):
 
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """exp(v) at any points."""
+        # Gradients grow exponentially with velocities: those of any θ shall be finite.
+        theta = coordinates.finite(theta, FASTEST)
         return stnkit.families.runge_kutta(self._velocities, theta, points, self.steps)
 
     @stnkit.families.bounded
@@ -73,7 +78,7 @@ class Velocity(stnkit.TransformFamily):
         """exp(v) on the pixel centers of an output of `size`."""
         lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).view(1, -1, self.ndim)
         # Velocities are averages of the entries of θ: bounded ones lead to bounded points.
-        return self(coordinates.finite(theta), lattice).view(theta.shape[0], *size, self.ndim)
+        return self(theta, lattice).view(theta.shape[0], *size, self.ndim)
 
     def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """exp(−v), the flow backward in time."""

@@ -155,3 +155,17 @@ def test_bad_options_are_refused_in_one_sentence():
 def test_field_of_a_diverged_theta_gives_a_finite_grid():
     theta = torch.full((1, 128), np.inf)
     assert velocity([8, 8]).grid(theta, (6, 7)).isfinite().all()
+
+
+@pytest.mark.parametrize("size", [8.0, 1e3, 1e4, 1e38, np.inf])
+def test_gradients_of_a_diverged_theta_are_finite(size):
+    family = velocity([8, 8])
+    theta = torch.where(torch.arange(128) % 2 == 0, size, -size).float()[None].requires_grad_()
+    (gradient,) = torch.autograd.grad(family.grid(theta, (6, 7)).sum(), theta)
+    assert gradient.isfinite().all()
+
+
+def test_velocities_beyond_the_bound_are_clamped():
+    family, points = velocity([5, 6]), torch.zeros(1, 1, 2)
+    theta = torch.full((1, family.n_params), 1e6)
+    assert torch.equal(family(theta, points), family(torch.full_like(theta, 8.0), points))
