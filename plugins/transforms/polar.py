@@ -14,6 +14,8 @@ from stnkit.errors import InputError
 
 # Without images, the share of `radius` at which log-polar coordinates begin: five octaves.
 INNERMOST = 1 / 32
+# The least share of `radius` at which they may: the inverse divides by it in float32.
+SMALLEST = 1e-6
 
 
 class Polar(stnkit.TransformFamily):
@@ -35,8 +37,8 @@ class Polar(stnkit.TransformFamily):
         log: True for the logarithm of the radius.
         radius: R, at the right edge of the output, 0.001 to 1000: 1 for the largest circle in the image, √2 for its
             corners in a square one.
-        inner_radius: r₀, at the left edge, below `radius`; by default 0. With `log` it is above 0, and by default one
-            pixel of the images, at most radius / 2, or without images radius / 32.
+        inner_radius: r₀, at the left edge, below `radius`; by default 0. With `log` it is at least
+            1e-6 radius, and by default one pixel of the images, at most radius / 2, or without images radius / 32.
         aspect: width / height of the images in pixels, 0.001 to 1000; by default that of `in_shape`, else 1.
         in_shape: (C, H, W) of the images; in a network the program supplies it.
 
@@ -77,8 +79,8 @@ class Polar(stnkit.TransformFamily):
             raise InputError(f"radius: expected a number between 0.001 and 1000, got {radius}")
         if inner_radius is None:
             inner_radius = radius * INNERMOST if log else 0.0
-        if not 0 <= inner_radius < radius or (log and inner_radius == 0):
-            least = "above 0" if log else "of at least 0"
+        if not (SMALLEST * radius if log else 0) <= inner_radius < radius:
+            least = f"of at least {SMALLEST * radius:g}" if log else "of at least 0"
             raise InputError(
                 f"inner_radius: expected a number {least} and below the radius {radius}, got {inner_radius}"
             )
