@@ -11,6 +11,9 @@ import stnkit
 from stnkit import coordinates
 from stnkit.errors import InputError
 
+# Quotients by smaller temperatures overflow in float32.
+COLDEST = 1e-6
+
 
 class Keypoints(stnkit.Localizer):
     """The key points Σ_p w_k(p)·p, with weights w_k = softmax(h_k / τ) over the pixels p of K heat maps h.
@@ -24,7 +27,7 @@ class Keypoints(stnkit.Localizer):
         points: K, the number of key points.
         channels: channels of each convolution, by default [16, 32, 32]; a pixel of the heat maps spans
             2 ** (len(channels) − 1) pixels of the image.
-        temperature: τ, above 0: the lower, the nearer is a point to the largest value of its heat map.
+        temperature: τ, at least 1e-6: the lower, the nearer is a point to the largest value of its heat map.
         confidence: True for a feature Σ_p w_k(p)² of each point, 1 for a heat map of a single peak.
 
     Raises:
@@ -55,8 +58,8 @@ class Keypoints(stnkit.Localizer):
             raise InputError(f"points: expected at least 1, got {points}")
         if not channels or min(channels) < 1:
             raise InputError(f"channels: expected one or more widths of at least 1, got {channels}")
-        if not 0 < temperature < float("inf"):
-            raise InputError(f"temperature: expected a finite number above 0, got {temperature}")
+        if not COLDEST <= temperature < float("inf"):
+            raise InputError(f"temperature: expected a finite number of at least {COLDEST:g}, got {temperature}")
         n_channels, *size = in_shape
         if len(size) not in (2, 3):
             raise InputError(f"in_shape: expected (C, H, W) or (C, D, H, W), got {list(in_shape)}")
