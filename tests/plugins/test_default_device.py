@@ -17,6 +17,15 @@ def test_a_family_built_on_meta_has_the_grid_of_any_other(name):
     torch.testing.assert_close(family.grid(theta, (5, 6)), grid, equal_nan=True)
 
 
+@pytest.mark.parametrize("name", plugin_registry().names("transform"))
+def test_a_family_on_meta_has_grids_and_gradients_of_theirs(name):
+    family = stnkit.build("transform", name).to("meta")
+    theta = torch.zeros(2, family.n_params, device="meta", requires_grad=True)
+    grid = family.grid(theta, (5, 6))
+    (gradient,) = torch.autograd.grad(grid.sum(), theta)
+    assert (grid.device.type, grid.shape, gradient.shape) == ("meta", (2, 5, 6, 2), theta.shape)
+
+
 @pytest.mark.filterwarnings("ignore:the nearest sampler has zero gradient")
 @pytest.mark.parametrize("name", plugin_registry().names("sampler"))
 def test_a_sampler_built_on_meta_reads_what_any_other_does(name):

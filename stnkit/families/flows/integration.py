@@ -113,7 +113,8 @@ def _flowed(
     tessellation: Tessellation,
     start: Start | None,
 ) -> Float[Tensor, "B N 2"]:
-    if is_traced() or torch.jit.is_tracing() or _has_no_values(coefficients, points):  # type: ignore[attr-defined, no-untyped-call]
+    # On the device meta only shapes are known.
+    if coefficients.is_meta or is_traced() or torch.jit.is_tracing() or _has_no_values(coefficients, points):  # type: ignore[attr-defined, no-untyped-call]
         return operator.flowed(coefficients, points, tessellation)
     if is_transformed():
         return _recorded(coefficients, points, tessellation)
