@@ -18,6 +18,8 @@ TOLERANCE = 1e-6
 # Number of points along an axis, and of steps of Gauss and Newton: one where the points are linear in θ, and more where
 # a θ saturates.
 POINTS, STEPS = 13, 16
+# A step that leaves more of the error than this has found the nearest map.
+STALLED = 0.99
 # Largest P for which a window is looked for: the Jacobian of 512 parameters in three dimensions takes minutes.
 LARGEST = 256
 
@@ -110,10 +112,15 @@ def _nearest(family: TransformFamily, matrix: Tensor) -> Float[Tensor, "P"] | No
     def error(theta: Tensor) -> Tensor:
         return (family(theta[None], points) - expected).flatten()
 
+    last = math.inf
     for _ in range(STEPS):
         residual = error(theta)
         if residual.abs().max() < TOLERANCE:
             return theta.detach()
+        # A family that cannot show the window comes to a halt; a step of one that costs a second is saved.
+        if not float(residual.norm()) < STALLED * last:
+            return None
+        last = float(residual.norm())
         # Of least norm, since the points need not determine every entry of θ.
         jacobian = torch.func.jacrev(error)(theta)
         theta = theta - torch.linalg.lstsq(jacobian, residual[:, None], driver="gelsd").solution[:, 0]
