@@ -17,6 +17,7 @@ VOLUMES = (
 )  # fmt: skip
 FAMILIES = [(name, {}) for name in plugin_registry().names("transform")] + [(name, {"ndim": 3}) for name in VOLUMES]
 FAMILIES += [("bounded", {"inner": "tps"}), ("bounded", {"inner": {"name": "affine", "ndim": 3}})]
+WITH_IDENTITY = [(name, options) for name, options in FAMILIES if not stnkit.build("transform", name).is_chart]
 # No pixel center lies on an edge between pieces.
 SIZE = {2: (6, 16), 3: (4, 6, 16)}
 
@@ -54,7 +55,9 @@ def test_the_jacobian_is_that_of_finite_differences(name, options):
 def test_bending_is_that_of_second_finite_differences(name, options):
     family = built(name, options)
     theta, size = near_identity(family), SIZE[family.ndim]
-    second = second_differences(family, theta, lattice_points(size).expand(3, -1, -1), 1e-4)
+    # Nearer than 1e-4 to some pixel centers a trajectory of cpab passes other triangles.
+    step = 3e-5 if name == "cpab" else 1e-4
+    second = second_differences(family, theta, lattice_points(size).expand(3, -1, -1), step)
     expected = second.square().sum(dim=(-3, -2, -1)).mean(dim=1)
     torch.testing.assert_close(stnkit.bending_energy(family, theta, size), expected, atol=1e-6, rtol=1e-5)
 
@@ -72,7 +75,7 @@ def test_gradients_in_theta_are_those_of_differences(name, options):
     assert torch.autograd.gradcheck(figures, theta, fast_mode=True, atol=1e-4)
 
 
-@pytest.mark.parametrize(("name", "options"), FAMILIES)
+@pytest.mark.parametrize(("name", "options"), WITH_IDENTITY)
 def test_the_identity_is_regular_on_any_size(name, options):
     family = built(name, options)
     theta, size = family.identity()[None], SIZE[family.ndim]

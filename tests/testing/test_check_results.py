@@ -104,7 +104,7 @@ def test_the_error_names_every_failure_with_its_reason():
     text = str(raised.value)
     assert isinstance(raised.value, AssertionError)
     assert text.splitlines()[0] == "transform.Elsewhere: 23 passed, 1 failed, 3 skipped"
-    assert "failed: identity (the identity must leave every point where it is: expected" in text
+    assert "failed: identity (the identity must leave every point where it is, unless it is a chart" in text
     assert "skipped: linearity (Elsewhere is not a LinearFamily)" in text
     assert not raised.value.results.ok
 
