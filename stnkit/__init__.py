@@ -72,6 +72,9 @@ _MODULES = {
     "warp": "warping",
 }
 
+# Modules whose names are public though they are not: as `stnkit.localizers.RegressionHead`.
+_SUBMODULES = ("experiments", "localizers")
+
 # Names of plugin API 1 and where they are now; they work in this version, with a warning.
 _RENAMED = {
     **{
@@ -144,6 +147,8 @@ def __getattr__(name: str) -> Any:
         value: Any = version("stnkit")
     elif name in _RENAMED:
         return _renamed(name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"stnkit.{name}")
     elif name in _MODULES:
         module = importlib.import_module(f"stnkit.{_MODULES[name] or name}")
         value = getattr(module, name) if _MODULES[name] else module

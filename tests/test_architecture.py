@@ -27,6 +27,7 @@ CORE_FILES = [p for p in SOURCES if p.relative_to(ROOT / "stnkit").parts[0] not 
 EXPERIMENT_FILES = [p for p in SOURCES if p.relative_to(ROOT / "stnkit").parts[0] == "experiments"]
 # What plugins may import: the public names, and the modules one level down that are public names themselves.
 PUBLIC_MODULES = {"stnkit", *(f"stnkit.{name}" for name, module in stnkit._MODULES.items() if not module)}
+PUBLIC_MODULES |= {f"stnkit.{name}" for name in stnkit._SUBMODULES}
 
 
 def imports(path):
@@ -82,7 +83,7 @@ def test_plugins_and_examples_import_only_public_names(path):
     # The conformance kit is for the tests of a plugin, which stand in an example but not in a plugin's own file.
     allowed = PUBLIC_MODULES if path in EXAMPLE_FILES else PUBLIC_MODULES - {"stnkit.testing"}
     assert {m for m in modules if m.split(".")[0] in ("stnkit", "stnkit_plugins")} <= allowed
-    assert names <= set(stnkit.__all__)
+    assert names <= {*stnkit.__all__, *stnkit._SUBMODULES}
 
 
 @pytest.mark.parametrize("path", PLUGIN_FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
@@ -90,7 +91,7 @@ def test_plugins_take_what_is_public_one_level_down(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
             module = getattr(node.value.value, "id", None), node.value.attr
-            if module in (("stnkit", "families"), ("stnkit", "samplers")):
+            if module in (("stnkit", "families"), ("stnkit", "localizers"), ("stnkit", "samplers")):
                 assert node.attr in getattr(stnkit, module[1]).__all__
             elif module in (("stnkit", "errors"), ("stnkit", "distortions"), ("stnkit", "coordinates")):
                 assert not node.attr.startswith("_")

@@ -46,6 +46,13 @@ def test_the_names_for_type_checkers_are_the_lazy_ones():
     assert names == stnkit._MODULES
 
 
+@pytest.mark.process
+@pytest.mark.parametrize("name", {name.split(".")[0]: name for name in stnkit._RENAMED.values()}.values())
+def test_a_new_name_is_there_behind_a_bare_import(name):
+    result = run(f"import stnkit; stnkit.{name}")
+    assert result.returncode == 0, result.stderr
+
+
 def test_an_unknown_name_is_an_attribute_error():
     assert not hasattr(stnkit, "no_such_name")
 
