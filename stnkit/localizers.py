@@ -9,10 +9,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
+from stnkit.convolutions import average_pool, channels_and_size, check_channels, convolution_block
 from stnkit.errors import InputError, one_line
 from stnkit.heads import LatticeHead, RegressionHead
 
-__all__ = ["LatticeHead", "Localizer", "RegressionHead", "refused_image"]
+__all__ = [
+    "LatticeHead",
+    "Localizer",
+    "RegressionHead",
+    "average_pool",
+    "channels_and_size",
+    "check_channels",
+    "convolution_block",
+    "refused_image",
+]
 
 
 class Localizer(nn.Module, Contract):

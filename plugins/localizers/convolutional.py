@@ -47,17 +47,14 @@ class Convolutional(stnkit.Localizer):
     ) -> None:
         super().__init__()
         channels = [20, 20] if channels is None else channels
-        if not channels or min(channels) < 1:
-            raise stnkit.errors.InputError(f"channels: expected one or more widths of at least 1, got {channels}")
+        stnkit.localizers.check_channels(channels)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise stnkit.errors.InputError(f"kernel_size: expected an odd number of at least 1, got {kernel_size}")
         if downsample < 1 or features < 1:
             raise stnkit.errors.InputError(
                 f"downsample and features: expected at least 1, got {downsample} and {features}"
             )
-        n_channels, *size = in_shape
-        if len(size) not in (2, 3):
-            raise stnkit.errors.InputError(f"in_shape: expected (C, H, W) or (C, D, H, W), got {list(in_shape)}")
+        n_channels, size = stnkit.localizers.channels_and_size(in_shape)
         three = len(size) == 3
         conv: Any
         conv, norm, max_pool, average_pool = (

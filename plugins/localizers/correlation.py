@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -60,8 +59,7 @@ class Correlation(stnkit.Localizer):
     ) -> None:
         super().__init__()
         channels = [8, 16, 32] if channels is None else list(channels)
-        if not channels or min(channels) < 1:
-            raise InputError(f"channels: expected one or more widths of at least 1, got {channels}")
+        stnkit.localizers.check_channels(channels)
         if min(radius, width, features) < 1:
             raise InputError(f"radius, width, features: expected at least 1, got {radius}, {width}, {features}")
         n_channels, *size = in_shape
@@ -71,18 +69,20 @@ class Correlation(stnkit.Localizer):
             )
         ndim, n = len(size), n_channels // 2
         layers: list[nn.Module] = []
+        block = stnkit.localizers.convolution_block
         for out in channels:
-            layers.append(_convolution(ndim, n, out, stride=2))
+            layers.append(block(ndim, n, out, stride=2))
             n, size = out, [-(-side // 2) for side in size]
-        self.encoder = nn.Sequential(*layers, _convolution(ndim, n, n, stride=1))
+        self.encoder = nn.Sequential(*layers, block(ndim, n, n))
         self.size = tuple(size)
         # A buffer moves to other devices; made anew, it need not be saved.
         self.pairs: Tensor
         self.register_buffer("pairs", _pairs_of_cells(self.size, radius), persistent=False)
         self.n_shifts = (2 * radius + 1) ** ndim
-        layers = [_norm(ndim, self.n_shifts), nn.ReLU(), _convolution(ndim, self.n_shifts, width, stride=1)]
+        norm = nn.BatchNorm2d if ndim == 2 else nn.BatchNorm3d
+        layers = [norm(self.n_shifts), nn.ReLU(), block(ndim, self.n_shifts, width)]
         while max(size) > 4:
-            layers.append(_convolution(ndim, width, width, stride=2))
+            layers.append(block(ndim, width, width, stride=2))
             size = [-(-side // 2) for side in size]
         layers += [nn.Flatten(), nn.Linear(width * math.prod(size), features), nn.ReLU()]
         self.head = nn.Sequential(*layers)
@@ -110,16 +110,6 @@ def _standardized(image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size
     axes = tuple(range(1, image.ndim))
     centered = image - image.mean(dim=axes, keepdim=True)
     return centered / (centered.square().mean(dim=axes, keepdim=True) + FAINTEST**2).sqrt()
-
-
-def _norm(ndim: int, n: int) -> nn.Module:
-    return nn.BatchNorm2d(n) if ndim == 2 else nn.BatchNorm3d(n)
-
-
-def _convolution(ndim: int, n_in: int, n_out: int, stride: int) -> nn.Sequential:
-    kind: Any = nn.Conv2d if ndim == 2 else nn.Conv3d
-    # Batch-norm would subtract a bias in front of it.
-    return nn.Sequential(kind(n_in, n_out, 3, stride, padding=1, bias=False), _norm(ndim, n_out), nn.ReLU())
 
 
 def _pairs_of_cells(size: tuple[int, ...], radius: int) -> Int64[Tensor, "entries"]:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -51,16 +50,13 @@ class Dense(stnkit.Localizer):
         downsample: int = 2,
     ) -> None:
         super().__init__()
-        n_channels, *size = in_shape
-        if len(size) not in (2, 3):
-            raise InputError(f"in_shape: expected (C, H, W) or (C, D, H, W), got {list(in_shape)}")
+        n_channels, size = stnkit.localizers.channels_and_size(in_shape)
         if channels is None:
             # A level has half the pixels of the one before.
             n_levels = max(1, min(4, math.ceil(math.log2(max(size) / max(1, downsample)))))
             channels = [16, 32, 32, 32][:n_levels]
         decoder = channels[-2::-1] if decoder is None else list(decoder)
-        if not channels or min(channels) < 1:
-            raise InputError(f"channels: expected one or more widths of at least 1, got {channels}")
+        stnkit.localizers.check_channels(channels)
         if len(decoder) >= len(channels) or min(decoder, default=1) < 1:
             raise InputError(
                 f"decoder: expected widths of at least 1, fewer than the {len(channels)} of channels, got {decoder}"
@@ -75,16 +71,15 @@ class Dense(stnkit.Localizer):
                 f"downsample={downsample})"
             )
         ndim = len(size)
-        pool: Any = nn.AvgPool2d if ndim == 2 else nn.AvgPool3d
-        self.shrink = pool(downsample, ceil_mode=True)
-        self.halve = pool(2, ceil_mode=True)
+        self.shrink = stnkit.localizers.average_pool(ndim, downsample)
+        self.halve = stnkit.localizers.average_pool(ndim, 2)
         self.encoder = nn.ModuleList()
         for width in channels:
-            self.encoder.append(_level(ndim, n_channels, width))
+            self.encoder.append(stnkit.localizers.convolution_block(ndim, n_channels, width))
             n_channels = width
         self.decoder = nn.ModuleList()
         for width, beside in zip(decoder, channels[-2::-1], strict=False):
-            self.decoder.append(_level(ndim, n_channels + beside, width))
+            self.decoder.append(stnkit.localizers.convolution_block(ndim, n_channels + beside, width))
             n_channels = width
         self.mode = "bilinear" if ndim == 2 else "trilinear"
         self.n_features = n_channels
@@ -97,13 +92,6 @@ class Dense(stnkit.Localizer):
         for level, beside in zip(self.decoder, levels[-2::-1], strict=False):
             x = level(torch.cat([F.interpolate(x, beside.shape[2:], mode=self.mode), beside], dim=1))
         return x
-
-
-def _level(ndim: int, n_in: int, n_out: int) -> nn.Sequential:
-    conv: Any
-    conv, norm = (nn.Conv2d, nn.BatchNorm2d) if ndim == 2 else (nn.Conv3d, nn.BatchNorm3d)
-    # Batch-norm would subtract a bias in front of it.
-    return nn.Sequential(conv(n_in, n_out, 3, padding=1, bias=False), norm(n_out), nn.ReLU())
 
 
 @stnkit.hookimpl

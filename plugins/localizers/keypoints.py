@@ -56,31 +56,24 @@ class Keypoints(stnkit.Localizer):
         channels = [16, 32, 32] if channels is None else list(channels)
         if points < 1:
             raise InputError(f"points: expected at least 1, got {points}")
-        if not channels or min(channels) < 1:
-            raise InputError(f"channels: expected one or more widths of at least 1, got {channels}")
+        stnkit.localizers.check_channels(channels)
         if not COLDEST <= temperature < float("inf"):
             raise InputError(f"temperature: expected a finite number of at least {COLDEST:g}, got {temperature}")
-        n_channels, *size = in_shape
-        if len(size) not in (2, 3):
-            raise InputError(f"in_shape: expected (C, H, W) or (C, D, H, W), got {list(in_shape)}")
+        n_channels, size = stnkit.localizers.channels_and_size(in_shape)
         self.stride = 2 ** (len(channels) - 1)
         if max(size) <= self.stride:
             raise InputError(
                 f"it is too deep for images of {'×'.join(map(str, size))}: heat maps behind {len(channels)} "
                 f"convolutions have one pixel; use larger images or fewer channels (now channels={channels})"
             )
-        conv: Any
-        conv, norm, pool = (
-            (nn.Conv2d, nn.BatchNorm2d, nn.AvgPool2d) if len(size) == 2 else (nn.Conv3d, nn.BatchNorm3d, nn.AvgPool3d)
-        )
         layers: list[nn.Module] = []
         for width in channels:
-            layers += [pool(2, ceil_mode=True)] if layers else []
-            # Batch-norm would subtract a bias in front of it.
-            layers += [conv(n_channels, width, 3, padding=1, bias=False), norm(width), nn.ReLU()]
+            layers += [stnkit.localizers.average_pool(len(size), 2)] if layers else []
+            layers.append(stnkit.localizers.convolution_block(len(size), n_channels, width))
             n_channels = width
+        convolution: Any = nn.Conv2d if len(size) == 2 else nn.Conv3d
         # A bias of a heat map would not change its softmax.
-        self.layers = nn.Sequential(*layers, conv(n_channels, points, 1, bias=False))
+        self.layers = nn.Sequential(*layers, convolution(n_channels, points, 1, bias=False))
         self.temperature = temperature
         self.confidence = confidence
         self.n_features = points * (len(size) + confidence)

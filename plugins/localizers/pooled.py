@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -49,15 +48,12 @@ class Pooled(stnkit.Localizer):
         features: int = 64,
     ) -> None:
         super().__init__()
-        n_channels, *size = in_shape
-        if len(size) not in (2, 3):
-            raise InputError(f"in_shape: expected (C, H, W) or (C, D, H, W), got {list(in_shape)}")
+        n_channels, size = stnkit.localizers.channels_and_size(in_shape)
         if channels is None:
             # A convolution has half the pixels of the one before.
             n_convolutions = max(1, min(3, math.ceil(math.log2(max(size) / max(1, downsample)))))
             channels = [16, 32, 64][:n_convolutions]
-        if not channels or min(channels) < 1:
-            raise InputError(f"channels: expected one or more widths of at least 1, got {channels}")
+        stnkit.localizers.check_channels(channels)
         if downsample < 1 or features < 1:
             raise InputError(f"downsample and features: expected at least 1, got {downsample} and {features}")
         # Batch-norm needs more than one value for each channel, also of a batch of one image.
@@ -67,15 +63,10 @@ class Pooled(stnkit.Localizer):
                 f"has one pixel; use larger images, fewer channels or a smaller downsample (now channels={channels}, "
                 f"downsample={downsample})"
             )
-        conv: Any
-        conv, norm, pool = (
-            (nn.Conv2d, nn.BatchNorm2d, nn.AvgPool2d) if len(size) == 2 else (nn.Conv3d, nn.BatchNorm3d, nn.AvgPool3d)
-        )
         layers: list[nn.Module] = []
         for width in channels:
-            layers.append(pool(2 if layers else downsample, ceil_mode=True))
-            # Batch-norm would subtract a bias in front of it.
-            layers += [conv(n_channels, width, 3, padding=1, bias=False), norm(width), nn.ReLU()]
+            layers.append(stnkit.localizers.average_pool(len(size), 2 if layers else downsample))
+            layers.append(stnkit.localizers.convolution_block(len(size), n_channels, width))
             n_channels = width
         self.layers = nn.Sequential(*layers)
         self.moments = moments
