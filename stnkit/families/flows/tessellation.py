@@ -10,7 +10,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families.tracing import is_traced, plain_tensors
+from stnkit.families.caching import cached
+from stnkit.families.tracing import plain_tensors
 
 # A region is {P ≥ 0, M ≥ 0, 1 − κP − μM ≥ 0} in a chart (P, M) of its own: κ and μ are these.
 TRIANGLE, STRIP, QUADRANT = (1.0, 1.0), (0.0, 1.0), (0.0, 0.0)
@@ -86,8 +87,6 @@ class Tessellation:
         self._corner = (corners // 2).tolist()
         self._center = (len(self.vertices) - len(centers) + torch.arange(len(centers)).view(rows, columns)).tolist()
         self.charts = self._charts(list(self._regions()))
-        self._copies: dict[tuple[torch.dtype, torch.device], Charts] = {}
-        self._matrices: dict[tuple[torch.dtype, torch.device], Tensor] = {}
 
     def charts_like(self, like: Tensor) -> Charts:
         """The charts in the dtype and on the device of a tensor.
@@ -95,13 +94,7 @@ class Tessellation:
         Args:
             like: float32 or float64.
         """
-        if is_traced():
-            return self._moved(like.dtype, like.device)
-        key = like.dtype, like.device
-        if key not in self._copies:
-            with plain_tensors():
-                self._copies[key] = self._moved(*key)
-        return self._copies[key]
+        return Charts(*_moved_charts(self.rows, self.columns, like.dtype, like.device))
 
     def locate(self, points: Float[Tensor, "b N 2"]) -> tuple[Int64[Tensor, "b N"], Float[Tensor, "b N 2"]]:
         """The region of each point, and (P, M) there; a NaN is in any region.
@@ -129,24 +122,7 @@ class Tessellation:
         Args:
             like: float32 or float64.
         """
-        if is_traced():
-            return self._dense().to(like.device, like.dtype)
-        key = like.dtype, like.device
-        if key not in self._matrices:
-            with plain_tensors():
-                self._matrices[key] = self._dense().to(like.device, like.dtype)
-        return self._matrices[key]
-
-    def _dense(self) -> Float[Tensor, "velocities coefficients"]:
-        corners, inverse = self.charts.corners, self.charts.inverse
-        regions = len(corners)
-        dense = torch.zeros(len(self.vertices), 2, regions, 3, 2, dtype=torch.float64, device="cpu")
-        index = torch.arange(regions, device="cpu")
-        for k, signs in enumerate(((1.0, -1.0, -1.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
-            for entry, sign in enumerate(signs):
-                # From component j of the velocity at corner k to component i of w₀, w₁ or w₂.
-                dense[corners[:, k], :, index, entry] += sign * inverse.transpose(1, 2)
-        return dense.view(2 * len(self.vertices), 6 * regions)
+        return _dense(self.rows, self.columns, like.dtype, like.device)
 
     def divergence(self, velocities: Float[Tensor, "B K 2"]) -> Float[Tensor, "B triangles"]:
         """∂v_x/∂x + ∂v_y/∂y in each triangle.
@@ -158,9 +134,6 @@ class Tessellation:
         at = velocities[:, charts.corners[:triangles]]
         change = at[:, :, 1:] - at[:, :, :1]  # along P and M
         return (charts.inverse[:triangles] * change).sum(dim=(-1, -2))
-
-    def _moved(self, dtype: torch.dtype, device: torch.device) -> Charts:
-        return Charts(*(t.to(device, dtype if t.is_floating_point() else t.dtype) for t in self.charts))
 
     def _regions(self) -> Iterator[_Region]:
         rows, columns, corner = self.rows, self.columns, self._corner
@@ -235,3 +208,25 @@ def tessellation_of(rows: int, columns: int) -> Tessellation:
     """
     with plain_tensors():
         return Tessellation(rows, columns)
+
+
+@cached
+def _moved_charts(rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    charts = tessellation_of(rows, columns).charts
+    return tuple(t.to(device, dtype if t.is_floating_point() else t.dtype) for t in charts)
+
+
+@cached
+def _dense(
+    rows: int, columns: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "velocities coefficients"]:
+    tessellation = tessellation_of(rows, columns)
+    corners, inverse, n_vertices = tessellation.charts.corners, tessellation.charts.inverse, len(tessellation.vertices)
+    regions = len(corners)
+    dense = torch.zeros(n_vertices, 2, regions, 3, 2, dtype=torch.float64, device="cpu")
+    index = torch.arange(regions, device="cpu")
+    for k, signs in enumerate(((1.0, -1.0, -1.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))):
+        for entry, sign in enumerate(signs):
+            # From component j of the velocity at corner k to component i of w₀, w₁ or w₂.
+            dense[corners[:, k], :, index, entry] += sign * inverse.transpose(1, 2)
+    return dense.view(2 * n_vertices, 6 * regions).to(device, dtype)
