@@ -1,5 +1,6 @@
 """ComponentUnderTest: a component with its options, from any of the forms in which it may be given."""
 
+import contextlib
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -141,17 +142,33 @@ class ComponentUnderTest:
 
     def _built_for(self, shape: tuple[int, ...]) -> Any:
         classes = {"n_classes": N_CLASSES} if "n_classes" in self.kind.supplied else {}
-        try:
+        with building_for(shape):
             return self.constructed(**{self._shape_name(): shape}, **classes)
-        except InputError:
-            raise
-        except DataError as error:
-            raise NotApplicable(f"its data is not here: {error}") from error
-        except NotInstalledError as error:
-            raise NotApplicable(str(error)) from error
-        except Exception as error:
-            reason = one_line(error, LONGEST_REASON)
-            raise NotBuilt(f"it cannot be built for images of {list(shape)}: {reason}") from error
+
+
+@contextlib.contextmanager
+def building_for(shape: tuple[int, ...]) -> Iterator[None]:
+    """A context that builds a component for images: a refusal passes, any other error is the result of a check.
+
+    Args:
+        shape: of the images.
+
+    Raises:
+        InputError: as the component does.
+        NotApplicable: when its data or a library is missing.
+        NotBuilt: for any other error.
+    """
+    try:
+        yield
+    except (InputError, NotApplicable):
+        raise
+    except DataError as error:
+        raise NotApplicable(f"its data is not here: {error}") from error
+    except NotInstalledError as error:
+        raise NotApplicable(str(error)) from error
+    except Exception as error:
+        reason = one_line(error, LONGEST_REASON)
+        raise NotBuilt(f"it cannot be built for images of {list(shape)}: {reason}") from error
 
 
 def component_under_test(component: Any, options: Mapping[str, Any]) -> ComponentUnderTest:

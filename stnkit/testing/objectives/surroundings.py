@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from stnkit.errors import DataError, InputError, NotInstalledError, one_line
+from stnkit.errors import InputError
 from stnkit.objectives import Objective
-from stnkit.testing.assertions import LONGEST_REASON, NotApplicable, NotBuilt
-from stnkit.testing.component_under_test import N_CLASSES, ComponentUnderTest
+from stnkit.testing.assertions import NotApplicable
+from stnkit.testing.component_under_test import N_CLASSES, ComponentUnderTest, building_for
 from stnkit.testing.image_shapes import ImageShapes, find_image_shapes
 from stnkit.testing.objectives.outputs import all_numbers
 from stnkit.testing.objectives.synthetic_run import Surroundings, SyntheticRun, offered
@@ -145,17 +145,8 @@ class _Used:
 
 
 def _first_run(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> SyntheticRun:
-    try:
+    with building_for(shape):
         return first_accepted(under_test, shape)
-    except (InputError, NotApplicable):
-        raise
-    except DataError as error:
-        raise NotApplicable(f"its data is not here: {error}") from error
-    except NotInstalledError as error:
-        raise NotApplicable(str(error)) from error
-    except Exception as error:
-        reason = one_line(error, LONGEST_REASON)
-        raise NotBuilt(f"it cannot be built for images of {list(shape)}: {reason}") from error
 
 
 def first_accepted(under_test: ComponentUnderTest, shape: tuple[int, ...], *, pair: bool = False) -> SyntheticRun:
