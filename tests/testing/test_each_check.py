@@ -8,7 +8,7 @@ import stnkit
 from stnkit.errors import RenamedWarning
 from stnkit.plugin_system.kinds import KINDS
 from stnkit.testing.checks import functions_of
-from tests.testing.broken import good_transforms
+from tests.testing.broken import good_transforms, linear_families
 
 # Without run-time shape checks, as users run it: these would find some of the defects first.
 pytestmark = pytest.mark.no_jaxtyping
@@ -41,7 +41,7 @@ def test_a_defect_of_the_first_training_step_fails_one_check(component, name):
 
 
 def test_a_linear_family_with_a_constant_says_so():
-    assert reasons(stnkit.testing.run(MODULES["transform"].SaysConstant)) == {}
+    assert reasons(stnkit.testing.run(linear_families.SaysConstant)) == {}
 
 
 def test_a_chart_that_does_not_say_so_is_told_to():

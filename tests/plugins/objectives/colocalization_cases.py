@@ -1,4 +1,4 @@
-"""What the tests of co-localization build: an objective in its setting, batches, and the losses by loops."""
+"""Parts of the tests of co-localization: an objective in its setting, batches, and the losses by loops."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What the tests of the objective `pose` build: runs, batches and distortions."""
+"""Parts of the tests of the objective `pose`: runs, batches and distortions."""
 
 import torch
 from torch import nn

@@ -17,37 +17,11 @@ from stnkit_plugins.transforms import piecewise_affine
 from tests.helpers import lattice_points
 
 from .meshes import mesh, rand
+from .scattered_meshes import in_hull, moved, of_positions, positions, scattered
 
 FIVE = [[-0.9, -0.8], [0.7, -1.0], [0.1, 0.2], [-0.6, 0.9], [1.1, 0.6]]
 SIZES = {2: (9, 12), 3: (4, 5, 6)}
 COUNTS = [(5, 2), (12, 2), (40, 2), (8, 3), (30, 3)]
-
-
-def scattered(n, ndim=2, seed=0, corners=False, **options):
-    """A mesh between random points, with the corners of the image among them or not."""
-    points = rand(n, ndim, seed=seed)
-    if corners:
-        points = torch.cat([stnkit.coordinates.corners(ndim), 0.98 * points])
-    return mesh(points.tolist(), ndim=ndim, **options)
-
-
-def of_positions(positions, **options):
-    return mesh(positions, ndim=len(positions[0]), **options)
-
-
-def positions(family):
-    return family._mesh.positions
-
-
-def moved(family, share=0.3, n=2, seed=0):
-    """θ that moves each control point by a share of the smallest height of a piece."""
-    heights = 1 / torch.linalg.inv(positions(family)[family.triangles].diff(dim=1)).norm(dim=1).max()
-    return family.identity() + share * heights * rand(n, family.n_params, seed=seed)
-
-
-def in_hull(family, n=300, seed=5):
-    points = rand(n, family.ndim, seed=seed)
-    return points[torch.from_numpy(Delaunay(positions(family).numpy()).find_simplex(points.numpy()) >= 0)]
 
 
 @pytest.mark.parametrize(("n", "ndim"), COUNTS)
@@ -109,18 +83,6 @@ def test_outside_the_hull_the_piece_at_the_nearest_edge_extends(n):
     assert jump.abs().max() <= 1e-6
 
 
-@pytest.mark.parametrize(("n", "ndim"), COUNTS)
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 2e-4)])
-def test_inverse_undoes_forward_in_the_hull(n, ndim, dtype, tolerance):
-    family = scattered(n, ndim)
-    theta = moved(family).to(dtype)
-    assert not family.folds(theta).any()
-    points = torch.cat([in_hull(family), positions(family)])[None].to(dtype)
-    back = family.inverse(theta, family(theta, points))
-    # A third of a height apart, thin pieces move q by up to as much as rounding, over their height.
-    assert (back - points).abs().max() <= tolerance
-
-
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), exponent=st.integers(-8, -4))
 def test_points_too_close_are_refused_or_mapped_right(seed, exponent):
@@ -142,41 +104,6 @@ def test_overlapping_triangles_are_refused():
     points = torch.cat([rand(18, 2, seed=0), rand(18, 2, seed=0)[:3] + 1.5e-9])
     with pytest.raises(stnkit.errors.InputError, match=r"farther apart for a triangulation, got \d+ at .* 2e-09 from"):
         of_positions(points.tolist())
-
-
-@settings(max_examples=40, deadline=None)
-@given(n=st.integers(4, 30), ndim=st.integers(2, 3), seed=st.integers(0, 10**6))
-def test_inverse_is_right_inside_and_outside_of_any_mesh(n, ndim, seed):
-    family = scattered(n, ndim, seed=seed)
-    theta = moved(family, seed=seed)
-    points = 1.5 * rand(1, 100, ndim, seed=seed)
-    source = family(theta, points)
-    back = family.inverse(theta, source)
-    found = back.isfinite().all(dim=-1)
-    again = family(theta, back.nan_to_num())
-    assert ((again - source).abs().amax(dim=-1) <= 1e-6 * source.norm(dim=-1).clamp_min(1))[found].all()
-    inside = torch.from_numpy(Delaunay(positions(family).numpy()).find_simplex(points[0].numpy()) >= 0)
-    assert found[:, inside].all()
-    # Extensions overlap or leave gaps, so not every point outside comes back.
-    assert found.double().mean() > 0.6
-
-
-def test_inverse_leads_to_extended_pieces_outside():
-    family = scattered(20, corners=True)
-    theta, points = moved(family), 2 * rand(1, 200, 2)
-    back = family.inverse(theta, family(theta, points))
-    assert ((back - points).abs().amax(dim=-1) <= 1e-9).double().mean() > 0.85
-
-
-def test_inverse_of_a_folded_mesh_gives_one_right_answer():
-    family = scattered(15, corners=True)
-    theta = family.identity() + 0.8 * rand(3, family.n_params)
-    assert family.folds(theta).any(dim=1).all()
-    source = family(theta, rand(1, 200, 2, seed=1))
-    back = family.inverse(theta, source)
-    assert back.isfinite().all()
-    assert back.abs().max() <= 1 + 1e-9
-    assert (family(theta, back) - source).abs().max() <= 1e-7
 
 
 @pytest.mark.parametrize(("n", "ndim"), [(6, 2), (7, 3)])

@@ -5,7 +5,9 @@ import torch
 import stnkit
 
 from . import called_under_autocast, plugin_api_1, shadow
-from .good_transforms import Cylinder, Good
+from .charts import AlmostNowhere, HidesChart, LostInverse, SaysChart, ShiftedInverse
+from .good_transforms import Good
+from .linear_families import HasConstant, NotAffine, NotLinear
 
 
 class Raises(Good):
@@ -95,44 +97,6 @@ class FirstOrder(Good):
 class Sums(Good):
     def _compose(self, outer, inner):
         return outer + inner
-
-
-class NotLinear(stnkit.families.LinearFamily):
-    n_params = 6
-
-    def identity(self):
-        return torch.tensor([0, 1, 0, 0, 0, 1], dtype=torch.float64)
-
-    def basis(self, points):
-        return torch.cat([torch.ones_like(points[:, :1]), points], dim=1)
-
-    def coefficients(self, theta):
-        return (theta + 0.1 * torch.sin(theta - self.identity().to(theta))).view(-1, 2, 3)
-
-
-class NotAffine(NotLinear):
-    has_constant = True
-
-
-class HasConstant(stnkit.families.LinearFamily):
-    """A triangle whose last corner, (0, 0.5), stays where it is."""
-
-    n_params = 4
-
-    def identity(self):
-        return torch.tensor([1, 0, 0.5, 1], dtype=torch.float64)
-
-    def basis(self, points):
-        x, y = points.unbind(dim=1)
-        return torch.stack([x, 2 * y - 1, 2 - x - 2 * y], dim=1)
-
-    def coefficients(self, theta):
-        corner = theta.new_tensor([[0.0], [0.5]]).expand(theta.shape[0], -1, -1)
-        return torch.cat([theta.view(-1, 2, 2), corner], dim=2)
-
-
-class SaysConstant(HasConstant):
-    has_constant = True
 
 
 class Interleaved(stnkit.TransformFamily):
@@ -269,38 +233,7 @@ class NanInTheCenter(Good):
         return super().forward(theta, points) + theta[:, None] * radius
 
 
-class SaysChart(Good):
-    """A family with an identity that calls itself a chart."""
-
-    is_chart = True
-
-
-class HidesChart(Cylinder):
-    is_chart = False
-
-
-class AlmostNowhere(Cylinder):
-    """A chart whose output has a source in the left third alone."""
-
-    def forward(self, theta, points):
-        return torch.where(points[..., :1] < -0.3, super().forward(theta, points), stnkit.coordinates.OUTSIDE)
-
-
-class ShiftedInverse(Cylinder):
-    def _inverse(self, theta, points):
-        return super()._inverse(theta, points) + 0.1
-
-
-class LostInverse(Cylinder):
-    """A chart whose inverse knows the left half of the image alone."""
-
-    def _inverse(self, theta, points):
-        return torch.where(points[..., :1] < 0, super()._inverse(theta, points), torch.nan)
-
-
 # Broken in another way than the one of BROKEN, each with the check that finds it.
-
-
 ALSO_BROKEN = {
     Stuck: "gradients",
     NanAtTheIdentity: "gradients",
@@ -313,7 +246,6 @@ ALSO_BROKEN = {
     ShiftedInverse: "inverse",
     LostInverse: "inverse",
 }
-
 
 BROKEN = {
     "construction": Raises,
