@@ -94,7 +94,7 @@ class Tessellation:
         Args:
             like: float32 or float64.
         """
-        return Charts(*_moved_charts(self.rows, self.columns, like.dtype, like.device))
+        return Charts(*_moved_charts(self, like.dtype, like.device))
 
     def locate(self, points: Float[Tensor, "b N 2"]) -> tuple[Int64[Tensor, "b N"], Float[Tensor, "b N 2"]]:
         """The region of each point, and (P, M) there; a NaN is in any region.
@@ -122,7 +122,7 @@ class Tessellation:
         Args:
             like: float32 or float64.
         """
-        return _dense(self.rows, self.columns, like.dtype, like.device)
+        return _dense(self, like.dtype, like.device)
 
     def divergence(self, velocities: Float[Tensor, "B K 2"]) -> Float[Tensor, "B triangles"]:
         """∂v_x/∂x + ∂v_y/∂y in each triangle.
@@ -211,16 +211,14 @@ def tessellation_of(rows: int, columns: int) -> Tessellation:
 
 
 @cached
-def _moved_charts(rows: int, columns: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
-    charts = tessellation_of(rows, columns).charts
-    return tuple(t.to(device, dtype if t.is_floating_point() else t.dtype) for t in charts)
+def _moved_charts(tessellation: Tessellation, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    return tuple(t.to(device, dtype if t.is_floating_point() else t.dtype) for t in tessellation.charts)
 
 
 @cached
 def _dense(
-    rows: int, columns: int, dtype: torch.dtype, device: torch.device
+    tessellation: Tessellation, dtype: torch.dtype, device: torch.device
 ) -> Float[Tensor, "velocities coefficients"]:
-    tessellation = tessellation_of(rows, columns)
     corners, inverse, n_vertices = tessellation.charts.corners, tessellation.charts.inverse, len(tessellation.vertices)
     regions = len(corners)
     dense = torch.zeros(n_vertices, 2, regions, 3, 2, dtype=torch.float64, device="cpu")
