@@ -62,8 +62,10 @@ browser: ## install chromium and its driver where they are missing (Debian, as r
 	command -v chromium >/dev/null && command -v chromedriver >/dev/null || \
 		(apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver)
 
+# Undefined names: mypy finds those of the source, ruff those of everything else, which has no shapes of one letter.
 lint: $(VENV)/developing ## ruff check, ruff format --check, mypy
 	$(BIN)/ruff check .
+	$(BIN)/ruff check --isolated --target-version py311 --select F821 benchmarks docs examples tests .ci
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

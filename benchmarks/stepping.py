@@ -25,7 +25,7 @@ from torch import Tensor
 import stnkit
 from stnkit.experiments.loop import run
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
-from stnkit.experiments.loop.task import parameter_groups
+from stnkit.experiments.loop.task import ObjectiveTask, parameter_groups
 from stnkit.experiments.placement import build_network
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.schema import TrainingConfig, register_schema
