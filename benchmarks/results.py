@@ -1,6 +1,7 @@
-"""From the JSON of a run to a page: `python benchmarks/results.py RAW.json [FOLDER]`.
+"""From the JSON of a run to a page: `python benchmarks/results.py RAW.json [FOLDER [--part]]`.
 
-With a folder, writes RESULTS.md, results.json and growth.png there; else prints the page.
+With a folder, writes RESULTS.md, results.json and growth.png there; else prints the page. With `--part` the tables of
+the run replace those of the folder's results.json, and the page says which they are.
 """
 
 import json
@@ -50,8 +51,34 @@ def _machine(run: Json) -> str:
     return (
         f"{run['datetime'][:10]}, {machine['cpu']['brand_raw']}, {machine['cores']} cores, "
         f"{machine['threads']} threads, {machine['memory_gib']} GiB; GPU: {gpu}. "
-        f"It took {run['minutes']} minutes.\n\n{versions}\n"
+        f"It took {run['minutes']} minutes.\n\n{versions}\n{_parts(run)}"
     )
+
+
+def _parts(run: Json) -> str:
+    again = [f"- {part['datetime'][:10]}: {'; '.join(part['works'])}\n" for part in run.get("parts", [])]
+    return "\nMeasured in a later run, their tables whole:\n\n" + "".join(again) if again else ""
+
+
+def joined(run: Json, part: Json) -> Json:
+    """A run in which the tables of a later one take the place of its own.
+
+    Args:
+        run: of all works.
+        part: of some, in which each table is whole.
+    """
+    works = list(dict.fromkeys(case["group"] or case["work"] for case in part["cases"]))
+    kept = [case for case in run["cases"] if (case["group"] or case["work"]) not in works]
+    earlier = [
+        {**known, "works": left}
+        for known in run.get("parts", [])
+        if (left := [work for work in known["works"] if work not in works])
+    ]
+    return {
+        **run,
+        "cases": [*kept, *part["cases"]],
+        "parts": [*earlier, {"datetime": part["datetime"], "commit_info": part["commit_info"], "works": works}],
+    }
 
 
 def _targets(run: Json) -> str:
@@ -157,6 +184,8 @@ def main() -> None:
     if not Path(sys.argv[1]).is_file():
         sys.exit("nothing was measured: what was chosen cannot run here, as a library is not installed, say")
     run = json.loads(Path(sys.argv[1]).read_text())
+    if "--part" in sys.argv[3:]:
+        run = joined(json.loads((Path(sys.argv[2]) / "results.json").read_text()), run)
     text = page(run, tomllib.loads(CAUSES.read_text())["cause"])
     if len(sys.argv) < 3:
         print(text)

@@ -93,6 +93,18 @@ def test_a_target_is_open_where_turns_are_on_both_sides_of_it(least, is_open):
     assert only(case(turns)).is_open is is_open
 
 
+def test_a_later_part_replaces_its_tables_and_is_named():
+    from results import joined, page
+
+    whole = run(case(DRIFTING, work="warp"), case(DRIFTING, work="grid"))
+    later = run(case(DRIFTING, work="warp", case="large")) | {"datetime": "2026-02-03T04:05:06", "commit_info": {}}
+    both = joined(whole, later)
+    assert [(c["work"], c["case"]) for c in both["cases"]] == [("grid", "small"), ("warp", "large")]
+    assert "- 2026-02-03: warp\n" in page(both, [])
+    again = joined(both, later | {"datetime": "2026-03-04T05:06:07"})
+    assert [part["datetime"][:10] for part in again["parts"]] == ["2026-03-04"]
+
+
 def test_the_page_names_missing_peers_differences_and_causes():
     from results import page
 
