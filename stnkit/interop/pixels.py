@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
@@ -43,12 +43,7 @@ def pixel_matrix(
         >>> stnkit.interop.pixel_matrix(family, family.identity()[None], (10, 20), (5, 10))[0].tolist()
         [[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]]
     """
-    if not isinstance(family, MatrixFamily):
-        raise InputError(
-            f"family: expected one of matrices, got {type(family).__name__}; pixel_map holds its maps point by point"
-        )
-    inward, outward = normalizing(in_size, family.ndim), normalizing(out_size, family.ndim)
-    return np.linalg.inv(inward) @ _numbers(family.matrix(as_theta(theta))) @ outward
+    return as_array(matrix_between(family, theta, in_size, out_size))
 
 
 def pixel_map(
@@ -78,11 +73,67 @@ def pixel_map(
     """
     in_size = coordinates.check_size(in_size, family.ndim)
     with torch.no_grad():
-        return _numbers(coordinates.to_pixels(family.grid(as_theta(theta), out_size), in_size))
+        return as_array(coordinates.to_pixels(family.grid(as_theta(theta).double(), out_size), in_size))
 
 
-def normalizing(size: Sequence[int], ndim: int) -> Float64[np.ndarray, "rows rows"]:
-    """N: the matrix that takes pixel indices (x, y, 1) of an image to normalized points.
+def matrix_between(
+    family: TransformFamily,
+    theta: Float[Tensor | np.ndarray, "B P"],
+    in_size: Sequence[int],
+    out_size: Sequence[int],
+) -> Float64[Tensor, "B rows rows"]:
+    """The M of `pixel_matrix` as a tensor, differentiable in θ.
+
+    Args:
+        family: of matrices.
+        theta: one row of parameters for each matrix.
+        in_size: size of the image that is read, (H, W) or (D, H, W).
+        out_size: size of the output.
+
+    Raises:
+        InputError: as `pixel_matrix`.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> stnkit.interop.pixels.matrix_between(family, torch.tensor([[1.0, 0.0]]), (4, 6), (4, 6))[0, 0]
+        tensor([1., 0., 3.], dtype=torch.float64)
+    """
+    matrix = normalized_matrix_of(family, theta)
+    to_pixels = pixels_of(in_size, family.ndim).to(matrix.device)
+    from_pixels = torch.linalg.inv(pixels_of(out_size, family.ndim)).to(matrix.device)
+    with coordinates.full_precision(matrix):
+        return to_pixels @ matrix @ from_pixels
+
+
+def normalized_matrix_of(
+    family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"]
+) -> Float64[Tensor, "B rows rows"]:
+    """A: the matrix of T_θ between normalized points, differentiable in θ.
+
+    Args:
+        family: of matrices.
+        theta: one row of parameters for each matrix.
+
+    Raises:
+        InputError: when the family is not one of matrices, or θ has the wrong shape.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> stnkit.interop.pixels.normalized_matrix_of(family, torch.tensor([[1.0, 0.0]]))[0, 0]
+        tensor([1., 0., 1.], dtype=torch.float64)
+    """
+    if not isinstance(family, MatrixFamily):
+        raise InputError(
+            f"family: expected one of matrices, got {type(family).__name__}; pixel_map holds its maps point by point"
+        )
+    theta = as_theta(theta)
+    return family.matrix(theta.double() if theta.is_floating_point() else theta)
+
+
+def pixels_of(size: Sequence[int], ndim: int) -> Float64[Tensor, "rows rows"]:
+    """N⁻¹: the matrix that takes normalized points (x, y, 1) to pixel indices of an image.
 
     Args:
         size: of the image, (H, W) or (D, H, W).
@@ -93,17 +144,36 @@ def normalizing(size: Sequence[int], ndim: int) -> Float64[np.ndarray, "rows row
 
     Example:
         >>> import stnkit
-        >>> stnkit.interop.pixels.normalizing((2, 4), 2).tolist()
-        [[0.5, 0.0, -0.75], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]]
+        >>> stnkit.interop.pixels.pixels_of((2, 4), 2).tolist()
+        [[2.0, 0.0, 1.5], [0.0, 1.0, 0.5], [0.0, 0.0, 1.0]]
     """
-    extent = np.array(coordinates.check_size(size, ndim)[::-1], dtype=np.float64)
-    matrix = np.diag(np.append(2 / extent, 1.0))
-    matrix[:-1, -1] = 1 / extent - 1
+    extent = torch.tensor(coordinates.check_size(size, ndim)[::-1], dtype=torch.float64)
+    matrix = torch.diag(torch.cat([extent / 2, extent.new_ones(1)]))
+    matrix[:-1, -1] = (extent - 1) / 2
     return matrix
 
 
-def as_theta(theta: Float[Tensor | np.ndarray, "B P"]) -> Float64[Tensor, "B P"]:
-    """θ of a tensor or an array, in float64 and without a gradient.
+def check_ndim(family: TransformFamily, tool: str, ndim: int = 2) -> None:
+    """Nothing for a family of `ndim` dimensions.
+
+    Args:
+        family: of any number of dimensions.
+        tool: its name, for the message.
+        ndim: number of dimensions that the tool takes.
+
+    Raises:
+        InputError: for a family of another number of dimensions.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.interop.pixels.check_ndim(stnkit.build("transform", "affine"), "OpenCV")
+    """
+    if family.ndim != ndim:
+        raise InputError(f"family: expected {ndim} dimensions for {tool}, got {family.ndim}")
+
+
+def as_theta(theta: Shaped[Tensor | np.ndarray, "*any"]) -> Shaped[Tensor, "*any"]:
+    """θ of a tensor or an array, as a tensor.
 
     Args:
         theta: one row of parameters for each map.
@@ -118,9 +188,18 @@ def as_theta(theta: Float[Tensor | np.ndarray, "B P"]) -> Float64[Tensor, "B P"]
     """
     if not isinstance(theta, Tensor | np.ndarray):
         raise InputError(f"theta: expected a tensor or an array of NumPy, got {type(theta).__name__}")
-    given = torch.as_tensor(theta).detach()
-    return given.double() if given.is_floating_point() else given  # the family refuses other dtypes
+    return torch.as_tensor(theta)
 
 
-def _numbers(tensor: Tensor) -> Float64[np.ndarray, "*any"]:
+def as_array(tensor: Shaped[Tensor, "*any"]) -> Float64[np.ndarray, "*any"]:
+    """A tensor as an array in float64.
+
+    Args:
+        tensor: of any device, with or without a gradient.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.interop.pixels.as_array(torch.ones(2))
+        array([1., 1.])
+    """
     return tensor.detach().double().cpu().numpy()

@@ -1,0 +1,54 @@
+"""Inverses and rows of matrices, as tools take them."""
+
+import torch
+from jaxtyping import Float64
+from torch import Tensor
+
+from stnkit.errors import InputError
+
+# The condition number from which an inverse in float64 has no correct digit.
+SINGULAR = 1e14
+
+
+def inverted(matrix: Float64[Tensor, "B rows rows"]) -> Float64[Tensor, "B rows rows"]:
+    """M⁻¹ of each matrix.
+
+    Args:
+        matrix: homogeneous, one for each element of the batch.
+
+    Raises:
+        InputError: when one has no inverse: its map has a single line or point as its image.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.interop.matrices.inverted(2 * torch.eye(3, dtype=torch.float64)[None])[0, 0]
+        tensor([0.5000, 0.0000, 0.0000], dtype=torch.float64)
+    """
+    condition = torch.linalg.cond(matrix.detach())
+    singular = (~(condition < SINGULAR)).nonzero().flatten().tolist()
+    if singular:
+        raise InputError(f"theta: expected maps with an inverse, got a singular matrix in row {singular[0]}")
+    return torch.linalg.inv(matrix)
+
+
+def affine_rows(matrix: Float64[Tensor, "B rows rows"], instead: str) -> Float64[Tensor, "B ndim rows"]:
+    """The rows of affine matrices without the last one, 0 … 0 1.
+
+    Args:
+        matrix: homogeneous, one for each element of the batch.
+        instead: the function for other matrices, for the message.
+
+    Raises:
+        InputError: when one of them is not affine.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.interop.matrices.affine_rows(torch.eye(3, dtype=torch.float64)[None], "remap").shape
+        torch.Size([1, 2, 3])
+    """
+    last = torch.zeros_like(matrix[0, -1])
+    last[-1] = 1
+    projective = (matrix[:, -1] != last).any(dim=1).nonzero().flatten().tolist()
+    if projective:
+        raise InputError(f"theta: expected affine maps, got a projective one in row {projective[0]}: use {instead}")
+    return matrix[:, :-1]
