@@ -1,0 +1,93 @@
+"""Points through ITK's transforms, in NumPy."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from stnkit.errors import InputError
+from stnkit.interop.itk.geometry import Geometry, transformed
+from stnkit.interop.itk.lattices import lattice_of
+from stnkit.interop.itk.linear import is_linear, matrix_of
+from stnkit.interop.itk.transform import Chain, chain_of
+
+
+def chain_matrix(chain: Chain, ndim: int) -> Float[np.ndarray, "rows rows"]:
+    """The product of the matrices of linear transforms, of which the last acts first.
+
+    Args:
+        chain: of linear transforms; none for the identity.
+        ndim: number of dimensions.
+    """
+    matrix = np.eye(ndim + 1)
+    for each in chain:
+        matrix = matrix @ matrix_of(each)
+    return matrix
+
+
+def mapped(chain: Chain, points: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
+    """The image of physical points: the last transform acts first.
+
+    Args:
+        chain: of transforms.
+        points: of the fixed image's space.
+
+    Raises:
+        InputError: for a transform that is neither linear nor a B-spline nor a displacement field.
+    """
+    for each in reversed(chain):
+        lattice = lattice_of(each)
+        if lattice is not None:
+            points = lattice(points)
+        elif is_linear(each):
+            points = transformed(matrix_of(each), points)
+        else:
+            raise InputError(f"expected linear transforms, B-splines and displacement fields, got {each.type_name}")
+    return points
+
+
+def source_points(
+    transform: Any, points: Float[np.ndarray, "N d"], moving: Geometry, fixed: Geometry
+) -> Float[np.ndarray, "N d"]:
+    """G(moving)⁻¹ T(G(fixed) p): the normalized source points that ITK reads for normalized target points.
+
+    Args:
+        transform: a `Transform`, a sequence of them of which the last acts first, or a transform of SimpleITK.
+        points: p, normalized, x first.
+        moving: of the image that is read.
+        fixed: of the output.
+
+    Raises:
+        InputError: for a transform that is neither linear nor a B-spline nor a displacement field, and for other
+            numbers of dimensions than those of the geometries.
+
+    Example:
+        >>> import numpy as np
+        >>> from stnkit.interop import itk
+        >>> shift = itk.Transform("TranslationTransform", 2, np.array([3.0, 0.0]), np.array([]))
+        >>> image = itk.Geometry((12, 4))
+        >>> itk.source_points(shift, np.zeros((1, 2)), image, image).round(12).tolist()
+        [[0.5, 0.0]]
+    """
+    chain = chain_of(transform)
+    check_dimensions(chain[0].ndim, moving, fixed)
+    physical = transformed(fixed.normalized_to_physical, np.asarray(points, dtype=np.float64))
+    return transformed(np.linalg.inv(moving.normalized_to_physical), mapped(chain, physical))
+
+
+def check_dimensions(ndim: int, moving: Geometry, fixed: Geometry) -> None:
+    """Nothing where both geometries have `ndim` dimensions.
+
+    Args:
+        ndim: of the transform.
+        moving: of the image that is read.
+        fixed: of the output.
+
+    Raises:
+        InputError: when one has another number.
+    """
+    for name, geometry in (("moving", moving), ("fixed", fixed)):
+        if not isinstance(geometry, Geometry):
+            raise InputError(f"{name}: expected a Geometry, got {type(geometry).__name__}")
+        if geometry.ndim != ndim:
+            raise InputError(f"{name}: expected a geometry of {ndim} dimensions, got one of {geometry.ndim}")
