@@ -1,0 +1,122 @@
+"""Files of transforms that ITK, SimpleITK and ANTs read and write."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from stnkit.errors import InputError
+from stnkit.interop.itk.hdf5 import Node, hdf5_bytes
+from stnkit.interop.itk.matlab_file import chain_of_mat, mat_bytes
+from stnkit.interop.itk.text_file import chain_of_text, text_of
+from stnkit.interop.itk.transform import COMPOSITE, Chain, chain_of, type_name
+
+TEXT, MATLAB, HDF5 = (".tfm", ".txt"), (".mat",), (".h5", ".hdf5")
+
+
+def write(path: str | os.PathLike[str], transform: Any) -> None:
+    """A file of a transform, for `SimpleITK.ReadTransform` and, but for .tfm of several, for ANTs.
+
+    The suffix says the format: .tfm or .txt is text, .mat holds one transform, .h5 or .hdf5 any number. A file is whole
+    or is not there.
+
+    Args:
+        path: of the file, in a folder that exists.
+        transform: a `Transform`, a sequence of them of which the last acts first, or a transform of SimpleITK.
+
+    Raises:
+        InputError: for another suffix, for several transforms and .mat, or without the folder.
+
+    Example:
+        >>> import pathlib, tempfile, numpy as np
+        >>> from stnkit.interop import itk
+        >>> shift = itk.Transform("TranslationTransform", 2, np.array([3.0, 4.0]), np.array([]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     itk.write(f"{folder}/shift.tfm", shift)
+        ...     print(pathlib.Path(folder, "shift.tfm").read_text())
+        #Insight Transform File V1.0
+        #Transform 0
+        Transform: TranslationTransform_double_2_2
+        Parameters: 3.0 4.0
+        FixedParameters:
+    """
+    path, chain = Path(path), chain_of(transform)
+    suffix = path.suffix.lower()
+    if suffix in TEXT:
+        content = text_of(chain).encode()
+    elif suffix in MATLAB:
+        if len(chain) > 1:
+            raise InputError(f"{path.name}: expected one transform in a .mat file, got {len(chain)}: use .tfm or .h5")
+        content = mat_bytes(chain[0])
+    elif suffix in HDF5:
+        content = hdf5_bytes(_tree(chain))
+    else:
+        raise InputError(f"{path.name}: expected a name in {', '.join((*TEXT, *MATLAB, *HDF5))}, got {suffix!r}")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: expected a folder that exists, got {path.parent}")
+    _write_atomically(path, content)
+
+
+def read(path: str | os.PathLike[str]) -> Chain:
+    """The transforms of a .tfm, .txt or .mat file, of which the last acts first.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        InputError: when there is no such file, it is cut short or of another format. An .h5 file is read by SimpleITK,
+            whose transform `to_theta` takes.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from stnkit.interop import itk
+        >>> shift = itk.Transform("TranslationTransform", 2, np.array([3.0, 4.0]), np.array([]))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     itk.write(f"{folder}/shift.mat", shift)
+        ...     itk.read(f"{folder}/shift.mat")[0].parameters.tolist()
+        [3.0, 4.0]
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix in HDF5:
+        told = "pass the transform of SimpleITK.ReadTransform instead"
+        raise InputError(f"{path.name}: expected a .tfm, .txt or .mat file, got {suffix!r}: {told}")
+    if suffix not in (*TEXT, *MATLAB):
+        raise InputError(f"{path.name}: expected a .tfm, .txt or .mat file, got {suffix!r}")
+    try:
+        content = path.read_bytes()
+        return chain_of_text(content.decode()) if suffix in TEXT else chain_of_mat(content)
+    except OSError as error:
+        raise InputError(f"{path}: expected a file, got {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path.name}: expected a text file, got other bytes") from error
+    except InputError as error:
+        raise InputError(f"{path.name}: {error}") from error
+
+
+def _tree(chain: Chain) -> dict[str, Node]:
+    """ITK's layout: /TransformGroup/N holds the type and the parameters, and 0 the composite, if it is one."""
+    groups: list[dict[str, Node]] = [
+        {
+            "TransformType": each.type_name,
+            "TransformFixedParameters": each.fixed_parameters,
+            "TransformParameters": each.parameters,
+        }
+        for each in chain
+    ]
+    if len(chain) > 1:
+        groups.insert(0, {"TransformType": type_name(COMPOSITE, chain[0].ndim)})
+    return {"TransformGroup": {str(index): group for index, group in enumerate(groups)}}
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        # mkstemp lets nobody else read the file.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
