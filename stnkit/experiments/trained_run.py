@@ -1,13 +1,14 @@
 """A trained run from its directory: the network with its weights, and the data that it was trained on."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities.seed import isolate_rng
 from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor
 
 from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.data.data_module import DistortedData
@@ -16,6 +17,8 @@ from stnkit.experiments.data.seeds import generator
 from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.loop.stages import observed
 from stnkit.experiments.placement import TransformedNetwork
+from stnkit.experiments.rectification.rectifier import Rectifier
+from stnkit.experiments.rectification.rectify import Rectified, rectify
 from stnkit.experiments.run_directory.checkpoints import (
     kept_checkpoint,
     network_weights,
@@ -53,6 +56,52 @@ class TrainedRun:
             drawn: images with targets and θ, such as `data.fixed("test").rows(slice(8))`.
         """
         return observed(self.network, drawn, self.data.distortion, generator("pictures"))
+
+    def rectify(
+        self,
+        image: Tensor,
+        *,
+        size: Sequence[int] | None = None,
+        scale: float | None = None,
+        sampler: str | Mapping[str, Any] | None = None,
+        padding: str | None = None,
+        number: int = 0,
+    ) -> Rectified:
+        """An image through the transformer at the input, at its full resolution, as `stnkit apply` gives it.
+
+        The localizer sees the image at the size it was trained for. Where a folder of images was cropped or padded to
+        that size, θ refers to that frame, and the output has its shape.
+
+            image = torchvision.io.decode_image("photo.jpg")
+            straight = run.rectify(image).image
+
+        Args:
+            image: (C, H, W) or (C, D, H, W), uint8 or floating-point in the range of the training images; with their
+                channels, or gray for RGB and RGB for gray.
+            size: of the output, (H, W); None for that of the image, so that a pixel of the output is as large as one
+                of the image.
+            scale: of that size, above 0.
+            sampler: a name, or a mapping with options, such as {"name": "antialiased"}; None for the run's.
+            padding: of the sampler; None for its own.
+            number: of the transformer, of several in parallel.
+
+        Raises:
+            InputError: when the run has no transformer at the input or registers pairs, the image has another number of
+                channels or axes, or an option is out of its range.
+        """
+        return rectify(self.rectifier(sampler=sampler, padding=padding), image, size=size, scale=scale, number=number)
+
+    def rectifier(self, *, sampler: str | Mapping[str, Any] | None = None, padding: str | None = None) -> Rectifier:
+        """The transformer at the input for images of any size, as `rectify` and `stnkit apply` use it.
+
+        Args:
+            sampler: a name, or a mapping with options; None for the run's.
+            padding: of the sampler; None for its own.
+
+        Raises:
+            InputError: when the run has no transformer at the input or registers pairs, or there is no such sampler.
+        """
+        return Rectifier(self.network, self.objective, self.data, self.config, sampler=sampler, padding=padding)
 
 
 def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | None = None) -> TrainedRun:

@@ -1,0 +1,1 @@
+"""Rectification: a trained transformer applied to images of any size, at their full resolution."""

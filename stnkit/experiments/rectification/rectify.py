@@ -1,0 +1,81 @@
+"""Rectify: an image in memory through the transformer of a trained run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from stnkit.coordinates import check_is_tensor
+from stnkit.errors import InputError
+from stnkit.experiments.rectification.measures import pixel_matrices, shares
+from stnkit.experiments.rectification.rectifier import Rectifier, check_size, out_size
+
+
+@dataclass(frozen=True)
+class Rectified:
+    """A rectified image and what is known of it.
+
+    Args:
+        image: (C, *out_size), in the dtype of the image that was given.
+        theta: of its map.
+        prediction: label of the likeliest class; None for a run without a classifier.
+        score: probability of that class, 0 to 1.
+        outside: share of the output that is read from outside of the image, 0 to 1.
+        folds: share of the output at which the map folds, 0 to 1.
+        matrices: the map in pixels by convention, as `pixel_matrices` gives it; empty for a family without matrices.
+    """
+
+    image: Shaped[Tensor, "C *out_size"]
+    theta: Float[Tensor, "P"]
+    prediction: int | None
+    score: float | None
+    outside: float
+    folds: float
+    matrices: dict[str, Tensor | None]
+
+
+@torch.no_grad()
+def rectify(
+    rectifier: Rectifier,
+    image: Tensor,
+    *,
+    size: Sequence[int] | None = None,
+    scale: float | None = None,
+    number: int = 0,
+) -> Rectified:
+    """An image through the transformer of a run; `TrainedRun.rectify` describes it.
+
+    Args:
+        rectifier: of the run.
+        image: (C, *size).
+        size: of the output.
+        scale: of the output.
+        number: of the transformer.
+
+    Raises:
+        InputError: when one of them is not of that form.
+    """
+    check_is_tensor("image", image)
+    check_size(size, scale)
+    if not (image.is_floating_point() or image.dtype == torch.uint8):
+        raise InputError(f"image: expected uint8 or floating-point numbers, got {image.dtype}")
+    if 0 in image.shape:
+        raise InputError(f"image: expected at least one pixel, got shape {tuple(image.shape)}")
+    if not 0 <= number < len(rectifier.transformers):
+        raise InputError(f"number: expected a transformer from 0 to {len(rectifier.transformers) - 1}, got {number}")
+    view, frame = rectifier.view.of_tensor(image)
+    located = rectifier.locate(view[None])[0]
+    through = rectifier.image_map(located, frame, number)
+    given = out_size(frame, size, scale)
+    outside, folded = shares(through, given)
+    return Rectified(
+        rectifier.warp(image, through, given, number),
+        located.theta[number],
+        located.prediction,
+        located.score,
+        outside,
+        folded,
+        pixel_matrices(through, frame.size, given),
+    )

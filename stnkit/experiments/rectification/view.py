@@ -1,0 +1,129 @@
+"""View: an image as the localizer has seen its like in training, at the size and in the channels of the dataset."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from PIL import Image
+from torch import Tensor
+
+from stnkit.datasets import Dataset
+from stnkit.errors import InputError
+from stnkit.experiments.data.rows import as_float
+from stnkit.experiments.rectification.frame import Frame, frame_of
+from stnkit.packing.decoding import Decoding
+from stnkit.packing.fitting import Fit, fitted
+from stnkit.packing.pixels import Color, as_bytes
+
+# Of red, green and blue, as Pillow has them: ITU-R 601.
+_LUMA = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class View:
+    """The way from an image to what the localizer sees.
+
+    Args:
+        in_shape: (C, *size) of that.
+        fit: the way to the size.
+        background: behind transparent pixels and beside padded images.
+        dtype: of the network.
+
+    Example:
+        >>> import torch
+        >>> from stnkit.experiments.rectification.view import View
+        >>> view, frame = View((1, 28, 28)).of_tensor(torch.rand(3, 60, 80))
+        >>> view.shape, frame.out_size
+        (torch.Size([1, 28, 28]), (60, 80))
+    """
+
+    in_shape: tuple[int, ...]
+    fit: Fit = Fit.stretch
+    background: Color = (0, 0, 0)
+    dtype: torch.dtype = torch.float32
+
+    @classmethod
+    def of_dataset(cls, dataset: Dataset, in_shape: tuple[int, ...], dtype: torch.dtype) -> "View":
+        """The view of a dataset: that of a folder has its own fit and background, others are stretched over black.
+
+        Args:
+            dataset: of the run.
+            in_shape: of the network.
+            dtype: of the network.
+        """
+        decoding = getattr(getattr(dataset, "images", None), "decoding", None)
+        if isinstance(decoding, Decoding):
+            return cls(in_shape, decoding.fit, decoding.background, dtype)
+        return cls(in_shape, dtype=dtype)
+
+    def of_picture(self, image: Image.Image, *, negative: bool = False) -> tuple[Float[Tensor, "C H W"], Frame]:
+        """An image file, as the dataset `folder` reads it, and the frame of that in the image.
+
+        Args:
+            image: loaded, of any mode of Pillow.
+            negative: True if 0 is white in an image of more than 8 bits.
+
+        Raises:
+            InputError: when the network is for other images than gray or RGB ones of two dimensions.
+            UndecodableError: when the values of the image are out of range.
+        """
+        if len(self.in_shape) != 3 or self.in_shape[0] not in (1, 3):
+            raise InputError(
+                f"expected a run on gray or RGB images to read image files, got one on images of shape "
+                f"{list(self.in_shape)}; arrays (.npy) have any number of channels"
+            )
+        pixels = as_bytes(image, self.in_shape[0], self.background, negative=negative)
+        seen = torch.from_numpy(np.array(fitted(pixels, (self._size[0], self._size[1]), self.fit, self.background)))
+        seen = seen[None] if seen.ndim == 2 else seen.movedim(-1, 0)
+        return as_float(seen.contiguous()).to(self.dtype), self._frame((image.height, image.width))
+
+    def of_tensor(self, image: Shaped[Tensor, "K *size"]) -> tuple[Float[Tensor, "C *in_size"], Frame]:
+        """An image in memory and the frame of its view in it: bytes as those of a file, numbers as they are.
+
+        Args:
+            image: uint8, or floating-point in the range of the training; gray, RGB, or with the channels of the run.
+
+        Raises:
+            InputError: when it has other channels or dimensions.
+        """
+        size, channels = tuple(image.shape[1:]), self.in_shape[0]
+        if image.ndim != len(self.in_shape) or (image.shape[0] != channels and {image.shape[0], channels} != {1, 3}):
+            raise InputError(
+                f"expected an image of shape (C, *size) with {channels} channels and {len(self._size)} axes of pixels, "
+                f"as the run was trained on, got {tuple(image.shape)}"
+            )
+        if image.dtype == torch.uint8 and image.ndim == 3 and image.shape[0] in (1, 3):
+            return self.of_picture(Image.fromarray(image.movedim(0, -1).squeeze(-1).contiguous().numpy()))
+        seen = as_float(image.contiguous()).to(self.dtype)
+        if image.shape[0] != channels:
+            weights = seen.new_tensor(_LUMA).view(3, *[1] * (image.ndim - 1))
+            seen = (seen * weights).sum(dim=0, keepdim=True) if channels == 1 else seen.expand(3, *size)
+        frame = self._frame(size)
+        background = seen.new_tensor([b / 255 for b in self.background]) if image.ndim == 3 else seen.new_zeros(3)
+        for axis in range(len(size)):
+            weights, beside = _triangles(frame, axis, self._size[axis], seen)
+            read = torch.tensordot(seen, weights, dims=([axis + 1], [1])).movedim(-1, axis + 1)
+            shade = background[: len(seen)] if len(seen) in (1, 3) else seen.new_zeros(len(seen))
+            beside = beside.view(-1, *[1] * (len(size) - 1 - axis))
+            seen = torch.where(beside, shade.view(-1, *[1] * len(size)), read)
+        return seen, frame
+
+    @property
+    def _size(self) -> tuple[int, ...]:
+        return self.in_shape[1:]
+
+    def _frame(self, size: tuple[int, ...]) -> Frame:
+        return frame_of(size, self._size, self.fit)
+
+
+def _triangles(frame: Frame, axis: int, n: int, like: Tensor) -> tuple[Tensor, Tensor]:
+    """The weights (n, pixels) of the pixels of an axis, as wide as the reduction, and which of n lie beside them."""
+    step, pixels = frame.extent[axis] / n, frame.size[axis]
+    centers = frame.start[axis] + (torch.arange(n, dtype=torch.float64) + 0.5) * step
+    distance = (torch.arange(pixels, dtype=torch.float64) + 0.5 - centers[:, None]).abs()
+    # As Pillow: of the pixels whose centers lie in the support, with a sum of 1.
+    weights = (1 - distance / max(step, 1.0)).clamp_min(0)
+    beside = (centers < 0) | (centers > pixels)
+    weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+    return weights.to(like), beside.to(like.device)

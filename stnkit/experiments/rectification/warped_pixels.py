@@ -1,0 +1,80 @@
+"""Warped pixels: an image of any number type through a map, with its transparency."""
+
+import copy
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Shaped
+from torch import Tensor, nn
+
+from stnkit.experiments.rectification.maps import ImageMap
+from stnkit.samplers.padded import PaddedSampler
+from stnkit.samplers.padding import Padding
+from stnkit.warping import warp
+
+# The largest value of a pixel, which is white, or opaque.
+_LARGEST = {torch.uint8: 255.0, torch.uint16: 65_535.0}
+
+
+def warped_pixels(
+    image: Shaped[Tensor, "K *size"],
+    through: ImageMap,
+    sampler: nn.Module,
+    size: Sequence[int],
+    *,
+    alpha: bool = False,
+) -> Shaped[Tensor, "K *out_size"]:
+    """The image read through a map, in its own dtype: whole numbers are rounded and clamped to their range.
+
+    Colors are multiplied by alpha before, and divided by it afterwards, so that the colors of transparent pixels do not
+    bleed into their neighbors. Beyond the image alpha is 0, and 1 with padding=fill.
+
+    Args:
+        image: uint8, uint16, int32 or floating-point.
+        through: of one image.
+        sampler: of the image.
+        size: of the output.
+        alpha: True if the last channel is the share of light that the image holds back, 0 to the largest value.
+    """
+    largest = _LARGEST.get(image.dtype, 1.0)
+    # float32 holds 24 bits.
+    values = image.to(torch.float64 if image.dtype == torch.int32 else torch.float32)[None]
+    if alpha:
+        opacity = values[:, -1:] / largest
+        values = torch.cat([values[:, :-1] * opacity, values[:, -1:]], dim=1)
+    family, theta = through
+    reader = _reader(sampler, largest, len(image) - 1 if alpha else None)
+    read = warp(family, theta.to(values.dtype), values, reader, size)[0]
+    if alpha:
+        opacity = read[-1:] / largest
+        colors = torch.where(opacity > 0, read[:-1] / opacity.clamp_min(1e-9), 0.0)
+        read = torch.cat([colors, read[-1:]])
+    return rounded(read, image.dtype)
+
+
+def rounded(values: Tensor, dtype: torch.dtype) -> Tensor:
+    """Numbers in a dtype: of whole numbers the nearest in its range.
+
+    Args:
+        values: floating-point; changed in place.
+        dtype: of the result.
+    """
+    if dtype.is_floating_point:
+        return values.to(dtype)
+    if dtype in _LARGEST:
+        return values.add_(0.5).clamp_(0, _LARGEST[dtype]).to(dtype)
+    limits = torch.iinfo(dtype)
+    return values.round_().clamp_(limits.min, limits.max).to(dtype)
+
+
+def _reader(sampler: nn.Module, largest: float, colors: int | None) -> nn.Module:
+    """The sampler with its constant in the units of the image, and opaque; all others are independent of units."""
+    if not (isinstance(sampler, PaddedSampler) and sampler.padding is Padding.fill):
+        return sampler
+    given, fill = sampler.fill_value, copy.copy(sampler)
+    values = list(given) if isinstance(given, list | tuple) else [given] * (colors or 1)
+    if colors is None and not isinstance(given, list | tuple):
+        fill.fill_value = given * largest
+    else:
+        fill.fill_value = [value * largest for value in values] + [largest] * (colors is not None)
+    return fill
