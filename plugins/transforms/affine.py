@@ -46,6 +46,12 @@ class Affine(stnkit.families.MatrixFamily):
     def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix[:, :-1].flatten(start_dim=1)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Linear least squares."""
+        return stnkit.families.linear_least_squares(self, self.identity().to(target), target, source, weights)
+
 
 @stnkit.hookimpl
 def stnkit_components() -> Iterable[stnkit.Component]:

@@ -93,6 +93,12 @@ class BSpline(stnkit.TransformFamily):
         displacements = displacements.view(theta.shape[0], self.ndim, *self.control_points)
         return stnkit.families.displaced_lattice(displacements, size, _axis_basis)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Linear least squares."""
+        return stnkit.families.linear_least_squares(self, self.identity().to(target), target, source, weights)
+
     def _displacements(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         """Those of all control points, row by row."""
         free = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)

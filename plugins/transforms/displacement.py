@@ -78,6 +78,12 @@ class Displacement(stnkit.TransformFamily):
         displacements = coordinates.finite(theta).view(-1, self.ndim, *self.resolution)
         return stnkit.families.displaced_lattice(displacements, size, _tents)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Linear least squares."""
+        return stnkit.families.linear_least_squares(self, self.identity().to(target), target, source, weights)
+
     def _cells(self, points: Float[Tensor, "b N ndim"]) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
         """Flat index of the first cell that each point reads, and the weight of the next along each axis."""
         pixels = coordinates.to_pixels(points, self.resolution)

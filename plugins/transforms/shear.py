@@ -49,6 +49,12 @@ class Shear(stnkit.families.MatrixFamily):
         linear = torch.cat([linear, torch.ones_like(linear[:, :1])], dim=-1).view(-1, n, n)
         return torch.cat([linear, torch.zeros_like(linear[..., :1])], dim=-1)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Linear least squares."""
+        return stnkit.families.linear_least_squares(self, self.identity().to(target), target, source, weights)
+
 
 @stnkit.hookimpl
 def stnkit_components() -> Iterable[stnkit.Component]:

@@ -1,9 +1,11 @@
 """The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
 
 from stnkit.families.aspect import chosen_aspect
+from stnkit.families.bounded_grids import bounded
 from stnkit.families.caching import cached
+from stnkit.families.correspondences import gauss_newton, linear_least_squares
 from stnkit.families.delaunay import DelaunayMesh
-from stnkit.families.family import TransformFamily, bounded
+from stnkit.families.family import TransformFamily
 from stnkit.families.flows import Tessellation, flow, flow_lattice
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
@@ -40,8 +42,10 @@ __all__ = [
     "displaced_lattice",
     "flow",
     "flow_lattice",
+    "gauss_newton",
     "jacobian",
     "lattice_counts",
+    "linear_least_squares",
     "rotation_log",
     "rotation_rows",
     "runge_kutta",

@@ -1,9 +1,9 @@
 """TransformFamily: any differentiable map from output points to input points."""
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, TypeVar, final
+from typing import Any, ClassVar, final
 
 import torch
 from jaxtyping import Float
@@ -12,27 +12,17 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
+from stnkit.families.correspondences import gauss_newton
+from stnkit.families.correspondences.arguments import check_correspondences
 from stnkit.families.newton import invert
 from stnkit.families.tracing import note_bounded
-
-GridHook = TypeVar("GridHook", bound=Callable[..., Tensor])
-
-
-def bounded(hook: GridHook) -> GridHook:
-    """Mark a `_grid` whose result is finite for every θ by construction: `grid` then saves a pass over it.
-
-    Args:
-        hook: the method of a family.
-    """
-    hook.is_bounded = True  # type: ignore[attr-defined]
-    return hook
 
 
 class TransformFamily(nn.Module, Contract):
     """T_θ: target point ↦ source point, for every θ of a family of maps.
 
     A subclass sets `n_params` (and `ndim`, if it is not 2) and implements `identity` and `forward`. It may implement
-    the hooks `_grid` (a faster form of the grid), `_inverse` (a closed form) and `_compose`.
+    the hooks `_grid` (a faster form of the grid), `_inverse` and `_fit` (closed forms) and `_compose`.
     A family none of whose maps is the identity, such as polar coordinates, is a chart and says so by `is_chart`.
     Points are normalized, x before y (before z); [-1, 1] spans the outer edges of the image.
 
@@ -63,7 +53,7 @@ class TransformFamily(nn.Module, Contract):
     """
 
     abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_params": WHOLE_NUMBER, "is_chart": TRUTH}
-    renamed_methods: ClassVar[dict[str, str]] = {"grid": "_grid", "inverse": "_inverse", "compose": "_compose"}
+    renamed_methods: ClassVar[dict[str, str]] = {name: f"_{name}" for name in ("grid", "inverse", "compose", "fit")}
 
     ndim: int = 2
     n_params: int
@@ -170,6 +160,57 @@ class TransformFamily(nn.Module, Contract):
         with coordinates.full_precision(outer):
             return self._compose(outer.to(dtype), inner.to(dtype)).to(dtype)
 
+    @final
+    def fit(
+        self,
+        target_points: Float[Tensor, "#B N ndim"],
+        source_points: Float[Tensor, "#B N ndim"],
+        weights: Float[Tensor, "#B N"] | None = None,
+    ) -> Float[Tensor, "B P"]:
+        """The θ of least Σ w ‖T_θ(p) − q‖²: the map that takes target points to source points, as well as one can.
+
+        Computed in float64, and differentiable in points and weights. Where several θ are the same map on the image,
+        such as angles 2π apart, it is one of them.
+
+        Args:
+            target_points: p, normalized, for each element or (batch of 1) the same for all.
+            source_points: q, likewise.
+            weights: w, at least 0; None for 1. A point of weight 0 is left out, and may be NaN.
+
+        Returns:
+            In the wider dtype of the points, and at least float32.
+
+        Raises:
+            InputError: when the points or weights have the wrong shape or values, the points do not determine the map
+                on the image, or no map of the family is nearest to them.
+        """
+        try:
+            target, source, given, dtype = check_correspondences(target_points, source_points, weights, self.ndim)
+            if not self.n_params or not len(target):
+                return target.new_zeros(len(target), self.n_params, dtype=dtype)
+            with coordinates.full_precision(target):
+                theta = self._fit(target, source, given)
+        except InputError as error:
+            raise InputError(f"{type(self).__name__}.fit: {error}") from error
+        return theta.to(dtype)
+
+    @final
+    def jacobian_determinant(
+        self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"] | Sequence[int]
+    ) -> Float[Tensor, "B *points"]:
+        """`stnkit.jacobian_determinant` of this family: the area (volume) that T_θ gives to a unit of area.
+
+        Args:
+            theta: one row of parameters for each element of the batch.
+            points: target points, for each element or (batch of 1) the same for all; or a size, for its pixel centers.
+
+        Raises:
+            InputError: when θ, the points or the size do not fit the family.
+        """
+        from stnkit.families.regularity import jacobian_determinant  # it imports this module
+
+        return jacobian_determinant(self, theta, points)
+
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """Optional hook: T_θ on the pixel centers of an output of `size`; by default `forward` on the lattice.
 
@@ -207,6 +248,21 @@ class TransformFamily(nn.Module, Contract):
         raise DoesNotComposeError(
             f"{type(self).__name__} does not compose: the composition of two of its maps is not one of them"
         )
+
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Optional hook: the fit; by default `stnkit.families.gauss_newton` from the identity.
+
+        Called with finite points in float64, of at least one element, autocast off. The map is differentiated twice.
+
+        Args:
+            target: p.
+            source: q.
+            weights: of the squared errors, at least 0.
+        """
+        identity = self.identity().to(target).expand(len(target), -1)
+        return gauss_newton(self, identity, target, source, weights)
 
     @final
     def check_theta(self, theta: Tensor) -> Float[Tensor, "B P"]:

@@ -7,7 +7,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit.errors import InputError
-from stnkit.families.family import TransformFamily, bounded
+from stnkit.families.bounded_grids import bounded
+from stnkit.families.correspondences import linear_least_squares
+from stnkit.families.family import TransformFamily
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.mirrored import Reflection
 from stnkit.families.scattered_basis import local_product, scattered_product
@@ -112,6 +114,12 @@ class LinearFamily(TransformFamily):
         coefficients = self._checked_coefficients(theta)
         planes = self._lattice_basis.product(self.basis, coefficients, size, theta.dtype, self.reflections)
         return planes.movedim(1, -1)
+
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Optional hook: by default linear least squares, in closed form."""
+        return linear_least_squares(self, self.identity().to(target), target, source, weights)
 
     def _checked_coefficients(self, theta: Tensor) -> Tensor:
         """The coefficients, in the dtype in which sums over the functions are formed."""

@@ -220,3 +220,11 @@ def test_what_does_not_fit_the_family_is_one_sentence():
         stnkit.bending_energy(family, theta, (4, 4, 4))
     with pytest.raises(InputError, match=r"expected points of shape \(1, N, 2\), got \(1, 4, 3\)"):
         stnkit.jacobian_determinant(family, theta, torch.rand(1, 4, 3))
+
+
+def test_the_method_of_a_family_is_the_same_determinant():
+    family = stnkit.build("transform", "similarity")
+    theta, points = random_theta(family), random_points(family)
+    for at in (points, (4, 5)):
+        expected = stnkit.jacobian_determinant(family, theta, at)
+        torch.testing.assert_close(family.jacobian_determinant(theta, at), expected, rtol=0, atol=0)

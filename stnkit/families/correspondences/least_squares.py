@@ -1,0 +1,66 @@
+"""Matrices of least squares: scaled columns, solutions by QR, and ranks."""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+# A singular value below this share of the largest counts as 0: what it divides would keep fewer than 9 digits.
+RANK = 1e-7
+
+
+def column_scales(matrix: Float[Tensor, "B M P"]) -> Float[Tensor, "B P"]:
+    """The norm of each column, and of columns that are nearly 0 the share `RANK` of the largest norm.
+
+    Divided by it, columns of different units are alike, and a column without influence stays one.
+
+    Args:
+        matrix: of one system for each element of the batch.
+    """
+    norms = torch.linalg.vector_norm(matrix, dim=1)
+    largest = norms.amax(dim=1, keepdim=True)
+    return torch.maximum(norms, torch.where(largest > 0, RANK * largest, 1.0))
+
+
+def rank_of(matrix: Float[Tensor, "B M P"]) -> Int[Tensor, "B"]:
+    """The numerical rank, with columns of different units made alike.
+
+    Args:
+        matrix: finite.
+    """
+    # Of the triangular factor, which is no larger than P × P and has the same singular values.
+    triangle = torch.linalg.qr(matrix / column_scales(matrix)[:, None], mode="r").R
+    values = torch.linalg.svdvals(triangle)
+    return (values > RANK * values[:, :1]).sum(dim=1)
+
+
+def solve_by_qr(
+    matrix: Float[Tensor, "B M P"], values: Float[Tensor, "B M"]
+) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B P P"]]:
+    """The x of least ‖A x − v‖, and the triangle R with AᵀA = RᵀR.
+
+    Args:
+        matrix: A, of full rank, with no fewer rows than columns.
+        values: v.
+    """
+    q, r = torch.linalg.qr(matrix)
+    return torch.linalg.solve_triangular(r, q.mT @ values[..., None], upper=True)[..., 0], r
+
+
+def normal_solution(r: Float[Tensor, "B P P"], right: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
+    """The x with RᵀR x = b.
+
+    Args:
+        r: R, upper triangular and regular.
+        right: b.
+    """
+    half = torch.linalg.solve_triangular(r.mT, right[..., None], upper=False)
+    return torch.linalg.solve_triangular(r, half, upper=True)[..., 0]
+
+
+def is_regular(matrix: Float[Tensor, "B M P"]) -> Bool[Tensor, "B"]:
+    """True for matrices of full column rank.
+
+    Args:
+        matrix: finite.
+    """
+    return rank_of(matrix) == matrix.shape[2]

@@ -1,0 +1,234 @@
+"""θ of any family by damped Gauss–Newton steps, differentiable by the implicit function theorem."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.errors import InputError
+from stnkit.families.correspondences.least_squares import RANK, column_scales, rank_of, solve_by_qr
+
+# (B, P) θ and (B or 1, N, ndim) points -> (B, N, ndim) points.
+PointMap = Callable[[Tensor, Tensor], Tensor]
+
+# Evaluations of the map after which an iteration ends.
+EVALUATIONS = 200
+# Levenberg's damping, relative to the norms of the columns: at first, which shortens first steps along weakly
+# determined directions, its factor from step to step, its bounds.
+DAMPING, FACTOR, LEAST, MOST = 1.0, 10.0, 1e-12, 1e12
+# Shares of the predicted decrease above which a step was good, and below which it was poor.
+GOOD, POOR = 0.75, 0.25
+# Length of a step, relative to that of θ, below which θ has settled.
+SETTLED = 1e-14
+# A residual of this size is the rounding of points of size 1. A cost may grow by this share in a step, as its rounding
+# does near the least one.
+ROUNDING = 1e-15
+SLACK = 1e-12
+# Largest cosine of the angle between the residual and the image of the Jacobian where the squared error is stationary.
+STATIONARY = 1e-4
+# Eigenvalues of the Hessian below this share of the largest count as 0.
+NEGLIGIBLE = 1e-13
+# The map on the image is sampled by at least this many equations for each entry of θ.
+EQUATIONS = 4
+
+
+def gauss_newton(
+    point_map: PointMap,
+    start: Float[Tensor, "B P"],
+    target: Float[Tensor, "B N ndim"],
+    source: Float[Tensor, "B N ndim"],
+    weights: Float[Tensor, "B N"],
+) -> Float[Tensor, "B P"]:
+    """The θ of least Σ w ‖T_θ(p) − q‖², a local minimum near `start`, by the Levenberg–Marquardt method.
+
+    The result carries the gradient of the implicit function to points and weights, which can be taken once, and for
+    which T is differentiated twice. Where several θ are the same map on the image, one of them is found, and the
+    gradient is that of the smallest change.
+
+    Args:
+        point_map: T, called with θ and points in float64.
+        start: where the first step starts.
+        target: p, in float64.
+        source: q, in float64.
+        weights: w, at least 0.
+
+    Raises:
+        InputError: when the points do not determine the map, or the steps end where the squared error is not least.
+
+    Example:
+        >>> import torch, stnkit
+        >>> rotation = stnkit.build("transform", "rotation")
+        >>> corners, one = stnkit.coordinates.corners(2)[None], torch.ones(1, 4, dtype=torch.float64)
+        >>> start = torch.zeros(1, 1, dtype=torch.float64)
+        >>> quarter = torch.stack([-corners[..., 1], corners[..., 0]], dim=-1)
+        >>> stnkit.families.gauss_newton(rotation, start, corners, quarter, one).round(decimals=4)
+        tensor([[1.5708]], dtype=torch.float64)
+
+    Source: Moré, The Levenberg-Marquardt algorithm: implementation and theory, 1978, for the scaled damping.
+    """
+    with coordinates.full_precision(start), torch.inference_mode(False), torch.no_grad():
+        # Clones: inference tensors cannot take part in autograd.
+        fixed = target.clone(), source.clone(), weights.clone()
+        theta, jacobian, missing = _minimized(point_map, start.double().clone(), *fixed)
+        _check_determined(point_map, (start, theta), jacobian, fixed[2])
+        _check_stationary(jacobian, missing, fixed[1], fixed[2])
+    if torch.is_grad_enabled():
+        with coordinates.full_precision(start):
+            theta = theta + _implicit(point_map, theta, target, source, weights)
+    return theta
+
+
+def _minimized(
+    point_map: PointMap,
+    theta: Float[Tensor, "B P"],
+    target: Float[Tensor, "B N ndim"],
+    source: Float[Tensor, "B N ndim"],
+    weights: Float[Tensor, "B N"],
+) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B M P"], Float[Tensor, "B M"]]:
+    """θ, and there the Jacobian and the residual, both times the roots of the weights."""
+    root = weights.sqrt()[..., None]
+
+    def residual(theta: Tensor) -> Tensor:
+        found = (root * (source - point_map(theta, target))).flatten(1)
+        return torch.where(found.isfinite().all(dim=1, keepdim=True), found, torch.inf)
+
+    missing = residual(theta)
+    jacobian = _weighted_jacobian(point_map, theta, target, root)
+    cost, floor = missing.square().sum(dim=1), _floor(source, weights)
+    damping, active = torch.full_like(cost, DAMPING), cost > floor
+    for _ in range(EVALUATIONS):
+        if not bool(active.any()):
+            break
+        step = _damped_step(jacobian, missing, damping)
+        trial = theta + step
+        trial = torch.where((active & trial.isfinite().all(dim=1))[:, None], trial, theta)
+        missing_there = residual(trial)
+        cost_there = missing_there.square().sum(dim=1)
+        better = active & (cost_there <= (1 + SLACK) * cost)
+        settled = step.norm(dim=1) <= SETTLED * (1 + theta.norm(dim=1))
+        linear = missing - (jacobian @ step[..., None])[..., 0]
+        gain = (cost - cost_there) / (cost - linear.square().sum(dim=1))
+        factor = torch.where(gain > GOOD, 1 / FACTOR, torch.where(gain > POOR, 1.0, FACTOR))
+        damping = (damping * factor).clamp_min(LEAST)
+        theta = torch.where(better[:, None], trial, theta)
+        missing = torch.where(better[:, None], missing_there, missing)
+        cost = torch.where(better, cost_there, cost)
+        active = active & ~settled & (cost > floor) & (damping <= MOST)
+        if bool(better.any()):
+            jacobian = _weighted_jacobian(point_map, theta, target, root)
+    return theta, jacobian, missing
+
+
+def _floor(source: Tensor, weights: Tensor) -> Float[Tensor, "B"]:
+    """The cost of residuals as large as the rounding of the points."""
+    size = source.abs().amax(dim=(1, 2)).clamp_min(1.0)
+    return (ROUNDING * size).square() * weights.sum(dim=1)
+
+
+def _damped_step(
+    jacobian: Float[Tensor, "B M P"], missing: Float[Tensor, "B M"], damping: Float[Tensor, "B"]
+) -> Float[Tensor, "B P"]:
+    """The x of least ‖J x − r‖² + λ ‖D x‖², with the norms of the columns in D; NaN where J is not finite."""
+    scales = column_scales(jacobian)
+    eye = torch.eye(jacobian.shape[2], dtype=jacobian.dtype, device=jacobian.device)
+    # By QR of both parts below each other: the normal equations would lose half of the digits.
+    stacked = torch.cat([jacobian / scales[:, None], damping.sqrt()[:, None, None] * eye], dim=1)
+    usable = stacked.isfinite().all(dim=2).all(dim=1) & missing.isfinite().all(dim=1)
+    stacked = torch.where(usable[:, None, None], stacked, torch.eye(*stacked.shape[1:]).to(stacked))
+    values = torch.where(usable[:, None], missing, 0.0)
+    found, _ = solve_by_qr(stacked, torch.cat([values, torch.zeros_like(scales)], dim=1))
+    return torch.where(usable[:, None], found / scales, torch.nan)
+
+
+def _weighted_jacobian(
+    point_map: PointMap, theta: Float[Tensor, "B P"], target: Float[Tensor, "B N ndim"], root: Float[Tensor, "B N 1"]
+) -> Float[Tensor, "B M P"]:
+    """√w ∂T/∂θ, a row for each coordinate of each point."""
+    batch, n_points, ndim = target.shape
+    # A θ of its own for each point: then one backward pass for each coordinate gives the rows of all points.
+    copies = theta.detach().repeat_interleave(n_points, dim=0).requires_grad_()
+    with torch.enable_grad():
+        # + 0·θ, so that a map that does not depend on θ has a graph.
+        value = point_map(copies, target.reshape(-1, 1, ndim)) + 0 * copies.sum(dim=1)[:, None, None]
+        rows = [torch.autograd.grad(value[..., d].sum(), copies, retain_graph=True)[0] for d in range(ndim)]
+    jacobian = torch.stack(rows, dim=1).view(batch, n_points, ndim, -1)
+    return (root[..., None] * jacobian).flatten(1, 2)
+
+
+def _check_determined(
+    point_map: PointMap, thetas: tuple[Tensor, Tensor], jacobian: Float[Tensor, "B M P"], weights: Float[Tensor, "B N"]
+) -> None:
+    """Nothing if the points determine the map on the image, as far as any points do.
+
+    Raises:
+        InputError: when more points would determine more of θ.
+    """
+    n_params, ndim = thetas[0].shape[1], jacobian.shape[1] // weights.shape[1]
+    ranks = rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0))
+    for index in (ranks < n_params).nonzero()[:, 0].tolist():
+        # At the start too: a step may have led where an entry of θ has no influence on any point.
+        possible = max(_degrees_of_freedom(point_map, theta[index : index + 1], ndim) for theta in thetas)
+        found = int(ranks[index])
+        if found < possible:
+            raise InputError(
+                f"expected points that determine the map, got {int((weights[index] > 0).sum())} of positive weight at "
+                f"index {index} of the batch, from which {found} of its {possible} degrees of freedom follow"
+            )
+
+
+def _degrees_of_freedom(point_map: PointMap, theta: Float[Tensor, "1 P"], ndim: int) -> int:
+    """The number of directions in which θ changes the map on the image."""
+    side = max(8, math.ceil((EQUATIONS * theta.shape[1] / ndim) ** (1 / ndim)))
+    everywhere = coordinates.lattice([side] * ndim, dtype=theta.dtype, device=theta.device).view(1, -1, ndim)
+    jacobian = _weighted_jacobian(point_map, theta, everywhere, torch.ones_like(everywhere[..., :1]))
+    return int(rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0)))
+
+
+def _check_stationary(jacobian: Tensor, missing: Tensor, source: Tensor, weights: Tensor) -> None:
+    cost = missing.square().sum(dim=1)
+    along = (jacobian / column_scales(jacobian)[:, None]).mT @ missing[..., None]
+    cosine = along[..., 0].abs().amax(dim=1) / cost.sqrt().clamp_min(torch.finfo(cost.dtype).tiny)
+    found = (cosine <= STATIONARY) | (cost <= 1e8 * _floor(source, weights))  # false for NaN
+    if not bool(found.all()):
+        index = found.tolist().index(False)
+        raise InputError(
+            f"expected points with a nearest map of this family, got some at index {index} of the batch to which "
+            f"{EVALUATIONS} steps found none"
+        )
+
+
+def _implicit(
+    point_map: PointMap,
+    theta: Float[Tensor, "B P"],
+    target: Float[Tensor, "B N ndim"],
+    source: Float[Tensor, "B N ndim"],
+    weights: Float[Tensor, "B N"],
+) -> Float[Tensor, "B P"]:
+    """A zero whose gradient is that of θ: one Newton step that is differentiable in points and weights."""
+    theta = theta.detach()
+    # Without a gradient to θ: it shows if the points, the weights or the map itself need one.
+    missing = weights[..., None] * (source - point_map(theta, target))
+    if not missing.requires_grad:
+        return torch.zeros_like(theta)
+    theta = theta.clone().requires_grad_()
+    half_cost = (weights[..., None] * (source - point_map(theta, target)).square()).sum() / 2
+    (slope,) = torch.autograd.grad(half_cost, theta, create_graph=True)
+    slope = slope + 0 * theta
+    rows = [torch.autograd.grad(slope[:, p].sum(), theta, retain_graph=True)[0] for p in range(theta.shape[1])]
+    change = -_symmetric_solution(torch.stack(rows, dim=1).detach(), slope)
+    return change - change.detach()
+
+
+def _symmetric_solution(matrix: Float[Tensor, "B P P"], right: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
+    """The shortest x with H x = b, in units in which the diagonal of H is 1."""
+    diagonal = matrix.diagonal(dim1=1, dim2=2).abs()
+    units = diagonal.clamp_min(RANK**2 * diagonal.amax(dim=1, keepdim=True).clamp_min(torch.finfo(matrix.dtype).tiny))
+    units = units.rsqrt()
+    values, vectors = torch.linalg.eigh(units[:, :, None] * matrix * units[:, None])
+    regular = values.abs() > NEGLIGIBLE * values.abs().amax(dim=1, keepdim=True)
+    inverse = torch.where(regular, 1 / torch.where(regular, values, 1.0), 0.0)
+    along = (vectors.mT @ (units * right)[..., None])[..., 0]
+    return units * (vectors @ (inverse * along)[..., None])[..., 0]
