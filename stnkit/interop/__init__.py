@@ -4,8 +4,22 @@ Functions that lead to a tool return arrays of NumPy in float64, where the tool 
 where it is one of torch, with the batch first. Functions that lead back return θ, a tensor in float64.
 """
 
-from stnkit.interop import itk, opencv, scikit_image, scipy
+from stnkit.interop import align_corners, boxes, itk, kornia, monai, opencv, pillow, scikit_image, scipy, torchvision
 from stnkit.interop.pixels import pixel_map, pixel_matrix
 from stnkit.interop.thetas import theta_of_pixel_matrix
 
-__all__ = ["itk", "opencv", "pixel_map", "pixel_matrix", "scikit_image", "scipy", "theta_of_pixel_matrix"]
+__all__ = [
+    "align_corners",
+    "boxes",
+    "itk",
+    "kornia",
+    "monai",
+    "opencv",
+    "pillow",
+    "pixel_map",
+    "pixel_matrix",
+    "scikit_image",
+    "scipy",
+    "theta_of_pixel_matrix",
+    "torchvision",
+]

@@ -1,0 +1,127 @@
+"""torchvision: `perspective`, `elastic` and the parameters of `affine`, of `torchvision.transforms.v2.functional`.
+
+torchvision counts pixels from the outer edge, and its output has the size of the input. Pictures with BILINEAR and
+without `fill` are those of stnkit's zeros, within 1e-5 of the range for float32. With `fill`, 0 as well, torchvision
+weighs the outermost half pixel twice: a border that stnkit fades to ½ it fades to ¼.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float64
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.errors import InputError
+from stnkit.families import TransformFamily
+from stnkit.interop.pillow import eight_numbers, from_edges
+from stnkit.interop.pixels import as_theta, check_ndim, matrix_between
+from stnkit.interop.thetas import theta_of_pixel_matrix
+
+TOOL = "torchvision"
+
+
+def perspective(
+    family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"], size: Sequence[int]
+) -> list[list[float]]:
+    """Eight numbers for each map: `perspective(image, None, None, BILINEAR, coefficients=numbers[0])`.
+
+    Args:
+        family: of matrices, in two dimensions.
+        theta: one row of parameters for each matrix.
+        size: (H, W) of the image and of the output.
+
+    Raises:
+        InputError: when the family is not one of matrices, or the upper left corner of the output is on the horizon.
+
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "projective")
+        >>> stnkit.interop.torchvision.perspective(family, family.identity()[None], (4, 8))
+        [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]
+    """
+    check_ndim(family, TOOL)
+    numbers: list[list[float]] = eight_numbers(from_edges(matrix_between(family, theta, size, size))).tolist()
+    return numbers
+
+
+def elastic(
+    family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"], size: Sequence[int]
+) -> Float[Tensor, "B height width 2"]:
+    """T_θ(p) − p: `elastic(image, field[:1], BILINEAR)`, for a family of any kind.
+
+    torchvision takes one field at a time. The field is in the dtype of θ, at least float32, and differentiable in it.
+
+    Args:
+        family: any, in two dimensions.
+        theta: one row of parameters for each map.
+        size: (H, W) of the image and of the output.
+
+    Raises:
+        InputError: when θ or the size has the wrong shape.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> stnkit.interop.torchvision.elastic(family, torch.tensor([[0.5, 0.0]]), (4, 8))[0, 0, 0]
+        tensor([0.5000, 0.0000])
+    """
+    check_ndim(family, TOOL)
+    grid = family.grid(as_theta(theta), size)
+    return grid - coordinates.lattice(size, dtype=grid.dtype, device=grid.device)
+
+
+def theta_of_affine(
+    family: TransformFamily,
+    angle: float,
+    translate: Sequence[float],
+    scale: float,
+    shear: Sequence[float],
+    size: Sequence[int],
+    center: Sequence[float] | None = None,
+) -> Float64[Tensor, "1 P"]:
+    """The θ of the parameters of `affine`, as of `RandomAffine.get_params`: (T C R S X Y C⁻¹)⁻¹, normalized.
+
+    Args:
+        family: one that holds the map, such as affine.
+        angle: in degrees, clockwise.
+        translate: of x and y, in pixels.
+        scale: above 0.
+        shear: along x and y, in degrees.
+        size: (H, W) of the image and of the output.
+        center: x and y in pixels from the outer edge; None for the center of the image.
+
+    Raises:
+        InputError: when a parameter has the wrong length, scale is not above 0, or the family does not hold the map.
+
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "affine")
+        >>> stnkit.interop.torchvision.theta_of_affine(family, 0, (2, 0), 1.0, (0, 0), (4, 8))
+        tensor([[ 1.0000,  0.0000, -0.5000,  0.0000,  1.0000,  0.0000]],
+               dtype=torch.float64)
+
+    Source: torchvision, `_get_inverse_affine_matrix`.
+    """
+    check_ndim(family, TOOL)
+    height, width = coordinates.check_size(size, 2)
+    center = (width / 2, height / 2) if center is None else center
+    for expected, pair in (
+        ("translate: expected 2 numbers", translate),
+        ("shear: expected 2 numbers", shear),
+        ("center: expected 2 numbers", center),
+    ):
+        if len(pair) != 2:
+            raise InputError(f"{expected}, got {len(pair)}")
+    if not scale > 0:
+        raise InputError(f"scale: expected a number above 0, got {scale}")
+    turn, along_x, along_y = (math.radians(degrees) for degrees in (angle, *shear))
+    linear = torch.eye(2, dtype=torch.float64)
+    linear[:, 0] = torch.tensor([math.cos(turn - along_y), math.sin(turn - along_y)]) / math.cos(along_y)
+    linear[:, 1] = torch.tensor([-math.sin(turn), math.cos(turn)]) - linear[:, 0] * math.tan(along_x)
+    middle = torch.tensor(center, dtype=torch.float64)
+    shift = middle + torch.tensor(translate, dtype=torch.float64) - scale * linear @ middle
+    matrix = torch.linalg.inv(coordinates.homogeneous(scale * linear[None], shift[None]))
+    return theta_of_pixel_matrix(family, from_edges(matrix, back=True), size, size)

@@ -1,0 +1,128 @@
+"""With MONAI 1.6.1."""
+
+import monai
+import pytest
+import torch
+from monai.networks.blocks import Warp
+from monai.networks.layers import AffineTransform
+from monai.transforms import Affine
+
+import stnkit
+from stnkit import interop
+from tests.interop.pictures import (
+    IMAGE,
+    IN,
+    OUT,
+    OUT_VOLUME,
+    VOLUME,
+    VOXELS,
+    affine,
+    error,
+    mean_error,
+    projective,
+    tps,
+    warped,
+)
+
+SIZES = {2: (IMAGE, IN, OUT), 3: (VOXELS, VOLUME, OUT_VOLUME)}
+# MONAI says so where its compiled extension is not built.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:monai.networks.blocks.Warp. Using PyTorch native grid_sample:UserWarning"
+)
+
+
+def batch(image):
+    return torch.tensor(image)[None, None]
+
+
+def test_the_version_is_the_one_that_the_module_describes():
+    assert monai.__version__.startswith("1.6.")
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_affine_layer_shows_the_picture_of_stnkit(ndim, padding):
+    family, theta = affine(ndim)
+    image, _, out_size = SIZES[ndim]
+    layer = AffineTransform(out_size, normalized=True, align_corners=False, padding_mode=padding)
+    shown = layer(batch(image), interop.monai.affine_layer(family, theta))
+    assert error(shown[0, 0], warped(family, theta, image, out_size, padding)) < 1e-13
+
+
+def test_projective_maps_are_refused_which_monai_takes_as_affine():
+    family, theta = projective()
+    message = r"^theta: expected affine maps, got a projective one in row 0: use monai\.warp_field$"
+    for conversion in (interop.monai.affine_layer, lambda *map_: interop.monai.affine(*map_, IN, OUT)):
+        with pytest.raises(stnkit.errors.InputError, match=message):
+            conversion(family, theta)
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_the_affine_transform_shows_the_picture_of_stnkit(ndim, padding):
+    family, theta = affine(ndim)
+    image, in_size, out_size = SIZES[ndim]
+    matrix = interop.monai.affine(family, theta, in_size, out_size)[0]
+    transform = Affine(affine=matrix, spatial_size=out_size, padding_mode=padding, image_only=True)
+    assert error(transform(batch(image)[0])[0], warped(family, theta, image, out_size, padding)) < 1e-5
+
+
+@pytest.mark.parametrize(("padding", "theirs"), [("zeros", "zeros"), ("border", "border"), ("mirror", "reflection")])
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_a_warp_shows_the_picture_of_stnkit(ndim, padding, theirs):
+    family, theta = tps() if ndim == 2 else affine(3)
+    image, size, _ = SIZES[ndim]
+    shown = Warp(padding_mode=theirs)(batch(image), interop.monai.warp_field(family, theta, size))
+    assert error(shown[0, 0], warped(family, theta, image, size, padding)) < 1e-13
+
+
+@pytest.mark.parametrize("guess", ["x first", "the default", "aligned corners"])
+def test_a_naive_call_of_the_layer_shows_another_volume(guess):
+    family, theta = affine(3)
+    matrix = family.matrix(theta) if guess == "x first" else interop.monai.affine_layer(family, theta)
+    options = {"normalized": guess != "the default", "align_corners": guess == "aligned corners"}
+    shown = AffineTransform(OUT_VOLUME, padding_mode="border", **options)(batch(VOXELS), matrix)
+    assert mean_error(shown[0, 0], warped(family, theta, VOXELS, OUT_VOLUME, "border")) > 0.03
+
+
+@pytest.mark.parametrize("guess", ["x first", "pixel matrix"])
+def test_a_naive_matrix_of_the_transform_shows_another_picture(guess):
+    family, theta = affine()
+    matrix = interop.monai.affine(family, theta, IN, OUT)[0]
+    matrix = matrix[[1, 0, 2]][:, [1, 0, 2]] if guess == "x first" else interop.pixel_matrix(family, theta, IN, OUT)[0]
+    transform = Affine(affine=matrix, spatial_size=OUT, padding_mode="border", image_only=True)
+    assert mean_error(transform(batch(IMAGE)[0])[0], warped(family, theta, IMAGE, OUT, "border")) > 0.05
+
+
+def test_a_field_of_x_first_shows_another_picture():
+    family, theta = tps()
+    shown = Warp()(batch(IMAGE), interop.monai.warp_field(family, theta, IN).flip(1))
+    assert mean_error(shown[0, 0], warped(family, theta, IMAGE, IN, "border")) > 0.05
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_theta_of_an_affine_is_the_theta_that_made_it(ndim):
+    family, theta = affine(ndim)
+    _, in_size, out_size = SIZES[ndim]
+    matrix = interop.monai.affine(family, theta, in_size, out_size)
+    back = interop.monai.theta_of_affine(family, matrix, in_size, out_size)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-12)
+
+
+def test_theta_of_the_parameters_of_monai_shows_its_picture():
+    options = {"rotate_params": 0.4, "shear_params": (0.1, 0.2), "scale_params": (0.8, 1.1), "translate_params": (2, 3)}
+    shown, matrix = Affine(**options, padding_mode="zeros", spatial_size=IN)(batch(IMAGE)[0])
+    family = stnkit.build("transform", "affine")
+    theta = interop.monai.theta_of_voxel_matrix(family, matrix, IN, IN)
+    assert error(shown[0], warped(family, theta, IMAGE, IN)) < 1e-5
+    naive = interop.monai.theta_of_affine(family, matrix, IN, IN)
+    assert mean_error(shown[0], warped(family, naive, IMAGE, IN)) > 0.1
+
+
+def test_tensors_for_layers_have_the_gradient_of_theta():
+    family, theta = affine()
+    theta = theta.float().requires_grad_()
+    for converted in (interop.monai.affine_layer(family, theta), interop.monai.warp_field(family, theta, IN)):
+        assert converted.dtype == torch.float32
+        (gradient,) = torch.autograd.grad(converted.square().sum(), theta)
+        assert gradient.abs().min() > 0

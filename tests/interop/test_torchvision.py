@@ -1,0 +1,86 @@
+"""With torchvision 0.28.0."""
+
+import numpy as np
+import pytest
+import torch
+
+import stnkit
+from stnkit.interop import pixel_matrix, torchvision
+from tests.interop.pictures import IMAGE, IN, OUT, affine, error, mean_error, projective, tps, warped
+
+PICTURE = torch.tensor(IMAGE, dtype=torch.float32)[None]
+
+
+@pytest.mark.parametrize("drawn", [affine, projective])
+def test_perspective_shows_the_picture_of_stnkit(drawn, vision):
+    family, theta = drawn()
+    (numbers,) = torchvision.perspective(family, theta, IN)
+    shown = vision.perspective(PICTURE, None, None, vision.InterpolationMode.BILINEAR, coefficients=numbers)
+    assert error(shown[0], warped(family, theta, IMAGE, IN)) < 2e-5
+
+
+def test_elastic_shows_the_picture_of_stnkit(vision):
+    family, theta = tps()
+    shown = vision.elastic(PICTURE, torchvision.elastic(family, theta, IN), vision.InterpolationMode.BILINEAR)
+    assert error(shown[0], warped(family, theta, IMAGE, IN)) < 1e-5
+
+
+@pytest.mark.parametrize("center", [None, (10.0, 4.5)])
+def test_theta_of_affine_shows_the_picture_of_torchvision(center, vision):
+    given = {"angle": 25.0, "translate": [3, -2], "scale": 0.8, "shear": [10.0, -15.0], "center": center}
+    shown = vision.affine(PICTURE, **given, interpolation=vision.InterpolationMode.BILINEAR)
+    family = stnkit.build("transform", "affine")
+    theta = torchvision.theta_of_affine(family, **given, size=IN)
+    assert error(shown[0], warped(family, theta, IMAGE, IN)) < 2e-5
+
+
+def test_a_fill_weighs_the_outermost_half_pixel_twice(vision):
+    family = stnkit.build("transform", "translation")
+    field = torchvision.elastic(family, torch.tensor([[1 / IN[1], 0.0]]), IN)  # half a pixel
+    shown = [
+        vision.elastic(torch.ones(1, *IN), field, vision.InterpolationMode.BILINEAR, fill=fill)[0, :, -1].mean().item()
+        for fill in (None, 0.0)
+    ]
+    assert shown == pytest.approx([0.5, 0.25], abs=1e-5)
+
+
+@pytest.mark.parametrize("guess", ["centers", "forward"])
+def test_naive_numbers_show_another_picture(guess, vision):
+    family, theta = affine()
+    matrix = pixel_matrix(family, theta, IN, IN)[0]
+    if guess == "forward":
+        matrix = np.linalg.inv(np.append(torchvision.perspective(family, theta, IN)[0], 1).reshape(3, 3))
+    numbers = (matrix / matrix[2, 2]).ravel()[:8].tolist()
+    shown = vision.perspective(PICTURE, None, None, vision.InterpolationMode.BILINEAR, coefficients=numbers)
+    assert mean_error(shown[0], warped(family, theta, IMAGE, IN)) > 0.02
+
+
+def test_a_field_in_pixels_shows_another_picture(vision):
+    family, theta = tps()
+    pixels = torchvision.elastic(family, theta, IN) * torch.tensor(IN[::-1]) / 2
+    shown = vision.elastic(PICTURE, pixels, vision.InterpolationMode.BILINEAR)
+    assert mean_error(shown[0], warped(family, theta, IMAGE, IN)) > 0.1
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"scale": 0.0}, "scale: expected a number above 0, got 0.0"),
+        ({"shear": [1.0]}, "shear: expected 2 numbers, got 1"),
+        ({"translate": [1, 2, 3]}, "translate: expected 2 numbers, got 3"),
+        ({"center": []}, "center: expected 2 numbers, got 0"),
+    ],
+)
+def test_parameters_that_are_none_of_affine_are_refused(changed, message):
+    given = {"angle": 25.0, "translate": [3, -2], "scale": 0.8, "shear": [10.0, -15.0], **changed}
+    with pytest.raises(stnkit.errors.InputError, match=f"^{message}$"):
+        torchvision.theta_of_affine(stnkit.build("transform", "affine"), **given, size=IN)
+
+
+@pytest.mark.no_jaxtyping
+def test_maps_that_torchvision_does_not_take_are_refused():
+    with pytest.raises(stnkit.errors.InputError, match=r"^family: expected one of matrices, got ThinPlateSpline"):
+        torchvision.perspective(*tps(), OUT)
+    with pytest.raises(stnkit.errors.InputError, match=r"^family: expected 2 dimensions for torchvision, got 3$"):
+        torchvision.elastic(*affine(3), OUT)
