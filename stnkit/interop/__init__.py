@@ -6,7 +6,7 @@ where it is one of torch, with the batch first. Functions that lead back return 
 
 from stnkit.interop import align_corners, boxes, itk, kornia, monai, opencv, pillow, scikit_image, scipy, torchvision
 from stnkit.interop.pixels import pixel_map, pixel_matrix
-from stnkit.interop.thetas import theta_of_pixel_matrix
+from stnkit.interop.thetas import theta_of_pixel_map, theta_of_pixel_matrix
 
 __all__ = [
     "align_corners",
@@ -20,6 +20,7 @@ __all__ = [
     "pixel_matrix",
     "scikit_image",
     "scipy",
+    "theta_of_pixel_map",
     "theta_of_pixel_matrix",
     "torchvision",
 ]

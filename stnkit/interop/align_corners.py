@@ -17,7 +17,7 @@ from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
 from stnkit.interop.pixels import as_theta, matrix_between
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 
 def from_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
@@ -141,6 +141,34 @@ def theta_of_affine_grid(
     matrix = as_matrices(rows, family.ndim)
     pixels = _from_aligned(in_size, matrix) @ matrix @ _to_aligned(out_size, matrix)
     return theta_of_pixel_matrix(family, pixels, in_size, out_size)
+
+
+def theta_of_grid(
+    family: TransformFamily,
+    grid: Float[Tensor, "B *out_size ndim"],
+    in_size: Sequence[int],
+    tolerance: float = 0.1,
+) -> Float64[Tensor, "B P"]:
+    """The θ of a grid of `grid_sample(…, align_corners=True)`, by `family.fit`.
+
+    Args:
+        family: one that holds the map.
+        grid: x first; NaN where it is not known.
+        in_size: size of the image that is read, (H, W) or (D, H, W).
+        tolerance: in pixels, the largest distance from the map that is given.
+
+    Raises:
+        InputError: when the grid has the wrong shape, or the nearest map of the family is farther away.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> grid = stnkit.interop.align_corners.grid(family, torch.tensor([[0.5, 0.0]]), (4, 8), (4, 8))
+        >>> stnkit.interop.align_corners.theta_of_grid(family, grid, (4, 8)).round(decimals=6)
+        tensor([[0.5000, 0.0000]], dtype=torch.float64)
+    """
+    points = from_points(grid.detach().double(), coordinates.check_size(in_size, family.ndim))
+    return theta_of_pixel_map(family, coordinates.to_pixels(points, in_size), in_size, tolerance)
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families import MatrixFamily, TransformFamily
-from stnkit.interop.pixels import as_array, as_theta, check_ndim
+from stnkit.families import TransformFamily
+from stnkit.interop.pixels import as_array, as_theta, check_ndim, pixels_of
+from stnkit.interop.thetas import theta_of_pixel_matrix
 
 
 def theta_of_boxes(
@@ -46,11 +47,11 @@ def theta_of_boxes(
     empty = (~(last > first).all(dim=1)).nonzero().flatten().tolist()
     if empty:
         raise InputError(f"boxes: expected x0 < x1 and y0 < y1, got {boxes[empty[0]].tolist()} in row {empty[0]}")
-    if not isinstance(family, MatrixFamily):
-        raise InputError(f"family: expected one of matrices, got {type(family).__name__}")
     extent = torch.tensor(coordinates.check_size(size, 2)[::-1], dtype=torch.float64, device=first.device)
     zoom = torch.diag_embed((last - first) / extent)
-    return family.from_matrix(coordinates.homogeneous(zoom, (first + last) / extent - 1))
+    crop = coordinates.homogeneous(zoom, (first + last) / extent - 1).cpu()
+    to_pixels = pixels_of(size, 2)
+    return theta_of_pixel_matrix(family, to_pixels @ crop @ torch.linalg.inv(to_pixels), size, size)
 
 
 def boxes_of_theta(

@@ -11,14 +11,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows, inverted
 from stnkit.interop.pixels import as_theta, check_ndim, matrix_between, normalized_matrix_of
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "kornia"
 
@@ -151,6 +152,40 @@ def theta_of_matrix(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     return theta_of_pixel_matrix(family, inverted(as_matrices(matrix, family.ndim)), in_size, out_size)
+
+
+def theta_of_maps(
+    family: TransformFamily,
+    map_x: Float[Tensor, "*batch height width"],
+    map_y: Float[Tensor, "*batch height width"],
+    in_size: Sequence[int],
+    tolerance: float = 0.1,
+) -> Float64[Tensor, "B P"]:
+    """The θ of the two maps of `remap`, by `family.fit`.
+
+    Args:
+        family: one that holds the map.
+        map_x: x of the pixel that is read, one image or a batch; NaN where it is not known.
+        map_y: y of it.
+        in_size: (H, W) of the image that is read.
+        tolerance: in pixels, the largest distance from the map that is given.
+
+    Raises:
+        InputError: when the maps have different shapes, or the nearest map of the family is farther away.
+
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "tps")
+        >>> maps = stnkit.interop.kornia.remap(family, family.identity()[None], (9, 12), (6, 8))
+        >>> theta = stnkit.interop.kornia.theta_of_maps(family, *maps, (9, 12))
+        >>> float((theta - family.identity()).abs().max()) < 1e-5
+        True
+    """
+    check_ndim(family, TOOL)
+    if map_x.shape != map_y.shape:
+        raise InputError(f"map_y: expected the shape of map_x, {tuple(map_x.shape)}, got {tuple(map_y.shape)}")
+    pixels = torch.stack([map_x, map_y], dim=-1)
+    return theta_of_pixel_map(family, pixels, in_size, tolerance)
 
 
 def _as_theta_is(matrix: Tensor, theta: Tensor | np.ndarray) -> Tensor:

@@ -14,10 +14,11 @@ from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
 from stnkit.interop.pixels import as_array, as_theta, matrix_between, normalized_matrix_of
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 
 def affine_layer(family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"]) -> Float[Tensor, "B rows rows"]:
@@ -156,6 +157,33 @@ def theta_of_voxel_matrix(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     return theta_of_pixel_matrix(family, _reversed(as_matrices(matrix, family.ndim)), in_size, out_size)
+
+
+def theta_of_field(
+    family: TransformFamily, field: Float[Tensor, "B ndim *size"], tolerance: float = 0.1
+) -> Float64[Tensor, "B P"]:
+    """The θ of the displacement field of `Warp`, by `family.fit`.
+
+    Args:
+        family: one that holds the map.
+        field: in pixels, first axis first.
+        tolerance: in pixels, the largest distance from the map that is given.
+
+    Raises:
+        InputError: when the field has the wrong shape, or the nearest map of the family is farther away.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> field = stnkit.interop.monai.warp_field(family, torch.tensor([[0.5, 0.0]]), (4, 8))
+        >>> stnkit.interop.monai.theta_of_field(family, field).round(decimals=6)
+        tensor([[0.5000, 0.0000]], dtype=torch.float64)
+    """
+    if field.ndim != family.ndim + 2 or field.shape[1] != family.ndim:
+        raise InputError(f"field: expected shape (B, {family.ndim}, *size), got {tuple(field.shape)}")
+    size = tuple(field.shape[2:])
+    lattice = coordinates.to_pixels(coordinates.lattice(size, dtype=torch.float64), size)
+    return theta_of_pixel_map(family, field.double().cpu().movedim(1, -1).flip(-1) + lattice, size, tolerance)
 
 
 def _reversed(matrix: Tensor) -> Tensor:

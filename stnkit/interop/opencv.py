@@ -11,10 +11,11 @@ import numpy as np
 from jaxtyping import Float, Float32, Float64, Shaped
 from torch import Tensor
 
+from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows, inverted
 from stnkit.interop.pixels import as_array, check_ndim, matrix_between, pixel_map
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "OpenCV"
 # Padding of stnkit: borderMode of OpenCV. `fill` is BORDER_CONSTANT with borderValue.
@@ -146,6 +147,40 @@ def theta_of_matrix(
     check_ndim(family, TOOL)
     given = as_matrices(matrix, 2)
     return theta_of_pixel_matrix(family, given if inverse_map else inverted(given), in_size, out_size)
+
+
+def theta_of_maps(
+    family: TransformFamily,
+    map_x: Float[np.ndarray, "*batch height width"],
+    map_y: Float[np.ndarray, "*batch height width"],
+    in_size: Sequence[int],
+    tolerance: float = 0.1,
+) -> Float64[Tensor, "B P"]:
+    """The θ of the two maps of `remap`, by `family.fit`.
+
+    Args:
+        family: one that holds the map.
+        map_x: x of the pixel that is read, one image or a batch; NaN where it is not known.
+        map_y: y of it.
+        in_size: (H, W) of the image that is read.
+        tolerance: in pixels, the largest distance from the map that is given.
+
+    Raises:
+        InputError: when the maps have different shapes, or the nearest map of the family is farther away.
+
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "tps")
+        >>> maps = stnkit.interop.opencv.remap(family, family.identity()[None], (9, 12), (6, 8))
+        >>> theta = stnkit.interop.opencv.theta_of_maps(family, *maps, (9, 12))
+        >>> float((theta - family.identity()).abs().max()) < 1e-5
+        True
+    """
+    check_ndim(family, TOOL)
+    if map_x.shape != map_y.shape:
+        raise InputError(f"map_y: expected the shape of map_x, {tuple(map_x.shape)}, got {tuple(map_y.shape)}")
+    pixels = np.stack([map_x, map_y], axis=-1)
+    return theta_of_pixel_map(family, pixels, in_size, tolerance)
 
 
 def _matrix(

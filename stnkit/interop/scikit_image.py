@@ -14,10 +14,12 @@ import numpy as np
 from jaxtyping import Float, Float64
 from torch import Tensor
 
+from stnkit import coordinates
+from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
 from stnkit.interop.pixels import as_array, matrix_between, pixel_map, pixels_of
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 # Padding of stnkit: mode of scikit-image. `fill` is constant with cval.
 MODES = {
@@ -146,17 +148,20 @@ def theta_of_transform(
     transform: Any,
     in_size: Sequence[int],
     out_size: Sequence[int],
+    tolerance: float = 0.1,
 ) -> Float64[Tensor, "B P"]:
-    """The θ of a transform of scikit-image with a matrix, output → input as `warp` takes it.
+    """The θ of a transform of scikit-image, output → input as `warp` takes it.
 
     Args:
         family: one that holds the map.
-        transform: an object with a matrix `params`, such as `ProjectiveTransform`, or the matrix itself.
+        transform: an object with a matrix `params`, such as `ProjectiveTransform`; the matrix itself; or any callable
+            of points in pixels, such as `ThinPlateSplineTransform`, whose θ is a fit.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         out_size: size of the output.
+        tolerance: in pixels, the largest distance of a fit.
 
     Raises:
-        InputError: when the matrix has the wrong shape, or is no map of the family.
+        InputError: when the matrix has the wrong shape, or the family does not hold the map.
 
     Example:
         >>> import numpy as np, stnkit
@@ -164,9 +169,15 @@ def theta_of_transform(
         >>> stnkit.interop.scikit_image.theta_of_transform(family, np.eye(3), (4, 8), (4, 8))
         tensor([[0., 0.]], dtype=torch.float64)
     """
-    return theta_of_pixel_matrix(
-        family, as_matrices(getattr(transform, "params", transform), family.ndim), in_size, out_size
-    )
+    matrix = getattr(transform, "params", transform)
+    if isinstance(matrix, Tensor | np.ndarray):
+        return theta_of_pixel_matrix(family, as_matrices(matrix, family.ndim), in_size, out_size)
+    if not callable(transform):
+        raise InputError(f"transform: expected a transform, a matrix or a callable, got {type(transform).__name__}")
+    size = coordinates.check_size(out_size, family.ndim)
+    points = np.stack(np.meshgrid(*[np.arange(float(n)) for n in size], indexing="ij")[::-1], axis=-1)
+    mapped = np.asarray(transform(points.reshape(-1, family.ndim)), dtype=np.float64)
+    return theta_of_pixel_map(family, mapped.reshape(points.shape), in_size, tolerance)
 
 
 def _mapped(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
 from stnkit.interop.pixels import as_array, matrix_between, pixel_map
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 # Padding of stnkit: mode of SciPy. `fill` is grid-constant with cval.
 MODES = {
@@ -118,3 +118,36 @@ def theta_of_affine(
         raise InputError(f"matrix and offset: expected shapes {expected}, got {linear.shape} and {shift.shape}")
     rows = np.concatenate([linear[..., ::-1, ::-1], shift[..., ::-1, None]], axis=-1)
     return theta_of_pixel_matrix(family, as_matrices(rows.copy(), family.ndim), in_size, out_size)
+
+
+def theta_of_coordinates(
+    family: TransformFamily,
+    points: Float[Tensor | np.ndarray, "..."],
+    in_size: Sequence[int],
+    tolerance: float = 0.1,
+) -> Float64[Tensor, "B P"]:
+    """The θ of the coordinates of `map_coordinates`, by `family.fit`.
+
+    Args:
+        family: one that holds the map.
+        points: (ndim, *out_size) or (B, ndim, *out_size), first axis first; NaN where they are not known.
+        in_size: size of the image that is read, (H, W) or (D, H, W).
+        tolerance: in pixels, the largest distance from the map that is given.
+
+    Raises:
+        InputError: when they have the wrong shape, or the nearest map of the family is farther away.
+
+    Example:
+        >>> import stnkit
+        >>> family = stnkit.build("transform", "tps")
+        >>> points = stnkit.interop.scipy.map_coordinates(family, family.identity()[None], (9, 12), (6, 8))
+        >>> theta = stnkit.interop.scipy.theta_of_coordinates(family, points, (9, 12))
+        >>> float((theta - family.identity()).abs().max()) < 1e-9
+        True
+    """
+    given = np.asarray(points)
+    if given.ndim not in (family.ndim + 1, family.ndim + 2) or given.shape[-1 - family.ndim] != family.ndim:
+        shape = f"({family.ndim}, *out_size) or (B, {family.ndim}, *out_size)"
+        raise InputError(f"points: expected shape {shape}, got {given.shape}")
+    pixels = np.moveaxis(given, -1 - family.ndim, -1)[..., ::-1]
+    return theta_of_pixel_map(family, np.ascontiguousarray(pixels), in_size, tolerance)

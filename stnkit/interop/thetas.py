@@ -1,15 +1,22 @@
-"""θ of the maps of other tools: of matrices between pixel indices."""
+"""θ of the maps of other tools: of matrices between pixel indices, and of maps point by point."""
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Shaped
+import torch.nn.functional as F
+from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.errors import InputError
+from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families import MatrixFamily, TransformFamily
+
+# Points on each axis that a fit takes, by number of dimensions: enough for lattices of 100 × 100 or 30 × 30 × 30.
+POINTS = {2: 128, 3: 32}
+# In pixels: the error up to which a family that is fitted to a matrix holds it.
+FITTED = 0.01
 
 
 def theta_of_pixel_matrix(
@@ -20,16 +27,18 @@ def theta_of_pixel_matrix(
 ) -> Float64[Tensor, "B P"]:
     """The θ of N_in · M · N_out⁻¹: the inverse of `pixel_matrix`.
 
+    A family that gives no θ of a matrix, such as a spline, is fitted to the pixels of the output.
+
     Args:
-        family: of matrices.
+        family: one that holds the map.
         matrix: M, output → input in pixel indices, x first; one or a batch, without the last row where it is 0 … 0 1.
             A factor has no influence.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         out_size: size of the output.
 
     Raises:
-        DoesNotComposeError: when the family gives no θ of a matrix.
-        InputError: when the family is not one of matrices or does not hold this one, or the matrix has the wrong shape.
+        InputError: when the family does not hold the map, within 0.01 pixels where it is fitted, or the matrix has the
+            wrong shape.
 
     Example:
         >>> import numpy as np, stnkit
@@ -37,9 +46,67 @@ def theta_of_pixel_matrix(
         >>> stnkit.interop.theta_of_pixel_matrix(family, np.array([[1, 0, 4], [0, 1, 0]]), (4, 8), (4, 8))
         tensor([[1., 0.]], dtype=torch.float64)
     """
-    if not isinstance(family, MatrixFamily):
-        raise InputError(f"family: expected one of matrices, got {type(family).__name__}")
-    return family.from_matrix(coordinates.normalized_matrix(as_matrices(matrix, family.ndim), in_size, out_size))
+    given = as_matrices(matrix, family.ndim)
+    normalized = coordinates.normalized_matrix(given, in_size, out_size)
+    if isinstance(family, MatrixFamily):
+        # A family that is not closed says so, and is fitted as any other.
+        with contextlib.suppress(DoesNotComposeError):
+            return family.from_matrix(normalized)
+    index = coordinates.to_pixels(coordinates.lattice(out_size, dtype=torch.float64), out_size)
+    # Rows of points, so that a batch of matrices is applied at once.
+    image = torch.einsum("brc,nc->bnr", given.cpu(), F.pad(index.flatten(end_dim=-2), (0, 1), value=1.0))
+    in_front = image[..., -1:] > 0
+    pixels = torch.where(in_front, image[..., :-1] / torch.where(in_front, image[..., -1:], 1.0), torch.nan)
+    return theta_of_pixel_map(family, pixels.view(-1, *index.shape), in_size, FITTED)
+
+
+def theta_of_pixel_map(
+    family: TransformFamily,
+    pixels: Float[Tensor | np.ndarray, "*batch_and_out_size ndim"],
+    in_size: Sequence[int],
+    tolerance: float = 0.1,
+) -> Float64[Tensor, "B P"]:
+    """The θ nearest to a map of pixels, by `family.fit`: the inverse of `pixel_map`.
+
+    At most `POINTS` points on each axis are fitted; all of them are compared with the result.
+
+    Args:
+        family: one that holds the map.
+        pixels: the pixel index of the input, x first, for each pixel of the output, one map or a batch; NaN where it
+            is not known.
+        in_size: size of the image that is read, (H, W) or (D, H, W).
+        tolerance: in pixels of the input, the largest distance from the map that is given.
+
+    Raises:
+        InputError: when the map has the wrong shape, does not determine θ, or is farther from any map of the family.
+
+    Example:
+        >>> import torch, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> pixels = stnkit.interop.pixel_map(family, torch.tensor([[1.0, 0.0]]), (4, 8), (2, 4))
+        >>> stnkit.interop.theta_of_pixel_map(family, pixels, (4, 8)).round(decimals=6)
+        tensor([[1., 0.]], dtype=torch.float64)
+    """
+    if not isinstance(pixels, Tensor | np.ndarray):
+        raise InputError(f"pixels: expected a tensor or an array of NumPy, got {type(pixels).__name__}")
+    given = torch.as_tensor(pixels).detach().double().cpu()
+    if given.ndim not in (family.ndim + 1, family.ndim + 2) or given.shape[-1] != family.ndim or not given.numel():
+        shape = f"(*size, {family.ndim}) or (B, *size, {family.ndim}), size of {family.ndim} numbers"
+        raise InputError(f"pixels: expected shape {shape}, got {tuple(given.shape)}")
+    given = given if given.ndim == family.ndim + 2 else given[None]
+    out_size = tuple(given.shape[1:-1])
+    steps = tuple(slice(None, None, -(-n // POINTS[family.ndim])) for n in out_size)
+    source = coordinates.from_pixels(given, coordinates.check_size(in_size, family.ndim))[:, *steps].flatten(1, -2)
+    target = coordinates.lattice(out_size, dtype=torch.float64)[steps].flatten(end_dim=-2)
+    theta = family.fit(target[None], source, source.isfinite().all(dim=-1).double()).detach()
+    distance = (coordinates.to_pixels(family.grid(theta, out_size), in_size) - given).norm(dim=-1)
+    worst = distance.nan_to_num(nan=0.0).flatten(1).amax(dim=1)
+    if bool((worst > tolerance).any()):
+        row, name = int(worst.argmax()), type(family).__name__
+        raise InputError(
+            f"map: expected one of {name}, got one that its nearest map misses by {worst[row]:.3g} pixels in row {row}"
+        )
+    return theta
 
 
 def as_matrices(

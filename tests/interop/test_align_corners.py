@@ -101,3 +101,9 @@ def test_sizes_and_maps_without_aligned_corners_are_refused():
             conversion()
     with pytest.raises(stnkit.errors.InputError, match=r"use align_corners\.grid$"):
         align_corners.affine_grid(*projective(), IN, OUT)
+
+
+def test_theta_of_a_grid_is_the_theta_that_made_it():
+    family, theta = tps()
+    back = align_corners.theta_of_grid(family, align_corners.grid(family, theta, IN, OUT), IN)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-9)

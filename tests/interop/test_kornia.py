@@ -145,3 +145,9 @@ def test_maps_that_kornia_does_not_take_are_refused():
     for conversion in (homography_warp, lambda *map_: remap(*map_, VOLUME, OUT_VOLUME)):
         with pytest.raises(stnkit.errors.InputError, match=r"^family: expected 2 dimensions for kornia, got 3$"):
             conversion(*affine(3))
+
+
+def test_theta_of_maps_is_the_theta_that_made_them():
+    family, theta = tps()
+    back = interop.kornia.theta_of_maps(family, *remap(family, theta, IN, OUT), IN)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-9)

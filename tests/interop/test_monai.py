@@ -126,3 +126,16 @@ def test_tensors_for_layers_have_the_gradient_of_theta():
         assert converted.dtype == torch.float32
         (gradient,) = torch.autograd.grad(converted.square().sum(), theta)
         assert gradient.abs().min() > 0
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_theta_of_a_field_is_the_theta_that_made_it(ndim):
+    family, theta = tps() if ndim == 2 else affine(3)
+    field = interop.monai.warp_field(family, theta, SIZES[ndim][1])
+    torch.testing.assert_close(interop.monai.theta_of_field(family, field), theta, rtol=0, atol=1e-9)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_field_of_another_shape_is_refused():
+    with pytest.raises(stnkit.errors.InputError, match=r"^field: expected shape \(B, 2, \*size\), got \(1, 3, 4, 5\)$"):
+        interop.monai.theta_of_field(affine()[0], torch.zeros(1, 3, 4, 5))

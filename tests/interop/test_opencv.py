@@ -141,3 +141,25 @@ def test_a_map_without_an_inverse_is_refused_forward():
 def test_a_matrix_of_another_shape_is_refused(matrix):
     with pytest.raises(stnkit.errors.InputError, match=r"^matrix: expected .*, got"):
         opencv.theta_of_matrix(affine()[0], matrix, IN, OUT)
+
+
+@pytest.mark.parametrize("drawn", [affine, projective, tps])
+def test_theta_of_maps_is_the_theta_that_made_them(drawn):
+    family, theta = drawn()
+    back = opencv.theta_of_maps(family, *opencv.remap(family, theta, IN, OUT), IN)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-5)
+
+
+def test_theta_of_maps_of_an_undistortion_is_close_to_them():
+    camera = np.array([[40.0, 0, 18], [0, 40, 11], [0, 0, 1]])
+    lens = np.array([0.1, -0.05, 0, 0, 0])
+    maps = cv2.initUndistortRectifyMap(camera, lens, None, camera, IN[::-1], cv2.CV_32FC1)
+    family = stnkit.build("transform", "bspline", control_points=[7, 7])
+    theta = opencv.theta_of_maps(family, *maps, IN, tolerance=0.05)
+    assert error(cv2.remap(SINGLE, *maps, cv2.INTER_LINEAR), warped(family, theta, SINGLE, IN)) < 0.05
+
+
+@pytest.mark.no_jaxtyping
+def test_maps_of_two_shapes_are_refused():
+    with pytest.raises(stnkit.errors.InputError, match=r"^map_y: expected the shape of map_x, \(4, 5\), got \(4, 6\)$"):
+        opencv.theta_of_maps(affine()[0], np.zeros((4, 5)), np.zeros((4, 6)), IN)

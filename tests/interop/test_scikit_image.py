@@ -132,3 +132,20 @@ def test_maps_that_scikit_image_does_not_take_are_refused():
 
 def test_the_version_is_the_one_that_the_module_describes():
     assert skimage.__version__.startswith("0.26.")
+
+
+def test_theta_of_a_spline_that_is_fitted_shows_its_picture():
+    source = np.array([[5, 3], [30, 5], [8, 20], [28, 18], [18, 9.0]])
+    target = np.array([[0, 0], [28, 0], [0, 30], [28, 30], [14, 15.0]])
+    transform = ThinPlateSplineTransform.from_estimate(target, source)
+    family = stnkit.build("transform", "bspline", control_points=[12, 12])
+    theta = scikit_image.theta_of_transform(family, transform, IN, OUT)
+    assert error(shown(transform), warped(family, theta, IMAGE, OUT)) < 0.05
+
+
+@pytest.mark.no_jaxtyping
+def test_a_transform_that_is_none_is_refused():
+    with pytest.raises(
+        stnkit.errors.InputError, match=r"^transform: expected a transform, a matrix or a callable, got"
+    ):
+        scikit_image.theta_of_transform(affine()[0], "rotate", IN, OUT)

@@ -95,3 +95,19 @@ def test_a_projective_map_is_no_affine_transform():
 def test_matrix_and_offset_of_other_shapes_are_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"^matrix and offset: expected"):
         interop.scipy.theta_of_affine(affine()[0], np.eye(3), np.zeros(2), IN, OUT)
+
+
+@pytest.mark.parametrize("drawn", [projective, tps, lambda: affine(3)])
+def test_theta_of_coordinates_is_the_theta_that_made_them(drawn):
+    family, theta = drawn()
+    _, in_size, out_size = SIZES[family.ndim]
+    points = interop.scipy.map_coordinates(family, theta, in_size, out_size)
+    for given in (points, points[0]):
+        back = interop.scipy.theta_of_coordinates(family, given, in_size)
+        torch.testing.assert_close(back, theta, rtol=0, atol=1e-9)
+
+
+@pytest.mark.no_jaxtyping
+def test_coordinates_of_another_shape_are_refused():
+    with pytest.raises(stnkit.errors.InputError, match=r"^points: expected shape \(2, \*out_size\) or"):
+        interop.scipy.theta_of_coordinates(affine()[0], np.zeros((3, 4, 5)), IN)

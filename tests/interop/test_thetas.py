@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import torch
+
+import stnkit
+from stnkit import interop
+from tests.interop.pictures import AFFINE, IN, OUT, OUT_VOLUME, VOLUME, affine, projective, tps
+
+
+@pytest.mark.parametrize("kind", [np.asarray, torch.as_tensor])
+@pytest.mark.parametrize("drawn", [affine, projective])
+def test_theta_of_a_pixel_matrix_is_the_theta_that_made_it(drawn, kind):
+    family, theta = drawn()
+    matrix = kind(interop.pixel_matrix(family, theta, IN, OUT))
+    torch.testing.assert_close(interop.theta_of_pixel_matrix(family, -2 * matrix, IN, OUT), theta, rtol=0, atol=1e-12)
+    torch.testing.assert_close(interop.theta_of_pixel_matrix(family, matrix[0], IN, OUT), theta, rtol=0, atol=1e-12)
+
+
+def test_a_spline_that_is_fitted_holds_an_affine_matrix():
+    family, _ = tps()
+    theta = interop.theta_of_pixel_matrix(family, interop.pixel_matrix(*affine(), IN, OUT), IN, OUT)
+    points = family.control_points[None]
+    torch.testing.assert_close(family(theta, points), affine()[0](torch.tensor([AFFINE]).double(), points))
+
+
+def test_a_family_of_matrices_without_a_theta_of_one_is_fitted():
+    family = stnkit.build("transform", "shear")
+    theta = torch.tensor([[0.2, -0.1]], dtype=torch.float64)
+    back = interop.theta_of_pixel_matrix(family, interop.pixel_matrix(family, theta, IN, OUT), IN, OUT)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["tps", "bspline", "displacement", "piecewise_affine"])
+@pytest.mark.parametrize("as_tensor", [True, False])
+def test_theta_of_a_pixel_map_is_the_theta_that_made_it(name, as_tensor):
+    options = {"displacement": {"resolution": [4, 5]}, "bspline": {"control_points": [5, 6]}}.get(name, {})
+    family = stnkit.build("transform", name, **options)
+    noise = torch.randn(2, family.n_params, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    theta = family.identity() + 0.05 * noise
+    pixels = interop.pixel_map(family, theta, IN, OUT)
+    back = interop.theta_of_pixel_map(family, torch.tensor(pixels) if as_tensor else pixels, IN)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-8)
+
+
+def test_theta_of_a_map_of_volumes_is_the_theta_that_made_it():
+    family, theta = affine(3)
+    pixels = interop.pixel_map(family, theta, VOLUME, OUT_VOLUME)
+    torch.testing.assert_close(interop.theta_of_pixel_map(family, pixels[0], VOLUME), theta, rtol=0, atol=1e-10)
+
+
+def test_points_that_are_not_known_are_left_out():
+    family, theta = tps()
+    pixels = interop.pixel_map(family, theta, IN, OUT)
+    pixels[:, 5:9, ::3] = np.nan
+    torch.testing.assert_close(interop.theta_of_pixel_map(family, pixels, IN), theta, rtol=0, atol=1e-9)
+
+
+def test_a_map_larger_than_its_fit_is_compared_at_every_pixel():
+    family = stnkit.build("transform", "translation")
+    size = (3, 400)
+    pixels = interop.pixel_map(family, torch.zeros(1, 2), size, size)
+    assert float(interop.theta_of_pixel_map(family, pixels, size).abs().max()) < 1e-12
+    pixels[0, 1, 1] += 3.0  # none of those that are fitted
+    with pytest.raises(
+        stnkit.errors.InputError, match=r"got one that its nearest map misses by 4\.24 pixels in row 0$"
+    ):
+        interop.theta_of_pixel_map(family, pixels, size)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_map_that_the_family_does_not_hold_is_refused():
+    pixels = interop.pixel_map(*tps(), IN, OUT)
+    family = stnkit.build("transform", "similarity")
+    with pytest.raises(stnkit.errors.InputError, match=r"^map: expected one of Similarity, got one that .* misses by"):
+        interop.theta_of_pixel_map(family, pixels, IN)
+    with pytest.raises(stnkit.errors.InputError, match=r"^Similarity\.from_matrix: expected"):
+        interop.theta_of_pixel_matrix(family, interop.pixel_matrix(*affine(), IN, OUT), IN, OUT)
+    with pytest.raises(stnkit.errors.InputError, match=r"^map: expected one of ThinPlateSpline, got one"):
+        interop.theta_of_pixel_matrix(tps()[0], interop.pixel_matrix(*projective(), IN, OUT), IN, OUT)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("pixels", [np.zeros((5, 2)), np.zeros((5, 5, 3)), np.zeros((1, 0, 5, 2)), [[[0.0, 0.0]]]])
+def test_pixels_of_another_shape_are_refused(pixels):
+    with pytest.raises(stnkit.errors.InputError, match=r"^pixels: expected .*, got"):
+        interop.theta_of_pixel_map(affine()[0], pixels, IN)
