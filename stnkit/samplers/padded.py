@@ -31,8 +31,8 @@ class PaddedSampler(Sampler):
     that stands for the two parameters here.
 
     Args:
-        padding: value outside of the image: zeros, border, reflection about the image's edge, mirror about the center
-            of its edge pixel, circular (the image repeats), or fill (a constant).
+        padding: value of the pixels beyond the image's edge: zeros, border (that of the edge pixel), reflection about
+            the edge, mirror about the center of the edge pixel, circular (the image repeats), or fill (a constant).
         fill_value: the constant of fill, a number or one for each channel.
 
     Attributes:
