@@ -65,7 +65,7 @@ def read(path: str | os.PathLike[str]) -> Chain:
 
     Raises:
         InputError: when there is no such file, it is cut short or of another format. An .h5 file is read by SimpleITK,
-            whose transform `to_theta` takes.
+            whose transform `theta_of_transforms` takes.
 
     Example:
         >>> import tempfile, numpy as np

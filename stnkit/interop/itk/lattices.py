@@ -95,7 +95,10 @@ def lattice_of(transform: Transform) -> Lattice | None:
     if len(fixed) != n * (n + 3):
         raise InputError(f"{transform.type_name}: expected {n * (n + 3)} fixed parameters, got {len(fixed)}")
     size, origin, spacing, direction = np.split(fixed, [n, 2 * n, 3 * n])
-    geometry = Geometry(*(tuple(each.tolist()) for each in (size, spacing, origin, direction)))
+    if not (size == size.round()).all():
+        raise InputError(f"{transform.type_name}: expected a lattice of whole numbers of points, got {size.tolist()}")
+    counts = tuple(size.astype(np.int64).tolist())
+    geometry = Geometry(counts, *(tuple(each.tolist()) for each in (spacing, origin, direction)))
     n_vectors = math.prod(geometry.size)
     if len(transform.parameters) != n * n_vectors:
         told = f"got {len(transform.parameters)}"

@@ -12,6 +12,8 @@ from stnkit.interop.itk.transform import Transform
 NAME = "AffineTransform"
 
 Values = Float[np.ndarray, "n"]
+Fixed = Float[np.ndarray, "m"]
+Vector = Float[np.ndarray, "d"]
 Matrix = Float[np.ndarray, "d d"]
 
 
@@ -67,7 +69,7 @@ def _turn_about(axis: int, angle: float) -> Matrix:
     return matrix
 
 
-def _euler(p: Values, fixed: Values) -> tuple[Matrix, Values]:
+def _euler(p: Values, fixed: Fixed) -> tuple[Matrix, Vector]:
     x, y, z = (_turn_about(axis, p[axis]) for axis in range(3))
     # The fourth fixed parameter is ITK's ComputeZYX.
     in_order_zyx = len(fixed) > 3 and fixed[3] != 0
@@ -82,7 +84,7 @@ def _versor(v: Values) -> Matrix:
     return np.eye(3) + 2 * w * cross + 2 * cross @ cross
 
 
-Form = tuple[int, Callable[[Values, Values], tuple[Matrix, Values]]]
+Form = tuple[int, Callable[[Values, Fixed], tuple[Matrix, Vector]]]
 
 
 def _of_any_dimension(ndim: int) -> dict[tuple[str, int], Form]:

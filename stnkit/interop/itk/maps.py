@@ -25,6 +25,32 @@ def chain_matrix(chain: Chain, ndim: int) -> Float[np.ndarray, "rows rows"]:
     return matrix
 
 
+def physical_matrix(transform: Any) -> Float[np.ndarray, "rows rows"]:
+    """The matrix from physical points of the fixed image to those of the moving one, homogeneous, of linear transforms.
+
+    ITK's physical points are LPS: x to the left, y to the back, z up. With L = diag(−1, −1, 1, 1) the matrix between
+    RAS points, as of NIfTI, nitransforms and TorchIO, is L M L.
+
+    Args:
+        transform: a `Transform`, a sequence of them of which the last acts first, or a transform of SimpleITK.
+
+    Raises:
+        InputError: for a transform that is not linear.
+
+    Example:
+        >>> import numpy as np
+        >>> from stnkit.interop import itk
+        >>> turn = itk.Transform("AffineTransform", 2, np.array([0.0, -1, 1, 0, 5, 0]), np.array([1.0, 1.0]))
+        >>> itk.physical_matrix(turn).tolist()
+        [[0.0, -1.0, 7.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    chain = chain_of(transform)
+    for each in chain:
+        if not is_linear(each):
+            raise InputError(f"expected linear transforms, got {each.type_name}")
+    return chain_matrix(chain, chain[0].ndim)
+
+
 def mapped(chain: Chain, points: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
     """The image of physical points: the last transform acts first.
 
@@ -70,23 +96,22 @@ def source_points(
         [[0.5, 0.0]]
     """
     chain = chain_of(transform)
-    check_dimensions(chain[0].ndim, moving, fixed)
+    check_dimensions(chain[0].ndim, moving=moving, fixed=fixed)
     physical = transformed(fixed.normalized_to_physical, np.asarray(points, dtype=np.float64))
     return transformed(np.linalg.inv(moving.normalized_to_physical), mapped(chain, physical))
 
 
-def check_dimensions(ndim: int, moving: Geometry, fixed: Geometry) -> None:
-    """Nothing where both geometries have `ndim` dimensions.
+def check_dimensions(ndim: int, **geometries: Geometry) -> None:
+    """Nothing where all geometries have `ndim` dimensions.
 
     Args:
         ndim: of the transform.
-        moving: of the image that is read.
-        fixed: of the output.
+        geometries: by their names, for the message.
 
     Raises:
         InputError: when one has another number.
     """
-    for name, geometry in (("moving", moving), ("fixed", fixed)):
+    for name, geometry in geometries.items():
         if not isinstance(geometry, Geometry):
             raise InputError(f"{name}: expected a Geometry, got {type(geometry).__name__}")
         if geometry.ndim != ndim:

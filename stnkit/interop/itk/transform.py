@@ -106,5 +106,7 @@ def _flat(transform: Any) -> Iterable[Transform]:
         return [each for i in range(transform.GetNumberOfTransforms()) for each in _flat(transform.GetNthTransform(i))]
     if name == "Transform" and not transform.GetParameters():
         name = "IdentityTransform"
+    if callable(getattr(transform, "GetOrder", None)) and transform.GetOrder() != 3:
+        raise InputError(f"{name}: expected splines of order 3, got order {transform.GetOrder()}")
     # In the form of a file's entry, so that both are checked in one place.
     return [of_type_name(type_name(name, ndim), transform.GetParameters(), transform.GetFixedParameters())]

@@ -15,7 +15,7 @@ SUFFIXES = [".tfm", ".txt", ".h5", ".hdf5"]
 def chain_of(name, ndim, *, over_one_box=False):
     moving, fixed = cases.MOVING[ndim], cases.FIXED[ndim]
     family, theta = cases.family_of(name, ndim), cases.theta_of(name, ndim)
-    return itk.from_theta(family, theta, fixed.covered_by(moving.shape) if over_one_box else moving, fixed)
+    return itk.transforms_of_theta(family, theta, fixed.covered_by(moving.shape) if over_one_box else moving, fixed)
 
 
 def values(transform):

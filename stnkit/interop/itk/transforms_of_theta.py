@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
@@ -21,7 +21,9 @@ _ROUNDING = 1e-9
 _N_POINTS = 256
 
 
-def from_theta(family: TransformFamily, theta: Tensor, moving: Geometry, fixed: Geometry) -> Chain:
+def transforms_of_theta(
+    family: TransformFamily, theta: Shaped[Tensor | np.ndarray, "*one P"], moving: Geometry, fixed: Geometry
+) -> Chain:
     """G(moving) ∘ T_θ ∘ G(fixed)⁻¹ as transforms of ITK, for `Resample(moving, fixed, transform)`.
 
     - An affine map becomes one AffineTransform with the center 0, also for ANTs and elastix.
@@ -39,7 +41,7 @@ def from_theta(family: TransformFamily, theta: Tensor, moving: Geometry, fixed: 
 
     Args:
         family: of maps of the dimensions of the images.
-        theta: one row of parameters, of shape (P,) or (1, P).
+        theta: one row of parameters, of shape (P,) or (1, P), a tensor or an array.
         moving: of the image that is read.
         fixed: of the output.
 
@@ -54,13 +56,13 @@ def from_theta(family: TransformFamily, theta: Tensor, moving: Geometry, fixed: 
         >>> from stnkit.interop import itk
         >>> family = stnkit.build("transform", "translation")
         >>> image = itk.Geometry((10, 4), spacing=(2.0, 1.0))
-        >>> (shift,) = itk.from_theta(family, torch.tensor([0.5, 0.0]), image, image)
+        >>> (shift,) = itk.transforms_of_theta(family, torch.tensor([0.5, 0.0]), image, image)
         >>> shift.name, shift.parameters.tolist()
         ('AffineTransform', [1.0, 0.0, 0.0, 1.0, 5.0, 0.0])
     """
     if not isinstance(family, TransformFamily):
         raise InputError(f"family: expected a TransformFamily, got {type(family).__name__}")
-    check_dimensions(family.ndim, moving, fixed)
+    check_dimensions(family.ndim, moving=moving, fixed=fixed)
     row = one_row(family, theta)
     to_moving, from_fixed = moving.normalized_to_physical, np.linalg.inv(fixed.normalized_to_physical)
     matrix = _affine_matrix(family, row)
@@ -80,7 +82,7 @@ def from_theta(family: TransformFamily, theta: Tensor, moving: Geometry, fixed: 
     return affine_transform(boxes), lattice.transform
 
 
-def one_row(family: TransformFamily, theta: Tensor) -> Float[Tensor, "1 P"]:
+def one_row(family: TransformFamily, theta: Shaped[Tensor | np.ndarray, "*one P"]) -> Float[Tensor, "1 P"]:
     """θ as a batch of one row of float64.
 
     Args:
@@ -90,6 +92,7 @@ def one_row(family: TransformFamily, theta: Tensor) -> Float[Tensor, "1 P"]:
     Raises:
         InputError: when it is anything else, or not finite.
     """
+    theta = torch.from_numpy(theta) if isinstance(theta, np.ndarray) else theta
     coordinates.check_is_tensor("theta", theta)
     row = family.check_theta(theta[None] if theta.ndim == 1 else theta).detach().double()
     if row.shape[0] != 1:
