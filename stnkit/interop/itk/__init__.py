@@ -1,5 +1,6 @@
-"""θ to and from ITK, SimpleITK and ANTs: affine maps, B-splines and displacement fields in physical space."""
+"""θ to and from ITK, SimpleITK, ANTs and elastix: affine maps, B-splines and displacement fields in physical space."""
 
+from stnkit.interop.itk.elastix import elastix_parameters
 from stnkit.interop.itk.files import read, write
 from stnkit.interop.itk.geometry import Geometry
 from stnkit.interop.itk.maps import physical_matrix, source_points
@@ -10,6 +11,7 @@ from stnkit.interop.itk.transforms_of_theta import transforms_of_theta
 __all__ = [
     "Geometry",
     "Transform",
+    "elastix_parameters",
     "physical_matrix",
     "read",
     "source_points",
