@@ -15,7 +15,7 @@ TEXT, MATLAB, HDF5 = (".tfm", ".txt"), (".mat",), (".h5", ".hdf5")
 
 
 def write(path: str | os.PathLike[str], transform: Any) -> None:
-    """A file of a transform, for `SimpleITK.ReadTransform` and, but for .tfm of several, for ANTs.
+    """A file of a transform, for `SimpleITK.ReadTransform` and `ants.apply_transforms`.
 
     The suffix says the format: .tfm or .txt is text, .mat holds one transform, .h5 or .hdf5 any number. A file is whole
     or is not there.

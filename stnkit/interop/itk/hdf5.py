@@ -4,8 +4,8 @@ A file is a superblock, a heap of all strings, and for each group an object head
 a B-tree with one leaf and a symbol table; for each dataset an object header and its data. All integers are
 little-endian, all addresses count bytes from the beginning of the file.
 
-Source: HDF5 File Format Specification, version 3.0, sections II.A (superblock 0), III.A.1 (B-trees 1), III.C (symbol
-tables), III.D (local heaps), III.E (the global heap), IV.A.1.a (object headers 1) and IV.A.2 (messages).
+Source: HDF5 File Format Specification, version 3.0, sections II.A (superblock 0), III.A.1 (B-trees 1), III.B and
+III.C (symbol tables), III.D (local heaps), III.E (the global heap), IV.A.1.a (object headers 1) and IV.A.2 (messages).
 """
 
 import struct
