@@ -95,8 +95,10 @@ def lattice_of(transform: Transform) -> Lattice | None:
     if len(fixed) != n * (n + 3):
         raise InputError(f"{transform.type_name}: expected {n * (n + 3)} fixed parameters, got {len(fixed)}")
     size, origin, spacing, direction = np.split(fixed, [n, 2 * n, 3 * n])
-    if not (size == size.round()).all():
-        raise InputError(f"{transform.type_name}: expected a lattice of whole numbers of points, got {size.tolist()}")
+    least = 4 if transform.name == SPLINE else 1
+    if not ((size == size.round()) & (size >= least) & (size < 2**31)).all():
+        told = f"at least {least} points along each axis, got {size.tolist()}"
+        raise InputError(f"{transform.type_name}: expected a lattice of {told}")
     counts = tuple(size.astype(np.int64).tolist())
     geometry = Geometry(counts, *(tuple(each.tolist()) for each in (spacing, origin, direction)))
     n_vectors = math.prod(geometry.size)

@@ -204,6 +204,23 @@ def spline(mesh=(5, 3), order=3):
             lambda: itk.Transform("BSplineTransform", 2, np.zeros(96), np.zeros(2)),
             "BSplineTransform_double_2_2: expected 10 fixed parameters, got 2",
         ),
+        (
+            "bspline",
+            lambda: itk.Transform("BSplineTransform", 2, np.zeros(36), np.array([6.0, 3, 0, 0, 1, 1, 1, 0, 0, 1])),
+            "BSplineTransform_double_2_2: expected a lattice of at least 4 points along each axis, got [6.0, 3.0]",
+        ),
+        (
+            "displacement",
+            lambda: itk.Transform("DisplacementFieldTransform", 2, np.zeros(36), np.array([9.0, 1e300, *range(8)])),
+            "DisplacementFieldTransform_double_2_2: expected a lattice of at least 1 points along each axis, got [",
+        ),
+        (
+            "displacement",
+            lambda: itk.Transform(
+                "DisplacementFieldTransform", 2, np.zeros(9), np.array([9.0, 5, 0, 0, 1, 1, 1, 0, 0, 1])
+            ),
+            "DisplacementFieldTransform_double_2_2: expected 2 parameters for each of 45 points, got 9",
+        ),
         ("affine", lambda: object(), "transform: expected a transform with GetName, "),
     ],
 )

@@ -135,6 +135,16 @@ def test_zero_padding_differs_in_the_band_alone():
     assert 0.2 < np.abs(theirs - ours)[~inside].max() < 1
 
 
+def test_simpleitk_cuts_fractions_off_whole_numbers():
+    moving, fixed = cases.MOVING[2], cases.FIXED[2]
+    family, theta = cases.family_of("affine", 2), cases.theta_of("affine", 2)
+    array = np.random.default_rng(0).integers(0, 256, moving.shape, dtype=np.uint8)
+    chain = itk.transforms_of_theta(family, theta, moving, fixed)
+    theirs = cases.resampled(array, cases.sitk_transform(chain), moving, fixed)
+    ours, _, _ = cases.expected(array.astype(np.float64), family, theta, fixed.shape)
+    np.testing.assert_array_equal(theirs, np.floor(ours))
+
+
 def test_a_velocity_on_the_lattice_of_a_bspline_is_a_field():
     family = stnkit.build("transform", "velocity", control_points=[5, 6])
     theta = 0.3 * torch.ones(1, family.n_params, dtype=torch.float64).cumsum(1).sin()
