@@ -57,3 +57,16 @@ def test_a_warp_is_exported_for_any_height_and_width(transform, sampler):
     for size in SIZES:
         image = torch.rand(2, 1, *size)
         torch.testing.assert_close(exported(image, theta), warp(image, theta), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("transform", ["cpab", "tps"])
+def test_a_warp_is_exported_for_any_batch(transform):
+    warp = Warp(transform, "bilinear")
+    batch = torch.export.Dim("batch", min=1)
+    with torch.no_grad():
+        program = torch.export.export(
+            warp, (torch.rand(2, 1, 12, 14), theta_of(warp)), dynamic_shapes=({0: batch}, {0: batch}), strict=False
+        )
+    for n in (1, 3):
+        image, theta = torch.rand(n, 1, 12, 14), theta_of(warp)[:1].expand(n, -1)
+        torch.testing.assert_close(program.module()(image, theta), warp(image, theta), atol=2e-5, rtol=0)

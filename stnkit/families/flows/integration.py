@@ -69,7 +69,7 @@ def flow_lattice(
     options = velocities.dtype, velocities.device
     if is_traced():
         points = coordinates.lattice(size, dtype=options[0], device=options[1]).view(1, -1, 2)
-        return _flowed(coefficients, points, tessellation, None).view(len(velocities), height, width, 2)
+        return _flowed(coefficients, points, tessellation, None).view(velocities.shape[0], height, width, 2)
     points, region, chart, *sorted_ = _lattice(tessellation.rows, tessellation.columns, (height, width), *options)
     start = Start(points, region, chart, Arrangement(*sorted_))
     # Of planes, where the points are planes.
