@@ -16,12 +16,12 @@ if TYPE_CHECKING:
         objectives,
         reading,
         samplers,
-        similarity,
         testing,
     )
     from stnkit.datasets import Dataset
     from stnkit.distortions import Distortion
     from stnkit.experiments.trained_run import load_run
+    from stnkit.exporting.export import export
     from stnkit.families import TransformFamily
     from stnkit.families.caching import clear_caches
     from stnkit.families.regularity import bending_energy, folds, jacobian_determinant
@@ -57,6 +57,7 @@ _MODULES = {
     "coordinates": "",
     "distortions": "",
     "errors": "",
+    "export": "exporting.export",
     "families": "",
     "folds": "families.regularity",
     "hookimpl": "plugin_system.hookspecs",
@@ -67,13 +68,12 @@ _MODULES = {
     "objectives": "",
     "reading": "",
     "samplers": "",
-    "similarity": "",
     "testing": "",
     "warp": "warping",
 }
 
 # Modules whose names are public though they are not: as `stnkit.localizers.RegressionHead`.
-_SUBMODULES = ("experiments", "interop", "localizers")
+_SUBMODULES = ("experiments", "interop", "localizers", "similarity")
 
 # Names of plugin API 1 and where they are now; they work in this version, with a warning.
 _RENAMED = {
@@ -124,6 +124,7 @@ __all__ = [
     "coordinates",
     "distortions",
     "errors",
+    "export",
     "families",
     "folds",
     "hookimpl",
@@ -134,7 +135,6 @@ __all__ = [
     "objectives",
     "reading",
     "samplers",
-    "similarity",
     "testing",
     "warp",
 ]

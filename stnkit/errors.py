@@ -40,6 +40,10 @@ class DoesNotComposeError(StnkitError, NotImplementedError):
     """The composition of two maps of this family is not in the family."""
 
 
+class ExportError(StnkitError):
+    """A network cannot be exported, or the exported file does not compute the network's outputs."""
+
+
 class NativeError(StnkitError):
     """The native warp is required and cannot be had."""
 

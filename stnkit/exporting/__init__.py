@@ -1,0 +1,1 @@
+"""Export of networks and transformers into files that run without stnkit. Importing it imports no torch."""

@@ -1,0 +1,176 @@
+"""`stnkit.export`: a network or a transformer as a file that runs without stnkit, compared with what it computes."""
+
+import copy
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from stnkit.errors import ExportError, InputError
+from stnkit.exporting.arrays import Array
+from stnkit.exporting.formats import Contents, format_named
+from stnkit.exporting.half import in_half
+from stnkit.exporting.metadata import encoded
+from stnkit.exporting.new_file import check_new, new_files
+from stnkit.exporting.outputs import IMAGE, THETA, WARPED, NamedOutputs, is_a
+from stnkit.exporting.program import calls_stnkit, described, exported_program
+from stnkit.exporting.proof import prove
+from stnkit.exporting.reference import N_IMAGES, Reference, largest_differences
+from stnkit.transformer import ParallelTransformers, SpatialTransformer
+
+REFERENCE_SUFFIX = ".reference.npz"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was exported.
+
+    Args:
+        path: of the file.
+        format: onnx, torch or aoti.
+        runtime: that ran the file for the proof, with its version.
+        opset: of ONNX; None for other formats.
+        outputs: the shape of each output by name, without the batch.
+        differences: from PyTorch in eager mode, the largest of each output, and of the hidden ones of an ONNX file.
+        rounding: with `half`, the largest difference of each output from the network in float32; else empty.
+        notes: sentences for users of the file.
+    """
+
+    path: Path
+    format: str
+    runtime: str
+    opset: int | None
+    outputs: dict[str, tuple[int, ...]]
+    differences: dict[str, float]
+    rounding: dict[str, float]
+    notes: tuple[str, ...]
+
+
+def export(
+    module: nn.Module,
+    images: Float[Tensor, "B C *size"],
+    path: str | os.PathLike[str],
+    *,
+    to: str = "onnx",
+    output: str | None = None,
+    warped: bool = False,
+    theta: bool = False,
+    opset: int | None = None,
+    half: bool = False,
+    tolerance: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    reference: bool = False,
+) -> Exported:
+    """Export a network or a transformer, and compare the file with it on images, in batches of 1, 3 and 5.
+
+    The input is `image`, in batches of any size. A transformer gives `warped`, and a network `logits`; its warped image
+    can be an output too, and so can θ, which shows what a picture may not: NaN. The difference is max |a − b| over
+    max(1, max |b|). The file appears whole, after the comparison, or not at all.
+
+    Args:
+        module: a SpatialTransformer, or a network, such as `stnkit.load_run(…).network`, or one in which
+            `stnkit.insert_transformers` inserted some; it does not change.
+        images: real images, at least one, in float32, on which the file is compared.
+        path: of the new file.
+        to: "onnx", "torch" (`torch.export`) or "aoti" (AOTInductor).
+        output: name of the module's output; by default `warped` for a transformer and `logits` for a network.
+        warped: True for the warped images of a network's transformers as outputs.
+        theta: True for θ as an output.
+        opset: of ONNX, at least 16, or 20 for volumes; by default 18, or 20.
+        half: True for float16 weights and images; θ and the grid stay in float32.
+        tolerance: the largest difference; by default 1e-4, or 1e-2 with `half`.
+        metadata: JSON values that the file holds as `stnkit.NAME`, beside those of stnkit.
+        reference: True to write PATH.reference.npz too: images with PyTorch's outputs, for checks elsewhere.
+
+    Raises:
+        InputError: for an unknown format, an opset that cannot hold the graph, a file that exists, a folder that does
+            not, or an output that the module does not have.
+        NotInstalledError: when a library that the format needs is not installed.
+        ExportError: when the module cannot be exported, or the file computes something else.
+
+    Example:
+        >>> import tempfile, torch, stnkit
+        >>> transformer = stnkit.SpatialTransformer(
+        ...     stnkit.build("localizer", "fully_connected", in_shape=(1, 28, 28)),
+        ...     stnkit.build("transform", "affine"),
+        ...     stnkit.build("sampler", "bilinear"),
+        ... )
+        >>> images = torch.rand(9, 1, 28, 28)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     exported = stnkit.export(transformer, images, f"{folder}/st.pt2", to="torch", theta=True)
+        >>> exported.outputs, max(exported.differences.values()) < 1e-4
+        ({'warped': (1, 28, 28), 'theta': (6,)}, True)
+    """
+    path = Path(path)
+    _check_images(images)
+    if opset is not None and to != "onnx":
+        raise InputError(f"opset: expected none, since the format {to} has no opset, got {opset}")
+    chosen = format_named(to)
+    paths = [path, path.with_name(path.name + REFERENCE_SUFFIX)][: 1 + reference]
+    for each in paths:
+        check_new(each)
+    output = output or (WARPED if isinstance(module, SpatialTransformer | ParallelTransformers) else "logits")
+    network = copy.deepcopy(module).cpu().eval()
+    images = images[torch.arange(N_IMAGES) % len(images)].cpu()
+    full, outputs = None, _outputs(network, output, images)
+    if half:
+        full, network, images = outputs, in_half(network), images.half()
+        outputs = _outputs(network, output, images)
+    expected = Reference(images.numpy(), outputs)
+    beside = [kind for kind, wanted in ((WARPED, warped), (THETA, theta)) if wanted]
+    for kind in beside:
+        if not any(is_a(kind, name) for name in outputs):
+            raise InputError(f"expected a network with a transformer for the output {kind}, got {described(module)}")
+    returned = [name for name in outputs if name == output or any(is_a(kind, name) for kind in beside)]
+    hidden = [name for name in outputs if name not in returned] if chosen.expose else []
+    wrapped = NamedOutputs(network, output, (WARPED, THETA) if hidden else beside)
+    described_file = _metadata(images, outputs, returned, hidden) | dict(metadata or {})
+    computed = tuple(name for name in outputs if name in (*returned, *hidden))  # the order of the program's
+    contents = Contents(computed, tuple(hidden), encoded(described_file), opset)
+    with new_files(*paths) as temporary:
+        try:
+            program = exported_program(wrapped, images[:2])
+            written = chosen.write(program, contents, temporary[0])
+        except ExportError as error:
+            raise ExportError(f"{described(module)} {error}") from error
+        differences = prove(chosen, temporary[0], contents, expected, tolerance or expected.tolerance)
+        for file in temporary[1:]:
+            expected.save(file)
+    notes = [chosen.note, *(f"the file calls {name}: stnkit must be imported there" for name in calls_stnkit(program))]
+    return Exported(
+        path,
+        to,
+        chosen.runtime(),
+        written,
+        {name: outputs[name].shape[1:] for name in returned},
+        differences,
+        {} if full is None else largest_differences(outputs, Reference(images.numpy(), full), returned),
+        tuple(notes),
+    )
+
+
+def _check_images(images: Tensor) -> None:
+    if images.dtype != torch.float32 or images.ndim not in (4, 5) or not len(images):
+        shape, kind = list(images.shape), str(images.dtype).removeprefix("torch.")
+        raise InputError(f"export: expected images (B, C, *size) in float32, at least one, got {shape} in {kind}")
+
+
+def _outputs(network: nn.Module, output: str, images: Tensor) -> dict[str, Array]:
+    with torch.no_grad():
+        return {name: value.numpy() for name, value in NamedOutputs(network, output)(images).items()}
+
+
+def _metadata(images: Tensor, outputs: Mapping[str, Array], returned: list[str], hidden: list[str]) -> dict[str, Any]:
+    kind = str(images.dtype).removeprefix("torch.")
+    return {
+        "version": version("stnkit"),
+        "input": {"name": IMAGE, "shape": list(images.shape[1:]), "dtype": kind},
+        "outputs": {name: list(outputs[name].shape[1:]) for name in returned},
+        "hidden": hidden,
+    }

@@ -1,0 +1,24 @@
+"""ONNX Runtime, on the CPU."""
+
+from pathlib import Path
+
+import onnxruntime
+
+from stnkit.exporting.arrays import Array
+from stnkit.exporting.runtimes import Runs
+
+
+def load(path: Path) -> Runs:
+    """The file as a function.
+
+    Args:
+        path: of an ONNX file.
+    """
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    (image,) = session.get_inputs()
+
+    def run(images: Array) -> dict[str, Array]:
+        return dict(zip(names, session.run(names, {image.name: images}), strict=True))
+
+    return {"": run}

@@ -1,0 +1,142 @@
+"""`stnkit.export`: the other formats, refusals, and no file where the comparison fails."""
+
+import sys
+
+import pytest
+import torch
+from torch import nn
+
+import stnkit
+from stnkit.errors import ExportError, InputError, NotInstalledError
+from stnkit.exporting import export as exporting
+from tests.exporting.networks import images, network, transformer
+
+pytestmark = pytest.mark.no_jaxtyping
+
+
+class Plain(nn.Module):
+    """A network without a transformer, whose output is a function of the image."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, image):
+        return self.function(image)
+
+
+def test_a_torch_program_runs_at_any_batch(tmp_path):
+    model = network("tps")
+    said = stnkit.export(model, images(), tmp_path / "network.pt2", to="torch", warped=True)
+    program = torch.export.load(tmp_path / "network.pt2").module()
+    for batch in (1, 4):
+        found = program(images(batch, seed=2))
+        assert list(found) == ["logits", "warped"]
+        torch.testing.assert_close(found["logits"], model(images(batch, seed=2)).detach(), atol=1e-5, rtol=1e-5)
+    assert (said.opset, said.differences.keys()) == (None, {"logits", "warped"})
+
+
+def test_a_torch_program_holds_no_image_and_its_metadata(tmp_path):
+    stnkit.export(network(), images(), tmp_path / "network.pt2", to="torch", metadata={"classes": ["cat"]})
+    extra = {"stnkit.classes": ""}
+    program = torch.export.load(tmp_path / "network.pt2", extra_files=extra)
+    assert extra["stnkit.classes"] == '["cat"]'
+    (example,) = program.example_inputs[0]
+    assert not example.any()
+
+
+def test_a_program_that_needs_stnkit_says_so(tmp_path):
+    said = stnkit.export(transformer("cpab"), images(), tmp_path / "cpab.pt2", to="torch")
+    assert "the file calls stnkit::flow: stnkit must be imported there" in said.notes
+
+
+def test_a_family_without_onnx_is_named(tmp_path):
+    with pytest.raises(
+        ExportError, match="transform CPAB cannot be written as ONNX, which has no operator stnkit::flow"
+    ):
+        stnkit.export(transformer("cpab"), images(), tmp_path / "cpab.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_a_compiled_library_runs_at_any_batch(tmp_path):
+    model = transformer("rotation")
+    said = stnkit.export(model, images(), tmp_path / "transformer.so", to="aoti", theta=True)
+    package = torch._inductor.aoti_load_package(str((tmp_path / "transformer.so").rename(tmp_path / "t.pt2")))
+    found = package(images(4, seed=2))
+    torch.testing.assert_close(found["warped"], model(images(4, seed=2)).detach(), atol=1e-5, rtol=0)
+    assert said.outputs == {"warped": images().shape[1:], "theta": (1,)}
+    assert package.get_metadata()["stnkit.input"].startswith('{"name": "image"')
+
+
+def test_a_file_of_something_else_is_refused_and_removed(tmp_path, monkeypatch):
+    model, other = network(), network()
+    with torch.no_grad():
+        other.at_input.head.weight.mul_(1.01)
+    program = exporting.exported_program
+
+    def mistaken(wrapped, example):
+        wrapped.module = other
+        return program(wrapped, example)
+
+    monkeypatch.setattr(exporting, "exported_program", mistaken)
+    with pytest.raises(ExportError, match=r"^expected outputs .* within 0.0001 of the network's, got \w+ with a diff"):
+        stnkit.export(model, images(), tmp_path / "network.pt2", to="torch", reference=True)
+    assert not list(tmp_path.iterdir())
+    stnkit.export(model, images(), tmp_path / "network.pt2", to="torch", tolerance=10.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"to": "tflite"}, "expected one of the formats onnx, torch, aoti, got 'tflite'"),
+        ({"to": "torch", "opset": 18}, "opset: expected none, since the format torch has no opset, got 18"),
+        ({"opset": 15}, r"expected an opset from 16 to \d+, got 15"),
+        ({"opset": 99}, r"expected an opset from 16 to \d+, got 99"),
+        ({"path": "nowhere/network.onnx"}, r"nowhere/network.onnx: expected a file in a folder that exists, got "),
+        ({"path": "."}, "expected the name of a new file, got one that exists"),
+        ({"images": images().double()}, r"expected images \(B, C, \*size\) in float32, at least one, got .* float64"),
+        ({"images": images(0)}, r"at least one, got \[0, 1, 20, 24\] in float32"),
+        (
+            {"module": Plain(torch.sin), "theta": True},
+            "expected a network with a transformer for the output theta, got",
+        ),
+        ({"module": Plain(lambda image: (image, image))}, "expected a module that gives a tensor, got tuple"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_sentence(options, message, tmp_path):
+    path = tmp_path / options.pop("path", "network.onnx")
+    given = {"module": network(), "images": images()} | options
+    with pytest.raises(InputError, match=message) as raised:
+        stnkit.export(path=path, **given)
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_volumes_need_opset_20(tmp_path):
+    shape = (1, 6, 7, 8)
+    with pytest.raises(InputError, match=r"expected an opset from 20 to \d+, got 18"):
+        stnkit.export(transformer(shape=shape, ndim=3), images(2, shape), tmp_path / "volume.onnx", opset=18)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda image: image / 0, "expected finite outputs of the network, got NaN or infinity in logits"),
+        (lambda image: image if image.mean().item() > 0.5 else -image, "Plain cannot be traced by torch.export: "),
+        (lambda image: image.reshape(9, -1) if len(image) == 9 else image, "Plain cannot be traced by torch.export: "),
+    ],
+)
+def test_a_network_that_cannot_be_traced_is_one_sentence(function, message, tmp_path, capfd):
+    with pytest.raises(ExportError, match=message) as raised:
+        stnkit.export(Plain(function), images(), tmp_path / "network.onnx")
+    assert "\n" not in str(raised.value)
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_library_that_is_missing_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(NotInstalledError, match=r"^onnxruntime is not installed: pip install 'stnkit\[export\]'$"):
+        stnkit.export(network(), images(), tmp_path / "network.onnx")
