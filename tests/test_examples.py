@@ -9,7 +9,7 @@ from stnkit.plugin_system.registry import plugin_registry
 from tests.helpers import QUICK, ROOT, metrics
 from tests.testing.inner_pytest import run_pytest
 
-EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir())
+EXAMPLES = sorted(path for path in (ROOT / "examples").iterdir() if path.is_dir() and path.name != "web")
 SCRIPTS = sorted((ROOT / "examples").glob("*.py"))
 
 

@@ -1,7 +1,4 @@
-"""The page in a real browser: Debian's chromium, driven by its own driver."""
-
-import os
-import shutil
+"""The page in a real browser."""
 
 import pytest
 
@@ -10,39 +7,16 @@ from stnkit.experiments.report.page import make_page
 from stnkit.experiments.report.published_results import compare, load_published
 from stnkit.experiments.report.runs import find_runs
 from stnkit.experiments.report.table import make_table
+from tests.browser import opened
 from tests.helpers import RECORDED_COMPONENTS
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1200,900",
-)
 EVIL = "</script><img src=x onerror='window.evil=1'><script>window.evil=1</script>\"'`"
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not (chromium and driver) and os.environ.get("STNKIT_BROWSER") != "required":
-        pytest.skip("no chromium and chromedriver: `make browser` installs them on Debian")
-    assert chromium, "STNKIT_BROWSER=required, but there is no chromium: `make browser`"
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = webdriver.Chrome(options=options, service=Service(driver))
-    yield opened
-    opened.quit()
+    with opened(tmp_path_factory.mktemp("chromium")) as browser:
+        yield browser
 
 
 @pytest.fixture
