@@ -20,7 +20,7 @@ PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
 # The blocks of each are one session: each goes on where the one above it ended.
 SESSIONS = [
     ROOT / "docs" / name
-    for name in ("write-a-plugin.md", "data.md", "homography.md", "plugins/objective.md", "registration.md")
+    for name in ("apply.md", "write-a-plugin.md", "data.md", "homography.md", "plugins/objective.md", "registration.md")
 ]
 
 

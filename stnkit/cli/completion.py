@@ -94,6 +94,8 @@ def _possible(before: list[str], current: str) -> list[str]:
             return _names(kind)
         case ["evaluate", _, *_]:
             return [f"{kind}={name}" for kind in ("dataset", "distortion") for name in _names(kind)]
+        case ["apply", *_, "--sampler"]:
+            return _names("sampler")
         case ["completion"]:
             return list(SCRIPTS)
     return []

@@ -19,6 +19,7 @@ COMMANDS = {
     "evaluate": ("stnkit.cli.evaluate", "print the test figures of a trained run again, or on other data"),
     "report": ("stnkit.cli.report", "print one table of any number of runs, or write a page with pictures"),
     "plugins": ("stnkit.cli.plugins", "list, show and check the installed components; write a package for a new one"),
+    "apply": ("stnkit.cli.apply", "straighten images with the transformer of a trained run"),
     "cache": ("stnkit.cli.cache", "list the packed images on this machine, or remove them"),
     "completion": ("stnkit.cli.completion", "print the Tab completion script of a shell: bash or zsh"),
 }

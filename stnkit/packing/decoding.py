@@ -100,20 +100,14 @@ class Decoding:
             UndecodableError: when the file has no image, is cut short, or is a link to nowhere.
             DataError: when the system refuses to read it, or has no memory: another time it may be decoded.
         """
-        try:
+        with decoding_errors(path):
             with Image.open(path) as image:
                 image.load()
-                negative = _is_negative(image)
-                _turn_upright(image)
+                negative = is_negative(image)
+                turn_upright(image)
                 pixels = as_bytes(image, self.channels, self.background, negative=negative)
             if self.size is not None:
                 pixels = fitted(pixels, self.size, self.fit, self.background)
-        except UndecodableError:
-            raise
-        except Exception as error:  # each decoder has errors of its own
-            if _is_of_system(error, path):
-                raise DataError(f"{path} cannot be read: {_reason(error)}") from error
-            raise UndecodableError(_reason(error)) from error
         array = np.asarray(pixels)
         return array.transpose(2, 0, 1) if self.channels == 3 else array[None]
 
@@ -126,7 +120,33 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def _turn_upright(image: Image.Image) -> None:
+@contextlib.contextmanager
+def decoding_errors(path: Path | str) -> Iterator[None]:
+    """Raise what a decoder says of a file as an error of ours, inside of which `quiet_pillow` is of use.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        UndecodableError: when the file has no image, is cut short, or is a link to nowhere.
+        DataError: when the system refuses to read it, or has no memory: another time it may be decoded.
+    """
+    try:
+        yield
+    except UndecodableError:
+        raise
+    except Exception as error:  # each decoder has errors of its own
+        if _is_of_system(error, path):
+            raise DataError(f"{path} cannot be read: {_reason(error)}") from error
+        raise UndecodableError(_reason(error)) from error
+
+
+def turn_upright(image: Image.Image) -> None:
+    """Turn and mirror an image as its EXIF says, and forget that it did.
+
+    Args:
+        image: loaded; changed in place.
+    """
     try:
         ImageOps.exif_transpose(image, in_place=True)
     except Exception as error:  # damaged EXIF beside an image that is not
@@ -134,8 +154,12 @@ def _turn_upright(image: Image.Image) -> None:
             raise
 
 
-def _is_negative(image: Image.Image) -> bool:
-    """True where 0 is white in a TIFF. Pillow inverts one of up to 8 bits itself, and no other."""
+def is_negative(image: Image.Image) -> bool:
+    """True where 0 is white in a TIFF. Pillow inverts one of up to 8 bits itself, and no other.
+
+    Args:
+        image: as it was opened.
+    """
     deep = image.mode.startswith(("I", "F"))
     return deep and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
 

@@ -31,6 +31,7 @@ def sorted_with_blanks(words):
         ("stnkit plugins check localizer ", sorted_with_blanks(plugin_registry().names("localizer"))),
         ("stnkit train transform=", sorted_with_blanks(f"transform={n}" for n in plugin_registry().names("transform"))),
         ("stnkit train -m seed=1 sampler=bi", ["sampler=bicubic ", "sampler=bilinear "]),
+        ("stnkit apply run a.png --sampler bi", ["bicubic ", "bilinear "]),
         ("stnkit completion ", ["bash ", "zsh "]),
         ("stnkit nonsense ", []),
         ("stnkit", []),

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from stnkit.array_files import ArrayLayout
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.stages import recorded_stages
@@ -75,6 +76,8 @@ class Rectifier:
             raise InputError("expected a run that rectifies single images, got one that registers pairs of them")
         self.view = View.of_dataset(data.dataset, data.in_shape, data.dtype)
         self.samplers = [_sampler(config, each, sampler, padding) for each in self.transformers]
+        layout = getattr(data.dataset, "layout", None)
+        self.array_layout = layout if isinstance(layout, ArrayLayout) else ArrayLayout.auto
         outputs, labels = objective.n_outputs(data.dataset), data.dataset.n_classes
         self._classifies = labels > 0 and outputs == labels and "labels" in objective.needs
         self.class_names = data.dataset.class_names if self._classifies else None

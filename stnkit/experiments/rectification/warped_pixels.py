@@ -38,7 +38,8 @@ def warped_pixels(
     """
     largest = _LARGEST.get(image.dtype, 1.0)
     # float32 holds 24 bits.
-    values = image.to(torch.float64 if image.dtype == torch.int32 else torch.float32)[None]
+    wide = image.dtype in (torch.int32, torch.float64)
+    values = image.to(torch.float64 if wide else torch.float32)[None]
     if alpha:
         opacity = values[:, -1:] / largest
         values = torch.cat([values[:, :-1] * opacity, values[:, -1:]], dim=1)

@@ -1,0 +1,116 @@
+"""Apply: a trained run to files, into a folder of results."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stnkit.errors import InputError
+from stnkit.experiments.rectification.inputs import Input, find_inputs
+from stnkit.experiments.rectification.journal import Journal
+from stnkit.experiments.rectification.pipeline import Pipeline
+from stnkit.experiments.rectification.rectifier import Rectifier, check_size
+from stnkit.experiments.rectification.results import Options, Results
+from stnkit.experiments.rectification.table import Row, write_tables
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The state of an output folder.
+
+    Args:
+        rows: of all the images.
+        made: number of files that were rectified now.
+        before: number of files whose results were there.
+    """
+
+    rows: list[Row]
+    made: int
+    before: int
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows of files without a result."""
+        return [row for row in self.rows if row.error]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The files to rectify, and the way.
+
+    Args:
+        inputs: folders and files.
+        output: folder of the results.
+        options: of the results.
+        command: plain values that say which run and options the results are of.
+        workers: number of threads.
+        overwrite: begin anew, whatever the folder has.
+    """
+
+    inputs: Sequence[Path]
+    output: Path
+    options: Options
+    command: Mapping[str, Any]
+    workers: int = 2
+    overwrite: bool = False
+
+
+def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda done, of: None) -> Applied:
+    """Rectify files and write theta.csv and theta.json, also when Ctrl-C ends it: the same request then goes on.
+
+    Args:
+        rectifier: of the run.
+        request: the files, the folder and the options.
+        progress: is called with the number of files that are done, and of all of them.
+
+    Raises:
+        InputError: when the request is refused; then nothing is written.
+    """
+    check_size(request.options.size, request.options.scale)
+    if request.workers < 1:
+        raise InputError(f"workers: expected at least 1, got {request.workers}")
+    inputs = find_inputs(request.inputs, request.output)
+    _check_kinds(rectifier, inputs)
+    journal = Journal(request.output, request.command, overwrite=request.overwrite)
+    try:
+        waiting = [each for each in inputs if not journal.has(each)]
+        before, made = len(inputs) - len(waiting), 0
+
+        def done(given: Input, rows: list[Row]) -> None:
+            nonlocal made
+            journal.add(given, rows)
+            made += 1
+            progress(before + made, len(inputs))
+
+        progress(before, len(inputs))
+        try:
+            Pipeline(Results(rectifier, request.output, request.options), done, request.workers).run(waiting)
+        finally:
+            rows = [row for name in sorted(journal.rows) for row in journal.rows[name]]
+            write_tables(request.output, request.command, rows)
+        return Applied(rows, made, before)
+    finally:
+        journal.close()
+
+
+def weights_of(checkpoint: Path) -> str:
+    """A name for the weights of a checkpoint: another one when they are others.
+
+    Args:
+        checkpoint: the file.
+    """
+    with checkpoint.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+def _check_kinds(rectifier: Rectifier, inputs: Sequence[Input]) -> None:
+    """Refuse images for a run that does not read them, before all of them become rows with one reason."""
+    in_shape = rectifier.view.in_shape
+    if any(not each.is_array for each in inputs) and (len(in_shape) != 3 or in_shape[0] not in (1, 3)):
+        raise InputError(
+            f"expected arrays (.npy) for a run on images of shape {list(in_shape)}, got "
+            f"{next(each.path for each in inputs if not each.is_array)}"
+        )

@@ -1,0 +1,55 @@
+"""Arrays of images: each is rectified, and the results make an array of the same axes."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stnkit.array_files import channels_first, read_array
+from stnkit.errors import DataError
+from stnkit.experiments.rectification.inputs import Input
+from stnkit.experiments.rectification.pictures import whole_file
+from stnkit.experiments.rectification.results import Results, numbered
+from stnkit.experiments.rectification.table import Row
+
+BATCH = 32
+
+
+def rectify_array(results: Results, given: Input) -> list[Row]:
+    """Rectify the images of a `.npy` file, which is read as the dataset `arrays` reads it.
+
+    Args:
+        results: makes the rows.
+        given: the file.
+
+    Raises:
+        StnkitError: when it holds no images, or others than those of the training.
+        OSError: when the results cannot be written.
+    """
+    array = read_array(given.path, "images", alone=True)
+    images = channels_first(array, results.rectifier.array_layout, given.path)
+    if not len(images):
+        raise DataError(f"{given.path}: expected images, got an array of shape {array.shape}")
+    several = len(results.rectifier.transformers) > 1
+    names = [numbered(given.name, n) for n in range(len(results.rectifier.transformers))] if several else [given.name]
+    rows: list[Row] = []
+    warped: dict[str, list[np.ndarray]] = {name: [] for name in names}
+
+    def note(planes: Tensor, name: str) -> str:
+        warped[name].append(planes.numpy())
+        return name
+
+    for start in range(0, len(images), BATCH):
+        batch = [torch.from_numpy(np.array(image)) for image in images[start : start + BATCH]]
+        views = [results.rectifier.view.of_tensor(image) for image in batch]
+        found = results.rectifier.locate(torch.stack([view for view, _ in views]))
+        for number, (image, (_, frame), located) in enumerate(zip(batch, views, found, strict=True), start=start):
+            rows += results.of_image(given.name, image, frame, located, note, index=number)
+    for name, made in warped.items():
+        stacked = np.stack(made)
+        if array.ndim == 3:
+            stacked = stacked[:, 0]
+        elif array.shape != images.shape:  # channels last
+            stacked = np.moveaxis(stacked, 1, -1)
+        with whole_file(results.output / name) as part, part.open("wb") as file:
+            np.save(file, stacked)
+    return rows

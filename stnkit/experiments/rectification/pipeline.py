@@ -1,0 +1,153 @@
+"""Pipeline: threads read files and write results, and θ is found in batches.
+
+Threads and not processes: decoders and kernels release Python's lock, and no pixel is copied between them.
+"""
+
+import concurrent.futures as futures
+import functools
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stnkit.errors import StnkitError, one_line
+from stnkit.experiments.rectification.arrays import rectify_array
+from stnkit.experiments.rectification.frame import Frame
+from stnkit.experiments.rectification.inputs import Input
+from stnkit.experiments.rectification.pictures import Picture, read_picture
+from stnkit.experiments.rectification.rectifier import Located
+from stnkit.experiments.rectification.results import Results
+from stnkit.experiments.rectification.table import Row
+from stnkit.packing.pixels import UndecodableError
+
+# Images whose θ is found at once, and bytes of those that wait for it.
+BATCH, WAITING_BYTES = 32, 2**27
+# Errors of a file, a row each; everything else is an error of the program.
+OF_FILE = (UndecodableError, StnkitError, OSError, MemoryError)
+
+Done = Callable[[Input, list[Row]], None]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A file in memory.
+
+    Args:
+        given: the file.
+        picture: its pixels.
+        view: of them, for the localizer.
+        frame: of the view.
+    """
+
+    given: Input
+    picture: Picture
+    view: Tensor
+    frame: Frame
+
+
+class Pipeline:
+    """The rectification of many files, in the order in which they are ready.
+
+    Args:
+        results: makes files and rows.
+        done: is called in this thread with each file and its rows.
+        workers: number of threads.
+    """
+
+    def __init__(self, results: Results, done: Done, workers: int) -> None:
+        self.results = results
+        self.done = done
+        self.workers = workers
+
+    def run(self, inputs: Sequence[Input]) -> None:
+        """Rectify files. What is ready is written whole when an error or Ctrl-C ends the loop.
+
+        Args:
+            inputs: images and arrays.
+        """
+        with single_threaded(), futures.ThreadPoolExecutor(self.workers) as pool:
+            try:
+                self._images(pool, deque(each for each in inputs if not each.is_array))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        for each in inputs:
+            if each.is_array:
+                self._note(each, functools.partial(rectify_array, self.results, each))
+
+    def _images(self, pool: futures.Executor, waiting: "deque[Input]") -> None:
+        reading: dict[futures.Future[Any], Input] = {}
+        writing: dict[futures.Future[Any], Input] = {}
+        ready: list[Read] = []
+        while waiting or reading or writing or ready:
+            n_bytes = sum(read.picture.pixels.nbytes for read in ready)
+            full = len(ready) >= BATCH or n_bytes >= WAITING_BYTES
+            if ready and (full or not (waiting or reading)):
+                for read, located in zip(ready, self._locate(ready), strict=True):
+                    writing[pool.submit(self._write, read, located)] = read.given
+                ready = []
+            # Never more in memory than the threads need to go on.
+            while waiting and len(reading) < 2 * self.workers and len(writing) <= 2 * self.workers + BATCH:
+                given = waiting.popleft()
+                reading[pool.submit(self._read, given)] = given
+            if not (reading or writing):
+                continue
+            finished, _ = futures.wait(reading.keys() | writing.keys(), return_when=futures.FIRST_COMPLETED)
+            for future in finished:
+                if future in writing:
+                    self._note(writing.pop(future), future.result)
+                    continue
+                given = reading.pop(future)
+                try:
+                    ready.append(future.result())
+                except OF_FILE as error:
+                    self.done(given, [failed(given, error)])
+
+    def _note(self, given: Input, results: Callable[[], list[Row]]) -> None:
+        try:
+            rows = results()
+        except OF_FILE as error:
+            rows = [failed(given, error)]
+        self.done(given, rows)
+
+    def _read(self, given: Input) -> Read:
+        picture, (view, frame) = read_picture(given.path, self.results.rectifier.view.of_picture)
+        return Read(given, picture, view, frame)
+
+    def _locate(self, ready: Sequence[Read]) -> list[Located]:
+        return self.results.rectifier.locate(torch.stack([read.view for read in ready]))
+
+    def _write(self, read: Read, located: Located) -> list[Row]:
+        def write(planes: Tensor, name: str) -> str:
+            path: Path = read.picture.write(planes, self.results.output / name)
+            return path.relative_to(self.results.output).as_posix()
+
+        picture = read.picture
+        return self.results.of_image(read.given.name, picture.planes, read.frame, located, write, alpha=picture.alpha)
+
+
+class single_threaded:  # noqa: N801 a context, used as torch.no_grad is
+    """A context in which torch takes one thread: the files are what runs at the same time."""
+
+    def __enter__(self) -> None:
+        self._before = torch.get_num_threads()
+        torch.set_num_threads(1)
+
+    def __exit__(self, *error: object) -> None:
+        torch.set_num_threads(self._before)
+
+
+def failed(given: Input, error: BaseException) -> Row:
+    """The row of a file without a result.
+
+    Args:
+        given: the file.
+        error: its reason.
+    """
+    if isinstance(error, UndecodableError):
+        return Row(given.name, error=str(error))
+    return Row(given.name, error="not enough memory" if isinstance(error, MemoryError) else one_line(error))

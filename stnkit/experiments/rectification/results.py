@@ -1,0 +1,137 @@
+"""Results: the files and the row of one image."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+from torch import Tensor
+
+from stnkit import coordinates
+from stnkit.experiments.rectification.frame import Frame
+from stnkit.experiments.rectification.maps import ImageMap
+from stnkit.experiments.rectification.measures import pixel_matrices, shares
+from stnkit.experiments.rectification.overlay import overlay
+from stnkit.experiments.rectification.pictures import whole_file
+from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_size
+from stnkit.experiments.rectification.table import Row
+from stnkit.families.matrix import MatrixFamily
+
+MAPS, OVERLAYS = "maps", "overlay"
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the results.
+
+    Args:
+        size: of the output; None for that of each image.
+        scale: of that size.
+        maps: write the map of every pixel of a family without matrices.
+        overlay: draw the grid on the image.
+    """
+
+    size: tuple[int, ...] | None = None
+    scale: float | None = None
+    maps: bool = False
+    overlay: bool = False
+
+
+@dataclass(frozen=True)
+class Results:
+    """The way from an image and its θ to files and rows.
+
+    Args:
+        rectifier: of the run.
+        output: folder of the files.
+        options: of them.
+    """
+
+    rectifier: Rectifier
+    output: Path
+    options: Options
+
+    def of_image(
+        self,
+        name: str,
+        planes: Shaped[Tensor, "K *size"],
+        frame: Frame,
+        located: Located,
+        write: Callable[[Tensor, str], str],
+        *,
+        alpha: bool = False,
+        index: int | None = None,
+    ) -> list[Row]:
+        """Warp an image by each of the transformers, write the results, and describe them.
+
+        Args:
+            name: of the input.
+            planes: of the image.
+            frame: of the view in it.
+            located: its θ.
+            write: takes the warped planes and the name of a result, and returns the name of the file.
+            alpha: True if the last plane is alpha.
+            index: of the image in an array.
+
+        Raises:
+            InputError: when the size does not fit the image.
+            OSError: when a file cannot be written.
+        """
+        rows, several = [], len(self.rectifier.transformers) > 1
+        for number in range(len(self.rectifier.transformers)):
+            own = numbered(name, number) if several else name
+            through = self.rectifier.image_map(located, frame, number)
+            size = out_size(frame, self.options.size, self.options.scale)
+            warped = self.rectifier.warp(planes, through, size, number, alpha=alpha)
+            described = self._described(through, frame, size, located, number)
+            self._write_beside(
+                own if index is None else numbered(own, index), planes, through, frame, size, alpha=alpha
+            )
+            written = write(warped, own)
+            rows.append(Row(name, written, index=index, transformer=number if several else None, **described))
+        return rows
+
+    def _described(
+        self, through: ImageMap, frame: Frame, size: tuple[int, ...], located: Located, number: int
+    ) -> dict[str, Any]:
+        outside, folded = shares(through, size)
+        label, names = located.prediction, self.rectifier.class_names
+        matrices = pixel_matrices(through, frame.size, size)
+        return {
+            "in_size": list(frame.size),
+            "out_size": list(size),
+            "prediction": label if label is None or names is None else names[label],
+            "score": located.score,
+            "outside": outside,
+            "folds": folded,
+            "theta": located.theta[number].tolist(),
+            **{convention: None if matrix is None else matrix.tolist() for convention, matrix in matrices.items()},
+        }
+
+    def _write_beside(
+        self, name: str, planes: Tensor, through: ImageMap, frame: Frame, size: tuple[int, ...], *, alpha: bool
+    ) -> None:
+        """Write the map and the overlay of an image."""
+        if self.options.maps and not isinstance(through.family, MatrixFamily):
+            pixels = coordinates.to_pixels(through.family.grid(through.theta, size), frame.size)
+            with whole_file(self.output / MAPS / f"{name}.npy") as part, part.open("wb") as file:
+                np.save(file, pixels[0].float().numpy())
+        if self.options.overlay and through.family.ndim == 2:
+            largest = {"torch.uint8": 255.0, "torch.uint16": 65_535.0}.get(str(planes.dtype), 1.0)
+            with whole_file(
+                self.output / OVERLAYS / (name if name.lower().endswith(".png") else f"{name}.png")
+            ) as part:
+                overlay(planes[:-1] if alpha else planes, through, largest=largest).save(part, format="PNG")
+
+
+def numbered(name: str, number: int) -> str:
+    """A name with a number before its ending: a/b.png with 1 is a/b.1.png.
+
+    Args:
+        name: of a file.
+        number: at least 0.
+    """
+    path = Path(name)
+    return path.with_name(f"{path.stem}.{number}{path.suffix}").as_posix()
