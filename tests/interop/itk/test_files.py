@@ -85,6 +85,22 @@ def test_a_mat_of_big_endian_float32_is_read(tmp_path):
     assert (transform.name, transform.parameters.tolist()) == ("TranslationTransform", [0.5, 2.0])
 
 
+# The affine registration of antspyx 0.6.3 of two images of 31×29 pixels, as it wrote it, and its image of two points.
+ANTS = (
+    "0a0000000600000001000000000000001a000000416666696e655472616e73666f726d5f666c6f61745f325f3200"
+    "3a16773f7f9b77bcdf749a3d3c9f3c3f266abf3f242a9a3f"
+    "0a000000020000000100000000000000060000006669786564001f358bc18a6607c1"
+)
+ANTS_POINTS = {(1.0, 2.0): (1.6966421604, 1.8384878635), (-10.0, 5.0): (-8.9657077789, 3.2193014622)}
+
+
+def test_a_mat_of_ants_is_read(tmp_path):
+    (tmp_path / "0GenericAffine.mat").write_bytes(bytes.fromhex(ANTS))
+    matrix = itk.physical_matrix(itk.read(tmp_path / "0GenericAffine.mat"))
+    for point, image in ANTS_POINTS.items():
+        np.testing.assert_allclose(matrix @ [*point, 1], [*image, 1], rtol=2e-6)
+
+
 @pytest.mark.parametrize("name", ["map", "map.xfm", "map.nii.gz"])
 def test_an_unknown_suffix_is_refused(name, tmp_path):
     with pytest.raises(InputError, match=r"expected a name in \.tfm, \.txt, \.mat, \.h5, \.hdf5, got"):

@@ -164,6 +164,13 @@ def test_the_matrix_of_a_composite_is_that_of_its_points():
     np.testing.assert_allclose(points @ matrix[:-1, :-1].T + matrix[:-1, -1], theirs, atol=1e-12)
 
 
+def test_a_sequence_may_mix_files_and_live_transforms(tmp_path):
+    parts = [LINEAR["Euler3DTransform"](), LINEAR["VersorRigid3DTransform"]()]
+    sitk.WriteTransform(parts[0], str(tmp_path / "first.mat"))
+    found = itk.physical_matrix([*itk.read(tmp_path / "first.mat"), parts[1]])
+    np.testing.assert_array_equal(found, itk.physical_matrix(sitk.CompositeTransform(parts)))
+
+
 def shear():
     return sitk.AffineTransform((1.0, 0.5, 0.0, 1.0), (0.0, 0.0))
 
