@@ -6,8 +6,10 @@ import SimpleITK as sitk
 import torch
 
 import stnkit
+from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.interop import itk
+from stnkit.plugin_system.registry import plugin_registry
 from tests.interop.itk import cases
 
 NDIMS = (2, 3)
@@ -143,6 +145,20 @@ def test_simpleitk_cuts_fractions_off_whole_numbers():
     theirs = cases.resampled(array, cases.sitk_transform(chain), moving, fixed)
     ours, _, _ = cases.expected(array.astype(np.float64), family, theta, fixed.shape)
     np.testing.assert_array_equal(theirs, np.floor(ours))
+
+
+@pytest.mark.parametrize("name", plugin_registry().names("transform"))
+def test_every_family_has_its_own_sources_at_all_pixels(name):
+    moving, fixed = cases.MOVING[2], cases.FIXED[2]
+    family = stnkit.build("transform", name)
+    draw = torch.Generator().manual_seed(0)
+    theta = family.identity() + 0.2 * torch.randn(1, family.n_params, generator=draw, dtype=torch.float64)
+    chain = itk.transforms_of_theta(family, theta, moving, fixed)
+    pixels = coordinates.lattice(fixed.shape, dtype=torch.float64).view(-1, 2).numpy()
+    grid = family.grid(theta, fixed.shape).view(-1, 2).numpy()
+    found = itk.source_points(chain, pixels, moving, fixed)
+    # Behind a horizon the source is 10,000 images away.
+    np.testing.assert_allclose(found, grid, rtol=1e-9, atol=1e-9)
 
 
 def test_a_velocity_on_the_lattice_of_a_bspline_is_a_field():
