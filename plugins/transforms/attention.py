@@ -52,8 +52,21 @@ class Attention(stnkit.families.MatrixFamily):
         scales = matrix.diagonal(dim1=-2, dim2=-1)[:, : self.n_params - self.ndim]
         return torch.cat([scales.log(), matrix[:, :-1, -1]], dim=-1)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Linear least squares in the scales themselves."""
+        start = torch.cat([torch.ones(self.n_params - self.ndim), torch.zeros(self.ndim)]).to(target)
+        found = stnkit.families.linear_least_squares(self._scaled, start, target, source, weights)
+        scales, shift = found[:, : -self.ndim], found[:, -self.ndim :]
+        return torch.cat([stnkit.families.log_scales(scales), shift], dim=1)
+
     def extra_repr(self) -> str:
         return f"isotropic={self.isotropic}"
+
+    def _scaled(self, entries: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+        """diag(s) p + t, linear in [s, t]."""
+        return entries[:, None, : -self.ndim] * points + entries[:, None, -self.ndim :]
 
 
 @stnkit.hookimpl

@@ -88,6 +88,19 @@ class Bounded(stnkit.TransformFamily):
         """The inverse of the inner family."""
         return self.inner.inverse(self.inner_theta(theta), points)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """That of the inner family, and where it leaves the box Gauss–Newton steps from the identity."""
+        identity, limits = self.inner.identity().to(target), self._limits.to(target)
+        change = self.inner.fit(target, source, weights) - identity
+        free = ~self._bounded.to(target.device)
+        share = torch.where(free, 0.0, change / limits)
+        if not bool((share.abs() < 1).all()):
+            start = identity.expand(len(target), -1)
+            return stnkit.families.gauss_newton(self, start, target, source, weights)
+        return identity + torch.where(free, change, limits * torch.atanh(share))
+
     def extra_repr(self) -> str:
         return f"limit={self.limit}"
 

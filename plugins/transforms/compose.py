@@ -1,5 +1,6 @@
 """Several families in a row, with a single sampling of the image."""
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -79,6 +80,17 @@ class Compose(stnkit.TransformFamily):
             points = torch.where(unsolved, torch.nan, found)
         return points
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Gauss–Newton steps from the better of two starts: the identity, and stages fitted one after the other."""
+        start = self.identity().to(target).expand(len(target), -1)
+        if not self.is_chart:
+            fitted = self._fitted_in_turn(target.detach(), source.detach(), weights.detach())
+            better = self._error(fitted, target, source, weights) < self._error(start, target, source, weights)
+            start = torch.where(better[:, None], fitted, start)
+        return stnkit.families.gauss_newton(self, start, target, source, weights)
+
     def _outer_stages(
         self, theta: Float[Tensor, "B P"], source: Float[Tensor, "B N ndim"]
     ) -> Float[Tensor, "B N ndim"]:
@@ -89,6 +101,31 @@ class Compose(stnkit.TransformFamily):
             source = torch.where(near, family(part, torch.where(near, source, 0.0)), source)
             near = near & _near(source)
         return coordinates.finite(source)
+
+    def _fitted_in_turn(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Each stage fitted to the points that the stages before it leave, those after it being the identity."""
+        found = []
+        for family in self._families():
+            theta = family.identity().to(target).expand(len(target), -1)
+            with contextlib.suppress(stnkit.errors.InputError):  # too few points for a stage that the others help
+                theta = family.fit(target, source, weights)
+            found.append(theta)
+            source = family.inverse(theta, source)
+            lost = source.isnan().any(dim=2)
+            source, weights = torch.where(lost[..., None], 0.0, source), torch.where(lost, 0.0, weights)
+        return torch.cat(found, dim=1)
+
+    def _error(
+        self,
+        theta: Float[Tensor, "B P"],
+        target: Float[Tensor, "B N ndim"],
+        source: Float[Tensor, "B N ndim"],
+        weights: Float[Tensor, "B N"],
+    ) -> Float[Tensor, "B"]:
+        with torch.no_grad():
+            return (weights[..., None] * (self(theta, target) - source).square()).sum(dim=(1, 2))
 
     def _families(self) -> list[stnkit.TransformFamily]:
         return [cast(stnkit.TransformFamily, stage) for stage in self.stages]

@@ -76,6 +76,13 @@ class Homography4(stnkit.families.MatrixFamily):
         source = torch.where(exists, source / torch.where(exists, w, 1.0), torch.nan)
         return (source - corners[:2]).flatten(start_dim=1)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """The direct linear transform, then Gauss–Newton steps on the distances of the points."""
+        start = self._from_matrix(stnkit.families.direct_linear_transform(target, source, weights))
+        return stnkit.families.gauss_newton(self, start, target, source, weights)
+
 
 @stnkit.families.cached
 def _constants(device: torch.device) -> tuple[Tensor, ...]:

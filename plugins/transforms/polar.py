@@ -109,6 +109,12 @@ class Polar(stnkit.TransformFamily):
         """The radius and angle of the inverse of the inner family."""
         return self._chart.points(self.inner.inverse(theta, points))
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """That of the inner family, to the places of the points in the image."""
+        return self.inner.fit(self._chart.places(target), source, weights)
+
     def extra_repr(self) -> str:
         log, inner_radius, radius, _ = self._chart
         return f"log={log}, radius={radius}, inner_radius={inner_radius:.4g}, aspect={self.aspect:.4g}"

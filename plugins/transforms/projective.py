@@ -42,6 +42,13 @@ class Projective(stnkit.families.MatrixFamily):
         # Mask zeros before the division, or their NaN gradients leak into the results that are used.
         return torch.where(exists, entries[:, :8] / torch.where(exists, last, 1.0), torch.nan)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """The direct linear transform, then Gauss–Newton steps on the distances of the points."""
+        start = self._from_matrix(stnkit.families.direct_linear_transform(target, source, weights))
+        return stnkit.families.gauss_newton(self, start, target, source, weights)
+
 
 @stnkit.hookimpl
 def stnkit_components() -> Iterable[stnkit.Component]:

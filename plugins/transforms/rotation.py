@@ -58,6 +58,13 @@ class Rotation(stnkit.families.MatrixFamily):
     def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return stnkit.families.rotation_log(matrix[:, :-1, :-1], self.aspect)[0]
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """The nearest rotation in units of the image, then Gauss–Newton steps in normalized ones."""
+        start = stnkit.families.procrustes(target, source, weights, self.aspect)
+        return stnkit.families.gauss_newton(self, self._from_matrix(start), target, source, weights)
+
     def extra_repr(self) -> str:
         return f"aspect={self.aspect}"
 

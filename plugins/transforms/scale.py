@@ -47,8 +47,19 @@ class Scale(stnkit.families.MatrixFamily):
     def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:
         return matrix.diagonal(dim1=-2, dim2=-1)[:, : self.n_params].log()
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """Linear least squares in the scales themselves."""
+        start = torch.ones_like(self.identity()).to(target)
+        return stnkit.families.log_scales(stnkit.families.linear_least_squares(_scaled, start, target, source, weights))
+
     def extra_repr(self) -> str:
         return f"isotropic={self.isotropic}"
+
+
+def _scaled(scales: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+    return scales[:, None] * points
 
 
 @stnkit.hookimpl

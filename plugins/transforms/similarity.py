@@ -63,6 +63,13 @@ class Similarity(stnkit.families.MatrixFamily):
         turn, scale = stnkit.families.rotation_log(matrix[:, :-1, :-1], self.aspect)
         return torch.cat([turn, scale.log(), matrix[:, :-1, -1]], dim=-1)
 
+    def _fit(
+        self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
+    ) -> Float[Tensor, "B P"]:
+        """The nearest rotation in units of the image, then Gauss–Newton steps in normalized ones."""
+        start = stnkit.families.procrustes(target, source, weights, self.aspect, scaled=True, shifted=True)
+        return stnkit.families.gauss_newton(self, self._from_matrix(start), target, source, weights)
+
     def extra_repr(self) -> str:
         return f"aspect={self.aspect}"
 

@@ -3,13 +3,13 @@
 from stnkit.families.aspect import chosen_aspect
 from stnkit.families.bounded_grids import bounded
 from stnkit.families.caching import cached
-from stnkit.families.correspondences import gauss_newton, linear_least_squares
+from stnkit.families.correspondences import direct_linear_transform, gauss_newton, linear_least_squares, procrustes
 from stnkit.families.delaunay import DelaunayMesh
 from stnkit.families.family import TransformFamily
 from stnkit.families.flows import Tessellation, flow, flow_lattice
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
-from stnkit.families.log_scale import bounded_exp
+from stnkit.families.log_scale import bounded_exp, log_scales
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.meshes import KuhnMesh, Mesh
 from stnkit.families.mirrored import Reflection
@@ -39,6 +39,7 @@ __all__ = [
     "cached",
     "chosen_aspect",
     "control_positions",
+    "direct_linear_transform",
     "displaced_lattice",
     "flow",
     "flow_lattice",
@@ -46,6 +47,8 @@ __all__ = [
     "jacobian",
     "lattice_counts",
     "linear_least_squares",
+    "log_scales",
+    "procrustes",
     "rotation_log",
     "rotation_rows",
     "runge_kutta",

@@ -174,7 +174,7 @@ class TransformFamily(nn.Module, Contract):
 
         Args:
             target_points: p, normalized, for each element or (batch of 1) the same for all.
-            source_points: q, likewise.
+            source_points: q, likewise. One at `coordinates.OUTSIDE` or beyond has no source, and is left out.
             weights: w, at least 0; None for 1. A point of weight 0 is left out, and may be NaN.
 
         Returns:

@@ -29,7 +29,8 @@ class Correspondences(NamedTuple):
 def check_correspondences(target: Tensor, source: Tensor, weights: Tensor | None, ndim: int) -> Correspondences:
     """The points and weights, each (batch of 1) the same for all or one set for each element.
 
-    Points of weight 0 that are not finite are replaced, since 0 times NaN would be NaN.
+    Points of weight 0 that are not finite are replaced, since 0 times NaN would be NaN. Source points at `OUTSIDE` or
+    beyond, the mark of a point without a source, get the weight 0.
 
     Args:
         target: (B or 1, N, ndim).
@@ -59,6 +60,9 @@ def check_correspondences(target: Tensor, source: Tensor, weights: Tensor | None
     target, source, weights = (tensor.double().expand(batch, *tensor.shape[1:]) for tensor in named.values())
     if not bool((weights.isfinite() & (weights >= 0)).all()):
         raise InputError(f"weights: expected finite numbers of at least 0, got {_first_wrong(weights)}")
+    weights = torch.where(
+        (source.detach().abs() >= coordinates.OUTSIDE).any(dim=2) & source.isfinite().all(dim=2), 0.0, weights
+    )
     if not bool((weights > 0).any(dim=1).all()):
         index = (weights > 0).any(dim=1).tolist().index(False)
         raise InputError(f"expected at least one point of positive weight, got none at index {index} of the batch")

@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from stnkit.errors import InputError
+
 # A singular value below this share of the largest counts as 0: what it divides would keep fewer than 9 digits.
 RANK = 1e-7
 
@@ -64,3 +66,18 @@ def is_regular(matrix: Float[Tensor, "B M P"]) -> Bool[Tensor, "B"]:
         matrix: finite.
     """
     return rank_of(matrix) == matrix.shape[2]
+
+
+def undetermined(weights: Float[Tensor, "N"], index: int, found: int, possible: int) -> InputError:
+    """The sentence about points that do not determine a map.
+
+    Args:
+        weights: of the points.
+        index: of them in their batch.
+        found: number of degrees of freedom that follow from them.
+        possible: number of those that the map has.
+    """
+    return InputError(
+        f"expected points that determine the map, got {int((weights > 0).sum())} of positive weight at index {index} "
+        f"of the batch, from which {found} of its {possible} degrees of freedom follow"
+    )

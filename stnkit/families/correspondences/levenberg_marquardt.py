@@ -1,7 +1,6 @@
 """θ of any family by damped Gauss–Newton steps, differentiable by the implicit function theorem."""
 
 import math
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
@@ -9,10 +8,8 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families.correspondences.least_squares import RANK, column_scales, rank_of, solve_by_qr
-
-# (B, P) θ and (B or 1, N, ndim) points -> (B, N, ndim) points.
-PointMap = Callable[[Tensor, Tensor], Tensor]
+from stnkit.families.correspondences.least_squares import column_scales, rank_of, solve_by_qr, undetermined
+from stnkit.families.correspondences.stationary_point import PointMap, newton_steps, symmetric_solution
 
 # Evaluations of the map after which an iteration ends.
 EVALUATIONS = 200
@@ -23,10 +20,9 @@ DAMPING, FACTOR, LEAST, MOST = 1.0, 10.0, 1e-12, 1e12
 GOOD, POOR = 0.75, 0.25
 # Length of a step, relative to that of θ, below which θ has settled.
 SETTLED = 1e-14
-# A residual of this size is the rounding of points of size 1. A cost may grow by this share in a step, as its rounding
-# does near the least one.
-ROUNDING = 1e-15
-SLACK = 1e-12
+# A residual of this size is the rounding of points of size 1, and a smaller share of the cost than this says nothing
+# about a step.
+ROUNDING, UNKNOWN = 1e-15, 1e-9
 # Largest cosine of the angle between the residual and the image of the Jacobian where the squared error is stationary.
 STATIONARY = 1e-4
 # Eigenvalues of the Hessian below this share of the largest count as 0.
@@ -73,6 +69,9 @@ def gauss_newton(
         # Clones: inference tensors cannot take part in autograd.
         fixed = target.clone(), source.clone(), weights.clone()
         theta, jacobian, missing = _minimized(point_map, start.double().clone(), *fixed)
+        moved = missing.square().sum(dim=1) > _floor(fixed[1], fixed[2])
+        units = column_scales(jacobian) / fixed[2].sum(dim=1, keepdim=True).sqrt()
+        theta = newton_steps(point_map, theta, fixed, units, moved & jacobian.isfinite().all(dim=2).all(dim=1))
         _check_determined(point_map, (start, theta), jacobian, fixed[2])
         _check_stationary(jacobian, missing, fixed[1], fixed[2])
     if torch.is_grad_enabled():
@@ -107,16 +106,18 @@ def _minimized(
         trial = torch.where((active & trial.isfinite().all(dim=1))[:, None], trial, theta)
         missing_there = residual(trial)
         cost_there = missing_there.square().sum(dim=1)
-        better = active & (cost_there <= (1 + SLACK) * cost)
+        better = active & (cost_there < cost)
         settled = step.norm(dim=1) <= SETTLED * (1 + theta.norm(dim=1))
         linear = missing - (jacobian @ step[..., None])[..., 0]
-        gain = (cost - cost_there) / (cost - linear.square().sum(dim=1))
+        predicted = cost - linear.square().sum(dim=1)
+        gain = (cost - cost_there) / predicted
         factor = torch.where(gain > GOOD, 1 / FACTOR, torch.where(gain > POOR, 1.0, FACTOR))
         damping = (damping * factor).clamp_min(LEAST)
         theta = torch.where(better[:, None], trial, theta)
         missing = torch.where(better[:, None], missing_there, missing)
         cost = torch.where(better, cost_there, cost)
-        active = active & ~settled & (cost > floor) & (damping <= MOST)
+        # Of a smaller decrease than that the rounding of the cost tells nothing: Newton steps do the rest.
+        active = active & ~settled & (predicted > UNKNOWN * cost) & (cost > floor) & (damping <= MOST)
         if bool(better.any()):
             jacobian = _weighted_jacobian(point_map, theta, target, root)
     return theta, jacobian, missing
@@ -173,10 +174,7 @@ def _check_determined(
         possible = max(_degrees_of_freedom(point_map, theta[index : index + 1], ndim) for theta in thetas)
         found = int(ranks[index])
         if found < possible:
-            raise InputError(
-                f"expected points that determine the map, got {int((weights[index] > 0).sum())} of positive weight at "
-                f"index {index} of the batch, from which {found} of its {possible} degrees of freedom follow"
-            )
+            raise undetermined(weights[index], index, found, possible)
 
 
 def _degrees_of_freedom(point_map: PointMap, theta: Float[Tensor, "1 P"], ndim: int) -> int:
@@ -218,17 +216,5 @@ def _implicit(
     (slope,) = torch.autograd.grad(half_cost, theta, create_graph=True)
     slope = slope + 0 * theta
     rows = [torch.autograd.grad(slope[:, p].sum(), theta, retain_graph=True)[0] for p in range(theta.shape[1])]
-    change = -_symmetric_solution(torch.stack(rows, dim=1).detach(), slope)
+    change = -symmetric_solution(torch.stack(rows, dim=1).detach(), slope, NEGLIGIBLE)
     return change - change.detach()
-
-
-def _symmetric_solution(matrix: Float[Tensor, "B P P"], right: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
-    """The shortest x with H x = b, in units in which the diagonal of H is 1."""
-    diagonal = matrix.diagonal(dim1=1, dim2=2).abs()
-    units = diagonal.clamp_min(RANK**2 * diagonal.amax(dim=1, keepdim=True).clamp_min(torch.finfo(matrix.dtype).tiny))
-    units = units.rsqrt()
-    values, vectors = torch.linalg.eigh(units[:, :, None] * matrix * units[:, None])
-    regular = values.abs() > NEGLIGIBLE * values.abs().amax(dim=1, keepdim=True)
-    inverse = torch.where(regular, 1 / torch.where(regular, values, 1.0), 0.0)
-    along = (vectors.mT @ (units * right)[..., None])[..., 0]
-    return units * (vectors @ (inverse * along)[..., None])[..., 0]

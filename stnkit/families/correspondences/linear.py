@@ -5,7 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit.families.correspondences.least_squares import column_scales, is_regular, normal_solution, solve_by_qr
-from stnkit.families.correspondences.levenberg_marquardt import PointMap, gauss_newton
+from stnkit.families.correspondences.levenberg_marquardt import gauss_newton
+from stnkit.families.correspondences.stationary_point import PointMap
 
 
 def linear_least_squares(

@@ -1,0 +1,92 @@
+"""Newton steps to where a squared error is stationary, with second derivatives by differences of the first."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+# (B, P) θ and (B or 1, N, ndim) points -> (B, N, ndim) points.
+PointMap = Callable[[Tensor, Tensor], Tensor]
+
+# Steps, and the length of a difference, in units that move the points by about 1.
+STEPS, DIFFERENCE = 8, 1e-5
+# Eigenvalues of such a Hessian below this share of the largest count as 0: they are rounding.
+NEGLIGIBLE = 1e-8
+
+
+def newton_steps(
+    point_map: PointMap,
+    theta: Float[Tensor, "B P"],
+    points: tuple[Tensor, Tensor, Tensor],
+    units: Float[Tensor, "B P"],
+    chosen: Bool[Tensor, "B"],
+) -> Float[Tensor, "B P"]:
+    """θ moved to where Σ w ‖T_θ(p) − q‖² has the slope 0, in rows that are near it; others stay.
+
+    Gauss–Newton steps leave out the curvature of T, and near a minimum that is not 0 they converge slowly or not at
+    all. T is differentiated once.
+
+    Args:
+        point_map: T, called with θ and points in float64.
+        theta: near the minimum.
+        points: p, q and w.
+        units: by which entries of θ are divided so that each moves the points by about 1.
+        chosen: True for the rows to move.
+    """
+    slope = _slope(point_map, theta, *points)
+    for _ in range(STEPS):
+        if not bool(chosen.any()):
+            break
+        rows = chosen.nonzero()[:, 0]
+        some = tuple(tensor[rows] for tensor in points)
+        hessian = _hessian(point_map, theta[rows], some, units[rows])
+        trial = theta[rows] - symmetric_solution(hessian, slope[rows], NEGLIGIBLE)
+        slope_there = _slope(point_map, trial, *some)
+        size, size_there = ((s / units[rows]).norm(dim=1) for s in (slope[rows], slope_there))
+        better = size_there < size
+        theta, slope, chosen = theta.clone(), slope.clone(), chosen.clone()
+        theta[rows[better]], slope[rows[better]] = trial[better], slope_there[better]
+        chosen[rows] = better
+    return theta
+
+
+def symmetric_solution(
+    matrix: Float[Tensor, "B P P"], right: Float[Tensor, "B P"], negligible: float
+) -> Float[Tensor, "B P"]:
+    """The shortest x with H x = b, in units in which the diagonal of H is 1; differentiable in b.
+
+    Args:
+        matrix: H, symmetric, perhaps singular.
+        right: b.
+        negligible: share of the largest eigenvalue below which one counts as 0.
+    """
+    diagonal = matrix.diagonal(dim1=1, dim2=2).abs()
+    largest = diagonal.amax(dim=1, keepdim=True).clamp_min(torch.finfo(matrix.dtype).tiny)
+    units = diagonal.clamp_min(negligible * largest).rsqrt()
+    values, vectors = torch.linalg.eigh(units[:, :, None] * matrix * units[:, None])
+    regular = values.abs() > negligible * values.abs().amax(dim=1, keepdim=True)
+    inverse = torch.where(regular, 1 / torch.where(regular, values, 1.0), 0.0)
+    along = (vectors.mT @ (units * right)[..., None])[..., 0]
+    return units * (vectors @ (inverse * along)[..., None])[..., 0]
+
+
+def _slope(point_map: PointMap, theta: Tensor, target: Tensor, source: Tensor, weights: Tensor) -> Float[Tensor, "B P"]:
+    """The derivative of half the squared error."""
+    theta = theta.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        cost = (weights[..., None] * (point_map(theta, target) - source).square()).sum() / 2
+        return torch.autograd.grad(cost + 0 * theta.sum(), theta)[0]
+
+
+def _hessian(
+    point_map: PointMap, theta: Float[Tensor, "B P"], points: tuple[Tensor, ...], units: Float[Tensor, "B P"]
+) -> Float[Tensor, "B P P"]:
+    """Central differences of the slope, all of them in one batch."""
+    batch, n_params = theta.shape
+    steps = torch.diag_embed(DIFFERENCE / units)
+    trials = torch.stack([theta[:, None] + steps, theta[:, None] - steps], dim=1).view(-1, n_params)
+    target, source, weights = (tensor.repeat_interleave(2 * n_params, dim=0) for tensor in points)
+    ahead, behind = _slope(point_map, trials, target, source, weights).view(batch, 2, n_params, n_params).unbind(dim=1)
+    hessian = (ahead - behind) * units[..., None] / (2 * DIFFERENCE)
+    return (hessian + hessian.mT) / 2
