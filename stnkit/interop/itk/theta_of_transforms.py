@@ -35,7 +35,8 @@ def theta_of_transforms(
 
     `BSplineTransformInitializer` of SimpleITK ends its lattice at the outermost pixel centers, half a pixel inside of
     the edges of the image: such a spline is none of the family. Begin the registration with `transforms_of_theta` of
-    the identity, whose lattice is that of the family. For any other pair fit θ to the `source_points` of the output.
+    the identity, whose lattice is that of the family. For any other pair, `family.fit(points, source)` takes the
+    `source_points` of points of the output.
 
     Args:
         family: of maps of the dimensions of the images.
