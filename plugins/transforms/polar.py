@@ -112,8 +112,12 @@ class Polar(stnkit.TransformFamily):
     def _fit(
         self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
     ) -> Float[Tensor, "B P"]:
-        """That of the inner family, to the places of the points in the image."""
-        return self.inner.fit(self._chart.places(target), source, weights)
+        """That of the inner family, to the places of the points in the image, if they determine all of its map."""
+        try:
+            return self.inner.fit(self._chart.places(target), source, weights)
+        except InputError:  # the output may show a circle of the image alone
+            start = self.identity().to(target).expand(len(target), -1)
+            return stnkit.families.gauss_newton(self, start, target, source, weights)
 
     def extra_repr(self) -> str:
         log, inner_radius, radius, _ = self._chart

@@ -6,6 +6,7 @@
 from stnkit.testing.contracts import final_methods
 from stnkit.testing.transforms.algebra import composition, inverse, linearity
 from stnkit.testing.transforms.construction import config, construction, identity, lattice
+from stnkit.testing.transforms.correspondences import fit
 from stnkit.testing.transforms.differentiation import after_inference_mode, gradients
 from stnkit.testing.transforms.evaluation import (
     batch_independence,
@@ -35,6 +36,7 @@ CHECKS = (
     inverse,
     composition,
     linearity,
+    fit,
     lattice,
     gradients,
     large_theta,

@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import stnkit
+from stnkit.errors import InputError
 from tests.helpers import random_points, random_theta
 from tests.plugins.transforms.matrix_cases import CASES
 
@@ -48,6 +51,8 @@ SAME_MAPS = [
     ("compose", {}, 30, 0.2),
     ("compose", {"stages": ["rotation", "tps"]}, 30, 0.2),
     ("compose", {"stages": ["polar", "affine"]}, 30, 0.1),
+    # The corners of the image are not on the output.
+    ("polar", {"inner": {"name": "displacement", "resolution": [8, 8]}}, 1500, 0.1),
 ]
 named = pytest.mark.parametrize(("name", "options", "n", "spread"), OTHERS, ids=lambda value: str(value)[:70])
 
@@ -79,3 +84,99 @@ def test_of_several_theta_one_with_the_same_map_is_found(name, options, n, sprea
     _, points, source = exact(family, n, spread)
     found = family.fit(points, source)
     torch.testing.assert_close(family(found, points), source, rtol=0, atol=1e-10)
+
+
+NOISY = [
+    ("rotation", {"aspect": 1.5}),
+    ("euclidean", {"ndim": 3, "aspect": [3.0, 2.0, 1.5]}),
+    ("similarity", {}),
+    ("similarity", {"aspect": 0.6}),
+    ("similarity", {"ndim": 3}),
+    ("scale", {"isotropic": False}),
+    ("attention", {}),
+    ("shear", {}),
+    ("affine", {"ndim": 3}),
+    ("projective", {}),
+    ("homography4", {}),
+    ("tps", {"control_points": [2, 3]}),
+    ("piecewise_affine", {"control_points": [2, 2]}),
+    ("bspline", {"control_points": [4, 4]}),
+    ("displacement", {"resolution": [2, 2]}),
+    ("cpab", {"cells": [1, 2]}),
+    ("bounded", {"limit": 2.0}),
+    ("polar", {"inner": "similarity"}),
+    ("compose", {"stages": ["rotation", "scale", "translation"]}),
+    ("compose", {"stages": ["affine", {"name": "tps", "control_points": [2, 2]}]}),
+]
+noisy = pytest.mark.parametrize(("name", "options"), NOISY, ids=str)
+
+
+def measured(family, size, n=16, seed=6):
+    """Points, noisy source points and weights."""
+    _, points, source = exact(family, n, 0.1)
+    weights = random_points(family, batch=2, n=n, seed=3)[..., 0].abs() + 0.1
+    return points, source + size * random_points(family, batch=2, n=n, seed=seed), weights
+
+
+def slope_of(family, theta, target, source, weights):
+    theta = theta.detach().requires_grad_()
+    cost = (weights[..., None] * (family(theta, target) - source).square()).sum()
+    return torch.autograd.grad(cost, theta)[0]
+
+
+@noisy
+@settings(max_examples=3)
+@given(seed=st.integers(0, 10**6), size=st.sampled_from([0.01, 0.1]))
+def test_the_squared_error_of_noisy_points_is_stationary(name, options, seed, size):
+    family = stnkit.build("transform", name, **options)
+    points, source, weights = measured(family, size, n=30, seed=seed)
+    slope = slope_of(family, family.fit(points, source, weights), points, source, weights)
+    torch.testing.assert_close(slope, torch.zeros_like(slope), rtol=0, atol=1e-8)
+
+
+@noisy
+def test_gradients_to_both_sets_of_points_pass_gradcheck(name, options):
+    family = stnkit.build("transform", name, **options)
+    target, source, weights = (tensor[:1].requires_grad_() for tensor in measured(family, 0.03))
+    probes = random_points(family, batch=1, n=5, seed=11)
+
+    def map_of_fit(*points):  # of several θ with one map, differences may find any
+        return family(family.fit(*points), probes)
+
+    assert torch.autograd.gradcheck(map_of_fit, (target, source, weights), fast_mode=True, atol=1e-4)
+
+
+@noisy
+def test_a_weight_of_zero_is_a_point_less(name, options):
+    family = stnkit.build("transform", name, **options)
+    points, source, weights = measured(family, 0.03, n=30)
+    weights[:, 24:] = 0
+    ours = family.fit(points, source, weights)
+    without = family.fit(*(tensor[:, :24] for tensor in (points, source, weights)))
+    torch.testing.assert_close(family(ours, points), family(without, points), rtol=0, atol=1e-9)
+
+
+@noisy
+def test_an_element_is_fitted_as_it_is_alone(name, options):
+    family = stnkit.build("transform", name, **options)
+    points, source, weights = measured(family, 0.03)
+    together = family.fit(points, source, weights)
+    alone = torch.cat([family.fit(*(t[k : k + 1] for t in (points, source, weights))) for k in range(2)])
+    torch.testing.assert_close(family(together, points), family(alone, points), rtol=0, atol=1e-9)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(("name", "options"), [*NOISY, ("velocity", {"control_points": [4, 4]})], ids=str)
+def test_one_point_is_refused_where_it_determines_no_map(name, options):
+    family = stnkit.build("transform", name, **options)
+    point = torch.zeros(1, 1, family.ndim, dtype=torch.float64)
+    with pytest.raises(InputError, match=rf"^{type(family).__name__}\.fit: .*expected points "):
+        family.fit(point, point)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_map_beyond_the_limit_of_a_bounded_family_is_refused():
+    family = stnkit.build("transform", "bounded", inner="translation", limit=0.5)
+    points = random_points(family, batch=1, n=5)
+    with pytest.raises(InputError, match=r"^Bounded\.fit: expected points "):
+        family.fit(points, points + 1)
