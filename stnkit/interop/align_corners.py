@@ -16,7 +16,7 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_theta, matrix_between
+from stnkit.interop.pixels import as_tensor, as_theta, check_family, matrix_between
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 
@@ -111,6 +111,7 @@ def grid(
         tensor([[-0.5714,  0.0000],
                 [ 0.5714,  0.0000]])
     """
+    check_family(family)
     return to_points(family.grid(as_theta(theta), out_size), in_size)
 
 
@@ -138,6 +139,7 @@ def theta_of_affine_grid(
         >>> stnkit.interop.align_corners.theta_of_affine_grid(family, rows, (5, 5), (5, 5))
         tensor([[0.8000, 0.0000]], dtype=torch.float64)
     """
+    check_family(family)
     matrix = as_matrices(rows, family.ndim)
     pixels = _from_aligned(in_size, matrix) @ matrix @ _to_aligned(out_size, matrix)
     return theta_of_pixel_matrix(family, pixels, in_size, out_size)
@@ -145,7 +147,7 @@ def theta_of_affine_grid(
 
 def theta_of_grid(
     family: TransformFamily,
-    grid: Float[Tensor, "B *out_size ndim"],
+    grid: Float[Tensor | np.ndarray, "B *out_size ndim"],
     in_size: Sequence[int],
     tolerance: float = 0.1,
 ) -> Float64[Tensor, "B P"]:
@@ -167,7 +169,9 @@ def theta_of_grid(
         >>> stnkit.interop.align_corners.theta_of_grid(family, grid, (4, 8)).round(decimals=6)
         tensor([[0.5000, 0.0000]], dtype=torch.float64)
     """
-    points = from_points(grid.detach().double(), coordinates.check_size(in_size, family.ndim))
+    check_family(family)
+    given = as_tensor("grid", grid).detach().double()
+    points = from_points(given, coordinates.check_size(in_size, family.ndim))
     return theta_of_pixel_map(family, coordinates.to_pixels(points, in_size), in_size, tolerance)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
-from stnkit.interop.pixels import as_array, as_theta, check_ndim, pixels_of
+from stnkit.interop.pixels import as_array, as_tensor, as_theta, check_ndim, pixels_of
 from stnkit.interop.thetas import theta_of_pixel_matrix
 
 
@@ -39,14 +39,13 @@ def theta_of_boxes(
         [0.5, 0.0, 0.0, 0.0, 1.0, 0.0]
     """
     check_ndim(family, "boxes")
-    if not isinstance(boxes, Tensor | np.ndarray) or boxes.ndim != 2 or boxes.shape[1] != 4:
-        given = tuple(boxes.shape) if isinstance(boxes, Tensor | np.ndarray) else type(boxes).__name__
-        raise InputError(f"boxes: expected a tensor or an array of shape (B, 4), got {given}")
-    corners = torch.as_tensor(boxes).double()
+    corners = as_tensor("boxes", boxes).double()
+    if corners.ndim != 2 or corners.shape[1] != 4:
+        raise InputError(f"boxes: expected shape (B, 4), got {tuple(corners.shape)}")
     first, last = corners[:, :2], corners[:, 2:]
     empty = (~(last > first).all(dim=1)).nonzero().flatten().tolist()
     if empty:
-        raise InputError(f"boxes: expected x0 < x1 and y0 < y1, got {boxes[empty[0]].tolist()} in row {empty[0]}")
+        raise InputError(f"boxes: expected x0 < x1 and y0 < y1, got {corners[empty[0]].tolist()} in row {empty[0]}")
     extent = torch.tensor(coordinates.check_size(size, 2)[::-1], dtype=torch.float64, device=first.device)
     zoom = torch.diag_embed((last - first) / extent)
     crop = coordinates.homogeneous(zoom, (first + last) / extent - 1).cpu()

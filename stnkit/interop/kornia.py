@@ -18,7 +18,7 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows, inverted
-from stnkit.interop.pixels import as_theta, check_ndim, matrix_between, normalized_matrix_of
+from stnkit.interop.pixels import as_tensor, as_theta, check_family, check_ndim, matrix_between, normalized_matrix_of
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "kornia"
@@ -151,6 +151,7 @@ def theta_of_matrix(
         >>> stnkit.interop.kornia.theta_of_matrix(family, matrix, (4, 8), (4, 8))
         tensor([[1., 0.]], dtype=torch.float64)
     """
+    check_family(family)
     return theta_of_pixel_matrix(family, inverted(as_matrices(matrix, family.ndim)), in_size, out_size)
 
 
@@ -182,10 +183,10 @@ def theta_of_maps(
         True
     """
     check_ndim(family, TOOL)
-    if map_x.shape != map_y.shape:
-        raise InputError(f"map_y: expected the shape of map_x, {tuple(map_x.shape)}, got {tuple(map_y.shape)}")
-    pixels = torch.stack([map_x, map_y], dim=-1)
-    return theta_of_pixel_map(family, pixels, in_size, tolerance)
+    x, y = as_tensor("map_x", map_x), as_tensor("map_y", map_y)
+    if x.shape != y.shape:
+        raise InputError(f"map_y: expected the shape of map_x, {tuple(x.shape)}, got {tuple(y.shape)}")
+    return theta_of_pixel_map(family, torch.stack([x, y], dim=-1), in_size, tolerance)
 
 
 def _as_theta_is(matrix: Tensor, theta: Tensor | np.ndarray) -> Tensor:

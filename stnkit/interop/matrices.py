@@ -6,7 +6,7 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 
-# The condition number from which an inverse in float64 has no correct digit.
+# The condition number from which an inverse in float64 has hardly a correct digit.
 SINGULAR = 1e14
 
 
@@ -24,11 +24,12 @@ def inverted(matrix: Float64[Tensor, "B rows rows"]) -> Float64[Tensor, "B rows 
         >>> stnkit.interop.matrices.inverted(2 * torch.eye(3, dtype=torch.float64)[None])[0, 0]
         tensor([0.5000, 0.0000, 0.0000], dtype=torch.float64)
     """
-    condition = torch.linalg.cond(matrix.detach())
-    singular = (~(condition < SINGULAR)).nonzero().flatten().tolist()
+    inverse, failed = torch.linalg.inv_ex(matrix)
+    condition = (matrix.detach().abs().sum(dim=2).amax(dim=1)) * inverse.detach().abs().sum(dim=2).amax(dim=1)
+    singular = ((failed != 0) | ~(condition < SINGULAR)).nonzero().flatten().tolist()  # NaN is not below
     if singular:
         raise InputError(f"theta: expected maps with an inverse, got a singular matrix in row {singular[0]}")
-    return torch.linalg.inv(matrix)
+    return inverse
 
 
 def affine_rows(matrix: Float64[Tensor, "B rows rows"], instead: str) -> Float64[Tensor, "B ndim rows"]:
@@ -46,9 +47,9 @@ def affine_rows(matrix: Float64[Tensor, "B rows rows"], instead: str) -> Float64
         >>> stnkit.interop.matrices.affine_rows(torch.eye(3, dtype=torch.float64)[None], "remap").shape
         torch.Size([1, 2, 3])
     """
-    last = torch.zeros_like(matrix[0, -1])
-    last[-1] = 1
-    projective = (matrix[:, -1] != last).any(dim=1).nonzero().flatten().tolist()
+    last = matrix.new_tensor([0.0] * (matrix.shape[-1] - 1) + [1.0])
+    # Of a θ that is not finite the rows are NaN, and no more projective than affine.
+    projective = ((matrix[:, -1] - last).abs() > 0).any(dim=1).nonzero().flatten().tolist()
     if projective:
         raise InputError(f"theta: expected affine maps, got a projective one in row {projective[0]}: use {instead}")
     return matrix[:, :-1]

@@ -17,7 +17,7 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_array, as_theta, matrix_between, normalized_matrix_of
+from stnkit.interop.pixels import as_array, as_tensor, as_theta, check_family, matrix_between, normalized_matrix_of
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 
@@ -96,6 +96,7 @@ def warp_field(
         >>> stnkit.interop.monai.warp_field(family, torch.tensor([[0.5, 0.0]]), (4, 8))[0, :, 0, 0]
         tensor([0., 2.])
     """
+    check_family(family)
     grid = family.grid(as_theta(theta), size)
     moved = grid - coordinates.lattice(size, dtype=grid.dtype, device=grid.device)
     half = torch.tensor(tuple(size)[::-1], dtype=grid.dtype, device=grid.device) / 2
@@ -125,6 +126,7 @@ def theta_of_affine(
         >>> stnkit.interop.monai.theta_of_affine(family, np.array([[1, 0, 0], [0, 1, 4]]), (4, 8), (4, 8))
         tensor([[1., 0.]], dtype=torch.float64)
     """
+    check_family(family)
     centered = _reversed(as_matrices(matrix, family.ndim))
     pixels = _from_center(in_size, 1) @ centered @ _from_center(out_size, -1)
     return theta_of_pixel_matrix(family, pixels, in_size, out_size)
@@ -156,11 +158,12 @@ def theta_of_voxel_matrix(
         >>> stnkit.interop.monai.theta_of_voxel_matrix(family, np.array([[1, 0, 0], [0, 1, 4]]), (4, 8), (4, 8))
         tensor([[1., 0.]], dtype=torch.float64)
     """
+    check_family(family)
     return theta_of_pixel_matrix(family, _reversed(as_matrices(matrix, family.ndim)), in_size, out_size)
 
 
 def theta_of_field(
-    family: TransformFamily, field: Float[Tensor, "B ndim *size"], tolerance: float = 0.1
+    family: TransformFamily, field: Float[Tensor | np.ndarray, "B ndim *size"], tolerance: float = 0.1
 ) -> Float64[Tensor, "B P"]:
     """The θ of the displacement field of `Warp`, by `family.fit`.
 
@@ -179,11 +182,13 @@ def theta_of_field(
         >>> stnkit.interop.monai.theta_of_field(family, field).round(decimals=6)
         tensor([[0.5000, 0.0000]], dtype=torch.float64)
     """
-    if field.ndim != family.ndim + 2 or field.shape[1] != family.ndim:
-        raise InputError(f"field: expected shape (B, {family.ndim}, *size), got {tuple(field.shape)}")
-    size = tuple(field.shape[2:])
+    check_family(family)
+    given = as_tensor("field", field).detach().double().cpu()
+    if given.ndim != family.ndim + 2 or given.shape[1] != family.ndim:
+        raise InputError(f"field: expected shape (B, {family.ndim}, *size), got {tuple(given.shape)}")
+    size = tuple(given.shape[2:])
     lattice = coordinates.to_pixels(coordinates.lattice(size, dtype=torch.float64), size)
-    return theta_of_pixel_map(family, field.double().cpu().movedim(1, -1).flip(-1) + lattice, size, tolerance)
+    return theta_of_pixel_map(family, given.movedim(1, -1).flip(-1) + lattice, size, tolerance)
 
 
 def _reversed(matrix: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_array, check_ndim, matrix_between
+from stnkit.interop.pixels import as_array, as_tensor, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_matrix
 
 TOOL = "Pillow"
@@ -106,7 +106,7 @@ def theta_of_coefficients(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     check_ndim(family, TOOL)
-    numbers = torch.as_tensor(data, dtype=torch.float64)
+    numbers = as_tensor("data", data if isinstance(data, Tensor) else np.asarray(data)).double()
     if numbers.ndim not in (1, 2) or numbers.shape[-1] not in (6, 8):
         raise InputError(f"data: expected 6 or 8 numbers, or a batch of them, got shape {tuple(numbers.shape)}")
     numbers = numbers if numbers.ndim == 2 else numbers[None]

@@ -71,6 +71,7 @@ def pixel_map(
         >>> stnkit.interop.pixel_map(family, family.identity()[None], (4, 6), (1, 3))[0, 0].round(9).tolist()
         [[0.5, 1.5], [2.5, 1.5], [4.5, 1.5]]
     """
+    check_family(family)
     in_size = coordinates.check_size(in_size, family.ndim)
     with torch.no_grad():
         return as_array(coordinates.to_pixels(family.grid(as_theta(theta).double(), out_size), in_size))
@@ -124,6 +125,7 @@ def normalized_matrix_of(
         >>> stnkit.interop.pixels.normalized_matrix_of(family, torch.tensor([[1.0, 0.0]]))[0, 0]
         tensor([1., 0., 1.], dtype=torch.float64)
     """
+    check_family(family)
     if not isinstance(family, MatrixFamily):
         raise InputError(
             f"family: expected one of matrices, got {type(family).__name__}; pixel_map holds its maps point by point"
@@ -153,6 +155,23 @@ def pixels_of(size: Sequence[int], ndim: int) -> Float64[Tensor, "rows rows"]:
     return matrix
 
 
+def check_family(family: TransformFamily) -> None:
+    """Nothing for a transform family.
+
+    Args:
+        family: of `stnkit.build("transform", …)`.
+
+    Raises:
+        InputError: for anything else, such as its name.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.interop.pixels.check_family(stnkit.build("transform", "affine"))
+    """
+    if not isinstance(family, TransformFamily):
+        raise InputError(f"family: expected a transform family, got {type(family).__name__}")
+
+
 def check_ndim(family: TransformFamily, tool: str, ndim: int = 2) -> None:
     """Nothing for a family of `ndim` dimensions.
 
@@ -168,6 +187,7 @@ def check_ndim(family: TransformFamily, tool: str, ndim: int = 2) -> None:
         >>> import stnkit
         >>> stnkit.interop.pixels.check_ndim(stnkit.build("transform", "affine"), "OpenCV")
     """
+    check_family(family)
     if family.ndim != ndim:
         raise InputError(f"family: expected {ndim} dimensions for {tool}, got {family.ndim}")
 
@@ -186,9 +206,31 @@ def as_theta(theta: Shaped[Tensor | np.ndarray, "*any"]) -> Shaped[Tensor, "*any
         >>> stnkit.interop.pixels.as_theta(np.zeros((1, 2)))
         tensor([[0., 0.]], dtype=torch.float64)
     """
-    if not isinstance(theta, Tensor | np.ndarray):
-        raise InputError(f"theta: expected a tensor or an array of NumPy, got {type(theta).__name__}")
-    return torch.as_tensor(theta)
+    return as_tensor("theta", theta)
+
+
+def as_tensor(name: str, value: Shaped[Tensor | np.ndarray, "*any"]) -> Shaped[Tensor, "*any"]:
+    """A tensor as it is, or an array as a tensor.
+
+    Args:
+        name: of the argument, for the message.
+        value: of the argument; an array of any strides and byte order.
+
+    Raises:
+        InputError: when it is neither, or its entries are no real numbers.
+
+    Example:
+        >>> import numpy as np, stnkit
+        >>> stnkit.interop.pixels.as_tensor("matrix", np.eye(2, dtype=">f4")[::-1])
+        tensor([[0., 1.],
+                [1., 0.]])
+    """
+    if not isinstance(value, Tensor | np.ndarray):
+        raise InputError(f"{name}: expected a tensor or an array of NumPy, got {type(value).__name__}")
+    if value.is_complex() if isinstance(value, Tensor) else value.dtype.kind not in "fiub":
+        raise InputError(f"{name}: expected real numbers, got {value.dtype}")
+    # A copy: torch takes neither negative strides nor the other byte order, and warns of an array that is read-only.
+    return value if isinstance(value, Tensor) else torch.from_numpy(np.array(value, value.dtype.newbyteorder("=")))
 
 
 def as_array(tensor: Shaped[Tensor, "*any"]) -> Float64[np.ndarray, "*any"]:

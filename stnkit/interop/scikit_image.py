@@ -18,7 +18,7 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_array, matrix_between, pixel_map, pixels_of
+from stnkit.interop.pixels import as_array, check_family, matrix_between, pixel_map, pixels_of
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 # Padding of stnkit: mode of scikit-image. `fill` is constant with cval.
@@ -169,6 +169,7 @@ def theta_of_transform(
         >>> stnkit.interop.scikit_image.theta_of_transform(family, np.eye(3), (4, 8), (4, 8))
         tensor([[0., 0.]], dtype=torch.float64)
     """
+    check_family(family)
     matrix = getattr(transform, "params", transform)
     if isinstance(matrix, Tensor | np.ndarray):
         return theta_of_pixel_matrix(family, as_matrices(matrix, family.ndim), in_size, out_size)

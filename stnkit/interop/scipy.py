@@ -14,7 +14,7 @@ from torch import Tensor
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_array, matrix_between, pixel_map
+from stnkit.interop.pixels import as_array, as_tensor, check_family, matrix_between, pixel_map
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 # Padding of stnkit: mode of SciPy. `fill` is grid-constant with cval.
@@ -112,7 +112,8 @@ def theta_of_affine(
         >>> stnkit.interop.scipy.theta_of_affine(family, np.eye(2), np.array([0, 4]), (4, 8), (4, 8))
         tensor([[1., 0.]], dtype=torch.float64)
     """
-    linear, shift = np.asarray(matrix), np.asarray(offset)
+    check_family(family)
+    linear, shift = (as_tensor(name, part).numpy() for name, part in (("matrix", matrix), ("offset", offset)))
     if linear.shape != (*shift.shape, family.ndim) or shift.shape[-1:] != (family.ndim,):
         expected = f"(…, {family.ndim}, {family.ndim}) and (…, {family.ndim})"
         raise InputError(f"matrix and offset: expected shapes {expected}, got {linear.shape} and {shift.shape}")
@@ -145,7 +146,8 @@ def theta_of_coordinates(
         >>> float((theta - family.identity()).abs().max()) < 1e-9
         True
     """
-    given = np.asarray(points)
+    check_family(family)
+    given = as_tensor("points", points).detach().cpu().numpy()
     if given.ndim not in (family.ndim + 1, family.ndim + 2) or given.shape[-1 - family.ndim] != family.ndim:
         shape = f"({family.ndim}, *out_size) or (B, {family.ndim}, *out_size)"
         raise InputError(f"points: expected shape {shape}, got {given.shape}")

@@ -12,6 +12,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families import MatrixFamily, TransformFamily
+from stnkit.interop.pixels import as_tensor, check_family
 
 # Points on each axis that a fit takes, by number of dimensions: enough for lattices of 100 × 100 or 30 × 30 × 30.
 POINTS = {2: 128, 3: 32}
@@ -46,6 +47,7 @@ def theta_of_pixel_matrix(
         >>> stnkit.interop.theta_of_pixel_matrix(family, np.array([[1, 0, 4], [0, 1, 0]]), (4, 8), (4, 8))
         tensor([[1., 0.]], dtype=torch.float64)
     """
+    check_family(family)
     given = as_matrices(matrix, family.ndim)
     normalized = coordinates.normalized_matrix(given, in_size, out_size)
     if isinstance(family, MatrixFamily):
@@ -87,9 +89,8 @@ def theta_of_pixel_map(
         >>> stnkit.interop.theta_of_pixel_map(family, pixels, (4, 8)).round(decimals=6)
         tensor([[1., 0.]], dtype=torch.float64)
     """
-    if not isinstance(pixels, Tensor | np.ndarray):
-        raise InputError(f"pixels: expected a tensor or an array of NumPy, got {type(pixels).__name__}")
-    given = torch.as_tensor(pixels).detach().double().cpu()
+    check_family(family)
+    given = as_tensor("pixels", pixels).detach().double().cpu()
     if given.ndim not in (family.ndim + 1, family.ndim + 2) or given.shape[-1] != family.ndim or not given.numel():
         shape = f"(*size, {family.ndim}) or (B, *size, {family.ndim}), size of {family.ndim} numbers"
         raise InputError(f"pixels: expected shape {shape}, got {tuple(given.shape)}")
@@ -126,9 +127,7 @@ def as_matrices(
         >>> stnkit.interop.thetas.as_matrices(np.eye(2, 3), 2).tolist()
         [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]]
     """
-    if not isinstance(matrix, Tensor | np.ndarray):
-        raise InputError(f"matrix: expected a tensor or an array of NumPy, got {type(matrix).__name__}")
-    given = torch.as_tensor(matrix).double()
+    given = as_tensor("matrix", matrix).double()
     if given.ndim not in (2, 3) or given.shape[-1] != ndim + 1 or given.shape[-2] not in (ndim, ndim + 1):
         rows, columns = f"{ndim} or {ndim + 1}", ndim + 1
         raise InputError(f"matrix: expected {rows} rows and {columns} columns, got shape {tuple(given.shape)}")

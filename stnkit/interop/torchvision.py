@@ -17,7 +17,7 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.pillow import eight_numbers, from_edges
-from stnkit.interop.pixels import as_theta, check_ndim, matrix_between
+from stnkit.interop.pixels import as_tensor, as_theta, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "torchvision"
@@ -73,31 +73,32 @@ def elastic(
     return grid - coordinates.lattice(size, dtype=grid.dtype, device=grid.device)
 
 
-def theta_of_displacement(
-    family: TransformFamily, displacement: Float[Tensor, "B height width 2"], tolerance: float = 0.1
+def theta_of_field(
+    family: TransformFamily, field: Float[Tensor | np.ndarray, "B height width 2"], tolerance: float = 0.1
 ) -> Float64[Tensor, "B P"]:
     """The θ of the displacement of `elastic`, by `family.fit`.
 
     Args:
         family: one that holds the map.
-        displacement: normalized, as `ElasticTransform` draws it.
+        field: normalized, as `ElasticTransform` draws it.
         tolerance: in pixels, the largest distance from the map that is given.
 
     Raises:
-        InputError: when the displacement has the wrong shape, or the nearest map of the family is farther away.
+        InputError: when the field has the wrong shape, or the nearest map of the family is farther away.
 
     Example:
         >>> import torch, stnkit
         >>> family = stnkit.build("transform", "translation")
         >>> field = stnkit.interop.torchvision.elastic(family, torch.tensor([[0.5, 0.0]]), (4, 8))
-        >>> stnkit.interop.torchvision.theta_of_displacement(family, field).round(decimals=6)
+        >>> stnkit.interop.torchvision.theta_of_field(family, field).round(decimals=6)
         tensor([[0.5000, 0.0000]], dtype=torch.float64)
     """
     check_ndim(family, TOOL)
-    if displacement.ndim != 4 or displacement.shape[-1] != 2:
-        raise InputError(f"displacement: expected shape (B, H, W, 2), got {tuple(displacement.shape)}")
-    size = tuple(displacement.shape[1:3])
-    source = coordinates.lattice(size, dtype=torch.float64) + displacement.double().cpu()
+    given = as_tensor("field", field).detach().double().cpu()
+    if given.ndim != 4 or given.shape[-1] != 2:
+        raise InputError(f"field: expected shape (B, H, W, 2), got {tuple(given.shape)}")
+    size = tuple(given.shape[1:3])
+    source = coordinates.lattice(size, dtype=torch.float64) + given
     return theta_of_pixel_map(family, coordinates.to_pixels(source, size), size, tolerance)
 
 

@@ -163,3 +163,19 @@ def test_theta_of_maps_of_an_undistortion_is_close_to_them():
 def test_maps_of_two_shapes_are_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"^map_y: expected the shape of map_x, \(4, 5\), got \(4, 6\)$"):
         opencv.theta_of_maps(affine()[0], np.zeros((4, 5)), np.zeros((4, 6)), IN)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_theta_that_is_not_finite_has_no_inverse(value):
+    family, theta = affine()
+    with pytest.raises(stnkit.errors.InputError, match=r"^theta: expected maps with an inverse, got a singular matrix"):
+        opencv.warp_affine(family, theta * value, IN, OUT, inverse_map=False)
+    assert not np.isfinite(opencv.warp_affine(family, theta * value, IN, OUT)).all()
+
+
+@pytest.mark.parametrize("conversion", [opencv.warp_affine, opencv.warp_perspective, opencv.remap])
+def test_an_empty_batch_has_no_rows(conversion):
+    assert (
+        len(conversion(affine()[0], torch.zeros(0, 6), IN, OUT)[0 if conversion is opencv.remap else slice(None)]) == 0
+    )

@@ -84,3 +84,47 @@ def test_a_map_that_the_family_does_not_hold_is_refused():
 def test_pixels_of_another_shape_are_refused(pixels):
     with pytest.raises(stnkit.errors.InputError, match=r"^pixels: expected .*, got"):
         interop.theta_of_pixel_map(affine()[0], pixels, IN)
+
+
+@pytest.mark.parametrize("change", [lambda m: m.copy()[::-1][::-1], lambda m: m.astype(">f8"), np.asfortranarray])
+def test_arrays_of_any_layout_are_taken(change):
+    family, theta = affine()
+    matrix = change(interop.pixel_matrix(family, theta, IN, OUT)[0])
+    matrix.flags.writeable = False
+    torch.testing.assert_close(interop.theta_of_pixel_matrix(family, matrix, IN, OUT), theta, rtol=0, atol=1e-12)
+
+
+FROM = {
+    "align_corners.theta_of_affine_grid": lambda f, m: interop.align_corners.theta_of_affine_grid(f, m, IN, OUT),
+    "align_corners.theta_of_grid": lambda f, m: interop.align_corners.theta_of_grid(f, m, IN),
+    "boxes.theta_of_boxes": lambda f, m: interop.boxes.theta_of_boxes(f, m, IN),
+    "kornia.theta_of_maps": lambda f, m: interop.kornia.theta_of_maps(f, m, m, IN),
+    "kornia.theta_of_matrix": lambda f, m: interop.kornia.theta_of_matrix(f, m, IN, OUT),
+    "monai.theta_of_affine": lambda f, m: interop.monai.theta_of_affine(f, m, IN, OUT),
+    "monai.theta_of_field": lambda f, m: interop.monai.theta_of_field(f, m),
+    "monai.theta_of_voxel_matrix": lambda f, m: interop.monai.theta_of_voxel_matrix(f, m, IN, OUT),
+    "opencv.theta_of_maps": lambda f, m: interop.opencv.theta_of_maps(f, m, m, IN),
+    "opencv.theta_of_matrix": lambda f, m: interop.opencv.theta_of_matrix(f, m, IN, OUT),
+    "pillow.theta_of_coefficients": lambda f, m: interop.pillow.theta_of_coefficients(f, m, IN, OUT),
+    "scikit_image.theta_of_transform": lambda f, m: interop.scikit_image.theta_of_transform(f, m, IN, OUT),
+    "scipy.theta_of_affine": lambda f, m: interop.scipy.theta_of_affine(f, m, m, IN, OUT),
+    "scipy.theta_of_coordinates": lambda f, m: interop.scipy.theta_of_coordinates(f, m, IN),
+    "theta_of_pixel_map": lambda f, m: interop.theta_of_pixel_map(f, m, IN),
+    "theta_of_pixel_matrix": lambda f, m: interop.theta_of_pixel_matrix(f, m, IN, OUT),
+    "torchvision.theta_of_field": lambda f, m: interop.torchvision.theta_of_field(f, m),
+}
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("given", ["no numbers", None, np.full((3, 3), "1"), np.eye(3) * 1j, torch.eye(3) * 1j])
+@pytest.mark.parametrize("name", FROM)
+def test_a_map_that_is_no_numbers_is_refused(name, given):
+    with pytest.raises(stnkit.errors.InputError, match=r"^[\w ]+: expected .*, got"):
+        FROM[name](affine()[0], given)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", FROM)
+def test_the_name_of_a_family_is_no_family(name):
+    with pytest.raises(stnkit.errors.InputError, match=r"^family: expected a transform family, got str$"):
+        FROM[name]("affine", np.eye(3))

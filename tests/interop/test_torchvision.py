@@ -89,7 +89,7 @@ def test_maps_that_torchvision_does_not_take_are_refused():
 @pytest.mark.no_jaxtyping
 def test_theta_of_a_displacement_is_the_theta_that_made_it():
     family, theta = tps()
-    back = torchvision.theta_of_displacement(family, torchvision.elastic(family, theta, IN))
+    back = torchvision.theta_of_field(family, torchvision.elastic(family, theta, IN))
     torch.testing.assert_close(back, theta, rtol=0, atol=1e-9)
-    with pytest.raises(stnkit.errors.InputError, match=r"^displacement: expected shape"):
-        torchvision.theta_of_displacement(family, torch.zeros(4, 5, 2))
+    with pytest.raises(stnkit.errors.InputError, match=r"^field: expected shape"):
+        torchvision.theta_of_field(family, torch.zeros(4, 5, 2))
