@@ -1,9 +1,9 @@
-"""MONAI: the layers `AffineTransform` and `Warp`, and the transform `Affine`.
+"""MONAI: the layers `AffineTransform` and `Warp`, and the transforms `Affine` and `SpatialResample`.
 
 MONAI's matrices have the first axis first. The layers take tensors, in the dtype of θ and differentiable in it.
-Pictures of the layers agree with stnkit within 1e-13 of their range, under zeros and border also at the border, those
-of `Affine`, which computes in float32, within 1e-5. MONAI's reflection, the default of `Affine`, is about edges where
-`align_corners=False`, as stnkit's; in `Warp` it is about centers, stnkit's mirror.
+Pictures of the layers agree with stnkit within 1e-13 of their range, also at the border; those of the transforms, which
+compute in float32, within 1e-5. MONAI's reflection, the default of `Affine`, is about edges as stnkit's, where
+`align_corners=False`; in `Warp` it is about centers, stnkit's mirror.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
-from stnkit.interop.matrices import affine_rows
+from stnkit.interop.matrices import affine_rows, inverted
 from stnkit.interop.pixels import as_array, as_tensor, as_theta, check_family, matrix_between, normalized_matrix_of
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
@@ -101,6 +101,69 @@ def warp_field(
     moved = grid - coordinates.lattice(size, dtype=grid.dtype, device=grid.device)
     half = torch.tensor(tuple(size)[::-1], dtype=grid.dtype, device=grid.device) / 2
     return (moved * half).flip(-1).movedim(-1, 1)
+
+
+def resampled_affine(
+    family: TransformFamily,
+    theta: Float[Tensor | np.ndarray, "B P"],
+    in_size: Sequence[int],
+    out_size: Sequence[int],
+    affine: Shaped[Tensor | np.ndarray, "rows rows"],
+) -> Float64[np.ndarray, "B rows rows"]:
+    """S·R·M·R: the affine of the output in the world in which S is that of the image, of any spacing and direction.
+
+    `SpatialResample(padding_mode="zeros")(image, dst_affine=affine[0], spatial_size=out_size)`
+
+    Args:
+        family: of affine matrices.
+        theta: one row of parameters for each matrix.
+        in_size: size of the image that is read, (H, W) or (D, H, W).
+        out_size: size of the output.
+        affine: S, the homogeneous matrix of the image, voxel → world, first axis first.
+
+    Raises:
+        InputError: when the maps are not affine, or S has another shape.
+
+    Example:
+        >>> import numpy as np, stnkit
+        >>> family, spacing = stnkit.build("transform", "affine"), np.diag([0.5, 2.0, 1.0])
+        >>> stnkit.interop.monai.resampled_affine(family, family.identity()[None], (4, 9), (4, 3), spacing)[0].tolist()
+        [[0.5, 0.0, 0.0], [0.0, 6.0, 2.0], [0.0, 0.0, 1.0]]
+    """
+    matrix = matrix_between(family, theta, in_size, out_size).detach().cpu()
+    affine_rows(matrix, "monai.warp_field")
+    return as_array(as_matrices(affine, family.ndim).cpu() @ _reversed(matrix))
+
+
+def theta_of_affines(
+    family: TransformFamily,
+    affine: Shaped[Tensor | np.ndarray, "*batch rows columns"],
+    out_affine: Shaped[Tensor | np.ndarray, "*batch rows columns"],
+    in_size: Sequence[int],
+    out_size: Sequence[int],
+) -> Float64[Tensor, "B P"]:
+    """The θ of R·S_in⁻¹·S_out·R: it shows the image on the voxels of another one, as `ResampleToMatch` does.
+
+    Args:
+        family: one that holds the map.
+        affine: S_in, voxel → world of the image that is read, first axis first, one or a batch.
+        out_affine: S_out, that of the other image.
+        in_size: size of the image that is read, (H, W) or (D, H, W).
+        out_size: size of the other one.
+
+    Raises:
+        InputError: when a matrix has the wrong shape or no inverse, or the family does not hold the map.
+
+    Example:
+        >>> import numpy as np, stnkit
+        >>> family = stnkit.build("transform", "translation")
+        >>> spacing, moved = np.diag([1.0, 0.5, 1.0]), np.array([[1, 0, 0], [0, 0.5, 2]])
+        >>> stnkit.interop.monai.theta_of_affines(family, spacing, moved, (4, 8), (4, 8))
+        tensor([[1., 0.]], dtype=torch.float64)
+    """
+    check_family(family)
+    matrix = inverted(as_matrices(affine, family.ndim)) @ as_matrices(out_affine, family.ndim)
+    return theta_of_pixel_matrix(family, _reversed(matrix), in_size, out_size)
 
 
 def theta_of_affine(

@@ -1,11 +1,13 @@
 """With MONAI 1.6.1."""
 
 import monai
+import numpy as np
 import pytest
 import torch
+from monai.data import MetaTensor
 from monai.networks.blocks import Warp
 from monai.networks.layers import AffineTransform
-from monai.transforms import Affine
+from monai.transforms import Affine, ResampleToMatch, SpatialResample
 
 import stnkit
 from stnkit import interop
@@ -139,3 +141,44 @@ def test_theta_of_a_field_is_the_theta_that_made_it(ndim):
 def test_a_field_of_another_shape_is_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"^field: expected shape \(B, 2, \*size\), got \(1, 3, 4, 5\)$"):
         interop.monai.theta_of_field(affine()[0], torch.zeros(1, 3, 4, 5))
+
+
+def geometry(size, spacing, seed):
+    """The affine of a volume with that spacing and a turned direction, whose center is near the origin of the world."""
+    generator = np.random.default_rng(seed)
+    affine = np.eye(4)
+    affine[:3, :3] = np.linalg.qr(generator.normal(size=(3, 3)))[0] * spacing
+    affine[:3, 3] = generator.normal(size=3) - affine[:3, :3] @ (np.array(size) - 1) / 2
+    return affine
+
+
+SPACED = MetaTensor(torch.tensor(VOXELS)[None], affine=torch.tensor(geometry(VOLUME, (0.7, 1.3, 2.5), 0)))
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_a_resampled_affine_shows_the_picture_in_the_world(padding):
+    family, theta = affine(3)
+    (target,) = interop.monai.resampled_affine(family, theta, VOLUME, OUT_VOLUME, SPACED.affine)
+    options = {"dst_affine": torch.tensor(target), "spatial_size": OUT_VOLUME}
+    shown = SpatialResample(padding_mode=padding)(SPACED, **options)
+    assert error(shown[0], warped(family, theta, VOXELS, OUT_VOLUME, padding)) < 1e-5
+    back = interop.monai.theta_of_affines(family, SPACED.affine, shown.affine, VOLUME, OUT_VOLUME)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-12)
+
+
+def test_an_affine_without_the_spacing_shows_another_picture():
+    family, theta = affine(3)
+    (target,) = interop.monai.resampled_affine(family, theta, VOLUME, OUT_VOLUME, np.eye(4))
+    shown = SpatialResample()(SPACED, dst_affine=torch.tensor(target), spatial_size=OUT_VOLUME)
+    assert mean_error(shown[0], warped(family, theta, VOXELS, OUT_VOLUME, "border")) > 0.1
+
+
+def test_theta_of_two_geometries_shows_the_image_on_the_other():
+    other = geometry(OUT_VOLUME, (1.1, 0.9, 1.7), 1)
+    match = MetaTensor(torch.zeros(1, *OUT_VOLUME), affine=torch.tensor(other))
+    shown = ResampleToMatch(padding_mode="zeros")(SPACED, match)
+    family = stnkit.build("transform", "affine", ndim=3)
+    theta = interop.monai.theta_of_affines(family, SPACED.affine, other, VOLUME, OUT_VOLUME)
+    ours = warped(family, theta, VOXELS, OUT_VOLUME)
+    assert (ours != 0).mean() > 0.1
+    assert error(shown[0], ours) < 1e-5
