@@ -82,7 +82,7 @@ def affine_grid(
         >>> stnkit.interop.align_corners.affine_grid(family, family.identity()[None].float(), (4, 8), (2, 4))[0].diag()
         tensor([0.8571, 0.6667])
     """
-    matrix = matrix_between(family, theta, in_size, out_size)
+    matrix = matrix_between(family, theta, in_size, out_size, "align_corners.grid")
     rows = affine_rows(_to_aligned(in_size, matrix) @ matrix @ _from_aligned(out_size, matrix), "align_corners.grid")
     return rows.to(torch.promote_types(as_theta(theta).dtype, torch.float32))
 

@@ -47,7 +47,7 @@ def warp_affine(
         >>> stnkit.interop.kornia.warp_affine(family, family.identity()[None].float(), (4, 8), (2, 4))[0, 0]
         tensor([ 0.5000,  0.0000, -0.2500])
     """
-    matrix = inverted(matrix_between(family, theta, in_size, out_size))
+    matrix = inverted(matrix_between(family, theta, in_size, out_size, "kornia.remap"))
     return _as_theta_is(affine_rows(matrix, "kornia.warp_perspective"), theta)
 
 
@@ -74,7 +74,7 @@ def warp_perspective(
         >>> stnkit.interop.kornia.warp_perspective(family, family.identity()[None].float(), (4, 8), (2, 4))[0, 0]
         tensor([ 0.5000,  0.0000, -0.2500])
     """
-    return _as_theta_is(inverted(matrix_between(family, theta, in_size, out_size)), theta)
+    return _as_theta_is(inverted(matrix_between(family, theta, in_size, out_size, "kornia.remap")), theta)
 
 
 def homography_warp(family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"]) -> Float[Tensor, "B rows rows"]:
@@ -95,7 +95,7 @@ def homography_warp(family: TransformFamily, theta: Float[Tensor | np.ndarray, "
         torch.Size([1, 3, 3])
     """
     check_ndim(family, TOOL)
-    return _as_theta_is(normalized_matrix_of(family, theta), theta)
+    return _as_theta_is(normalized_matrix_of(family, theta, "kornia.remap"), theta)
 
 
 def remap(

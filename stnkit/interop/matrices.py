@@ -1,4 +1,4 @@
-"""Inverses and rows of matrices, as tools take them."""
+"""Matrices between pixels as tools take them: inverses, affine rows, coordinates from the outer edge."""
 
 import torch
 from jaxtyping import Float64
@@ -53,3 +53,38 @@ def affine_rows(matrix: Float64[Tensor, "B rows rows"], instead: str) -> Float64
     if projective:
         raise InputError(f"theta: expected affine maps, got a projective one in row {projective[0]}: use {instead}")
     return matrix[:, :-1]
+
+
+def to_edges(matrix: Float64[Tensor, "B rows rows"]) -> Float64[Tensor, "B rows rows"]:
+    """S·M·S⁻¹: a map between pixel indices as one between pixels from the outer edge, S being the shift by ½.
+
+    Args:
+        matrix: M, homogeneous, one for each element of the batch.
+
+    Example:
+        >>> import torch, stnkit
+        >>> matrix = torch.tensor([[[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]]], dtype=torch.float64)
+        >>> stnkit.interop.matrices.to_edges(matrix)[0, 0]
+        tensor([2., 0., 0.], dtype=torch.float64)
+    """
+    return _shift(matrix, 0.5) @ matrix @ _shift(matrix, -0.5)
+
+
+def from_edges(matrix: Float64[Tensor, "B rows rows"]) -> Float64[Tensor, "B rows rows"]:
+    """S⁻¹·M·S: a map between pixels from the outer edge as one between pixel indices, S being the shift by ½.
+
+    Args:
+        matrix: M, homogeneous, one for each element of the batch.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.interop.matrices.from_edges(torch.diag(torch.tensor([2.0, 2, 1])).double()[None])[0, 0]
+        tensor([2.0000, 0.0000, 0.5000], dtype=torch.float64)
+    """
+    return _shift(matrix, -0.5) @ matrix @ _shift(matrix, 0.5)
+
+
+def _shift(like: Tensor, by: float) -> Tensor:
+    matrix = torch.eye(like.shape[-1], dtype=torch.float64, device=like.device)
+    matrix[:-1, -1] = by
+    return matrix

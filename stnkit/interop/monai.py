@@ -38,7 +38,7 @@ def affine_layer(family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P
         tensor([0.0000, 0.5000, 1.0000])
     """
     dtype = torch.promote_types(as_theta(theta).dtype, torch.float32)
-    matrix = normalized_matrix_of(family, theta)
+    matrix = normalized_matrix_of(family, theta, "monai.warp_field")
     affine_rows(matrix, "monai.warp_field")
     return _reversed(matrix).to(dtype)
 
@@ -70,7 +70,7 @@ def affine(
         >>> stnkit.interop.monai.affine(family, family.identity()[None], (4, 9), (4, 3))[0].tolist()
         [[1.0, 0.0, 0.0], [0.0, 3.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    matrix = matrix_between(family, theta, in_size, out_size).detach().cpu()
+    matrix = matrix_between(family, theta, in_size, out_size, "monai.warp_field").detach().cpu()
     affine_rows(matrix, "monai.warp_field")
     return as_array(_reversed(_from_center(in_size, -1) @ matrix @ _from_center(out_size, 1)))
 
@@ -130,7 +130,7 @@ def resampled_affine(
         >>> stnkit.interop.monai.resampled_affine(family, family.identity()[None], (4, 9), (4, 3), spacing)[0].tolist()
         [[0.5, 0.0, 0.0], [0.0, 6.0, 2.0], [0.0, 0.0, 1.0]]
     """
-    matrix = matrix_between(family, theta, in_size, out_size).detach().cpu()
+    matrix = matrix_between(family, theta, in_size, out_size, "monai.warp_field").detach().cpu()
     affine_rows(matrix, "monai.warp_field")
     return as_array(as_matrices(affine, family.ndim).cpu() @ _reversed(matrix))
 

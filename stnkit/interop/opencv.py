@@ -192,5 +192,5 @@ def _matrix(
     inverse_map: bool,
 ) -> Tensor:
     check_ndim(family, TOOL)
-    matrix = matrix_between(family, theta, in_size, out_size)
+    matrix = matrix_between(family, theta, in_size, out_size, "opencv.remap")
     return matrix if inverse_map else inverted(matrix)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
-from stnkit.interop.matrices import affine_rows
+from stnkit.interop.matrices import affine_rows, from_edges, to_edges
 from stnkit.interop.pixels import as_array, as_tensor, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_matrix
 
@@ -48,7 +48,7 @@ def affine(
         [2.0, 0.0, 0.0, 0.0, 2.0, 0.0]
     """
     check_ndim(family, TOOL)
-    matrix = from_edges(matrix_between(family, theta, in_size, out_size))
+    matrix = to_edges(matrix_between(family, theta, in_size, out_size))
     return as_array(affine_rows(matrix, "pillow.perspective").flatten(1))
 
 
@@ -79,7 +79,7 @@ def perspective(
         [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]
     """
     check_ndim(family, TOOL)
-    return eight_numbers(from_edges(matrix_between(family, theta, in_size, out_size)))
+    return eight_numbers(to_edges(matrix_between(family, theta, in_size, out_size)))
 
 
 def theta_of_coefficients(
@@ -112,25 +112,7 @@ def theta_of_coefficients(
     numbers = numbers if numbers.ndim == 2 else numbers[None]
     last = numbers.new_tensor([0.0, 0.0, 1.0])[numbers.shape[-1] - 6 :].expand(len(numbers), -1)
     matrix = torch.cat([numbers, last], dim=1).view(-1, 3, 3)
-    return theta_of_pixel_matrix(family, from_edges(matrix, back=True), in_size, out_size)
-
-
-def from_edges(matrix: Float64[Tensor, "B 3 3"], back: bool = False) -> Float64[Tensor, "B 3 3"]:
-    """S·M·S⁻¹: a map between pixel indices as one between coordinates from the outer edge, S the shift by ½.
-
-    Args:
-        matrix: M.
-        back: True for S⁻¹·M·S, the way back.
-
-    Example:
-        >>> import torch, stnkit
-        >>> stnkit.interop.pillow.from_edges(torch.tensor([[[2.0, 0, 0.5], [0, 2, 0.5], [0, 0, 1]]]).double())[0, 0]
-        tensor([2., 0., 0.], dtype=torch.float64)
-    """
-    shift = torch.eye(3, dtype=torch.float64, device=matrix.device)
-    shift[:2, 2] = -0.5 if back else 0.5
-    inverse = 2 * torch.eye(3, dtype=torch.float64, device=matrix.device) - shift
-    return shift @ matrix @ inverse
+    return theta_of_pixel_matrix(family, from_edges(matrix), in_size, out_size)
 
 
 def eight_numbers(matrix: Float64[Tensor, "B 3 3"]) -> Float64[np.ndarray, "B 8"]:

@@ -82,6 +82,7 @@ def matrix_between(
     theta: Float[Tensor | np.ndarray, "B P"],
     in_size: Sequence[int],
     out_size: Sequence[int],
+    instead: str = "pixel_map",
 ) -> Float64[Tensor, "B rows rows"]:
     """The M of `pixel_matrix` as a tensor, differentiable in θ.
 
@@ -90,6 +91,7 @@ def matrix_between(
         theta: one row of parameters for each matrix.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         out_size: size of the output.
+        instead: the function for families of other maps, for the message.
 
     Raises:
         InputError: as `pixel_matrix`.
@@ -100,7 +102,7 @@ def matrix_between(
         >>> stnkit.interop.pixels.matrix_between(family, torch.tensor([[1.0, 0.0]]), (4, 6), (4, 6))[0, 0]
         tensor([1., 0., 3.], dtype=torch.float64)
     """
-    matrix = normalized_matrix_of(family, theta)
+    matrix = normalized_matrix_of(family, theta, instead)
     to_pixels = pixels_of(in_size, family.ndim).to(matrix.device)
     from_pixels = torch.linalg.inv(pixels_of(out_size, family.ndim)).to(matrix.device)
     with coordinates.full_precision(matrix):
@@ -108,13 +110,14 @@ def matrix_between(
 
 
 def normalized_matrix_of(
-    family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"]
+    family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"], instead: str = "pixel_map"
 ) -> Float64[Tensor, "B rows rows"]:
     """A: the matrix of T_θ between normalized points, differentiable in θ.
 
     Args:
         family: of matrices.
         theta: one row of parameters for each matrix.
+        instead: the function for families of other maps, for the message.
 
     Raises:
         InputError: when the family is not one of matrices, or θ has the wrong shape.
@@ -127,9 +130,7 @@ def normalized_matrix_of(
     """
     check_family(family)
     if not isinstance(family, MatrixFamily):
-        raise InputError(
-            f"family: expected one of matrices, got {type(family).__name__}; pixel_map holds its maps point by point"
-        )
+        raise InputError(f"family: expected one of matrices, got {type(family).__name__}: use {instead}")
     theta = as_theta(theta)
     return family.matrix(theta.double() if theta.is_floating_point() else theta)
 

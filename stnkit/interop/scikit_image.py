@@ -58,7 +58,7 @@ def affine_transform(
         >>> stnkit.interop.scikit_image.affine_transform(family, family.identity()[None], (4, 9), (4, 3))[0].tolist()
         [[3.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    matrix = matrix_between(family, theta, in_size, out_size)
+    matrix = matrix_between(family, theta, in_size, out_size, "scikit_image.coordinate_map")
     affine_rows(matrix, "scikit_image.projective_transform")
     return as_array(matrix)
 
@@ -88,7 +88,7 @@ def projective_transform(
         >>> stnkit.interop.scikit_image.projective_transform(family, family.identity()[None], (4, 9), (4, 3))[0, 0]
         array([3., 0., 1.])
     """
-    return as_array(matrix_between(family, theta, in_size, out_size))
+    return as_array(matrix_between(family, theta, in_size, out_size, "scikit_image.coordinate_map"))
 
 
 def coordinate_map(

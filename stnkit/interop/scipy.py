@@ -54,7 +54,9 @@ def affine_transform(
         >>> matrix[0].tolist(), offset[0].tolist()
         ([[1.0, 0.0], [0.0, 3.0]], [0.0, 1.0])
     """
-    rows = affine_rows(matrix_between(family, theta, in_size, out_size), "scipy.map_coordinates")
+    rows = affine_rows(
+        matrix_between(family, theta, in_size, out_size, "scipy.map_coordinates"), "scipy.map_coordinates"
+    )
     matrix = as_array(rows.flip(1))
     return np.ascontiguousarray(matrix[:, :, -2::-1]), np.ascontiguousarray(matrix[:, :, -1])
 

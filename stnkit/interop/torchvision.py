@@ -16,7 +16,8 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
-from stnkit.interop.pillow import eight_numbers, from_edges
+from stnkit.interop.matrices import from_edges, to_edges
+from stnkit.interop.pillow import eight_numbers
 from stnkit.interop.pixels import as_tensor, as_theta, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_map, theta_of_pixel_matrix
 
@@ -43,7 +44,9 @@ def perspective(
         [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]
     """
     check_ndim(family, TOOL)
-    numbers: list[list[float]] = eight_numbers(from_edges(matrix_between(family, theta, size, size))).tolist()
+    numbers: list[list[float]] = eight_numbers(
+        to_edges(matrix_between(family, theta, size, size, "torchvision.elastic"))
+    ).tolist()
     return numbers
 
 
@@ -153,4 +156,4 @@ def theta_of_affine(
     middle = torch.tensor(center, dtype=torch.float64)
     shift = middle + torch.tensor(translate, dtype=torch.float64) - scale * linear @ middle
     matrix = torch.linalg.inv(coordinates.homogeneous(scale * linear[None], shift[None]))
-    return theta_of_pixel_matrix(family, from_edges(matrix, back=True), size, size)
+    return theta_of_pixel_matrix(family, from_edges(matrix), size, size)

@@ -89,7 +89,7 @@ def test_a_naive_matrix_shows_another_picture(guess):
     elif guess == "normalized":
         rows = family.matrix(theta)[:, :2]
     else:
-        rows = torch.linalg.inv(interop.pillow.from_edges(interop.pixels.matrix_between(family, theta, IN, OUT)))[:, :2]
+        rows = torch.linalg.inv(interop.matrices.to_edges(interop.pixels.matrix_between(family, theta, IN, OUT)))[:, :2]
     shown = kt.warp_affine(PICTURE, rows, OUT)
     assert mean_error(shown[0, 0], warped(family, theta, IMAGE, OUT)) > 0.02
 

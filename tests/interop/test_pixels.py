@@ -68,7 +68,7 @@ def test_points_behind_the_horizon_are_far_outside():
             "tps",
             torch.zeros(1, 32),
             (IN, OUT),
-            "family: expected one of matrices, got ThinPlateSpline; pixel_map holds",
+            "family: expected one of matrices, got ThinPlateSpline: use pixel_map",
         ),
         ("affine", torch.zeros(1, 5), (IN, OUT), r"Affine: expected theta of shape \(B, 6\), got \(1, 5\)"),
         ("affine", torch.zeros(1, 6).int(), (IN, OUT), "Affine: expected a floating-point theta, got torch.int32"),
