@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stnkit import portable
 from stnkit.errors import InputError
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
@@ -62,7 +63,7 @@ products_are_narrowed._dynamo_marked_constant = True  # type: ignore[attr-define
 
 def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
     """Coordinates clamped to ±`bound`, with NaN moved to it: by default outside of every image."""
-    return torch.nan_to_num(source, nan=bound, posinf=bound, neginf=-bound).clamp(-bound, bound)
+    return portable.finite(source, bound)
 
 
 def built_on_cpu(constructor: FunctionT) -> FunctionT:
@@ -173,8 +174,7 @@ def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | s
     # In float64, so that a float32 center is the float32 nearest to the true one.
     if torch.compiler.is_compiling():  # n may be symbolic, and `linspace` makes a constant of it
         return ((2 * torch.arange(n, dtype=torch.float64, device=device) - (n - 1)) / n).to(dtype)
-    # One call, since every grid makes it.
-    return torch.linspace(1 / n - 1, 1 - 1 / n, n, dtype=torch.float64, device=device).to(dtype)
+    return torch.linspace(1 / n - 1, 1 - 1 / n, n, dtype=torch.float64, device=device).to(dtype)  # one call: fast
 
 
 def lattice(

@@ -133,7 +133,7 @@ class BSpline(stnkit.TransformFamily):
         for axis, n in enumerate(self.control_points):
             position = self._position(points[..., self.ndim - 1 - axis], axis)
             # An index must be no NaN and within the lattice; the weights keep the NaN.
-            start = torch.nan_to_num(position.detach(), nan=1.0).clamp(1, n - 3).floor() - 1
+            start = stnkit.families.clamped(position.detach(), 1.0, n - 3, lost=1.0).floor() - 1
             first = first * n + start.long()
             weights.append([_beta(position - start - j).unsqueeze(1) for j in range(REACH)])
         return first, weights

@@ -92,7 +92,7 @@ class Displacement(stnkit.TransformFamily):
         for axis, n in enumerate(self.resolution):
             index = pixels[..., self.ndim - 1 - axis].clamp(0, n - 1)
             # An index must be no NaN; the weight keeps the NaN.
-            start = torch.nan_to_num(index.detach(), nan=0.0).clamp(0, max(n - 2, 0)).floor()
+            start = stnkit.families.clamped(index.detach(), 0.0, max(n - 2, 0), lost=0.0).floor()
             first = first * n + start.long()
             fractions.append((index - start).unsqueeze(1))
         return first, fractions

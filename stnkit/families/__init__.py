@@ -20,6 +20,7 @@ from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.runge_kutta_steps import runge_kutta
 from stnkit.families.tensor_product import displaced_lattice
+from stnkit.portable import clamped, is_exported, widened_sum
 
 __all__ = [
     "DelaunayMesh",
@@ -38,12 +39,14 @@ __all__ = [
     "bounded_exp",
     "cached",
     "chosen_aspect",
+    "clamped",
     "control_positions",
     "direct_linear_transform",
     "displaced_lattice",
     "flow",
     "flow_lattice",
     "gauss_newton",
+    "is_exported",
     "jacobian",
     "lattice_counts",
     "linear_least_squares",
@@ -53,4 +56,5 @@ __all__ = [
     "rotation_rows",
     "runge_kutta",
     "sum_dtype",
+    "widened_sum",
 ]

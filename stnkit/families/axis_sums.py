@@ -11,6 +11,7 @@ from stnkit import coordinates
 from stnkit.families.caching import cached
 from stnkit.families.thresholds import SEPARABLE_GRADIENT_COORDINATES
 from stnkit.families.tracing import known_within
+from stnkit.portable import chosen, is_scripted
 
 
 def bounded_rows(rows: Float[Tensor, "B rows columns"], bound: float, beyond: float) -> Float[Tensor, "B rows columns"]:
@@ -24,9 +25,13 @@ def bounded_rows(rows: Float[Tensor, "B rows columns"], bound: float, beyond: fl
     limit = bound / rows.shape[-1]
     if known_within(rows, limit):
         return rows
+    last = rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond])
+    if is_scripted():
+        margin = limit - rows.abs().amax(dim=-1, keepdim=True)
+        return chosen(margin, rows.clamp(-limit, limit), last)
     # A test of a few numbers, where one of the grid would cost more than it.
     within = (rows.abs() <= limit).all(dim=-1, keepdim=True)
-    return torch.where(within, rows, rows.new_tensor([0.0] * (rows.shape[-1] - 1) + [beyond]))
+    return torch.where(within, rows, last)
 
 
 def axis_sum(
@@ -43,7 +48,7 @@ def axis_sum(
     # A tracer derives the gradient of the plain sum by itself.
     if planar_gradient or torch.compiler.is_compiling() or not (torch.is_grad_enabled() and rows.requires_grad):
         return _sum(rows, size)
-    if rows.shape[0] * rows.shape[1] * math.prod(size) < SEPARABLE_GRADIENT_COORDINATES:
+    if rows.shape[0] * rows.shape[1] * math.prod(size) < SEPARABLE_GRADIENT_COORDINATES or is_scripted():
         return _sum(rows, size)
     total: Tensor = _AxisSum.apply(rows, size)  # type: ignore[no-untyped-call]
     return total
@@ -62,7 +67,17 @@ def _centers_and_ones(n: int, dtype: torch.dtype, device: torch.device) -> Float
     return torch.stack([centers, torch.ones_like(centers)])
 
 
+@cached
+def _homogeneous(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "columns N"]:
+    """(x, y, …, 1) at every pixel center."""
+    centers = coordinates.lattice(size, dtype=dtype, device=device).flatten(end_dim=-2).T
+    return torch.cat([centers, torch.ones_like(centers[:1])])
+
+
 def _sum(rows: Tensor, size: tuple[int, ...]) -> Tensor:
+    if is_scripted():
+        # One product of matrices: ncnn has no tensors of five axes, and broadcasts by rules of its own.
+        return (rows @ _homogeneous(size, rows.dtype, rows.device)).view(rows.shape[0], rows.shape[1], *size)
     # Few calls: between two passes over large images a small one costs several times what it costs alone. And no
     # matrix product, which `torch.set_float32_matmul_precision` could narrow.
     batch, n_rows, n_columns = rows.shape

@@ -14,6 +14,7 @@ from stnkit.errors import InputError
 from stnkit.families.meshes import Mesh, barycentric
 from stnkit.families.positions import COINCIDENT, qhull_refusals, spacing
 from stnkit.families.thresholds import BASIS_CHUNK_BYTES
+from stnkit.portable import clamped
 
 # Heights below this are rounding.
 FLAT = 1e-12
@@ -147,7 +148,7 @@ class _Bins:
 
     def _cell(self, points: Float[Tensor, "N ndim"], margin: float) -> Int64[Tensor, "N ndim"]:
         cell = (points - self._low.to(points)) * self._per_unit.to(points) + margin
-        return torch.nan_to_num(cell).floor().clamp(0, self._n - 1).long()
+        return clamped(cell, 0.0, self._n - 1, lost=0.0).floor().long()
 
 
 def _triangles(positions: Float[Tensor, "K ndim"]) -> Int64[Tensor, "pieces corners"]:

@@ -15,6 +15,10 @@ from stnkit.families.caching import TensorCache
 from stnkit.families.positions import lattice_positions
 from stnkit.families.thresholds import BASIS_CACHE_BYTES
 from stnkit.families.tracing import plain_tensors
+from stnkit.portable import clamped, is_exported
+
+# A cell beyond that of every mesh, so that the bound of each axis is the number of its cells.
+FARTHEST_CELL = 1e9
 
 
 class Mesh(abc.ABC):
@@ -116,10 +120,14 @@ class KuhnMesh(Mesh):
     def locate(self, points: Float[Tensor, "N ndim"]) -> tuple[Int64[Tensor, "N corners"], Float[Tensor, "N corners"]]:
         position = (points + 1) / 2 * self._cells.to(points)
         # A point outside belongs to the border cell next to it, a NaN anywhere.
-        low = torch.nan_to_num(position.detach()).floor().clamp_min(0).minimum(self._cells.to(points) - 1)
-        along, order = (position - low).sort(dim=1, descending=True)
+        low = clamped(position.detach(), 0.0, FARTHEST_CELL, lost=0.0).floor().minimum(self._cells.to(points) - 1)
         strides = self._strides.to(points.device)
-        return _vertices((low.long() * strides).sum(dim=1), order, strides), barycentric(along)
+        first = (low.long() * strides).sum(dim=1)
+        if is_exported():
+            along, vertices = _sorted_without_sort(position - low, first, strides)
+            return vertices, barycentric(along)
+        along, order = (position - low).sort(dim=1, descending=True)
+        return _vertices(first, order, strides), barycentric(along)
 
     def misses(
         self, along: Float[Tensor, "B N regions ndim"]
@@ -127,6 +135,22 @@ class KuhnMesh(Mesh):
         missed = torch.maximum(self._low.to(along) - along, along - self._high.to(along)).amax(dim=-1)
         missed = torch.maximum(missed, along.diff(dim=-1).amax(dim=-1))
         return missed, torch.maximum(-along, along - 1).amax(dim=-1)
+
+
+def _sorted_without_sort(
+    u: Float[Tensor, "N ndim"], first: Int64[Tensor, "N"], strides: Int64[Tensor, "ndim"]
+) -> tuple[Float[Tensor, "N ndim"], Int64[Tensor, "N corners"]]:
+    """Entries in descending order, and `_vertices` of that order, for ExecuTorch, whose portable kernels have no sort.
+
+    Of equal entries any may come first: the weight of the vertex between them is 0.
+    """
+    high, low, total = u.amax(dim=1), u.amin(dim=1), strides.sum()
+    largest, smallest, last = first + strides[u.argmax(dim=1)], first + total - strides[u.argmin(dim=1)], first + total
+    if u.shape[1] == 2:
+        return torch.stack([high, low], dim=1), torch.stack([first, largest, last], dim=1)
+    x, y, z = u.unbind(dim=1)
+    middle = torch.maximum(torch.minimum(x, y), torch.minimum(torch.maximum(x, y), z))
+    return torch.stack([high, middle, low], dim=1), torch.stack([first, largest, smallest, last], dim=1)
 
 
 def barycentric(along: Float[Tensor, "*any ndim"]) -> Float[Tensor, "*any corners"]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stnkit.coordinates import OUTSIDE
 from stnkit.families.tracing import needs_gradient, values_are_readable
+from stnkit.portable import chosen, is_exported
 
 # A point this close to the horizon, or behind it, has no source. (1 is the w of the identity.)
 HORIZON = 1e-6
@@ -60,6 +61,9 @@ def divide(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B 1 *size
         numerator: n, between ± `LARGE`.
         w: of any sign.
     """
+    if is_exported():  # without NaN, which MNN cannot tell, and a function of Python, which torch.jit cannot record
+        quotient = (numerator / w.clamp(min=HORIZON)).clamp(-OUTSIDE, OUTSIDE)
+        return chosen(w - HORIZON, quotient, OUTSIDE)
     if needs_gradient(numerator, w):
         # A safe divisor before the division, or the masked points would have NaN gradients.
         front = w > HORIZON

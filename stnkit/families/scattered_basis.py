@@ -14,6 +14,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.thresholds import BASIS_CHUNK_BYTES
 from stnkit.families.tracing import is_transformed
+from stnkit.portable import is_scripted
 
 # (N, ndim) points in float64 -> (N, K) values of the K basis functions.
 Functions = Callable[[Tensor], Tensor]
@@ -31,7 +32,7 @@ def scattered_product(
     """
     n_bytes = 8 * points.shape[0] * points.shape[1] * coefficients.shape[-1]
     # A tracer derives the gradient by itself, and transforms of torch.func need rules of their own.
-    if n_bytes <= BASIS_CHUNK_BYTES or torch.compiler.is_compiling() or is_transformed():
+    if n_bytes <= BASIS_CHUNK_BYTES or torch.compiler.is_compiling() or is_transformed() or is_scripted():
         return _product(functions, coefficients, points)
     source: Tensor = _ScatteredProduct.apply(coefficients, points, functions)  # type: ignore[no-untyped-call]
     return source
