@@ -54,7 +54,7 @@ class Homography4(stnkit.families.MatrixFamily):
         corners, planar, sides = _constants(theta.device)
         far = stnkit.coordinates.OUTSIDE
         # In float64, as the areas are differences of products.
-        source = (planar + theta.double().view(-1, 2, 4)).clamp(-far, far)
+        source = stnkit.families.widened_sum(theta.view(-1, 2, 4), planar).clamp(-far, far)
         side = (source @ sides).view(-1, 4, 4)
         second_x, third_x, second_y, third_y = side.unbind(dim=1)
         weight = second_x * third_y - second_y * third_x

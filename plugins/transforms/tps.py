@@ -114,8 +114,10 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         # The weights of the identity are known; solved for like the rest they are off by 1e-11 at 32 × 32.
         displacements = self._displacements(theta).flatten(0, 1)
-        weights = (displacements @ self._weights.to(theta).T).view(theta.shape[0], self.ndim, self._weights.shape[0])
-        return weights + self._weights_of_identity.to(theta)
+        weights = (displacements @ self._weights.to(displacements).T).view(
+            theta.shape[0], self.ndim, self._weights.shape[0]
+        )
+        return (weights + self._weights_of_identity.to(weights)).to(theta.dtype)
 
     @stnkit.families.bounded
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
@@ -125,7 +127,7 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
         Σ c_k C_k(p) = p. On a regular lattice of control points no term is larger than a displacement, so float32 can
         add them. A basis too large for the cache would cost more than the kernels, and gives way to them.
         """
-        displacements = self._displacements(theta.double())
+        displacements = self._displacements(theta)
         position = _position(self.ndim, displacements.dtype, displacements.device)
         coefficients = torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
         dtype = stnkit.families.sum_dtype(coefficients.shape[-1], theta.dtype, self._cardinal_is_wide)
@@ -145,7 +147,7 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
 
     def _displacements(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         positions = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
-        return positions - self._free_positions.to(theta)
+        return stnkit.families.widened_sum(positions, -self._free_positions)
 
     def _cardinal_functions(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N functions"]:
         """C_k, then 1, x and y (and z)."""
