@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stnkit.families.thresholds import FUNCTION_CACHE_BYTES
-from stnkit.families.tracing import is_traced, plain_tensors
+from stnkit.families.tracing import exported_constant, exports_constants, is_traced, plain_tensors
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made", Tensor, tuple[Tensor, ...])
@@ -98,7 +98,8 @@ class TensorCache(Generic[Made]):
 def cached(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
     """A function of sizes, dtype and device whose last results are cached, up to 16 MB.
 
-    A traced or compiled program computes its own. Results are shared: never change one in place.
+    A compiled program computes its own; an exported one has them as constants where sizes are known. Results are
+    shared: never change one in place.
 
     Args:
         make: of hashable arguments; returns one tensor or several, which depend on the arguments alone.
@@ -116,6 +117,8 @@ def cached(make: Callable[Arguments, Made]) -> Callable[Arguments, Made]:
     @functools.wraps(make)
     def made(*arguments: Arguments.args, **options: Arguments.kwargs) -> Made:
         if is_traced():
+            if exports_constants(*arguments, *options.values()):
+                return exported_constant(lambda: make(*arguments, **options))
             return make(*arguments, **options)
         key = (arguments, tuple(options.items()))
         found = cache.get(key)

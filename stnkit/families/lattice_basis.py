@@ -22,7 +22,8 @@ from stnkit.families.thresholds import (
     MIRRORED_FUNCTIONS,
     WIDE_FUNCTIONS,
 )
-from stnkit.families.tracing import plain_tensors
+from stnkit.families.tracing import exported_constant, exports_constants, plain_tensors
+from stnkit.portable import is_scripted
 
 # Coefficients are bounded by this, so that a product with a basis function is finite in float32.
 LARGE = 1e18
@@ -44,14 +45,14 @@ class LatticeBasis:
     def is_cacheable(
         self, coefficients: Float[Tensor, "B ndim K"], size: tuple[int, ...], reflections: tuple[Reflection, ...] = ()
     ) -> bool:
-        """True if `product` reads a cached basis; while compiling, only one that was cached before.
+        """True if `product` reads a cached basis; while compiling, only one that was cached before or can be exported.
 
         Args:
             coefficients: as `product` takes them.
             size: of the output, (H, W) or (D, H, W).
             reflections: as `product` takes them.
         """
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and not exports_constants(size):
             return self._cache.get((size, size, coefficients.dtype, coefficients.device)) is not None
         return self._cached_region(coefficients, size, reflections) is not None
 
@@ -108,6 +109,10 @@ class LatticeBasis:
         cached = self._cache.get(key)
         if cached is not None:
             return cached
+        if exports_constants(size):
+            return exported_constant(
+                lambda: functions(_lattice(size, region, like.device)).to(like.dtype).T.contiguous()
+            )
         if torch.compiler.is_compiling():
             # A tensor made while tracing is fake: cached, it would break every later call.
             return functions(_lattice(size, region, like.device)).to(like.dtype).T
@@ -123,7 +128,7 @@ class LatticeBasis:
         self, functions: Functions, coefficients: Tensor, size: tuple[int, ...], dtype: torch.dtype
     ) -> Tensor:
         points = _lattice(size, size, coefficients.device)
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or is_scripted():
             return planar_product(coefficients, functions(points).to(coefficients.dtype).T)
         chunks = _chunks(points, coefficients.shape[-1])
         source: Tensor = _ChunkedProduct.apply(coefficients, chunks, functions, dtype)  # type: ignore[no-untyped-call]

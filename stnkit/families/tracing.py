@@ -8,14 +8,17 @@ the public behavior it stands for.
 import contextlib
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch._guards import detect_fake_mode
 from torch.autograd import forward_ad
 from torch.nn.modules.module import _has_any_global_hook
-from torch.utils._python_dispatch import is_in_torch_dispatch_mode
+from torch.utils._python_dispatch import _disable_current_modes, is_in_torch_dispatch_mode
+
+Made = TypeVar("Made", Tensor, tuple[Tensor, ...])
 
 
 def is_traced() -> bool:
@@ -130,6 +133,33 @@ def needs_gradient(*tensors: Tensor) -> bool:
     if is_transformed():
         return True
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def exports_constants(*arguments: object) -> bool:
+    """True where torch.export records, and these sizes, dtypes and devices are known: what depends on them is constant.
+
+    Args:
+        arguments: at any depth of tuples and lists.
+    """
+    # Under its option `strict` a tracer reads this code, and would follow it into the context below.
+    if not torch.compiler.is_exporting() or torch.compiler.is_dynamo_compiling():
+        return False
+    return not any(
+        (isinstance(entry, tuple | list) and not exports_constants(*entry)) or isinstance(entry, torch.SymInt)
+        for entry in arguments
+    )
+
+
+def exported_constant(make: Callable[[], Made]) -> Made:
+    """The result of a function of known arguments, as a constant of the program that torch.export records.
+
+    Its operations are not recorded: the program has less to do, and needs none that its runtime may lack.
+
+    Args:
+        make: returns one tensor or several, made of no parameter, buffer or input of the program.
+    """
+    with _disable_current_modes():
+        return make()
 
 
 @contextlib.contextmanager
