@@ -17,6 +17,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.membership import check_matrix, refusal, reproduced, tolerance_of, with_unit_last_entry
 from stnkit.families.perspective_divide import HORIZON, LARGE, divide, known_in_front, plain_quotient
 from stnkit.families.tracing import read_mask
+from stnkit.portable import is_exported
 
 # A matrix whose inverse has larger entries counts as singular: their squares, as in a gradient, are finite in
 # float32.
@@ -187,7 +188,9 @@ class MatrixFamily(TransformFamily):
     def _compose(self, outer: Float[Tensor, "B P"], inner: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
         """The θ of M_outer · M_inner; NaN where none has the same side of its horizon in front."""
         # In float64, which also keeps TF32 out of a product of coordinates.
-        product = self.matrix(outer.double()) @ self.matrix(inner.double())
+        first, second = self.matrix(outer.double()), self.matrix(inner.double())
+        # In plain sums where it is exported: tract does not take the product of a matrix that got its last row.
+        product = (first[..., None] * second[:, None]).sum(dim=2) if is_exported() else first @ second
         # Not `from_matrix`: a θ that saturates, such as a log-scale, is no mistake here.
         theta = self._from_matrix(product)
         if not self.affine:

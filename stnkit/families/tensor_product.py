@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families.caching import cached
+from stnkit.portable import is_exported
 
 # The functions of n control points along an axis at the centers of its m pixels, (m, n), for n, m, dtype and device.
 AxisFunctions = Callable[[int, int, torch.dtype, torch.device], Tensor]
@@ -40,11 +41,21 @@ def displaced_lattice(
             source = source.reshape(batch * ndim * math.prod(counts[:axis]), counts[axis], math.prod(size[axis + 1 :]))
             source = torch.bmm(along[axis].expand(source.shape[0], -1, -1), source)
         source = source.reshape(batch, ndim, counts[0], math.prod(size[1:])).permute(0, 2, 3, 1)
+        if is_exported():
+            # tract takes neither a product of a concatenation nor one of a batch of the same matrix.
+            lines = source.permute(0, 2, 3, 1).reshape(batch * math.prod(size[1:]) * ndim, counts[0]) @ along[0].T
+            moved = lines.view(batch, math.prod(size[1:]), ndim, size[0]).permute(0, 3, 1, 2)
+            return moved.reshape(batch, *size, ndim).to(dtype) + _centers(tuple(size), dtype, device)
         others = _coordinates(tuple(size[1:]), source.dtype, device).expand(batch, -1, -1, -1)
         lines = torch.cat([source, others], dim=1).reshape(batch, counts[0] + 2, math.prod(size[1:]) * ndim)
         outermost = torch.cat([along[0], _center_and_one(size[0], source.dtype, device)], dim=1)
         grid = torch.bmm(outermost.expand(batch, -1, -1), lines).view(batch, *size, ndim)
     return grid if grid.dtype == dtype else grid.to(dtype)
+
+
+@cached
+def _centers(size: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Float[Tensor, "*size ndim"]:
+    return coordinates.lattice(size, dtype=dtype, device=device)
 
 
 @cached

@@ -7,6 +7,7 @@ import math
 from typing import Any, ClassVar, final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
@@ -122,8 +123,9 @@ class KernelSampler(PaddedSampler):
         n_pixels = flat.shape[2]
         if self.sample_padding is Padding.zeros:
             # The pixel that all taps outside read. A weight of 0 would not do: 0 · NaN is NaN.
-            flat = torch.cat([flat, flat.new_zeros(batch, channels, 1)], dim=2)
-        total = flat.new_zeros(())
+            flat = F.pad(flat, (0, 1))
+        # Not of `new_zeros`, whose shape tract cannot tell from its type.
+        total: Any = 0.0
         for taps in itertools.product(range(self._n_taps), repeat=len(outer)):
             start, row_weight = _row(outer, size, taps)
             index = start + columns
@@ -132,7 +134,8 @@ class KernelSampler(PaddedSampler):
             index = index.flatten(1)[:, None].expand(-1, channels, -1)
             values = flat.gather(2, index).view(batch, channels, *columns.shape[1:])
             total = total + (values * column_weights[:, None]).sum(dim=2) * row_weight
-        return total.view(batch, channels, *grid.shape[1:-1])
+        sampled: Tensor = total.view(batch, channels, *grid.shape[1:-1])
+        return sampled
 
     @property
     def _n_taps(self) -> int:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit.errors import InputError
+from stnkit.portable import is_exported
 
 
 class Padding(enum.StrEnum):
@@ -94,9 +95,13 @@ def check_label_fill(fill_value: float | list[float], dtype: torch.dtype) -> Non
 def wrapped(image: Float[Tensor, "B C *size"], margin: int) -> Float[Tensor, "B C *wider"]:
     """The image continued periodically by `margin` pixels on each side."""
     size = image.shape[2:]
-    if min(size) >= margin:
+    if min(size) >= margin and not is_exported():
         return F.pad(image, [margin] * (2 * len(size)), mode="circular")
-    for d, n in enumerate(size):
-        index = torch.arange(-margin, n + margin, device=image.device)
-        image = image.index_select(2 + d, source_index(index, n, Padding.circular))
+    for d, n in enumerate(size, start=2):
+        if min(size) >= margin:
+            # ONNX writes the circular mode as Pad "wrap", which OpenVINO, tract and MNN refuse.
+            image = torch.cat([image.narrow(d, n - margin, margin), image, image.narrow(d, 0, margin)], dim=d)
+        else:
+            index = torch.arange(-margin, n + margin, device=image.device)
+            image = image.index_select(d, source_index(index, n, Padding.circular))
     return image
