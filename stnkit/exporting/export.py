@@ -13,7 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.errors import ExportError, InputError
-from stnkit.exporting.arrays import Array
 from stnkit.exporting.formats import Contents, format_named
 from stnkit.exporting.half import in_half
 from stnkit.exporting.metadata import encoded
@@ -108,7 +107,6 @@ def export(
         ({'warped': (1, 28, 28), 'theta': (6,)}, True)
     """
     path = Path(path)
-    _check_images(images)
     if opset is not None and to != "onnx":
         raise InputError(f"opset: expected none, since the format {to} has no opset, got {opset}")
     chosen = format_named(to)
@@ -116,13 +114,8 @@ def export(
     for each in paths:
         check_new(each)
     output = output or (WARPED if isinstance(module, SpatialTransformer | ParallelTransformers) else "logits")
-    network = copy.deepcopy(module).cpu().eval()
-    images = images[torch.arange(N_IMAGES) % len(images)].cpu()
-    full, outputs = None, _outputs(network, output, images)
-    if half:
-        full, network, images = outputs, in_half(network), images.half()
-        outputs = _outputs(network, output, images)
-    expected = Reference(images.numpy(), outputs)
+    network, expected = eager(module, images, output, half=half)
+    outputs = expected.outputs
     beside = [kind for kind, wanted in ((WARPED, warped), (THETA, theta)) if wanted]
     for kind in beside:
         if not any(is_a(kind, name) for name in outputs):
@@ -130,12 +123,12 @@ def export(
     returned = [name for name in outputs if name == output or any(is_a(kind, name) for kind in beside)]
     hidden = [name for name in outputs if name not in returned] if chosen.expose else []
     wrapped = NamedOutputs(network, output, (WARPED, THETA) if hidden else beside)
-    described_file = _metadata(images, outputs, returned, hidden) | dict(metadata or {})
+    described_file = _metadata(expected, returned, hidden) | dict(metadata or {})
     computed = tuple(name for name in outputs if name in (*returned, *hidden))  # the order of the program's
     contents = Contents(computed, tuple(hidden), encoded(described_file), opset)
     with new_files(*paths) as temporary:
         try:
-            program = exported_program(wrapped, images[:2])
+            program = exported_program(wrapped, torch.from_numpy(expected.images[:2]))
             written = chosen.write(program, contents, temporary[0])
         except ExportError as error:
             raise ExportError(f"{described(module)} {error}") from error
@@ -150,27 +143,43 @@ def export(
         written,
         {name: outputs[name].shape[1:] for name in returned},
         differences,
-        {} if full is None else largest_differences(outputs, Reference(images.numpy(), full), returned),
+        largest_differences(outputs, eager(module, images, output)[1], returned) if half else {},
         tuple(notes),
     )
 
 
-def _check_images(images: Tensor) -> None:
+def eager(
+    module: nn.Module, images: Float[Tensor, "B C *size"], output: str, *, half: bool = False
+) -> tuple[nn.Module, Reference]:
+    """A copy of a module as it is exported, and its outputs in eager mode for nine images.
+
+    Args:
+        module: a network or a transformer.
+        images: at least one, which are repeated.
+        output: name of the module's output.
+        half: True for float16.
+
+    Raises:
+        InputError: when the images are not (B, C, *size) in float32.
+        ExportError: when an output is not finite.
+    """
     if images.dtype != torch.float32 or images.ndim not in (4, 5) or not len(images):
         shape, kind = list(images.shape), str(images.dtype).removeprefix("torch.")
         raise InputError(f"export: expected images (B, C, *size) in float32, at least one, got {shape} in {kind}")
-
-
-def _outputs(network: nn.Module, output: str, images: Tensor) -> dict[str, Array]:
+    network = copy.deepcopy(module).cpu().eval()
+    images = images[torch.arange(N_IMAGES) % len(images)].cpu()
+    if half:
+        network, images = in_half(network), images.half()
     with torch.no_grad():
-        return {name: value.numpy() for name, value in NamedOutputs(network, output)(images).items()}
+        outputs = {name: value.numpy() for name, value in NamedOutputs(network, output)(images).items()}
+    return network, Reference(images.numpy(), outputs)
 
 
-def _metadata(images: Tensor, outputs: Mapping[str, Array], returned: list[str], hidden: list[str]) -> dict[str, Any]:
-    kind = str(images.dtype).removeprefix("torch.")
+def _metadata(reference: Reference, returned: list[str], hidden: list[str]) -> dict[str, Any]:
+    images = reference.images
     return {
         "version": version("stnkit"),
-        "input": {"name": IMAGE, "shape": list(images.shape[1:]), "dtype": kind},
-        "outputs": {name: list(outputs[name].shape[1:]) for name in returned},
+        "input": {"name": IMAGE, "shape": list(images.shape[1:]), "dtype": str(images.dtype)},
+        "outputs": {name: list(reference.outputs[name].shape[1:]) for name in returned},
         "hidden": hidden,
     }

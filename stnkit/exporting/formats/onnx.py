@@ -13,6 +13,7 @@ from stnkit.errors import ExportError, InputError
 from stnkit.exporting.arrays import Run
 from stnkit.exporting.formats import Contents
 from stnkit.exporting.formats.onnx_opset import LOWEST, LOWEST_3D, TRANSLATED, highest_opset, lowered
+from stnkit.exporting.onnx_file import OnnxFile
 from stnkit.exporting.outputs import IMAGE
 from stnkit.exporting.program import calls_stnkit, quiet, reason
 
@@ -106,12 +107,7 @@ def expose(path: Path, names: Sequence[str], copy: Path) -> None:
         names: of the values.
         copy: path of the copy.
     """
-    model = onnx.load(path)
-    inside = {value.name: value for value in model.graph.value_info}
-    model.graph.output.extend(inside.pop(name) for name in names)
-    del model.graph.value_info[:]
-    model.graph.value_info.extend(inside.values())
-    copy.write_bytes(model.SerializeToString())
+    OnnxFile(path).expose(names, copy)
 
 
 def _opset(model: ModelProto) -> int:
