@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins import SUBCOMMANDS
+from stnkit.exporting.formats import FORMATS
+from stnkit.exporting.runtimes import RUNTIMES
 from stnkit.plugin_system import KINDS, announced_commands, installed_plugins
 
 if TYPE_CHECKING:
@@ -96,6 +98,12 @@ def _possible(before: list[str], current: str) -> list[str]:
             return [f"{kind}={name}" for kind in ("dataset", "distortion") for name in _names(kind)]
         case ["apply", *_, "--sampler"]:
             return _names("sampler")
+        case ["export", *_, "--to"]:
+            return list(FORMATS)
+        case ["export", *_, "--runtime"]:
+            return list(RUNTIMES)
+        case ["export", *_, "--part"]:
+            return ["network", "transformer"]
         case ["completion"]:
             return list(SCRIPTS)
     return []

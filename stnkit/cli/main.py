@@ -20,6 +20,7 @@ COMMANDS = {
     "report": ("stnkit.cli.report", "print one table of any number of runs, or write a page with pictures"),
     "plugins": ("stnkit.cli.plugins", "list, show and check the installed components; write a package for a new one"),
     "apply": ("stnkit.cli.apply", "straighten images with the transformer of a trained run"),
+    "export": ("stnkit.cli.export", "write a trained network as ONNX or for PyTorch, or check such a file in runtimes"),
     "cache": ("stnkit.cli.cache", "list the packed images on this machine, or remove them"),
     "completion": ("stnkit.cli.completion", "print the Tab completion script of a shell: bash or zsh"),
 }

@@ -6,7 +6,7 @@ from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_
 from stnkit.renaming import renames_collected, tell_plugin, tell_renamed
 
 # stnkit's own commands, whose names a plugin cannot take.
-RESERVED = ("train", "evaluate", "report", "plugins", "apply", "cache", "completion")
+RESERVED = ("train", "evaluate", "report", "plugins", "apply", "export", "cache", "completion")
 # Keys of entry points: `command.NAME`, and `verb.NAME` of plugin API 1.
 PREFIXES = ("command", "verb")
 
