@@ -9,12 +9,10 @@ import shutil
 import subprocess
 import tempfile
 import threading
-import warnings
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 import stnkit
 from tests.browser import opened
@@ -50,27 +48,13 @@ def runtime(request):
     return folder
 
 
-class Exported(nn.Module):
-    """image ↦ logits, warped image, θ."""
-
-    def __init__(self, network):
-        super().__init__()
-        self.network = network
-
-    def forward(self, image):
-        transformer = self.network.transformer
-        theta = transformer.localize(image)
-        warped = transformer.warp(image, theta)
-        return self.network.network(warped), warped, theta
-
-
 @pytest.fixture(scope="module")
 def network(quick_run):
     """A trained network that turns and shifts every image."""
-    made = Exported(stnkit.load_run(quick_run).network).eval()
+    network = stnkit.load_run(quick_run).network
     with torch.no_grad():
-        made.network.transformer.head.offset += torch.tensor([-0.3, 0.2, 0.1, -0.2, -0.3, 0.05])
-    return made
+        network.transformer.head.offset += torch.tensor([-0.3, 0.2, 0.1, -0.2, -0.3, 0.05])
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -79,19 +63,7 @@ def site(network, runtime, tmp_path_factory):
     folder = tmp_path_factory.mktemp("web") / "site"
     shutil.copytree(PAGE, folder, ignore=shutil.ignore_patterns("*.onnx", "onnxruntime-web"))
     (folder / "onnxruntime-web").symlink_to(runtime)
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations
-        torch.onnx.export(
-            network,
-            (torch.rand(2, 1, 42, 42),),
-            folder / "digits.onnx",
-            dynamo=True,
-            verbose=False,
-            external_data=False,
-            input_names=["image"],
-            output_names=["logits", "warped", "theta"],
-            dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1)}},
-        )
+    stnkit.export(network, torch.rand(5, 1, 42, 42), folder / "digits.onnx", warped=True, theta=True)
     return folder
 
 
@@ -154,9 +126,10 @@ def equals_eager(found, network):
     assert image.min() == 0
     assert image.max() > 0.99
     with torch.no_grad():
-        expected = network(image)
-    assert (expected[1] - image).abs().max() > 0.5, "a network that does not warp would prove nothing"
-    for name, right in zip(("logits", "warped", "theta"), expected, strict=True):
+        theta = network.transformer.localize(image)
+        expected = {"logits": network(image), "warped": network.transformer(image), "theta": theta}
+    assert (expected["warped"] - image).abs().max() > 0.5, "a network that does not warp would prove nothing"
+    for name, right in expected.items():
         torch.testing.assert_close(found[name].view_as(right), right, atol=1e-4, rtol=0)
 
 
