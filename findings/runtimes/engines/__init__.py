@@ -1,0 +1,1 @@
+"""One module for each runtime: `load(folder, name)`."""

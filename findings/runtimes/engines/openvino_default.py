@@ -1,0 +1,10 @@
+"""OpenVINO on the CPU, in the precision that it chooses: bfloat16 where the CPU has it."""
+
+from engines import openvino
+
+TELLING = None
+
+
+def load(folder, name):
+    """The model, compiled without a hint."""
+    return openvino.load(folder, name, {"INFERENCE_NUM_THREADS": 1})
