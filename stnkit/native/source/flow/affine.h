@@ -3,18 +3,18 @@
 
 namespace stnkit::flow {
 
-// ROOT: the last of Newton's steps, as a share of the time that is looked at.
+// ROOT: the last of Newton's steps, as a share of the time that is looked at; the next would be about its square.
 template <class T>
 struct Numbers;
 template <>
 struct Numbers<float> {
   static constexpr int TERMS = 10, NODES = 4;
-  static constexpr float EPSILON = 1.1920929e-7f, ROOT = 1e-5f, TANGENT = 1e-5f, STEEPEST = 1e18f;
+  static constexpr float EPSILON = 1.1920929e-7f, ROOT = 1e-4f, TANGENT = 1e-5f, STEEPEST = 1e18f;
 };
 template <>
 struct Numbers<double> {
   static constexpr int TERMS = 18, NODES = 9;
-  static constexpr double EPSILON = 2.220446049250313e-16, ROOT = 1e-13, TANGENT = 1e-12, STEEPEST = 1e150;
+  static constexpr double EPSILON = 2.220446049250313e-16, ROOT = 1e-9, TANGENT = 1e-12, STEEPEST = 1e150;
 };
 
 constexpr double REACH = 1.0;
@@ -28,64 +28,43 @@ constexpr auto INVERSE = [] {
   return made;
 }();
 
-// v = w₀ + P w₁ + M w₂, with A = (w₁, w₂).
+// Terms of the series for a step with h ‖A‖ of at most `norm`: the first that is left out is below the rounding error.
+// At least 2.
 template <class T>
-struct Field {
-  T w[6], trace, determinant, reach;  // reach: the longest time of a step
-  int terms;                          // of the series for such a step, or for one of time 1 if that is shorter
+int terms_of(T norm) {
+  T last = norm / 2;
+  for (int terms = 2; terms < Numbers<T>::TERMS; terms++) {
+    last *= norm * INVERSE<T>[static_cast<size_t>(terms + 1)];
+    if (last < Numbers<T>::EPSILON / 4) return terms;
+  }
+  return Numbers<T>::TERMS;
+}
 
-  Field() = default;
-  explicit Field(const T* c) {
-    for (int i = 0; i < 6; i++) w[i] = c[i];
-    trace = w[2] + w[5];
-    determinant = w[2] * w[5] - w[3] * w[4];
-    const T norm = std::sqrt(w[2] * w[2] + w[3] * w[3] + w[4] * w[4] + w[5] * w[5]);
-    reach = static_cast<T>(REACH) / norm;  // infinite for a constant field
-    T last = 1;  // bound of the first term that is left out
-    for (terms = 1; terms < Numbers<T>::TERMS; terms++) {
-      last *= norm * INVERSE<T>[static_cast<size_t>(terms + 1)];
-      if (last < Numbers<T>::EPSILON / 4) break;
-    }
-  }
-  void velocity(T P, T M, T& p, T& m) const {
-    p = w[0] + w[2] * P + w[4] * M;
-    m = w[1] + w[3] * P + w[5] * M;
-  }
-  void change(T p, T m, T& cp, T& cm) const {  // A (p, m)
-    cp = w[2] * p + w[4] * m;
-    cm = w[3] * p + w[5] * m;
-  }
-  void transposed(T p, T m, T& cp, T& cm) const {  // Aᵀ (p, m)
-    cp = w[2] * p + w[3] * m;
-    cm = w[4] * p + w[5] * m;
-  }
-};
-
-// ∫₀ᵗ exp(sA) ds = alpha I + beta A, and exp(tA) = identity I + linear A.
+// ∫₀ᵗ exp(sA) ds = alpha I + beta A, and exp(tA) = identity I + linear A, for the matrices of all lanes.
 template <class T>
 struct Series {
-  T alpha, beta, identity, linear;
+  using Values = typename Lanes<T>::Values;
+  Values alpha, beta, identity, linear;
 
-  Series() = default;
-  Series(T time, const Field<T>& f) {
-    const auto& inverse = INVERSE<T>;
-    const T first = time * f.trace, second = -time * time * f.determinant;
-    T p = 1, r = 0, a = 1, b = 0;
-    for (size_t k = 1; k < static_cast<size_t>(f.terms); k++) {
-      const T next = second * r * inverse[k];
-      r = (p + first * r) * inverse[k];
-      p = next;
-      a += p * inverse[k + 1];
-      b += r * inverse[k + 1];
+  Series(T time, const Values& trace, const Values& determinant, int terms) {
+    const Values first = time * trace, second = -time * time * determinant, zero{};
+    Values p = zero + 1, r = zero, a = p, b = zero;
+    for (size_t k = 1; k < static_cast<size_t>(terms); k++) {
+      const T here = INVERSE<T>[k], next = INVERSE<T>[k + 1];
+      const Values following = second * r * here;
+      r = (p + first * r) * here;
+      p = following;
+      a += p * next;
+      b += r * next;
     }
     alpha = time * a;
     beta = time * time * b;
-    identity = 1 - beta * f.determinant;
-    linear = alpha + beta * f.trace;
+    identity = 1 - beta * determinant;
+    linear = alpha + beta * trace;
   }
 };
 
-// Nodes and weights of the Gauss–Legendre rule on [0, 1].
+// Nodes and weights of the Gauss–Legendre rule on [0, 1]: node i and the last but i are as far from the ends.
 template <int N>
 struct Rule {
   std::array<double, N> node{}, weight{};
