@@ -151,3 +151,31 @@ def test_theta_of_maps_is_the_theta_that_made_them():
     family, theta = tps()
     back = interop.kornia.theta_of_maps(family, *remap(family, theta, IN, OUT), IN)
     torch.testing.assert_close(back, theta, rtol=0, atol=1e-9)
+
+
+NAIVE = {
+    "warp_perspective, output → input": lambda f, t: kt.warp_perspective(
+        PICTURE, torch.tensor(interop.pixel_matrix(f, t, IN, OUT)), OUT
+    ),
+    "homography_warp, aligned corners": lambda f, t: kt.homography_warp(
+        PICTURE, homography_warp(f, t), OUT, align_corners=True
+    ),
+    "homography_warp, input → output": lambda f, t: kt.homography_warp(
+        PICTURE, torch.linalg.inv(homography_warp(f, t)), OUT
+    ),
+    "remap, by its default": lambda f, t: kt.remap(PICTURE, *remap(f, t, IN, OUT)),
+    "remap, rows first": lambda f, t: kt.remap(PICTURE, *remap(f, t, IN, OUT)[::-1], align_corners=True),
+}
+
+
+@pytest.mark.parametrize("guess", NAIVE)
+def test_a_naive_call_shows_another_picture(guess):
+    family, theta = projective()
+    assert mean_error(NAIVE[guess](family, theta)[0, 0], warped(family, theta, IMAGE, OUT)) > 0.02
+
+
+def test_a_homography_of_volumes_needs_aligned_corners():
+    family, theta = affine(3)
+    matrix = warp_perspective(family, theta, VOLUME, OUT_VOLUME)
+    shown = kt.warp_perspective3d(VOXEL_PICTURE, matrix, OUT_VOLUME)
+    assert mean_error(shown[0, 0], warped(family, theta, VOXELS, OUT_VOLUME)) > 0.02

@@ -7,6 +7,7 @@ import torch
 
 import stnkit
 from stnkit.interop import opencv
+from stnkit.interop.matrices import to_edges
 from tests.interop.pictures import IMAGE, IN, OUT, affine, error, mean_error, projective, tps, warped
 
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -179,3 +180,25 @@ def test_an_empty_batch_has_no_rows(conversion):
     assert (
         len(conversion(affine()[0], torch.zeros(0, 6), IN, OUT)[0 if conversion is opencv.remap else slice(None)]) == 0
     )
+
+
+@pytest.mark.parametrize("guess", ["the other direction", "edges"])
+def test_a_naive_homography_shows_another_picture(guess):
+    family, theta = projective()
+    matrix = opencv.warp_perspective(family, theta, IN, OUT, inverse_map=guess == "edges")
+    if guess == "edges":
+        matrix = to_edges(torch.tensor(matrix)).numpy()
+    shown = cv2.warpPerspective(SINGLE, matrix[0], DSIZE, flags=FLAGS)
+    assert mean_error(shown, warped(family, theta, SINGLE, OUT)) > 0.03
+
+
+@pytest.mark.parametrize("guess", ["rows first", "aligned corners", "edges"])
+def test_naive_maps_show_another_picture(guess):
+    family, theta = tps()
+    grid = family.grid(theta, OUT)[0].numpy()
+    span = np.array(IN[::-1]) - (guess == "aligned corners")
+    pixels = ((grid + 1) / 2 * span).astype(np.float32)
+    if guess == "rows first":
+        pixels = np.stack(opencv.remap(family, theta, IN, OUT), axis=-1)[0, ..., ::-1]
+    shown = cv2.remap(SINGLE, *np.moveaxis(pixels, -1, 0).copy(), cv2.INTER_LINEAR)
+    assert mean_error(shown, warped(family, theta, SINGLE, OUT)) > 0.03

@@ -92,3 +92,13 @@ def test_maps_that_pillow_does_not_take_are_refused():
         pillow.theta_of_coefficients(family, [1.0] * 7, IN, OUT)
     with pytest.raises(stnkit.errors.InputError, match=r"^data: expected real numbers, got <U1$"):
         pillow.theta_of_coefficients(family, ["1"] * 6, IN, OUT)
+
+
+@pytest.mark.parametrize("guess", ["centers", "forward"])
+def test_naive_numbers_of_a_homography_show_another_picture(guess):
+    family, theta = projective()
+    matrix = stnkit.interop.pixel_matrix(family, theta, IN, OUT)[0]
+    if guess == "forward":
+        matrix = np.linalg.inv(np.append(pillow.perspective(family, theta, IN, OUT)[0], 1).reshape(3, 3))
+    picture = shown(Image.fromarray(SINGLE), (matrix / matrix[2, 2]).ravel()[:8], "PERSPECTIVE")
+    assert mean_error(picture, warped(family, theta, SINGLE, OUT)) > 0.03

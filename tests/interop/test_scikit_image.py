@@ -149,3 +149,9 @@ def test_a_transform_that_is_none_is_refused():
         stnkit.errors.InputError, match=r"^transform: expected a transform, a matrix or a callable, got"
     ):
         scikit_image.theta_of_transform(affine()[0], "rotate", IN, OUT)
+
+
+def test_the_inverse_of_a_homography_shows_another_picture():
+    family, theta = projective()
+    transform = ProjectiveTransform(matrix=scikit_image.projective_transform(family, theta, IN, OUT)[0])
+    assert mean_error(shown(transform.inverse), warped(family, theta, IMAGE, OUT)) > 0.1

@@ -111,3 +111,14 @@ def test_theta_of_coordinates_is_the_theta_that_made_them(drawn):
 def test_coordinates_of_another_shape_are_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"^points: expected shape \(2, \*out_size\) or"):
         interop.scipy.theta_of_coordinates(affine()[0], np.zeros((3, 4, 5)), IN)
+
+
+@pytest.mark.parametrize("guess", ["x first", "aligned corners"])
+def test_naive_coordinates_show_another_picture(guess):
+    family, theta = tps()
+    points = interop.scipy.map_coordinates(family, theta, IN, OUT)[0][::-1]
+    if guess == "aligned corners":
+        grid = (family.grid(theta, OUT)[0].numpy() + 1) / 2 * (np.array(IN[::-1]) - 1)
+        points = np.moveaxis(grid[..., ::-1], -1, 0)
+    shown = ndimage.map_coordinates(IMAGE, points, **mode("border"))
+    assert mean_error(shown, warped(family, theta, IMAGE, OUT, "border")) > 0.03

@@ -93,3 +93,16 @@ def test_theta_of_a_displacement_is_the_theta_that_made_it():
     torch.testing.assert_close(back, theta, rtol=0, atol=1e-9)
     with pytest.raises(stnkit.errors.InputError, match=r"^field: expected shape"):
         torchvision.theta_of_field(family, torch.zeros(4, 5, 2))
+
+
+@pytest.mark.parametrize("guess", ["about the centers", "input → output"])
+def test_a_naive_theta_of_affine_shows_another_picture(guess, vision):
+    given = {"angle": 25.0, "translate": [3, -2], "scale": 0.8, "shear": [10.0, -15.0]}
+    shown = vision.affine(PICTURE, **given, interpolation=vision.InterpolationMode.BILINEAR)
+    family = stnkit.build("transform", "affine")
+    theta = torchvision.theta_of_affine(family, **given, size=IN)
+    if guess == "about the centers":
+        theta = torchvision.theta_of_affine(family, **given, size=IN, center=[(IN[1] - 1) / 2, (IN[0] - 1) / 2])
+    else:
+        theta = family.from_matrix(torch.linalg.inv(family.matrix(theta)))
+    assert mean_error(shown[0], warped(family, theta, IMAGE, IN)) > 0.02
