@@ -1,3 +1,4 @@
+import ast
 import operator
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 import stnkit
 from stnkit import interop
 from stnkit.plugin_system.registry import plugin_registry
+from tests.helpers import ROOT
 from tests.interop.pictures import IN, OUT, affine, tps
 
 TRANSFORMS = sorted(e.name for e in plugin_registry().registered if e.kind == "transform")
@@ -65,3 +67,12 @@ def test_the_matrix_of_every_family_of_them_gives_theta_back(name):
     theta = family.identity()[None] + 0.05
     matrix = interop.pixel_matrix(family, theta, IN, IN)
     torch.testing.assert_close(interop.theta_of_pixel_matrix(family, matrix, IN, IN), theta, rtol=0, atol=1e-8)
+
+
+def test_no_module_imports_its_tool():
+    allowed = {"collections", "contextlib", "jaxtyping", "math", "numpy", "stnkit", "torch", "typing"}
+    for path in (ROOT / "stnkit" / "interop").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                assert {name.split(".")[0] for name in names} <= allowed, path
