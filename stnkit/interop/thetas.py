@@ -56,7 +56,8 @@ def theta_of_pixel_matrix(
             return family.from_matrix(normalized)
     index = coordinates.to_pixels(coordinates.lattice(out_size, dtype=torch.float64), out_size)
     # Rows of points, so that a batch of matrices is applied at once.
-    image = torch.einsum("brc,nc->bnr", given.cpu(), F.pad(index.flatten(end_dim=-2), (0, 1), value=1.0))
+    facing = torch.where(normalized[:, -1:, -1:] < 0, -given, given)  # the center of the output is in front
+    image = torch.einsum("brc,nc->bnr", facing.cpu(), F.pad(index.flatten(end_dim=-2), (0, 1), value=1.0))
     in_front = image[..., -1:] > 0
     pixels = torch.where(in_front, image[..., :-1] / torch.where(in_front, image[..., -1:], 1.0), torch.nan)
     return theta_of_pixel_map(family, pixels.view(-1, *index.shape), in_size, FITTED)
