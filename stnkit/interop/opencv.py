@@ -19,6 +19,8 @@ from stnkit.interop.pixels import as_array, as_tensor, check_ndim, matrix_betwee
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "OpenCV"
+# In pixels, outside of every image that `remap` takes: from 2³¹/32 on it reads the opposite edge, in 5.0 of float64.
+FARTHEST = 1e7
 # Padding of stnkit: borderMode of OpenCV. `fill` is BORDER_CONSTANT with borderValue.
 BORDERS = {
     "zeros": "BORDER_CONSTANT",
@@ -115,7 +117,7 @@ def remap(
         ([[0.5, 2.5, 4.5]], dtype('float32'))
     """
     check_ndim(family, TOOL)
-    pixels = pixel_map(family, theta, in_size, out_size).astype(np.float32)
+    pixels = np.clip(pixel_map(family, theta, in_size, out_size), -FARTHEST, FARTHEST).astype(np.float32)
     return np.ascontiguousarray(pixels[..., 0]), np.ascontiguousarray(pixels[..., 1])
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.interop import opencv
+from stnkit.interop import opencv, pixel_map
 from stnkit.interop.matrices import to_edges
 from tests.interop.pictures import IMAGE, IN, OUT, affine, error, mean_error, projective, tps, warped
 
@@ -202,3 +202,14 @@ def test_naive_maps_show_another_picture(guess):
         pixels = np.stack(opencv.remap(family, theta, IN, OUT), axis=-1)[0, ..., ::-1]
     shown = cv2.remap(SINGLE, *np.moveaxis(pixels, -1, 0).copy(), cv2.INTER_LINEAR)
     assert mean_error(shown, warped(family, theta, SINGLE, OUT)) > 0.03
+
+
+def test_points_behind_the_horizon_of_a_wide_image_are_outside():
+    family = stnkit.build("transform", "projective")
+    theta = torch.tensor([[1.0, 0, 0, 0, 1, 0, 2, 0]])  # the left quarter is behind it
+    ramp = np.tile(np.linspace(1, 2, 20_000), (4, 1))
+    maps = [axis[0] for axis in opencv.remap(family, theta, ramp.shape, (4, 8))]
+    shown = cv2.remap(ramp, *maps, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    assert shown[0, 0] == 2
+    naive = (axis[0].astype(np.float32) for axis in np.moveaxis(pixel_map(family, theta, ramp.shape, (4, 8)), -1, 0))
+    assert cv2.remap(ramp, *naive, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0, 0] == 1
