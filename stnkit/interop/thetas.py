@@ -1,12 +1,13 @@
 """θ of the maps of other tools: of matrices between pixel indices, and of maps point by point."""
 
 import contextlib
+import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Float64, Shaped
+from jaxtyping import Float, Float64, Int64, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
@@ -14,8 +15,9 @@ from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families import MatrixFamily, TransformFamily
 from stnkit.interop.pixels import as_tensor, check_family
 
-# Points on each axis that a fit takes, by number of dimensions: enough for lattices of 100 × 100 or 30 × 30 × 30.
-POINTS = {2: 128, 3: 32}
+# Pixels on each axis that a fit takes, at least and at most, by number of dimensions; in between two for each
+# parameter of the axis. With all of 1000 × 1500 pixels a spline of 144 functions would need gigabytes.
+SAMPLES = {2: (32, 128), 3: (12, 32)}
 # In pixels: the error up to which a family that is fitted to a matrix holds it.
 FITTED = 0.01
 
@@ -71,12 +73,12 @@ def theta_of_pixel_map(
 ) -> Float64[Tensor, "B P"]:
     """The θ nearest to a map of pixels, by `family.fit`: the inverse of `pixel_map`.
 
-    At most `POINTS` points on each axis are fitted; all of them are compared with the result.
+    The fit takes a regular selection of the pixels, `SAMPLES`; all of them are compared with the result.
 
     Args:
         family: one that holds the map.
-        pixels: the pixel index of the input, x first, for each pixel of the output, one map or a batch; NaN where it
-            is not known.
+        pixels: the pixel index of the input, x first, for each pixel of the output, one map or a batch; NaN or infinite
+            where it is not known.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         tolerance: in pixels of the input, the largest distance from the map that is given.
 
@@ -97,12 +99,13 @@ def theta_of_pixel_map(
         raise InputError(f"pixels: expected shape {shape}, got {tuple(given.shape)}")
     given = given if given.ndim == family.ndim + 2 else given[None]
     out_size = tuple(given.shape[1:-1])
-    steps = tuple(slice(None, None, -(-n // POINTS[family.ndim])) for n in out_size)
-    source = coordinates.from_pixels(given, coordinates.check_size(in_size, family.ndim))[:, *steps].flatten(1, -2)
-    target = coordinates.lattice(out_size, dtype=torch.float64)[steps].flatten(end_dim=-2)
+    chosen = torch.meshgrid(*(_selection(n, family) for n in out_size), indexing="ij")
+    known = given.movedim(0, -2)[chosen].movedim(-2, 0).flatten(1, -2)
+    source = coordinates.from_pixels(known, coordinates.check_size(in_size, family.ndim))
+    target = coordinates.lattice(out_size, dtype=torch.float64)[chosen].flatten(end_dim=-2)
     theta = family.fit(target[None], source, source.isfinite().all(dim=-1).double()).detach()
     distance = (coordinates.to_pixels(family.grid(theta, out_size), in_size) - given).norm(dim=-1)
-    worst = distance.nan_to_num(nan=0.0).flatten(1).amax(dim=1)
+    worst = torch.where(given.isfinite().all(dim=-1), distance, 0.0).flatten(1).amax(dim=1)
     if bool((worst > tolerance).any()):
         row, name = int(worst.argmax()), type(family).__name__
         raise InputError(
@@ -134,3 +137,11 @@ def as_matrices(
         raise InputError(f"matrix: expected {rows} rows and {columns} columns, got shape {tuple(given.shape)}")
     given = given if given.ndim == 3 else given[None]
     return given if given.shape[1] == ndim + 1 else coordinates.with_last_row(given)
+
+
+def _selection(n: int, family: TransformFamily) -> Int64[Tensor, "m"]:
+    """Indices of the pixels of an axis that a fit takes, the first and the last among them."""
+    fewest, most = SAMPLES[family.ndim]
+    of_axis = (max(family.n_params, 1) / family.ndim) ** (1 / family.ndim)
+    m = min(n, most, max(fewest, math.ceil(2 * of_axis)))
+    return torch.linspace(0, n - 1, m, dtype=torch.float64).round().long()
