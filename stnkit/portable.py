@@ -78,8 +78,23 @@ def chosen(
     return within * share + beyond * (1 - share)
 
 
-def widened_sum(values: Float[Tensor, "*any"], constant: Float[Tensor, "*#any"]) -> Float[Tensor, "*any"]:
-    """The sum of values and a constant in float64; exported in the dtype of the values, and then converted.
+def coordinates_last(planes: Float[Tensor, "B ndim *size"]) -> Float[Tensor, "B *size ndim"]:
+    """A grid of the planes of its coordinates, without a copy: by a permutation, which pnnx takes and `movedim` not.
+
+    Args:
+        planes: all x, then all y (then all z).
+
+    Example:
+        >>> coordinates_last(torch.zeros(1, 2, 4, 5)).shape
+        torch.Size([1, 4, 5, 2])
+    """
+    return planes.permute(0, *range(2, planes.ndim), 1)
+
+
+def widened_sum(
+    values: Float[Tensor, "*any"], constant: Float[Tensor, "*#any"], dtype: torch.dtype = torch.float64
+) -> Float[Tensor, "*any"]:
+    """The sum of values and a constant, formed in float64; exported, formed in the dtype of the values.
 
     OpenVINO (2026.4.1) drops the bias of a linear layer, such as a head's, whose result is converted to float64 and has
     a constant added to it.
@@ -87,11 +102,11 @@ def widened_sum(values: Float[Tensor, "*any"], constant: Float[Tensor, "*#any"])
     Args:
         values: θ, or a part of it.
         constant: in float64.
+        dtype: of the result.
 
     Example:
         >>> widened_sum(torch.ones(2), torch.tensor(0.5, dtype=torch.float64))
         tensor([1.5000, 1.5000], dtype=torch.float64)
     """
-    if is_exported():
-        return (values + constant.to(values)).double()
-    return values.double() + constant.to(values.device)
+    total = values + constant.to(values) if is_exported() else values.double() + constant.to(values.device)
+    return total if total.dtype == dtype else total.to(dtype)

@@ -59,6 +59,7 @@ class Bounded(stnkit.TransformFamily):
         self.limit = limit
         limits = _checked(limit, self.n_params)
         self._bounded = torch.tensor([entry <= LARGEST for entry in limits])
+        self._has_unbounded = not bool(self._bounded.all())
         self._limits = torch.tensor([entry if entry <= LARGEST else 1.0 for entry in limits], dtype=torch.float64)
 
     def identity(self) -> Float[Tensor, "P"]:
@@ -73,6 +74,8 @@ class Bounded(stnkit.TransformFamily):
         identity, limits = self.inner.identity().to(theta), self._limits.to(theta)
         change = theta - identity
         squashed = limits * torch.tanh(change / limits)
+        if not self._has_unbounded:
+            return identity + squashed
         return identity + torch.where(self._bounded.to(theta.device), squashed, change)
 
     def forward(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:

@@ -141,7 +141,8 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         if self._is_dense(theta, size):
             # As `planar_grid`, but nodes are not solved for: two conversions less.
             nodes = nodes.to(stnkit.families.sum_dtype(nodes.shape[2], theta.dtype, self.wide))
-            return self._lattice_basis.product(self.basis, nodes, size, theta.dtype).movedim(1, -1)
+            planes = self._lattice_basis.product(self.basis, nodes, size, theta.dtype)
+            return stnkit.families.coordinates_last(planes)
         if self._counts is None:
             return self._local_grid(nodes, size)
         planes = stnkit.coordinates.finite(nodes).reshape(-1, *self._counts)
@@ -156,7 +157,7 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
                 smallest = functools.reduce(torch.minimum, fractions)
                 excess = smallest - functools.reduce(torch.mul, fractions)
                 source = torch.addcmul(source, _product(planes, steps), excess)
-        return source.to(theta.dtype).view(theta.shape[0], self.ndim, *size).movedim(1, -1)
+        return stnkit.families.coordinates_last(source.to(theta.dtype).view(theta.shape[0], self.ndim, *size))
 
     def _local_grid(self, nodes: Float[Tensor, "B ndim K"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """The sum over the corners of the piece of each pixel."""
@@ -165,7 +166,7 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         rows = stnkit.coordinates.finite(nodes, LARGE).to(dtype).flatten(0, 1)
         terms = [rows.index_select(1, v) * w for v, w in zip(vertices, weights, strict=True)]
         source = functools.reduce(torch.add, terms).to(nodes.dtype)
-        return source.view(nodes.shape[0], self.ndim, *size).movedim(1, -1)
+        return stnkit.families.coordinates_last(source.view(nodes.shape[0], self.ndim, *size))
 
     def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """The affine inverse of the piece whose image holds q, in closed form; NaN where there is none.

@@ -113,7 +113,7 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
 
     def coefficients(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         # The weights of the identity are known; solved for like the rest they are off by 1e-11 at 32 × 32.
-        displacements = self._displacements(theta).flatten(0, 1)
+        displacements = self._displacements(theta, torch.float64).flatten(0, 1)
         weights = (displacements @ self._weights.to(displacements).T).view(
             theta.shape[0], self.ndim, self._weights.shape[0]
         )
@@ -127,17 +127,16 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
         Σ c_k C_k(p) = p. On a regular lattice of control points no term is larger than a displacement, so float32 can
         add them. A basis too large for the cache would cost more than the kernels, and gives way to them.
         """
-        displacements = self._displacements(theta)
-        position = _position(self.ndim, displacements.dtype, displacements.device)
-        coefficients = torch.cat([displacements, position.expand(theta.shape[0], -1, -1)], dim=2)
-        dtype = stnkit.families.sum_dtype(coefficients.shape[-1], theta.dtype, self._cardinal_is_wide)
-        coefficients = coefficients.to(dtype)
+        n_functions = self.n_params // self.ndim + 1 + self.ndim
+        dtype = stnkit.families.sum_dtype(n_functions, theta.dtype, self._cardinal_is_wide)
+        position = _position(self.ndim, dtype, theta.device)
+        coefficients = torch.cat([self._displacements(theta, dtype), position.expand(theta.shape[0], -1, -1)], dim=2)
         if not self._cardinal_basis.is_cacheable(coefficients, size, self._cardinal_reflections):
             return self.planar_grid(theta, size)
         functions = self._cardinal_functions
-        return self._cardinal_basis.product(
-            functions, coefficients, size, theta.dtype, self._cardinal_reflections
-        ).movedim(1, -1)
+        return stnkit.families.coordinates_last(
+            self._cardinal_basis.product(functions, coefficients, size, theta.dtype, self._cardinal_reflections)
+        )
 
     def extra_repr(self) -> str:
         described = f"{len(self.control_points)} control points, regularization={self.regularization}"
@@ -145,9 +144,9 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
         scale = f", epsilon={self._functions.epsilon:.4g}" if kernel.has_scale else ""
         return described + pinned + (f", kernel={kernel}{scale}" if kernel is not SMOOTHEST[self.ndim] else "")
 
-    def _displacements(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
+    def _displacements(self, theta: Float[Tensor, "B P"], dtype: torch.dtype) -> Float[Tensor, "B ndim K"]:
         positions = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
-        return stnkit.families.widened_sum(positions, -self._free_positions)
+        return stnkit.families.widened_sum(positions, -self._free_positions, dtype)
 
     def _cardinal_functions(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N functions"]:
         """C_k, then 1, x and y (and z)."""

@@ -20,7 +20,7 @@ from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.runge_kutta_steps import runge_kutta
 from stnkit.families.tensor_product import displaced_lattice
-from stnkit.portable import clamped, is_exported, widened_sum
+from stnkit.portable import clamped, coordinates_last, is_exported, widened_sum
 
 __all__ = [
     "DelaunayMesh",
@@ -41,6 +41,7 @@ __all__ = [
     "chosen_aspect",
     "clamped",
     "control_positions",
+    "coordinates_last",
     "direct_linear_transform",
     "displaced_lattice",
     "flow",

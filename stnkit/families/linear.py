@@ -13,6 +13,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.mirrored import Reflection
 from stnkit.families.scattered_basis import local_product, scattered_product
+from stnkit.portable import coordinates_last
 
 
 class LinearFamily(TransformFamily):
@@ -113,7 +114,7 @@ class LinearFamily(TransformFamily):
         """
         coefficients = self._checked_coefficients(theta)
         planes = self._lattice_basis.product(self.basis, coefficients, size, theta.dtype, self.reflections)
-        return planes.movedim(1, -1)
+        return coordinates_last(planes)
 
     def _fit(
         self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]

@@ -17,7 +17,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.membership import check_matrix, refusal, reproduced, tolerance_of, with_unit_last_entry
 from stnkit.families.perspective_divide import HORIZON, LARGE, divide, known_in_front, plain_quotient
 from stnkit.families.tracing import read_mask
-from stnkit.portable import is_exported
+from stnkit.portable import coordinates_last, is_exported
 
 # A matrix whose inverse has larger entries counts as singular: their squares, as in a gradient, are finite in
 # float32.
@@ -221,14 +221,14 @@ def grid_of_rows(rows: Float[Tensor, "B rows columns"], size: tuple[int, ...]) -
         size: of the output, (H, W) or (D, H, W).
     """
     if rows.shape[1] < rows.shape[2]:
-        return axis_sum(bounded_rows(rows, OUTSIDE, beyond=OUTSIDE), size).movedim(1, -1)
+        return coordinates_last(axis_sum(bounded_rows(rows, OUTSIDE, beyond=OUTSIDE), size))
     numerator, w = rows[:, :-1], rows[:, -1:]
     in_front = known_in_front(rows)
     if not in_front:
         # Beyond the bound w is behind the horizon.
         numerator, w = bounded_rows(numerator, LARGE, beyond=LARGE), bounded_rows(w, LARGE, beyond=-LARGE)
     numerator, w = (axis_sum(summand, size, planar_gradient=True) for summand in (numerator, w))
-    return (plain_quotient(numerator, w) if in_front else divide(numerator, w)).movedim(1, -1)
+    return coordinates_last(plain_quotient(numerator, w) if in_front else divide(numerator, w))
 
 
 def _rows_of_matrix(family: MatrixFamily, theta: Tensor) -> Tensor:

@@ -100,7 +100,9 @@ def wrapped(image: Float[Tensor, "B C *size"], margin: int) -> Float[Tensor, "B 
     for d, n in enumerate(size, start=2):
         if min(size) >= margin:
             # ONNX writes the circular mode as Pad "wrap", which OpenVINO, tract and MNN refuse.
-            image = torch.cat([image.narrow(d, n - margin, margin), image, image.narrow(d, 0, margin)], dim=d)
+            before = (slice(None),) * d
+            last, first = image[(*before, slice(n - margin, n))], image[(*before, slice(margin))]
+            image = torch.cat([last, image, first], dim=d)
         else:
             index = torch.arange(-margin, n + margin, device=image.device)
             image = image.index_select(d, source_index(index, n, Padding.circular))
