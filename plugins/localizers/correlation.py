@@ -98,7 +98,7 @@ class Correlation(stnkit.Localizer):
         Args:
             image: a batch of pairs.
         """
-        n = len(image)
+        n = image.shape[0]  # not len(): a number would be a constant of exported programs
         encoded = self.encoder(_standardized(torch.cat(image.chunk(2, dim=1)))).flatten(start_dim=2)
         unit = F.normalize(encoded - encoded.mean(dim=2, keepdim=True), dim=1)
         all_cells = (unit[n:].mT @ unit[:n]).flatten(start_dim=1)

@@ -82,3 +82,13 @@ def test_bfloat16_images_keep_theta_in_float32(name):
     image = torch.rand(3, 2, 28, 24).bfloat16()
     assert model.localize(image).dtype == torch.float32
     assert model(image).dtype == torch.bfloat16
+
+
+def test_pairs_are_correlated_in_exported_batches_of_any_size():
+    localizer = stnkit.build("localizer", "correlation", in_shape=(2, 28, 24)).eval()
+    batch = torch.export.Dim("batch", min=1)
+    with torch.no_grad():
+        program = torch.export.export(localizer, (torch.rand(2, 2, 28, 24),), dynamic_shapes=({0: batch},))
+        for n in (1, 3):
+            pairs = torch.rand(n, 2, 28, 24)
+            torch.testing.assert_close(program.module()(pairs), localizer(pairs), atol=1e-5, rtol=1e-5)
