@@ -15,6 +15,8 @@ from stnkit.insertion.find import find_transformers
 
 # Loggers that tell the developers of an exporter what it does.
 _LOGGERS = ("torch", "onnxscript", "onnx_ir")
+# In torch's message, of some lines, about len() of a batch and the like.
+_CONSTANT = "Constraints violated (batch)"
 
 
 def exported_program(module: nn.Module, image: Float[Tensor, "B C *size"]) -> torch.export.ExportedProgram:
@@ -37,7 +39,8 @@ def exported_program(module: nn.Module, image: Float[Tensor, "B C *size"]) -> to
     except StnkitError:
         raise
     except Exception as error:
-        raise ExportError(f"cannot be traced by torch.export: {reason(error)}") from error
+        told = "its code takes the batch for a constant" if _CONSTANT in str(error) else reason(error)
+        raise ExportError(f"cannot be traced by torch.export: {told}") from error
 
 
 def described(module: nn.Module) -> str:

@@ -146,3 +146,12 @@ def test_parallel_transformers_give_one_warped_output(tmp_path):
     said = stnkit.export(model, images(), tmp_path / "transformer.onnx", theta=True)
     assert said.outputs["warped"] == (2, *SHAPE[1:])
     assert list(said.outputs) == ["warped", "theta_input_1", "theta_input_2"]
+
+
+def test_dimensions_that_follow_from_the_batch_name_it(tmp_path):
+    model = stnkit.build("localizer", "correlation", in_shape=(2, 20, 24))
+    stnkit.export(model, images(2, (2, 20, 24)), tmp_path / "pairs.onnx", output="features")
+    graph = onnx.load(tmp_path / "pairs.onnx").graph
+    dimensions = [d.dim_param for value in graph.value_info for d in value.type.tensor_type.shape.dim if d.dim_param]
+    assert "2*batch" in dimensions
+    assert all("batch" in dimension for dimension in dimensions)

@@ -1,5 +1,6 @@
 """ONNX: one file with the weights inside, for every runtime that reads the format."""
 
+import re
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -127,5 +128,5 @@ def _name_the_batch(model: ModelProto) -> None:
     symbol = model.graph.input[0].type.tensor_type.shape.dim[0].dim_param
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         for dimension in value.type.tensor_type.shape.dim:
-            if dimension.dim_param == symbol:
-                dimension.dim_param = _BATCH
+            if dimension.dim_param:  # an expression, such as 2*s40
+                dimension.dim_param = re.sub(rf"\b{symbol}\b", _BATCH, dimension.dim_param)

@@ -6,6 +6,7 @@ from typing import Any
 import openvino
 
 from stnkit.exporting.arrays import Array, Run
+from stnkit.exporting.onnx_file import OnnxFile
 from stnkit.exporting.runtimes import Runs
 
 
@@ -18,11 +19,12 @@ def load(path: Path) -> Runs:
     core = openvino.Core()
     model = core.read_model(path)
     settings: dict[str, dict[str, str]] = {"": {"INFERENCE_PRECISION_HINT": "f32"}, "default precision": {}}
-    return {name: _run(core.compile_model(model, "CPU", setting)) for name, setting in settings.items()}
+    names = OnnxFile(path).outputs  # OpenVINO gives a tensor several names
+    return {name: _run(core.compile_model(model, "CPU", setting), names) for name, setting in settings.items()}
 
 
-def _run(compiled: Any) -> Run:
+def _run(compiled: Any, names: list[str]) -> Run:
     def run(images: Array) -> dict[str, Array]:
-        return {output.get_any_name(): value for output, value in compiled([images]).items()}
+        return dict(zip(names, compiled([images]).values(), strict=True))
 
     return run
