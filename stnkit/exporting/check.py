@@ -32,7 +32,7 @@ class Found:
     Args:
         runtime: its name.
         version: of its distribution.
-        setting: other than float32, such as "default precision": it is told, and decides about nothing.
+        setting: other than float32, such as "default": it is told, and decides about nothing.
         differences: the largest of each output; empty where the runtime refuses the file.
         refusal: its message, or "".
     """

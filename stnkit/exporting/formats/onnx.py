@@ -20,7 +20,7 @@ from stnkit.exporting.program import calls_stnkit, quiet, reason
 
 NOTE = (
     "OpenVINO computes in bfloat16 by default on processors that have it, and no ONNX file can tell it not to: set "
-    "INFERENCE_PRECISION_HINT to f32, or warped images differ by up to a tenth of the contrast"
+    "INFERENCE_PRECISION_HINT to f32, or warped images can differ by a tenth of the contrast"
 )
 _BATCH = "batch"
 

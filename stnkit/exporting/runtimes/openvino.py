@@ -18,7 +18,7 @@ def load(path: Path) -> Runs:
     """
     core = openvino.Core()
     model = core.read_model(path)
-    settings: dict[str, dict[str, str]] = {"": {"INFERENCE_PRECISION_HINT": "f32"}, "default precision": {}}
+    settings: dict[str, dict[str, str]] = {"": {"INFERENCE_PRECISION_HINT": "f32"}, "default": {}}
     names = OnnxFile(path).outputs  # OpenVINO gives a tensor several names
     return {name: _run(core.compile_model(model, "CPU", setting), names) for name, setting in settings.items()}
 
