@@ -71,7 +71,7 @@ class Velocity(stnkit.TransformFamily):
         """exp(v) at any points."""
         # Gradients grow exponentially with velocities: those of any θ shall be finite.
         theta = coordinates.finite(theta, FASTEST)
-        return stnkit.families.runge_kutta(self._velocities, theta, points, self.steps)
+        return stnkit.families.spline_flow(self.velocities, theta, points, self.control_points, self.steps)
 
     @stnkit.families.bounded
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
@@ -87,10 +87,14 @@ class Velocity(stnkit.TransformFamily):
     def extra_repr(self) -> str:
         return f"control_points={list(self.control_points)}, steps={self.steps}"
 
-    def _velocities(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "B N ndim"]) -> Float[Tensor, "B N ndim"]:
-        """v(p) by 2^ndim linear readings between control points in place of 4^ndim of single ones.
+    def velocities(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "B N ndim"]) -> Float[Tensor, "B N ndim"]:
+        """v(p) by 2^ndim linear readings between control points, in a third of the time of 4^ndim single ones.
 
-        A third of the time. Sigg and Hadwiger 2005, Fast third-order texture filtering, GPU Gems 2, chapter 20.
+        Args:
+            theta: the velocities of the control points, one row for each element of the batch.
+            points: at which the field is read.
+
+        Source: Sigg and Hadwiger 2005, Fast third-order texture filtering, GPU Gems 2, chapter 20.
         """
         # x first, as in a grid.
         axes = [_readings(points[..., d], n) for d, n in enumerate(reversed(self.control_points))]

@@ -6,7 +6,7 @@ from stnkit.families.caching import cached
 from stnkit.families.correspondences import direct_linear_transform, gauss_newton, linear_least_squares, procrustes
 from stnkit.families.delaunay import DelaunayMesh
 from stnkit.families.family import TransformFamily
-from stnkit.families.flows import Tessellation, flow, flow_lattice
+from stnkit.families.flows import Tessellation, flow, flow_lattice, spline_flow
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp, log_scales
@@ -56,6 +56,7 @@ __all__ = [
     "rotation_log",
     "rotation_rows",
     "runge_kutta",
+    "spline_flow",
     "sum_dtype",
     "widened_sum",
 ]

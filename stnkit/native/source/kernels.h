@@ -14,6 +14,7 @@
 
 #include "flow/problem.h"
 #include "problem.h"
+#include "spline/problem.h"
 #include "threads.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)
@@ -29,6 +30,7 @@
 #include "fast/warp.h"
 #include "flow/flow.h"
 #include "general/warp.h"
+#include "spline/flow.h"
 
 namespace stnkit {
 
@@ -57,6 +59,12 @@ void forward(const Problem<T>&) {}
 template <class T>
 void backward(const Problem<T>&) {}
 }  // namespace flow
+namespace spline {
+template <class T>
+void forward(const Problem<T>&) {}
+template <class T>
+void backward(const Problem<T>&) {}
+}  // namespace spline
 }  // namespace stnkit
 
 #endif

@@ -8,22 +8,22 @@
 
 #include <atomic>
 #include <new>
-#include <type_traits>
 #include <vector>
 
 #include "kernels.h"
+#include "arguments.h"
+#include "flow_calls.h"
 
 namespace {
 
+using namespace stnkit::calls;
 using stnkit::Gradients;
 using stnkit::Image;
 using stnkit::Padding;
 using stnkit::Problem;
 
 // Number of the calling convention below: `library.py` refuses a build with another one.
-constexpr int INTERFACE = 4;
-// Elements of the output from which releasing the interpreter lock costs less than the work itself.
-constexpr int64_t LONG_WORK = 4096;
+constexpr int INTERFACE = 5;
 
 // Arguments of `forward`; `backward` takes its own behind them.
 enum Argument {
@@ -34,33 +34,6 @@ enum Argument {
 
 // Passes since the library was loaded.
 std::atomic<int64_t> forward_passes{0}, backward_passes{0};
-
-bool integers(PyObject* tuple, int64_t* values, Py_ssize_t n) {
-  if (!PyTuple_Check(tuple) || PyTuple_Size(tuple) != n) {
-    PyErr_SetString(PyExc_TypeError, "expected a tuple of another length");
-    return false;
-  }
-  for (Py_ssize_t i = 0; i < n; i++) {
-    values[i] = PyLong_AsLongLong(PyTuple_GetItem(tuple, i));
-    if (values[i] == -1 && PyErr_Occurred()) return false;
-  }
-  return true;
-}
-
-bool integer(PyObject* given, int64_t& value) {
-  value = PyLong_AsLongLong(given);
-  return !(value == -1 && PyErr_Occurred());
-}
-
-bool number(PyObject* given, float& value) {
-  value = static_cast<float>(PyFloat_AsDouble(given));
-  return !PyErr_Occurred();
-}
-
-bool address(PyObject* given, void*& value) {
-  value = PyLong_AsVoidPtr(given);
-  return value || !PyErr_Occurred();
-}
 
 bool image(PyObject* data, PyObject* stride, Image& made) {
   void* values;
@@ -134,28 +107,6 @@ bool problem_of(PyObject* const* given, Py_ssize_t n, Py_ssize_t expected, Probl
   return true;
 }
 
-// Runs the kernels, without the interpreter lock where that pays, and turns what they throw into a Python error.
-template <class Work>
-PyObject* run(int64_t elements, const Work& work) {
-  const bool releasing = elements >= LONG_WORK;
-  bool out_of_memory = false, failed = false;
-  PyThreadState* state = releasing ? PyEval_SaveThread() : nullptr;
-  try {
-    work();
-  } catch (const std::bad_alloc&) {
-    out_of_memory = true;
-  } catch (...) {
-    failed = true;
-  }
-  if (state) PyEval_RestoreThread(state);
-  if (out_of_memory) return PyErr_NoMemory();
-  if (failed) {
-    PyErr_SetString(PyExc_RuntimeError, "a native kernel failed");
-    return nullptr;
-  }
-  Py_RETURN_NONE;
-}
-
 PyObject* forward(PyObject*, PyObject* const* given, Py_ssize_t n) {
   Problem p{};
   std::vector<float> fill;
@@ -178,65 +129,6 @@ PyObject* backward(PyObject*, PyObject* const* given, Py_ssize_t n) {
   g.of_out = p.out;
   g.of_coordinates = static_cast<float*>(of_coordinates);
   return run(p.N * p.C * p.Ho * p.Wo, [&] { stnkit::backward(p, g); });
-}
-
-// Arguments of `flow`; `flow_backward`, where FLOW_OUT is the gradient, takes its own behind them.
-enum FlowArgument {
-  FLOW_OUT, COEFFICIENTS, CHARTS, ORDER, FIRST, CHART, BATCH, REGIONS, POINTS, SHARED, WIDE, FLOW_THREADS, N_FLOW,
-  PARTIAL = N_FLOW, OF_COEFFICIENTS, OF_POINTS, N_FLOW_BACKWARD
-};
-
-template <class T, class Work>
-PyObject* flow_of(PyObject* const* given, bool backward, const Work& work) {
-  stnkit::flow::Problem<T> p{};
-  int64_t charts[6], threads;
-  const auto pointer = [&](int argument, auto*& made) {
-    void* found;
-    if (!address(given[argument], found)) return false;
-    made = static_cast<std::remove_reference_t<decltype(made)>>(found);
-    return true;
-  };
-  T *coefficients, *chart;
-  int32_t *order, *first;
-  if (!pointer(FLOW_OUT, p.out) || !pointer(COEFFICIENTS, coefficients) || !integers(given[CHARTS], charts, 6) ||
-      !pointer(ORDER, order) || !pointer(FIRST, first) || !pointer(CHART, chart) || !integer(given[BATCH], p.batch) ||
-      !integer(given[REGIONS], p.charts.regions) || !integer(given[POINTS], p.start.points) ||
-      !integer(given[SHARED], p.start.shared) || !integer(given[FLOW_THREADS], threads)) {
-    return nullptr;
-  }
-  if (backward && (!pointer(PARTIAL, p.partial) || !pointer(OF_COEFFICIENTS, p.of_coefficients) ||
-                   !pointer(OF_POINTS, p.of_points))) {
-    return nullptr;
-  }
-  p.coefficients = coefficients;
-  p.start = {p.start.points, p.start.shared, order, first, chart};
-  p.charts = {p.charts.regions,
-              reinterpret_cast<const T*>(charts[0]),
-              reinterpret_cast<const T*>(charts[1]),
-              reinterpret_cast<const T*>(charts[2]),
-              reinterpret_cast<const T*>(charts[3]),
-              reinterpret_cast<const int64_t*>(charts[4]),
-              reinterpret_cast<const T*>(charts[5])};
-  p.threads = static_cast<int>(threads);
-  return run(p.batch * p.start.points, [&] { work(p); });
-}
-
-template <class Work>
-PyObject* flow_of(PyObject* const* given, Py_ssize_t n, Py_ssize_t expected, const Work& work) {
-  if (n != expected) {
-    PyErr_Format(PyExc_TypeError, "expected %zd arguments, got %zd", expected, n);
-    return nullptr;
-  }
-  const bool backward = expected == N_FLOW_BACKWARD;
-  return given[WIDE] == Py_True ? flow_of<double>(given, backward, work) : flow_of<float>(given, backward, work);
-}
-
-PyObject* flow(PyObject*, PyObject* const* given, Py_ssize_t n) {
-  return flow_of(given, n, N_FLOW, [](const auto& p) { stnkit::flow::forward(p); });
-}
-
-PyObject* flow_backward(PyObject*, PyObject* const* given, Py_ssize_t n) {
-  return flow_of(given, n, N_FLOW_BACKWARD, [](const auto& p) { stnkit::flow::backward(p); });
 }
 
 PyObject* use_threads(PyObject*, PyObject* given) {
@@ -269,6 +161,8 @@ PyMethodDef METHODS[] = {
     {"backward", method(backward), METH_FASTCALL, "Write the gradients to the image and to the coordinates."},
     {"flow", method(flow), METH_FASTCALL, "Write the points at time 1 into the memory of `out`."},
     {"flow_backward", method(flow_backward), METH_FASTCALL, "Write the gradients to the coefficients and to the points."},
+    {"spline_flow", method(spline_flow), METH_FASTCALL, "Write the points that follow a spline to time 1."},
+    {"spline_flow_backward", method(spline_flow_backward), METH_FASTCALL, "Write the gradients to velocities and points."},
     {"use_threads", use_threads, METH_O, "Run units of work by the function at this address, torch_parallel_for."},
     {"passes", method(passes), METH_NOARGS, "Numbers of forward and backward passes."},
     {"supports_this_cpu", supports_this_cpu, METH_NOARGS, "True if the processor has AVX2 and FMA."},

@@ -1,5 +1,7 @@
 """Flows of stationary velocity fields, against SciPy's solver, MONAI and their own properties."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ from scipy.integrate import solve_ivp
 import stnkit
 from stnkit.errors import InputError
 from tests.helpers import lattice_points, random_points, random_theta
+from tests.native.cases import needs_library
 
 LATTICES = [[4, 4], [8, 8], [5, 9], [4, 6, 5]]
 
@@ -143,6 +146,49 @@ def test_backward_memory_grows_by_points_for_each_step():
     with torch.autograd.graph.saved_tensors_hooks(noted, lambda tensor: tensor):
         velocity([8, 8], steps=8)(theta, points)
     assert sum(sizes) < 9 * points.numel() + 1000 * 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("control_points", [[4, 7], [4, 6, 5]], ids=str)
+def test_the_kernel_and_the_composite_agree(control_points, dtype):
+    family = velocity(control_points, steps=3)
+    theta = random_theta(family, batch=2).to(dtype)
+    # More than a unit of the kernel, and more than whole vectors, far beyond the lattice too.
+    for points in (random_points(family, batch=2, n=1100, reach=3.0), random_points(family, batch=1, n=13, reach=1.0)):
+        points, generator = points.to(dtype), torch.Generator().manual_seed(0)
+        weight = torch.rand(2, *points.shape[1:], generator=generator, dtype=dtype)
+        ways = []
+        for way in (contextlib.nullcontext(), stnkit.native.disabled()):
+            inputs = theta.clone().requires_grad_(), points.clone().requires_grad_()
+            with way:
+                ends = family(*inputs)
+                ways.append((ends, *torch.autograd.grad(ends, inputs, weight)))
+        for ours, theirs in zip(*ways, strict=True):
+            tolerance = 1e2 * torch.finfo(dtype).eps * float(theirs.detach().abs().max().clamp_min(1))
+            torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=0)
+
+
+@needs_library
+def test_the_bits_do_not_depend_on_the_threads():
+    family, before = velocity([6, 5]), torch.get_num_threads()
+    theta, found = random_theta(family, batch=3).float().requires_grad_(), []
+    for count in (1, 2, 3, 2):
+        torch.set_num_threads(count)
+        grid = family.grid(theta, (40, 41))
+        found.append((grid.detach(), *torch.autograd.grad(grid.square().sum(), theta)))
+    torch.set_num_threads(before)
+    for again in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], again, strict=True))
+
+
+@needs_library
+def test_points_that_are_no_numbers_stay_none():
+    family = velocity([5, 5])
+    points = torch.tensor([[[np.nan, 0.0], [1e30, 0.0], [0.1, 0.2]]])
+    found = family(random_theta(family, batch=1).float(), points)[0]
+    assert found[0, 0].isnan()
+    assert found[1].tolist() == points[0, 1].tolist()
+    assert found[2].isfinite().all()
 
 
 def test_bad_options_are_refused_in_one_sentence():
