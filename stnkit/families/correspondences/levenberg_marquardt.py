@@ -16,13 +16,16 @@ EVALUATIONS = 200
 # Levenberg's damping, relative to the norms of the columns: at first, which shortens first steps along weakly
 # determined directions, its factor from step to step, its bounds.
 DAMPING, FACTOR, LEAST, MOST = 1.0, 10.0, 1e-12, 1e12
+# Entries of θ with a smaller share of the largest influence than this are damped as those that have it: what the
+# curvature of the map leaves of a residual would lead them far away.
+WEAK = 0.1
 # Shares of the predicted decrease above which a step was good, and below which it was poor.
 GOOD, POOR = 0.75, 0.25
 # Length of a step, relative to that of θ, below which θ has settled.
 SETTLED = 1e-14
-# A residual of this size is the rounding of points of size 1, and a smaller share of the cost than this says nothing
-# about a step.
-ROUNDING, UNKNOWN = 1e-15, 1e-9
+# Residuals of points of size 1: that of exact points, below which an iteration ends with its first step that is not
+# better, and the rounding of a point. A smaller share of the cost than the last says nothing about a step.
+EXACT, ROUNDING, UNKNOWN = 1e-13, 1e-16, 1e-9
 # Largest cosine of the angle between the residual and the image of the Jacobian where the squared error is stationary.
 STATIONARY = 1e-4
 # Eigenvalues of the Hessian below this share of the largest count as 0.
@@ -69,7 +72,7 @@ def gauss_newton(
         # Clones: inference tensors cannot take part in autograd.
         fixed = target.clone(), source.clone(), weights.clone()
         theta, jacobian, missing = _minimized(point_map, start.double().clone(), *fixed)
-        moved = missing.square().sum(dim=1) > _floor(fixed[1], fixed[2])
+        moved = missing.square().sum(dim=1) > _cost_of(EXACT, *fixed[1:])
         units = column_scales(jacobian) / fixed[2].sum(dim=1, keepdim=True).sqrt()
         theta = newton_steps(point_map, theta, fixed, units, moved & jacobian.isfinite().all(dim=2).all(dim=1))
         _check_determined(point_map, (start, theta), jacobian, fixed[2])
@@ -96,7 +99,7 @@ def _minimized(
 
     missing = residual(theta)
     jacobian = _weighted_jacobian(point_map, theta, target, root)
-    cost, floor = missing.square().sum(dim=1), _floor(source, weights)
+    cost, exact, floor = missing.square().sum(dim=1), *(_cost_of(size, source, weights) for size in (EXACT, ROUNDING))
     damping, active = torch.full_like(cost, DAMPING), cost > floor
     for _ in range(EVALUATIONS):
         if not bool(active.any()):
@@ -118,25 +121,26 @@ def _minimized(
         cost = torch.where(better, cost_there, cost)
         # Of a smaller decrease than that the rounding of the cost tells nothing: Newton steps do the rest.
         active = active & ~settled & (predicted > UNKNOWN * cost) & (cost > floor) & (damping <= MOST)
+        active = active & (better | (cost > exact))
         if bool(better.any()):
             jacobian = _weighted_jacobian(point_map, theta, target, root)
     return theta, jacobian, missing
 
 
-def _floor(source: Tensor, weights: Tensor) -> Float[Tensor, "B"]:
-    """The cost of residuals as large as the rounding of the points."""
+def _cost_of(residual: float, source: Tensor, weights: Tensor) -> Float[Tensor, "B"]:
+    """The cost of residuals of this size, relative to the points."""
     size = source.abs().amax(dim=(1, 2)).clamp_min(1.0)
-    return (ROUNDING * size).square() * weights.sum(dim=1)
+    return (residual * size).square() * weights.sum(dim=1)
 
 
 def _damped_step(
     jacobian: Float[Tensor, "B M P"], missing: Float[Tensor, "B M"], damping: Float[Tensor, "B"]
 ) -> Float[Tensor, "B P"]:
-    """The x of least ‖J x − r‖² + λ ‖D x‖², with the norms of the columns in D; NaN where J is not finite."""
+    """The x of least ‖J x − r‖² + λ ‖D x‖², with about the norms of the columns in D; NaN where J is not finite."""
     scales = column_scales(jacobian)
-    eye = torch.eye(jacobian.shape[2], dtype=jacobian.dtype, device=jacobian.device)
     # By QR of both parts below each other: the normal equations would lose half of the digits.
-    stacked = torch.cat([jacobian / scales[:, None], damping.sqrt()[:, None, None] * eye], dim=1)
+    least = torch.maximum(scales, WEAK * scales.amax(dim=1, keepdim=True)) / scales
+    stacked = torch.cat([jacobian / scales[:, None], torch.diag_embed(damping.sqrt()[:, None] * least)], dim=1)
     usable = stacked.isfinite().all(dim=2).all(dim=1) & missing.isfinite().all(dim=1)
     stacked = torch.where(usable[:, None, None], stacked, torch.eye(*stacked.shape[1:]).to(stacked))
     values = torch.where(usable[:, None], missing, 0.0)
@@ -189,7 +193,7 @@ def _check_stationary(jacobian: Tensor, missing: Tensor, source: Tensor, weights
     cost = missing.square().sum(dim=1)
     along = (jacobian / column_scales(jacobian)[:, None]).mT @ missing[..., None]
     cosine = along[..., 0].abs().amax(dim=1) / cost.sqrt().clamp_min(torch.finfo(cost.dtype).tiny)
-    found = (cosine <= STATIONARY) | (cost <= 1e8 * _floor(source, weights))  # false for NaN
+    found = (cosine <= STATIONARY) | (cost <= _cost_of(EXACT, source, weights))  # false for NaN
     if not bool(found.all()):
         index = found.tolist().index(False)
         raise InputError(

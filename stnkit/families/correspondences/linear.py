@@ -20,7 +20,8 @@ def linear_least_squares(
 
     The columns of the system are T of the unit vectors less T of 0, which the points alone determine; where no entry
     of θ acts on more than one coordinate, each coordinate is solved for by itself. Differentiable in points and
-    weights, twice. Points that do not determine θ are left to `gauss_newton`.
+    weights, twice. Points that do not determine θ are left to `gauss_newton`. The system is dense: N × P numbers for
+    each coordinate.
 
     Args:
         point_map: T, called with θ and points in float64; affine in θ.

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import stnkit
 from stnkit.errors import InputError
+from stnkit.plugin_system.registry import plugin_registry
 from tests.helpers import random_points, random_theta
 from tests.plugins.transforms.matrix_cases import CASES
 
@@ -36,9 +37,10 @@ OTHERS = [
     ("displacement", {"ndim": 3, "resolution": [2, 2, 2]}, 60, 0.3),
     ("cpab", {}, 60, 0.3),
     ("cpab", {"cells": [2, 2]}, 30, 0.3),
-    ("cpab", {"cells": [2, 2], "zero_boundary": False}, 60, 0.3),
+    ("cpab", {"cells": [2, 2], "zero_boundary": False}, 30, 0.3),
     ("cpab", {"volume_preserving": True}, 30, 0.3),
     pytest.param("velocity", {"control_points": [4, 4]}, 30, 0.2, marks=pytest.mark.slow),
+    pytest.param("velocity", {"ndim": 3, "control_points": [4, 4, 4], "steps": 2}, 600, 0.1, marks=pytest.mark.slow),
     ("bounded", {}, 30, 0.2),
     ("bounded", {"inner": "tps", "limit": 0.5}, 30, 0.1),
     ("bounded", {"inner": {"name": "euclidean", "ndim": 3}, "limit": [1.0, 1.0, 1.0, 0.5, 0.5, float("inf")]}, 30, 0.2),
@@ -61,6 +63,12 @@ def exact(family, n, spread, batch=2):
     theta = random_theta(family, batch=batch, scale=spread) + family.identity()
     points = random_points(family, batch=batch, n=n)
     return theta, points, family(theta, points)
+
+
+def test_every_family_is_fitted_here():
+    others = [getattr(case, "values", case)[0] for case in OTHERS]
+    built_in = [entry for entry in plugin_registry().registered if entry.source.distribution == "stnkit"]
+    assert {*others, *(case.name for case in CASES)} == {entry.name for entry in built_in if entry.kind == "transform"}
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
