@@ -3,7 +3,7 @@
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stnkit import coordinates
@@ -11,14 +11,15 @@ from stnkit.errors import InputError
 from stnkit.families.correspondences.least_squares import column_scales, rank_of, solve_by_qr, undetermined
 from stnkit.families.correspondences.stationary_point import PointMap, newton_steps, symmetric_solution
 
-# Evaluations of the map after which an iteration ends.
+# Evaluations of the map after which the iteration ends.
 EVALUATIONS = 200
 # Levenberg's damping, relative to the norms of the columns: at first, which shortens first steps along weakly
 # determined directions, its factor from step to step, its bounds.
 DAMPING, FACTOR, LEAST, MOST = 1.0, 10.0, 1e-12, 1e12
 # Entries of θ with a smaller share of the largest influence than this are damped as those that have it: what the
-# curvature of the map leaves of a residual would lead them far away.
-WEAK = 0.1
+# curvature of the map leaves of a residual would lead them far away. After so many evaluations, the iteration starts
+# again without it: where many θ are nearly one map, the way to the nearest leads along such entries.
+WEAK, CAREFUL = 0.1, 60
 # Shares of the predicted decrease above which a step was good, and below which it was poor.
 GOOD, POOR = 0.75, 0.25
 # Length of a step, relative to that of θ, below which θ has settled.
@@ -71,12 +72,18 @@ def gauss_newton(
     with coordinates.full_precision(start), torch.inference_mode(False), torch.no_grad():
         # Clones: inference tensors cannot take part in autograd.
         fixed = target.clone(), source.clone(), weights.clone()
-        theta, jacobian, missing = _minimized(point_map, start.double().clone(), *fixed)
+        start = start.detach().double().clone()
+        theta, jacobian, missing = _minimized(point_map, start, fixed, WEAK, CAREFUL)
+        slow = ~_is_stationary(jacobian, missing, *fixed[1:])
+        if bool(slow.any()):
+            some = tuple(tensor[slow] for tensor in fixed)
+            again = _minimized(point_map, start[slow], some, 0.0, EVALUATIONS)
+            theta[slow], jacobian[slow], missing[slow] = again
         moved = missing.square().sum(dim=1) > _cost_of(EXACT, *fixed[1:])
         units = column_scales(jacobian) / fixed[2].sum(dim=1, keepdim=True).sqrt()
         theta = newton_steps(point_map, theta, fixed, units, moved & jacobian.isfinite().all(dim=2).all(dim=1))
         _check_determined(point_map, (start, theta), jacobian, fixed[2])
-        _check_stationary(jacobian, missing, fixed[1], fixed[2])
+        _check_stationary(_is_stationary(jacobian, missing, *fixed[1:]))
     if torch.is_grad_enabled():
         with coordinates.full_precision(start):
             theta = theta + _implicit(point_map, theta, target, source, weights)
@@ -84,13 +91,10 @@ def gauss_newton(
 
 
 def _minimized(
-    point_map: PointMap,
-    theta: Float[Tensor, "B P"],
-    target: Float[Tensor, "B N ndim"],
-    source: Float[Tensor, "B N ndim"],
-    weights: Float[Tensor, "B N"],
+    point_map: PointMap, theta: Float[Tensor, "B P"], points: tuple[Tensor, ...], weak: float, evaluations: int
 ) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B M P"], Float[Tensor, "B M"]]:
     """θ, and there the Jacobian and the residual, both times the roots of the weights."""
+    target, source, weights = points
     root = weights.sqrt()[..., None]
 
     def residual(theta: Tensor) -> Tensor:
@@ -101,10 +105,10 @@ def _minimized(
     jacobian = _weighted_jacobian(point_map, theta, target, root)
     cost, exact, floor = missing.square().sum(dim=1), *(_cost_of(size, source, weights) for size in (EXACT, ROUNDING))
     damping, active = torch.full_like(cost, DAMPING), cost > floor
-    for _ in range(EVALUATIONS):
+    for _ in range(evaluations):
         if not bool(active.any()):
             break
-        step = _damped_step(jacobian, missing, damping)
+        step = _damped_step(jacobian, missing, damping, weak)
         trial = theta + step
         trial = torch.where((active & trial.isfinite().all(dim=1))[:, None], trial, theta)
         missing_there = residual(trial)
@@ -134,12 +138,12 @@ def _cost_of(residual: float, source: Tensor, weights: Tensor) -> Float[Tensor, 
 
 
 def _damped_step(
-    jacobian: Float[Tensor, "B M P"], missing: Float[Tensor, "B M"], damping: Float[Tensor, "B"]
+    jacobian: Float[Tensor, "B M P"], missing: Float[Tensor, "B M"], damping: Float[Tensor, "B"], weak: float
 ) -> Float[Tensor, "B P"]:
     """The x of least ‖J x − r‖² + λ ‖D x‖², with about the norms of the columns in D; NaN where J is not finite."""
     scales = column_scales(jacobian)
     # By QR of both parts below each other: the normal equations would lose half of the digits.
-    least = torch.maximum(scales, WEAK * scales.amax(dim=1, keepdim=True)) / scales
+    least = torch.maximum(scales, weak * scales.amax(dim=1, keepdim=True)) / scales
     stacked = torch.cat([jacobian / scales[:, None], torch.diag_embed(damping.sqrt()[:, None] * least)], dim=1)
     usable = stacked.isfinite().all(dim=2).all(dim=1) & missing.isfinite().all(dim=1)
     stacked = torch.where(usable[:, None, None], stacked, torch.eye(*stacked.shape[1:]).to(stacked))
@@ -189,13 +193,22 @@ def _degrees_of_freedom(point_map: PointMap, theta: Float[Tensor, "1 P"], ndim: 
     return int(rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0)))
 
 
-def _check_stationary(jacobian: Tensor, missing: Tensor, source: Tensor, weights: Tensor) -> None:
+def _is_stationary(
+    jacobian: Float[Tensor, "B M P"],
+    missing: Float[Tensor, "B M"],
+    source: Float[Tensor, "B N ndim"],
+    weights: Float[Tensor, "B N"],
+) -> Bool[Tensor, "B"]:
+    """True where the residual is 0, or about at right angles to all that θ changes; False for NaN."""
     cost = missing.square().sum(dim=1)
     along = (jacobian / column_scales(jacobian)[:, None]).mT @ missing[..., None]
     cosine = along[..., 0].abs().amax(dim=1) / cost.sqrt().clamp_min(torch.finfo(cost.dtype).tiny)
-    found = (cosine <= STATIONARY) | (cost <= _cost_of(EXACT, source, weights))  # false for NaN
-    if not bool(found.all()):
-        index = found.tolist().index(False)
+    return (cosine <= STATIONARY) | (cost <= _cost_of(EXACT, source, weights))
+
+
+def _check_stationary(stationary: Bool[Tensor, "B"]) -> None:
+    if not bool(stationary.all()):
+        index = stationary.tolist().index(False)
         raise InputError(
             f"expected points with a nearest map of this family, got some at index {index} of the batch to which "
             f"{EVALUATIONS} steps found none"
