@@ -1,5 +1,8 @@
 """Operations in a form that other runtimes have, for programs that are exported."""
 
+import itertools
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -89,6 +92,23 @@ def coordinates_last(planes: Float[Tensor, "B ndim *size"]) -> Float[Tensor, "B 
         torch.Size([1, 4, 5, 2])
     """
     return planes.permute(0, *range(2, planes.ndim), 1)
+
+
+def split_theta(theta: Float[Tensor, "B P"], sizes: Sequence[int]) -> tuple[Float[Tensor, "B part"], ...]:
+    """θ in parts of given sizes; exported as slices, since ExecuTorch takes the results of a split for a fixed batch.
+
+    Args:
+        theta: one row of parameters for each element of the batch.
+        sizes: of the parts, P together.
+
+    Example:
+        >>> [part.tolist() for part in split_theta(torch.arange(3.0)[None], [1, 2])]
+        [[[0.0]], [[1.0, 2.0]]]
+    """
+    if not is_exported():
+        return torch.split_with_sizes(theta, list(sizes), dim=1)
+    starts = [0, *itertools.accumulate(sizes)]
+    return tuple(theta[:, start:end] for start, end in itertools.pairwise(starts))
 
 
 def widened_sum(

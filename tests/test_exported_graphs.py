@@ -162,3 +162,11 @@ def test_an_exported_multisample_reads_one_sample():
 def test_an_exported_recurrent_transformer_is_equal(family):
     model, image = network(family, recurrent=2), torch.rand(3, 2, 9, 12)
     torch.testing.assert_close(program_of(model, image).module()(image), model(image), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", ["compose", "euclidean", "similarity"])
+def test_parts_of_theta_are_exported_as_slices(family):
+    model, image = network(family), torch.rand(3, 2, 9, 12)
+    program = program_of(model, image)
+    torch.testing.assert_close(program.module()(image), model(image), atol=1e-5, rtol=0)
+    assert not any(name.startswith("split") for name in operators(program))

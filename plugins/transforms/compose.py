@@ -131,7 +131,7 @@ class Compose(stnkit.TransformFamily):
         return [cast(stnkit.TransformFamily, stage) for stage in self.stages]
 
     def _split(self, theta: Float[Tensor, "B P"]) -> tuple[Tensor, ...]:
-        return torch.split(theta, [family.n_params for family in self._families()], dim=1)
+        return stnkit.families.split_theta(theta, [family.n_params for family in self._families()])
 
 
 def _near(source: Float[Tensor, "B N ndim"]) -> Bool[Tensor, "B N 1"]:

@@ -54,7 +54,7 @@ class Euclidean(stnkit.families.MatrixFamily):
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        turn, shift = torch.split_with_sizes(theta, [self.n_params - self.ndim, self.ndim], dim=1)
+        turn, shift = stnkit.families.split_theta(theta, [self.n_params - self.ndim, self.ndim])
         return stnkit.families.rotation_rows(turn, self.aspect, shift=shift)
 
     def _from_matrix(self, matrix: Float[Tensor, "B rows rows"]) -> Float[Tensor, "B P"]:

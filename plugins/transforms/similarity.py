@@ -55,7 +55,7 @@ class Similarity(stnkit.families.MatrixFamily):
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        turn, log_scale, shift = torch.split_with_sizes(theta, [self.n_params - self.ndim - 1, 1, self.ndim], dim=1)
+        turn, log_scale, shift = stnkit.families.split_theta(theta, [self.n_params - self.ndim - 1, 1, self.ndim])
         scale = stnkit.families.bounded_exp(log_scale)
         return stnkit.families.rotation_rows(turn, self.aspect, scale, shift)
 

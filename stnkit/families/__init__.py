@@ -20,7 +20,7 @@ from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.runge_kutta_steps import runge_kutta
 from stnkit.families.tensor_product import displaced_lattice
-from stnkit.portable import clamped, coordinates_last, is_exported, widened_sum
+from stnkit.portable import clamped, coordinates_last, is_exported, split_theta, widened_sum
 
 __all__ = [
     "DelaunayMesh",
@@ -57,6 +57,7 @@ __all__ = [
     "rotation_rows",
     "runge_kutta",
     "spline_flow",
+    "split_theta",
     "sum_dtype",
     "widened_sum",
 ]

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stnkit.portable import split_theta
+
 # Coefficients of φ²ᵏ in sin φ / φ and in (1 − cos φ) / φ², and of sin²ᵏ in arcsin(s) / s. Below the squares named after
 # them the quotients lose digits in their derivatives, and the series are exact in float64.
 SINC = (1, -1 / 6, 1 / 120, -1 / 5040, 1 / 362880, -1 / 39916800, 1 / 6227020800)
@@ -44,7 +46,7 @@ def rotation_rows(
         cos, sin = torch.cos(vector), torch.sin(vector)
         if scale is not None:
             cos, sin = scale * cos, scale * sin
-        tx, ty = (torch.zeros_like(cos),) * 2 if shift is None else torch.split_with_sizes(shift, [1, 1], dim=1)
+        tx, ty = (torch.zeros_like(cos),) * 2 if shift is None else split_theta(shift, [1, 1])
         return torch.cat([cos, sin / -aspect, tx, sin * aspect, cos, ty], dim=1).view(-1, 2, 3)
     linear = _exponential(vector) * vector.new_tensor([[side / other for side in aspect] for other in aspect])
     if scale is not None:

@@ -40,7 +40,7 @@ def test_a_spline_is_scipys_least_squares_of_its_functions():
         np.testing.assert_allclose(found[k].view(2, 6).numpy(), expected, atol=1e-12)
 
 
-def test_entries_that_act_on_both_coordinates_are_solved_together():
+def test_entries_of_both_coordinates_are_solved_together():
     class Mixed(stnkit.TransformFamily):
         """p + θ₀ (1, 1) + θ₁ (y, −x)."""
 
@@ -73,7 +73,7 @@ def test_closed_forms_have_two_derivatives_in_points_and_weights(family):
     assert torch.autograd.gradgradcheck(family.fit, (target, source, weights), fast_mode=True)
 
 
-def test_the_derivative_in_a_weight_of_zero_is_that_of_differences():
+def test_the_derivative_in_a_weight_of_0_is_of_differences():
     target, source = noisy(AFFINE)
     weights = torch.ones(2, 30, dtype=torch.float64)
     weights[:, 3] = 0
