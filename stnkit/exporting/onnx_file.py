@@ -4,11 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
-from google.protobuf.message import DecodeError
-
-from stnkit.errors import InputError
+from stnkit.errors import InputError, NotInstalledError
 from stnkit.exporting.metadata import decoded
+
+try:
+    import onnx
+    from google.protobuf.message import DecodeError
+except ModuleNotFoundError as error:
+    raise NotInstalledError(f"{error.name} is not installed: pip install 'stnkit[export]'") from error
 
 
 class OnnxFile:

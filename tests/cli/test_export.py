@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 
 import numpy as np
 import onnx
@@ -157,6 +158,15 @@ def test_a_runtime_that_is_missing_names_its_package(stnkit_main, monkeypatch):
     monkeypatch.setattr("stnkit.exporting.check._is_installed", lambda module: module != "MNN")
     code, _, err = stnkit_main("export", "--check", "network.onnx", "--runtime", "onnxruntime,mnn")
     assert (code, err) == (2, "stnkit export: the runtime mnn is not installed: pip install MNN\n")
+
+
+def test_a_check_without_onnx_names_the_extra(stnkit_main, monkeypatch):
+    for module in [name for name in sys.modules if name in ("stnkit.cli.export_check", "stnkit.exporting.check")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delitem(sys.modules, "stnkit.exporting.onnx_file", raising=False)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    code, _, err = stnkit_main("export", "--check", "network.onnx")
+    assert (code, err) == (2, "stnkit export: onnx is not installed: pip install 'stnkit[export]'\n")
 
 
 @pytest.mark.slow

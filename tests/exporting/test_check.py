@@ -85,6 +85,7 @@ def test_another_shape_and_nan_are_no_outputs(given, in_tract):
     ("text", "refusal"),
     [
         ("import os; os.abort()", "its process was ended by SIGABRT"),
+        ("raise OSError('no Gemm Stack backtrace: 0: <std::rt>')", "OSError: no Gemm"),
         ("import os; os._exit(7)", "its process ended with exit code 7"),
         ("raise ValueError('GridSample is\\n unknown')", "ValueError: GridSample is unknown"),
         (

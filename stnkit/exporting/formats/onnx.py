@@ -8,6 +8,7 @@ from typing import Any
 
 import onnx
 import torch
+from google.protobuf.message import EncodeError
 from onnx import ModelProto
 
 from stnkit.errors import ExportError, InputError
@@ -83,7 +84,10 @@ def write(program: torch.export.ExportedProgram, contents: Contents, path: Path)
     hide(model, contents.hidden)
     model.producer_name, model.producer_version = "stnkit", version("stnkit")
     onnx.helper.set_model_props(model, dict(contents.metadata))
-    path.write_bytes(model.SerializeToString())
+    try:
+        path.write_bytes(model.SerializeToString())
+    except (ValueError, EncodeError) as error:  # of more than 2 GB
+        raise ExportError(f"cannot be written as ONNX: {reason(error)}") from error
     return opset
 
 

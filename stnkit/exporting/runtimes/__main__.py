@@ -15,6 +15,9 @@ from stnkit.errors import one_line
 from stnkit.exporting.arrays import Array
 from stnkit.exporting.reference import outputs_in_batches
 
+# Characters of a message.
+_LONGEST = 300
+
 
 def main(name: str, images: str, outputs: str, *files: str) -> int:
     """Run files on images, and return the exit code.
@@ -34,7 +37,8 @@ def main(name: str, images: str, outputs: str, *files: str) -> int:
                 for output, value in outputs_in_batches(run, given).items():
                     found.setdefault(f"{setting}/{output}", value)
     except Exception as error:
-        sys.stderr.write(f"\nerror: {one_line(error, 300)}\n")
+        message = one_line(error).partition(" Stack backtrace")[0]
+        sys.stderr.write(f"\nerror: {message[:_LONGEST]}\n")
         return 1
     np.savez(outputs, allow_pickle=False, **found)
     return 0
