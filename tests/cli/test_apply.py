@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 import stnkit
 from stnkit.experiments.rectification.deep_png import encode_deep
 from stnkit.experiments.rectification.journal import Journal
 from stnkit.experiments.rectification.pictures import read_picture
+from tests.helpers import QUICK, trained
 
 # Modes of Pillow with a format that holds them, and the number of channels.
 KINDS = {"L": ("png", 1), "RGB": ("png", 3), "RGBA": ("png", 4), "LA": ("png", 2), "I;16": ("tiff", 1)}
@@ -46,6 +48,12 @@ def files(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(smooth(30 + 7 * i, 90 - 3 * i, 3 if i % 2 else 1)).save(path)
     return tmp_path / "photos"
+
+
+@pytest.fixture(scope="module")
+def tps_run(tmp_path_factory):
+    """The directory of a run whose transform has no matrix."""
+    return trained(tmp_path_factory.mktemp("tps"), *QUICK, "transform=tps", "training.epochs=1")
 
 
 @pytest.fixture
@@ -106,6 +114,20 @@ def test_pillow_makes_the_same_picture_of_its_matrix(files, applied, tmp_path):
         theirs = given.transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR)
     ours = pixels_of(tmp_path / "out" / row["output"])
     assert np.abs(ours - np.asarray(theirs))[2:-2, 2:-2].max() <= 1
+
+
+@pytest.mark.training
+def test_maps_are_those_of_opencv_and_only_without_matrices(tps_run, files, stnkit_main, tmp_path):
+    assert stnkit_main("apply", tps_run, files, "--output", "out", "--size", "40", "50", "--maps")[0] == 0
+    row = rows_of(tmp_path / "out")[0]
+    pixels = np.load(tmp_path / "out" / "maps" / f"{row['file']}.npy")
+    assert (pixels.shape, pixels.dtype, row["matrix_opencv"]) == ((40, 50, 2), np.float32, "")
+    given, ours = pixels_of(files / row["file"]), pixels_of(tmp_path / "out" / row["output"])
+    given = given.reshape(*given.shape[:2], -1)[..., 0]
+    theirs = map_coordinates(given, [pixels[..., 1], pixels[..., 0]], order=1, mode="constant")
+    inside = (pixels > 1).all(-1) & (pixels < np.subtract(given.shape[::-1], 2)).all(-1)
+    assert inside.sum() > 500
+    assert np.abs(ours.reshape(40, 50, -1)[..., 0] - theirs)[inside].max() <= 0.51
 
 
 @pytest.mark.parametrize("mode", KINDS)

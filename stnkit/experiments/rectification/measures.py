@@ -55,12 +55,10 @@ def pixel_matrices(
         >>> pixel_matrices(through, (10, 20), (5, 10))["matrix_opencv_inverse"].tolist()
         [[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]]
     """
-    family, theta = through
-    if not isinstance(family, MatrixFamily):
+    if not isinstance(through.family, MatrixFamily):
         return {}
-    matrix = family.matrix(theta.double())[0]
-    indices = torch.linalg.solve(_of_indices(in_size), matrix) @ _of_indices(out_size)
-    to_edges = torch.eye(len(matrix), dtype=torch.float64)
+    indices = pixel_matrix(through, in_size, out_size)
+    to_edges = torch.eye(len(indices), dtype=torch.float64)
     to_edges[:-1, -1] = 0.5
     inverse, fault = torch.linalg.inv_ex(indices)
     singular = bool(fault) or not bool(inverse.isfinite().all())
@@ -69,6 +67,22 @@ def pixel_matrices(
         "matrix_opencv": None if singular else _with_unit_last_entry(inverse),
         "matrix_pillow": _with_unit_last_entry(to_edges @ indices @ torch.linalg.inv(to_edges)),
     }
+
+
+def pixel_matrix(through: ImageMap, in_size: Sequence[int], out_size: Sequence[int]) -> Float[Tensor, "rows rows"]:
+    """N_in⁻¹ · M · N_out: pixel indices of the output ↦ those of the image, with the scale of M, in float64.
+
+    Args:
+        through: of one image, by a family of matrices.
+        in_size: of the image.
+        out_size: of the output.
+    """
+    assert isinstance(through.family, MatrixFamily)
+    matrix = through.family.matrix(through.theta.double())[0]
+    between = torch.linalg.solve(_of_indices(in_size), matrix) @ _of_indices(out_size)
+    if through.family.affine:  # and not off by rounding: nothing is divided
+        between[-1] = matrix[-1]
+    return between
 
 
 def _of_indices(size: Sequence[int]) -> Tensor:

@@ -13,6 +13,7 @@ from PIL import Image, JpegImagePlugin
 from torch import Tensor
 
 from stnkit.experiments.rectification.deep_png import deep_layout, encode_deep, low_bytes
+from stnkit.experiments.rectification.pillow_memory import pixels_of
 from stnkit.packing.decoding import decoding_errors, is_negative, quiet_pillow, turn_upright
 from stnkit.packing.pixels import UndecodableError
 
@@ -65,19 +66,17 @@ class Picture:
         Raises:
             OSError: when it cannot be written.
         """
-        pixels = np.ascontiguousarray((255 - planes if self.mode == "CMYK" else planes).movedim(0, -1).numpy())
+        pixels = (255 - planes if self.mode == "CMYK" else planes).movedim(0, -1).numpy()
         path = path.with_name(f"{path.name}.png") if self.renamed else path
         with whole_file(path) as part:
             if pixels.dtype == np.uint16 and pixels.shape[2] > 1:
-                part.write_bytes(encode_deep(pixels, self.options.get("icc_profile"), self.options.get("exif")))
+                part.write_bytes(
+                    encode_deep(np.ascontiguousarray(pixels), self.options.get("icc_profile"), self.options.get("exif"))
+                )
             else:
-                image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels, self._mode_of_array)
+                image = _image_of(pixels, self.mode, self.format)
                 image.save(part, format=self.format, **self.options)
         return path
-
-    @property
-    def _mode_of_array(self) -> str | None:
-        return self.mode if self.mode in ("CMYK", "LA") else None
 
 
 @contextlib.contextmanager
@@ -135,6 +134,17 @@ def read_picture(path: Path, seen: Seen) -> tuple[Picture, Any]:
         ), seen(image, negative=negative)
 
 
+def _image_of(pixels: np.ndarray, mode: str, file_format: str) -> Image.Image:
+    """An image of these pixels, for JPEG in their own memory if it is that of Pillow, four bytes for each of RGB."""
+    height, width, channels = pixels.shape
+    # Its mode is RGBX then, which other formats do not write.
+    if file_format == "JPEG" and channels == 3 and pixels.dtype == np.uint8 and pixels.strides == (4 * width, 4, 1):
+        padded = np.lib.stride_tricks.as_strided(pixels, (height, width, 4))
+        return Image.frombuffer("RGB", (width, height), padded, "raw", "RGBX", 0, 1)
+    whole = np.ascontiguousarray(pixels)
+    return Image.fromarray(whole[..., 0] if channels == 1 else whole, mode if mode in ("CMYK", "LA") else None)
+
+
 def _pixels(image: Image.Image) -> tuple[np.ndarray, str]:
     """All bits of an image, and the mode in which they are written."""
     mode = image.mode
@@ -145,7 +155,7 @@ def _pixels(image: Image.Image) -> tuple[np.ndarray, str]:
         gray = mode in ("1", "L", "LA", "La")
         mode = ("LA" if transparent else "L") if gray else ("RGBA" if transparent else "RGB")
         image = image if image.mode == mode else image.convert("LA" if image.mode == "La" else mode)
-    pixels = np.array(image)
+    pixels = pixels_of(image)
     if mode == "F" and not np.isfinite(pixels).all():
         raise UndecodableError("expected finite numbers, got NaN or infinity")
     return pixels, mode

@@ -19,9 +19,11 @@ from stnkit.experiments.rectification.arrays import rectify_array
 from stnkit.experiments.rectification.frame import Frame
 from stnkit.experiments.rectification.inputs import Input
 from stnkit.experiments.rectification.pictures import Picture, read_picture
+from stnkit.experiments.rectification.pillow_memory import images_in_one_piece
 from stnkit.experiments.rectification.rectifier import Located
 from stnkit.experiments.rectification.results import Results
 from stnkit.experiments.rectification.table import Row
+from stnkit.native.byte_images import reuse_memory
 from stnkit.packing.pixels import UndecodableError
 
 # Images whose θ is found at once, and bytes of those that wait for it.
@@ -69,7 +71,7 @@ class Pipeline:
         Args:
             inputs: images and arrays.
         """
-        with single_threaded(), futures.ThreadPoolExecutor(self.workers) as pool:
+        with single_threaded(), images_in_one_piece(2 * self.workers), self._pool() as pool:
             try:
                 self._images(pool, deque(each for each in inputs if not each.is_array))
             except BaseException:
@@ -78,6 +80,9 @@ class Pipeline:
         for each in inputs:
             if each.is_array:
                 self._note(each, functools.partial(rectify_array, self.results, each))
+
+    def _pool(self) -> futures.ThreadPoolExecutor:
+        return futures.ThreadPoolExecutor(self.workers, initializer=reuse_memory)
 
     def _images(self, pool: futures.Executor, waiting: "deque[Input]") -> None:
         reading: dict[futures.Future[Any], Input] = {}

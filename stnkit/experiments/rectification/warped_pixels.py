@@ -8,8 +8,12 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from stnkit.experiments.rectification.maps import ImageMap
+from stnkit.experiments.rectification.measures import pixel_matrix
+from stnkit.families.matrix import MatrixFamily
+from stnkit.native.byte_images import warped_bytes
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding
+from stnkit.samplers.sampler import interpolation_of
 from stnkit.warping import warp
 
 # The largest value of a pixel, which is white, or opaque.
@@ -37,6 +41,8 @@ def warped_pixels(
         alpha: True if the last channel is the share of light that the image holds back, 0 to the largest value.
     """
     largest = _LARGEST.get(image.dtype, 1.0)
+    if image.dtype == torch.uint8 and not alpha and (made := _of_bytes(image, through, sampler, size)) is not None:
+        return made
     # float32 holds 24 bits.
     wide = image.dtype in (torch.int32, torch.float64)
     values = image.to(torch.float64 if wide else torch.float32)[None]
@@ -51,6 +57,16 @@ def warped_pixels(
         colors = torch.where(opacity > 0, read[:-1] / opacity.clamp_min(1e-9), 0.0)
         read = torch.cat([colors, read[-1:]])
     return rounded(read, image.dtype)
+
+
+def _of_bytes(image: Tensor, through: ImageMap, sampler: nn.Module, size: Sequence[int]) -> Tensor | None:
+    """The same by the native kernel for bytes, which is ten times faster; None where it cannot."""
+    if image.ndim != 3 or not isinstance(through.family, MatrixFamily):
+        return None
+    matrix = pixel_matrix(through, image.shape[1:], size)
+    interpolation = interpolation_of(_reader(sampler, 255.0, None))
+    made = warped_bytes(image.movedim(0, -1).numpy(), matrix.numpy(), size, interpolation)
+    return None if made is None else torch.from_numpy(made).movedim(-1, 0)
 
 
 def rounded(values: Tensor, dtype: torch.dtype) -> Tensor:

@@ -12,6 +12,7 @@
 #include <new>
 #include <vector>
 
+#include "bytes/problem.h"
 #include "flow/problem.h"
 #include "problem.h"
 #include "spline/problem.h"
@@ -27,6 +28,7 @@
 #pragma GCC target("avx2,fma")
 #endif
 
+#include "bytes/warp.h"
 #include "fast/warp.h"
 #include "flow/flow.h"
 #include "general/warp.h"
@@ -53,6 +55,9 @@ inline void backward(const Problem& p, const Gradients& g) {
 namespace stnkit {
 inline void forward(const Problem&) {}
 inline void backward(const Problem&, const Gradients&) {}
+namespace bytes {
+inline void forward(const ByteProblem&) {}
+}  // namespace bytes
 namespace flow {
 template <class T>
 void forward(const Problem<T>&) {}

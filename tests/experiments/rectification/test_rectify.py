@@ -161,3 +161,12 @@ def test_what_cannot_be_rectified_is_one_sentence(image, options, message, make_
 def test_a_run_that_rectifies_no_image_is_refused(placement, in_shape, message, make_run):
     with pytest.raises(InputError, match=message):
         make_run(in_shape=in_shape, placement=placement).rectify(torch.zeros(in_shape))
+
+
+def test_a_much_larger_image_is_seen_as_the_dataset_reads_it(make_run, tmp_path):
+    run = make_run()
+    image = (smooth(3, 2400, 3200) * 255).round().byte()
+    Image.fromarray(image.movedim(0, -1).numpy()).save(tmp_path / "image.png", compress_level=0)
+    expected = torch.from_numpy(run.data.dataset.images.decoding.decode(tmp_path / "image.png").copy()) / 255
+    seen, _ = run.rectifier().view.of_tensor(image)
+    assert (seen - expected).abs().max() <= 1.01 / 255
