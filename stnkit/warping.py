@@ -1,8 +1,10 @@
 """The warp: a family joined to a sampler, in one native pass where both allow it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
@@ -10,9 +12,10 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
-from stnkit.families.tracing import has_hooks
+from stnkit.families.thresholds import GRID_CHUNK_BYTES
+from stnkit.families.tracing import has_hooks, needs_gradient
 from stnkit.native.conditions import takes, takes_rows
-from stnkit.native.function import warped
+from stnkit.native.function import warped, warped_in_chunks
 from stnkit.samplers.sampler import interpolation_of
 
 
@@ -67,6 +70,12 @@ def warp(
             rows = family._rows(checked)
         if takes_rows(rows, image.shape[0]):
             return warped(sampler, interpolation, image, rows, out_size)
+    if interpolation is not None and _makes_grids_in_chunks(family, theta, image) and not has_hooks(sampler):
+        checked, shape = family.check_theta(theta), coordinates.check_size(image.shape[2:] if size is None else size, 2)
+        bytes_of_one = 8 * math.prod(shape)
+        if bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES and takes(image, checked, interpolation):
+            images = max(1, GRID_CHUNK_BYTES // bytes_of_one)
+            return warped_in_chunks(interpolation, image, lambda part: family.grid(checked[part], shape), shape, images)
     made: Tensor = sampler(image, family.grid(theta, image.shape[2:] if size is None else size))
     return made
 
@@ -92,6 +101,18 @@ def check_dimensions(family: TransformFamily, image: Tensor) -> None:
 def _check_component(name: str, given: object, expected: str) -> None:
     if not isinstance(given, nn.Module):  # an abstract class would cost a microsecond
         raise InputError(f"{name}: expected {expected}, got {given!r}")
+
+
+def _makes_grids_in_chunks(family: TransformFamily, theta: object, image: Tensor) -> bool:
+    """True where grids of a few images after the other are as good as that of the batch."""
+    return (
+        getattr(family._grid, "is_image_by_image", False)
+        and family.ndim == 2
+        and "grid" not in vars(family)
+        and isinstance(theta, Tensor)
+        and not torch.compiler.is_compiling()
+        and not needs_gradient(theta, image)
+    )
 
 
 def _makes_grids_of_rows(family: TransformFamily) -> TypeGuard[MatrixFamily]:

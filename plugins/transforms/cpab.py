@@ -81,6 +81,7 @@ class CPAB(stnkit.TransformFamily):
         return stnkit.families.flow(self.velocities(theta), points, self.tessellation)
 
     @stnkit.families.bounded
+    @stnkit.families.image_by_image
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B H W 2"]:
         """`forward` on the pixel centers, whose triangles are cached; a point moves by at most its largest velocity."""
         return stnkit.families.flow_lattice(self.velocities(theta), size, self.tessellation)

@@ -74,6 +74,7 @@ class Velocity(stnkit.TransformFamily):
         return stnkit.families.spline_flow(self.velocities, theta, points, self.control_points, self.steps)
 
     @stnkit.families.bounded
+    @stnkit.families.image_by_image
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         """exp(v) on the pixel centers of an output of `size`."""
         lattice = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).view(1, -1, self.ndim)

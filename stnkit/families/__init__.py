@@ -1,12 +1,12 @@
 """The abstract transform families: any differentiable map, linear in θ, or a homogeneous matrix."""
 
 from stnkit.families.aspect import chosen_aspect
-from stnkit.families.bounded_grids import bounded
 from stnkit.families.caching import cached
 from stnkit.families.correspondences import direct_linear_transform, gauss_newton, linear_least_squares, procrustes
 from stnkit.families.delaunay import DelaunayMesh
 from stnkit.families.family import TransformFamily
 from stnkit.families.flows import Tessellation, flow, flow_lattice, spline_flow
+from stnkit.families.grid_marks import bounded, image_by_image
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp, log_scales
@@ -47,6 +47,7 @@ __all__ = [
     "flow",
     "flow_lattice",
     "gauss_newton",
+    "image_by_image",
     "is_exported",
     "jacobian",
     "lattice_counts",

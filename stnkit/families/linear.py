@@ -7,9 +7,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit.errors import InputError
-from stnkit.families.bounded_grids import bounded
 from stnkit.families.correspondences import linear_least_squares
 from stnkit.families.family import TransformFamily
+from stnkit.families.grid_marks import bounded
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.mirrored import Reflection
 from stnkit.families.scattered_basis import local_product, scattered_product

@@ -12,8 +12,8 @@ from stnkit.contract import TRUTH, Requirement
 from stnkit.coordinates import OUTSIDE
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.axis_sums import axis_sum, bounded_rows
-from stnkit.families.bounded_grids import bounded
 from stnkit.families.family import TransformFamily
+from stnkit.families.grid_marks import bounded
 from stnkit.families.membership import check_matrix, refusal, reproduced, tolerance_of, with_unit_last_entry
 from stnkit.families.perspective_divide import HORIZON, LARGE, divide, known_in_front, plain_quotient
 from stnkit.families.tracing import read_mask

@@ -22,3 +22,7 @@ MIRRORED_FUNCTIONS = 8
 # For fewer coordinates than this a Python autograd function costs more than the passes it saves.
 # (Machine A, 2026-11-26)
 SEPARABLE_GRADIENT_COORDINATES = 2**19
+# Bytes of a grid that is sampled before the next images have theirs, where a family allows that and no gradient is
+# wanted: it is read from the processor's cache, and a whole grid takes two thirds of the memory of three channels. A
+# larger whole is worth the calls. (Machine A, 2026-11-29)
+GRID_CHUNK_BYTES = 2**20

@@ -70,7 +70,13 @@ def likeness(image: Tensor) -> Likeness:
     return image.shape, image.dtype, memory_format(image)
 
 
-def forward(image: Tensor, coordinates: Tensor, size: Sequence[int], interpolation: Interpolation) -> Tensor:
+def forward(
+    image: Tensor,
+    coordinates: Tensor,
+    size: Sequence[int],
+    interpolation: Interpolation,
+    into: Tensor | None = None,
+) -> Tensor:
     """The image at rows of matrices or at a grid.
 
     Args:
@@ -78,11 +84,12 @@ def forward(image: Tensor, coordinates: Tensor, size: Sequence[int], interpolati
         coordinates: rows (B, 2 or 3, 3), or a grid (B, H, W, 2).
         size: (H, W) of the output.
         interpolation: of the sampler.
+        into: memory of the output, float32 and in the memory format of the image; by default it is made.
     """
     shape, (height, width) = image.shape, size
     form = memory_format(image)
     source, (points, *given) = _readable(image, _inside(form, shape[1], interpolation)), _coordinates(coordinates)
-    out = _empty(source, (shape[0], shape[1], height, width), form)
+    out = _empty(source, (shape[0], shape[1], height, width), form) if into is None else into
     kernels().forward(
         *(out.data_ptr(), out.stride(), source.data_ptr(), shape, source.stride(), points.data_ptr(), *given),
         *(height, width, *_codes(interpolation)),

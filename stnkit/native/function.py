@@ -1,6 +1,6 @@
 """The native warp as a differentiable function of an image and of coordinates: rows of matrices, or a grid."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -36,6 +36,30 @@ def warped(
         made: Tensor = _Warp.apply(image, coordinates, (sampler, interpolation, size))  # type: ignore[no-untyped-call]
         return made
     return calls.forward(image, coordinates, size, interpolation)
+
+
+def warped_in_chunks(
+    interpolation: Interpolation, image: Tensor, grid_of: Callable[[slice], Tensor], size: Sequence[int], images: int
+) -> Tensor:
+    """The image at a grid that is made for a few images at a time; without a gradient.
+
+    Args:
+        interpolation: of the sampler.
+        image: a batch of images that `takes` is true for.
+        grid_of: the grid (b, H, W, 2) of a slice of the batch, in float32.
+        size: (H, W) of the output.
+        images: number of them that a chunk has.
+    """
+    shape = image.shape[0], image.shape[1], *size
+    out = torch.empty(shape, dtype=image.dtype, memory_format=calls.memory_format(image))
+    for first in range(0, shape[0], images):
+        chunk = slice(first, first + images)
+        part = out[chunk]
+        into = part if part.dtype is torch.float32 else None
+        made = calls.forward(image[chunk], grid_of(chunk), size, interpolation, into)
+        if made is not part:
+            part.copy_(made)
+    return out
 
 
 class _Warp(torch.autograd.Function):

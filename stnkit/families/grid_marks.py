@@ -1,4 +1,4 @@
-"""The mark of a grid that is finite by construction."""
+"""Marks of a family's `_grid`: finite by construction, or made image by image at no loss."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -15,4 +15,14 @@ def bounded(hook: GridHook) -> GridHook:
         hook: the method of a family.
     """
     hook.is_bounded = True  # type: ignore[attr-defined]
+    return hook
+
+
+def image_by_image(hook: GridHook) -> GridHook:
+    """Mark a `_grid` that costs as much for the images of a batch one after the other: `warp` then makes it in chunks.
+
+    Args:
+        hook: the method of a family.
+    """
+    hook.is_image_by_image = True  # type: ignore[attr-defined]
     return hook
