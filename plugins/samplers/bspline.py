@@ -78,7 +78,8 @@ class BSpline(stnkit.samplers.KernelSampler):
         reach = (len(weights) - _BLOCK) // 2
         position = torch.arange(-reach, -(-wide // _BLOCK) * _BLOCK + reach, device=rows.device)
         pixel = self._pixel_at(position, n)
-        extended = rows[..., pixel]
+        # Not −1 where the row is 0: tract ends the process at a negative index.
+        extended = rows[..., pixel.clamp(min=0)]
         if self.sample_padding is stnkit.samplers.Padding.zeros:
             extended = torch.where(pixel >= 0, extended, 0.0)
         return (extended.unfold(-1, len(weights), _BLOCK) @ weights).flatten(-2)[..., :wide]
