@@ -68,7 +68,7 @@ def test_the_squared_error_is_stationary_with_noise(size):
 
 
 @pytest.mark.parametrize("size", [0.0, 0.1])
-def test_gradients_to_points_and_weights_meet_differences(size):
+def test_gradients_to_points_and_weights_pass_gradcheck(size):
     target, source = POINTS[:, :8], SWIRL(START, POINTS[:, :8]) + noise(size, n=8)
     weights = torch.linspace(0.5, 1.5, 8, dtype=torch.float64).expand(2, -1)
     inputs = tuple(tensor[:1].clone().requires_grad_() for tensor in (target, source, weights))

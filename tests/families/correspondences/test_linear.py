@@ -73,7 +73,7 @@ def test_closed_forms_have_two_derivatives_in_points_and_weights(family):
     assert torch.autograd.gradgradcheck(family.fit, (target, source, weights), fast_mode=True)
 
 
-def test_the_derivative_in_a_weight_of_0_is_of_differences():
+def test_the_derivative_in_a_weight_of_zero_is_right():
     target, source = noisy(AFFINE)
     weights = torch.ones(2, 30, dtype=torch.float64)
     weights[:, 3] = 0
