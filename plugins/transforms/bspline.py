@@ -159,9 +159,11 @@ def _axis_basis(n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.
 
 
 def _beta(t: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """The cubic B-spline: (max(0, 2 − |t|)³ − 4·max(0, 1 − |t|)³) / 6."""
-    distance = t.abs()
-    return ((2 - distance).clamp(min=0) ** 3 - 4 * (1 - distance).clamp(min=0) ** 3) / 6
+    """The cubic B-spline: 2/3 − t² + |t|³/2 for |t| < 1, and (2 − |t|)³/6 from there to 2."""
+    distance, near = t.abs(), t.clamp(-1, 1)
+    # In t² and not |t|²: the derivative of |t| at 0 is 0 to autograd, and so would the second one of its square be.
+    inner = 2 / 3 + near * near * (near.abs() / 2 - 1)
+    return torch.where(distance < 1, inner, (2 - distance).clamp(min=0) ** 3 / 6)
 
 
 @stnkit.hookimpl
