@@ -99,6 +99,11 @@ class BSpline(stnkit.TransformFamily):
         """Linear least squares."""
         return stnkit.families.linear_least_squares(self, self.identity().to(target), target, source, weights)
 
+    def _bending_energy(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B"]:
+        """The energy by derivatives of the splines along each axis, which do not depend on θ."""
+        displacements = self._displacements(theta).view(theta.shape[0], self.ndim, *self.control_points)
+        return stnkit.families.lattice_bending_energy(displacements, size, _axis_derivatives)
+
     def _displacements(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B ndim K"]:
         """Those of all control points, row by row."""
         free = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
@@ -156,6 +161,21 @@ def _axis_basis(n_points: int, n_pixels: int, dtype: torch.dtype, device: torch.
     pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
     indices = torch.arange(n_points, dtype=torch.float64, device=device)
     return _beta(_in_spacings(pixels, n_points)[:, None] - indices).to(dtype)
+
+
+@stnkit.families.cached
+def _axis_derivatives(
+    n_points: int, n_pixels: int, order: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "pixels n"]:
+    """The derivatives of the splines along an axis, of order 0, 1 or 2."""
+    if order == 0:
+        return _axis_basis(n_points, n_pixels, dtype, device)
+    pixels = coordinates.axis(n_pixels, dtype=torch.float64, device=device)
+    t = _in_spacings(pixels, n_points)[:, None] - torch.arange(n_points, dtype=torch.float64, device=device)
+    distance = t.abs()
+    outer, inner = (2 - distance).clamp(min=0), (1 - distance).clamp(min=0)
+    made = t.sign() * (2 * inner**2 - outer**2 / 2) if order == 1 else outer - 4 * inner
+    return (made * ((n_points - 3) / 2) ** order).to(dtype)
 
 
 def _beta(t: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:

@@ -19,7 +19,7 @@ from stnkit.families.radial_kernels import RadialBasis, RadialKernel
 from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.runge_kutta_steps import runge_kutta
-from stnkit.families.tensor_product import displaced_lattice
+from stnkit.families.tensor_product import displaced_lattice, lattice_bending_energy
 from stnkit.portable import clamped, coordinates_last, is_exported, split_theta, widened_sum
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "image_by_image",
     "is_exported",
     "jacobian",
+    "lattice_bending_energy",
     "lattice_counts",
     "linear_least_squares",
     "log_scales",

@@ -238,6 +238,15 @@ class TransformFamily(nn.Module, Contract):
         """
         return invert(self, theta, points)
 
+    def _bending_energy(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B"] | None:
+        """Optional hook: `stnkit.bending_energy`; by default None, for the second derivatives of `forward`.
+
+        Args:
+            theta: one row of parameters for each element of the batch, in float64.
+            size: of the output whose pixel centers are taken.
+        """
+        return None
+
     def _compose(self, outer: Float[Tensor, "B P"], inner: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
         """Optional hook: the θ of T_outer ∘ T_inner; by default an error.
 

@@ -1,5 +1,6 @@
 """p + Σ u_ij… a_i(y) b_j(x): displacements whose functions are products of functions of one coordinate each."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -51,6 +52,35 @@ def displaced_lattice(
         outermost = torch.cat([along[0], _center_and_one(size[0], source.dtype, device)], dim=1)
         grid = torch.bmm(outermost.expand(batch, -1, -1), lines).view(batch, *size, ndim)
     return grid if grid.dtype == dtype else grid.to(dtype)
+
+
+# The derivatives of these functions: of n control points at m pixels, (m, n), for n, m, their order, dtype and device.
+AxisDerivatives = Callable[[int, int, int, torch.dtype, torch.device], Tensor]
+
+
+def lattice_bending_energy(
+    displacements: Float[Tensor, "B ndim *counts"], size: Sequence[int], derivatives: AxisDerivatives
+) -> Float[Tensor, "B"]:
+    """The bending energy of `displaced_lattice`: the mean of Σ_ijk (∂²T_i/∂p_j∂p_k)², by products along each axis.
+
+    Args:
+        displacements: u, of the control points, each axis in the order of the image's axes.
+        size: of the output whose pixel centers are taken, (H, W) or (D, H, W).
+        derivatives: of a and b, of order 0, 1 and 2. It is called for every energy: decorate it with
+            `stnkit.families.cached`.
+    """
+    dtype, device, ndim = displacements.dtype, displacements.device, displacements.shape[1]
+    energy = displacements.new_zeros(displacements.shape[0])
+    for orders in itertools.product(range(3), repeat=ndim):
+        if sum(orders) != 2:
+            continue
+        second = displacements
+        for axis, (n_pixels, order) in enumerate(zip(size, orders, strict=True), start=2):
+            basis = derivatives(second.shape[axis], n_pixels, order, dtype, device)
+            second = torch.matmul(second.movedim(axis, -1), basis.T).movedim(-1, axis)
+        # Of two different axes there are two orders.
+        energy = energy + (1 if 2 in orders else 2) * second.square().sum(dim=1).flatten(1).mean(dim=1)
+    return energy
 
 
 @cached

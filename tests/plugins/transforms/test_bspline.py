@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import stnkit
+from stnkit.families.derivatives import derivatives
 from tests.helpers import lattice_points, random_points, random_theta
 
 LATTICES = [[4, 4], [8, 8], [5, 9], [4, 6, 5]]
@@ -255,3 +256,16 @@ def test_it_does_not_compose():
     family = bspline()
     with pytest.raises(stnkit.errors.DoesNotComposeError, match="BSpline does not compose"):
         family.compose(random_theta(family), random_theta(family))
+
+
+@pytest.mark.parametrize(
+    "options", [{"control_points": [5, 8]}, {"pinned": "borders"}, {"control_points": [4, 5, 6], "ndim": 3}], ids=str
+)
+def test_bending_is_that_of_the_derivatives_of_forward(options):
+    family, size = stnkit.build("transform", "bspline", **options), (6, 7, 5)[: options.get("ndim", 2)]
+    theta = random_theta(family, batch=2).requires_grad_()
+    second, _ = derivatives(family, theta, size, order=2)
+    expected = second.square().sum(dim=(-3, -2, -1)).mean(dim=1)
+    found = stnkit.bending_energy(family, theta, size)
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(energy.sum(), theta)[0] for energy in (found, expected)))
