@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stnkit import coordinates
 from stnkit.experiments.rectification.maps import ImageMap
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.regularity import folds
+from stnkit.interop.matrices import to_edges
+from stnkit.interop.pixels import matrix_between
 
 # Points along each axis of a lattice that stands for a larger output: shares are then off by less than a percent.
 LATTICE = {2: 128, 3: 32}
@@ -57,39 +58,15 @@ def pixel_matrices(
     """
     if not isinstance(through.family, MatrixFamily):
         return {}
-    indices = pixel_matrix(through, in_size, out_size)
-    to_edges = torch.eye(len(indices), dtype=torch.float64)
-    to_edges[:-1, -1] = 0.5
+    matrices = matrix_between(*through, in_size, out_size)
+    indices, from_edges = matrices[0], to_edges(matrices)[0]
     inverse, fault = torch.linalg.inv_ex(indices)
     singular = bool(fault) or not bool(inverse.isfinite().all())
     return {
         "matrix_opencv_inverse": _with_unit_last_entry(indices),
         "matrix_opencv": None if singular else _with_unit_last_entry(inverse),
-        "matrix_pillow": _with_unit_last_entry(to_edges @ indices @ torch.linalg.inv(to_edges)),
+        "matrix_pillow": _with_unit_last_entry(from_edges),
     }
-
-
-def pixel_matrix(through: ImageMap, in_size: Sequence[int], out_size: Sequence[int]) -> Float[Tensor, "rows rows"]:
-    """N_in⁻¹ · M · N_out: pixel indices of the output ↦ those of the image, with the scale of M, in float64.
-
-    Args:
-        through: of one image, by a family of matrices.
-        in_size: of the image.
-        out_size: of the output.
-    """
-    assert isinstance(through.family, MatrixFamily)
-    matrix = through.family.matrix(through.theta.double())[0]
-    between = torch.linalg.solve(_of_indices(in_size), matrix) @ _of_indices(out_size)
-    if through.family.affine:  # and not off by rounding: nothing is divided
-        between[-1] = matrix[-1]
-    return between
-
-
-def _of_indices(size: Sequence[int]) -> Tensor:
-    """The matrix that takes pixel indices (x, y, 1) to normalized points."""
-    ndim = len(size)
-    one_pixel = torch.diag(torch.tensor([2.0] * ndim + [1.0], dtype=torch.float64))
-    return coordinates.normalized_matrix(one_pixel, size, (1,) * ndim)
 
 
 def _with_unit_last_entry(matrix: Tensor) -> Tensor:

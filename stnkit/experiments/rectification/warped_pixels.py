@@ -8,8 +8,8 @@ from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from stnkit.experiments.rectification.maps import ImageMap
-from stnkit.experiments.rectification.measures import pixel_matrix
 from stnkit.families.matrix import MatrixFamily
+from stnkit.interop.pixels import matrix_between
 from stnkit.native.byte_images import warped_bytes
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding
@@ -63,7 +63,7 @@ def _of_bytes(image: Tensor, through: ImageMap, sampler: nn.Module, size: Sequen
     """The same by the native kernel for bytes, which is ten times faster; None where it cannot."""
     if image.ndim != 3 or not isinstance(through.family, MatrixFamily):
         return None
-    matrix = pixel_matrix(through, image.shape[1:], size)
+    matrix = matrix_between(*through, image.shape[1:], size)[0]
     interpolation = interpolation_of(_reader(sampler, 255.0, None))
     made = warped_bytes(image.movedim(0, -1).numpy(), matrix.numpy(), size, interpolation)
     return None if made is None else torch.from_numpy(made).movedim(-1, 0)
