@@ -5,7 +5,7 @@
 #
 # FOLDER, by default a temporary one, keeps the environment, the exported files and the results: with it, a second call
 # repeats the named engines only (`engines/` has their names). It needs node and npm, and about an hour on two cores.
-# Standard output has the tables in Markdown.
+# It prints the tables, what runs, times as ratios to eager torch and sizes, and puts them into docs/deployment.md.
 # Exit code: 0 if the tables were printed, 2 if the packages cannot be installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -25,5 +25,9 @@ fi
 cd "$here"
 export OMP_NUM_THREADS=1 ONNXRUNTIME_WEB="$folder/package/dist"
 "$folder/venv/bin/python" matrix.py "$folder/results" "${@:2}" >&2
-echo "$(date +%F), stnkit $(git rev-parse --short HEAD)"
-"$folder/venv/bin/python" tables.py "$folder/results"
+page=$here/../../docs/deployment.md
+"$folder/venv/bin/python" tables.py "$folder/results" "$page"
+echo
+"$folder/venv/bin/python" speed.py "$folder/results" "$page"
+echo
+echo "$(date +%F), stnkit $(git rev-parse --short HEAD), $(lscpu | sed -n 's/^Model name: *//p')"

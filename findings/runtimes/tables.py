@@ -1,4 +1,4 @@
-"""The tables of docs/deployment.md from the rows of `matrix.py`: `python tables.py FOLDER`."""
+"""The tables of docs/deployment.md from the rows of `matrix.py`: `python tables.py FOLDER [PAGE]`."""
 
 import re
 import string
@@ -80,15 +80,25 @@ def table(folder: Path, title: str, names: dict[str, str], notes: Notes) -> list
     return lines
 
 
-def main(folder: Path) -> None:
-    """Print both tables and the messages."""
+def text(folder: Path) -> str:
+    """Both tables and the messages, in Markdown."""
     families = {name: name.removesuffix(".bilinear") for name in CASES if name.endswith(".bilinear")}
     del families["affine3d.bilinear"]
     others = {name: name.replace("3d", " of volumes").replace(".", " ") for name in CASES if name not in families}
     notes = Notes()
     tables = [table(folder, "family", dict(sorted(families.items())), notes), table(folder, "network", others, notes)]
-    print(*["\n".join(lines) for lines in tables], "\n".join(notes.lines()), sep="\n\n")
+    return "\n\n".join(["\n".join(lines) for lines in [*tables, notes.lines()]])
+
+
+def publish(marker: str, text: str, page: str | None) -> None:
+    """Print a text, and put it between the markers of a page."""
+    print(text)
+    if page:
+        path = Path(page)
+        before, _, rest = path.read_text().partition(f"<!-- {marker} -->\n")
+        behind = rest.partition(f"<!-- end of {marker} -->\n")[2]
+        path.write_text(f"{before}<!-- {marker} -->\n\n{text}\n\n<!-- end of {marker} -->\n{behind}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    publish("runtimes", text(Path(sys.argv[1])), (sys.argv[2:] or [None])[0])

@@ -28,8 +28,8 @@ def difference(outputs: list, expected: list) -> float:
 
 
 def reason(error: Exception, log: str, telling: str | None) -> str:
-    """One line: the reason in the log, else that of the exception."""
-    if telling and (found := re.search(telling, log)):
+    """One line: the telling part of the message or the log, else the message."""
+    if telling and (found := re.search(telling, f"{error}\n{log}")):
         return " ".join(found[0].split())[:300]
     text = " ".join(str(error).partition("Stack backtrace")[0].split())
     return f"{type(error).__name__}: {text}"[:300]

@@ -15,7 +15,8 @@ def load(folder, name):
     _tools.mnnconvert(["", "-f", "ONNX", "--modelFile", str(source), "--MNNModel", str(target), "--bizCode", "stnkit"])
     if not target.is_file():
         raise RuntimeError("not converted")
-    module = MNN.nn.load_module_from_file(str(target), ["image"], ["logits", "warped"], precision_mode=1)
+    runtime = MNN.nn.create_runtime_manager(({"numThread": 1, "precision": "high"},))
+    module = MNN.nn.load_module_from_file(str(target), ["image"], ["logits", "warped"], runtime_manager=runtime)
 
     def run(image):
         given = MNN.expr.const(image, list(image.shape), MNN.expr.NCHW)

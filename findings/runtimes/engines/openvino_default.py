@@ -2,7 +2,7 @@
 
 from engines import openvino
 
-TELLING = None
+TELLING = openvino.TELLING
 
 
 def load(folder, name):
