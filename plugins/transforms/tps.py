@@ -100,6 +100,7 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
         self._weights_of_identity = torch.zeros(ndim, len(self.control_points) + n_monomials, dtype=torch.float64)
         self._weights_of_identity[:, -n_monomials + 1 :][:, :ndim] = torch.eye(ndim, dtype=torch.float64)
         self._free_positions = self.control_points[free].T.contiguous()
+        self._to_displacements = -self._free_positions
         # Between points that are very close the cardinal functions are large, of both signs.
         probes = stnkit.coordinates.lattice([PROBES] * ndim, dtype=torch.float64).view(-1, ndim)
         self._cardinal_is_wide = float(self._cardinal_functions(probes).abs().max()) > LARGE_CARDINAL
@@ -146,7 +147,7 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
 
     def _displacements(self, theta: Float[Tensor, "B P"], dtype: torch.dtype) -> Float[Tensor, "B ndim K"]:
         positions = theta.view(theta.shape[0], self.ndim, self.n_params // self.ndim)
-        return stnkit.families.widened_sum(positions, -self._free_positions, dtype)
+        return stnkit.families.widened_sum(positions, self._to_displacements, dtype)
 
     def _cardinal_functions(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N functions"]:
         """C_k, then 1, x and y (and z)."""
