@@ -28,7 +28,7 @@ def test_every_family_has_a_row():
     assert families <= {row for row, _ in TABLES["family"]}
 
 
-def test_every_letter_has_its_message_and_every_message_its_letter():
+def test_letters_of_the_tables_and_messages_belong_together():
     used = set()
     for cell in [*TABLES["family"].values(), *TABLES["network"].values()]:
         found = SIGN.fullmatch(cell)

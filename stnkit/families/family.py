@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
+from stnkit.families.arguments import checked_points, checked_theta
 from stnkit.families.correspondences import gauss_newton
 from stnkit.families.correspondences.arguments import check_correspondences
 from stnkit.families.newton import invert
@@ -280,14 +281,7 @@ class TransformFamily(nn.Module, Contract):
         Raises:
             InputError: when its shape is not (B, n_params) or it is not real.
         """
-        coordinates.check_is_tensor(f"{type(self).__name__}: theta", theta)
-        if theta.ndim != 2 or theta.shape[1] != self.n_params:
-            raise InputError(
-                f"{type(self).__name__}: expected theta of shape (B, {self.n_params}), got {tuple(theta.shape)}"
-            )
-        if not theta.is_floating_point():
-            raise InputError(f"{type(self).__name__}: expected a floating-point theta, got {theta.dtype}")
-        return coordinates.widened(theta)
+        return checked_theta(type(self).__name__, theta, self.n_params)
 
     @final
     def check_points(self, points: Tensor, theta: Tensor) -> Float[Tensor, "#B N ndim"]:
@@ -296,12 +290,4 @@ class TransformFamily(nn.Module, Contract):
         Raises:
             InputError: when their shape is not (B or 1, N, ndim) or they are not real.
         """
-        coordinates.check_is_tensor(f"{type(self).__name__}: points", points)
-        if points.ndim != 3 or points.shape[-1] != self.ndim or points.shape[0] not in (1, theta.shape[0]):
-            batch = "1" if theta.shape[0] == 1 else f"{theta.shape[0]} or 1"
-            raise InputError(
-                f"{type(self).__name__}: expected points of shape ({batch}, N, {self.ndim}), got {tuple(points.shape)}"
-            )
-        if not points.is_floating_point():
-            raise InputError(f"{type(self).__name__}: expected floating-point points, got {points.dtype}")
-        return points.to(torch.promote_types(points.dtype, theta.dtype))
+        return checked_points(type(self).__name__, points, theta, self.ndim)

@@ -29,8 +29,8 @@ def takes_flow(*tensors: Tensor) -> bool:
     """
     dtype = tensors[0].dtype
     return (
-        enabled()
-        and is_plain_eager()
+        is_plain_eager()  # first: a tracer does not follow what else is asked
+        and enabled()
         and dtype in (torch.float32, torch.float64)
         and all(t.is_cpu and t.dtype is dtype and type(t) is Tensor and has_memory(t) for t in tensors)
         and all(t.numel() <= _MOST_POINTS for t in tensors)
