@@ -99,9 +99,16 @@ class Bounded(stnkit.TransformFamily):
         change = self.inner.fit(target, source, weights) - identity
         free = ~self._bounded.to(target.device)
         share = torch.where(free, 0.0, change / limits)
-        if not bool((share.abs() < 1).all()):
+        within = (share.abs() < 1).all(dim=1)
+        if not bool(within.all()):
             start = identity.expand(len(target), -1)
-            return stnkit.families.gauss_newton(self, start, target, source, weights)
+            try:
+                return stnkit.families.gauss_newton(self, start, target, source, weights)
+            except stnkit.errors.InputError as error:  # steps to the wall of the box end where no entry has influence
+                index = within.tolist().index(False)
+                raise stnkit.errors.InputError(
+                    f"expected points with a nearest map within the limit, got others at index {index} of the batch"
+                ) from error
         return identity + torch.where(free, change, limits * torch.atanh(share))
 
     def extra_repr(self) -> str:

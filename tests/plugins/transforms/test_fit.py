@@ -185,6 +185,8 @@ def test_one_point_is_refused_where_it_determines_no_map(name, options):
 @pytest.mark.no_jaxtyping
 def test_a_map_beyond_the_limit_of_a_bounded_family_is_refused():
     family = stnkit.build("transform", "bounded", inner="translation", limit=0.5)
-    points = random_points(family, batch=1, n=5)
-    with pytest.raises(InputError, match=r"^Bounded\.fit: expected points "):
-        family.fit(points, points + 1)
+    points = random_points(family, batch=2, n=5)
+    shift = torch.tensor([0.1, 1.0], dtype=torch.float64)[:, None, None]
+    refusal = r"^Bounded\.fit: expected points with a nearest map within the limit, got others at index 1 of the batch$"
+    with pytest.raises(InputError, match=refusal):
+        family.fit(points, points + shift)
