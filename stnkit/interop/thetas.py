@@ -13,6 +13,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families import MatrixFamily, TransformFamily
+from stnkit.families.correspondences.arguments import LOST
 from stnkit.interop.pixels import as_tensor, check_family
 
 # Pixels on each axis that a fit takes, at least and at most, by number of dimensions; in between two for each
@@ -77,8 +78,8 @@ def theta_of_pixel_map(
 
     Args:
         family: one that holds the map.
-        pixels: the pixel index of the input, x first, for each pixel of the output, one map or a batch; NaN or infinite
-            where it is not known.
+        pixels: the pixel index of the input, x first, for each pixel of the output, one map or a batch; NaN, infinite
+            or thousands of images away where it is not known.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         tolerance: in pixels of the input, the largest distance from the map that is given.
 
@@ -101,11 +102,13 @@ def theta_of_pixel_map(
     out_size = tuple(given.shape[1:-1])
     chosen = torch.meshgrid(*(_selection(n, family) for n in out_size), indexing="ij")
     known = given.movedim(0, -2)[chosen].movedim(-2, 0).flatten(1, -2)
-    source = coordinates.from_pixels(known, coordinates.check_size(in_size, family.ndim))
+    in_size = coordinates.check_size(in_size, family.ndim)
+    source = coordinates.from_pixels(known, in_size)
     target = coordinates.lattice(out_size, dtype=torch.float64)[chosen].flatten(end_dim=-2)
     theta = family.fit(target[None], source, source.isfinite().all(dim=-1).double()).detach()
     distance = (coordinates.to_pixels(family.grid(theta, out_size), in_size) - given).norm(dim=-1)
-    worst = torch.where(given.isfinite().all(dim=-1), distance, 0.0).flatten(1).amax(dim=1)
+    has_source = (coordinates.from_pixels(given, in_size).abs() < LOST).all(dim=-1)  # False for NaN
+    worst = torch.where(has_source, distance, 0.0).flatten(1).amax(dim=1)
     if bool((worst > tolerance).any()):
         row, name = int(worst.argmax()), type(family).__name__
         raise InputError(

@@ -9,6 +9,9 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 
+# Coordinates from here on have no source. `OUTSIDE` comes back from pixels a little smaller, in float32 too.
+LOST = coordinates.OUTSIDE * (1 - 1e-5)
+
 
 class Correspondences(NamedTuple):
     """Pairs of points with weights, of one batch, in float64.
@@ -60,9 +63,7 @@ def check_correspondences(target: Tensor, source: Tensor, weights: Tensor | None
     target, source, weights = (tensor.double().expand(batch, *tensor.shape[1:]) for tensor in named.values())
     if not bool((weights.isfinite() & (weights >= 0)).all()):
         raise InputError(f"weights: expected finite numbers of at least 0, got {_first_wrong(weights)}")
-    weights = torch.where(
-        (source.detach().abs() >= coordinates.OUTSIDE).any(dim=2) & source.isfinite().all(dim=2), 0.0, weights
-    )
+    weights = torch.where((source.detach().abs() >= LOST).any(dim=2) & source.isfinite().all(dim=2), 0.0, weights)
     if not bool((weights > 0).any(dim=1).all()):
         index = (weights > 0).any(dim=1).tolist().index(False)
         raise InputError(f"expected at least one point of positive weight, got none at index {index} of the batch")

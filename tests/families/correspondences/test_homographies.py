@@ -30,6 +30,15 @@ def test_points_beyond_the_horizon_are_left_out():
     torch.testing.assert_close(PROJECTIVE(found, points), source, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("share", [1.0, 1 - 1e-15, 1 - 1e-6])
+def test_a_mark_that_was_rounded_in_pixels_is_left_out(share):
+    points = random_points(PROJECTIVE, batch=1, n=30)
+    source = 0.5 * points
+    source[:, :3] = share * OUTSIDE
+    found = PROJECTIVE.fit(points, source)
+    torch.testing.assert_close(PROJECTIVE(found, points)[:, 3:], source[:, 3:], rtol=0, atol=1e-10)
+
+
 @NAMES
 def test_a_mirrored_square_is_fitted_in_front_of_the_horizon(name):
     family = stnkit.build("transform", name)
