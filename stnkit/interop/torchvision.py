@@ -151,8 +151,9 @@ def theta_of_affine(
         raise InputError(f"scale: expected a number above 0, got {scale}")
     turn, along_x, along_y = (math.radians(degrees) for degrees in (angle, *shear))
     linear = torch.eye(2, dtype=torch.float64)
-    linear[:, 0] = torch.tensor([math.cos(turn - along_y), math.sin(turn - along_y)]) / math.cos(along_y)
-    linear[:, 1] = torch.tensor([-math.sin(turn), math.cos(turn)]) - linear[:, 0] * math.tan(along_x)
+    tilted = turn - along_y
+    linear[:, 0] = linear.new_tensor([math.cos(tilted), math.sin(tilted)]) / math.cos(along_y)
+    linear[:, 1] = linear.new_tensor([-math.sin(turn), math.cos(turn)]) - linear[:, 0] * math.tan(along_x)
     middle = torch.tensor(center, dtype=torch.float64)
     shift = middle + torch.tensor(translate, dtype=torch.float64) - scale * linear @ middle
     matrix = torch.linalg.inv(coordinates.homogeneous(scale * linear[None], shift[None]))

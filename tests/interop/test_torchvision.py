@@ -1,5 +1,7 @@
 """With torchvision 0.28.0."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -106,3 +108,14 @@ def test_a_naive_theta_of_affine_shows_another_picture(guess, vision):
     else:
         theta = family.from_matrix(torch.linalg.inv(family.matrix(theta)))
     assert mean_error(shown[0], warped(family, theta, IMAGE, IN)) > 0.02
+
+
+@pytest.mark.no_jaxtyping
+def test_theta_of_affine_is_right_in_float64():
+    angle, scale = math.radians(25.0), 0.8
+    family, points = stnkit.build("transform", "affine"), torch.tensor([[[0.3, -0.7]]], dtype=torch.float64)
+    theta = torchvision.theta_of_affine(family, 25.0, (0, 0), scale, (0, 0), (6, 6))
+    back = torch.tensor(
+        [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], dtype=torch.float64
+    )  # torchvision turns the image clockwise, and the points of the output back
+    torch.testing.assert_close(family(theta, points), points @ back.mT / scale, rtol=0, atol=1e-14)
