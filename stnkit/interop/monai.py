@@ -53,7 +53,8 @@ def affine(
 
     `Affine(affine=matrix[0], spatial_size=out_size, padding_mode="zeros", image_only=True)(image)`
 
-    The padding is reflection by default, and `align_corners` False, which it stays.
+    The padding is reflection by default, and `align_corners` False, which it stays. MONAI takes an axis of one pixel
+    for one of two: beside it, its picture fades half as fast as that of stnkit.
 
     Args:
         family: of affine matrices.

@@ -51,6 +51,15 @@ def test_the_affine_layer_shows_the_picture_of_stnkit(ndim, padding):
     assert error(shown[0, 0], warped(family, theta, image, out_size, padding)) < 1e-13
 
 
+def test_an_axis_of_one_pixel_fades_half_as_fast_in_monai():
+    family, image = stnkit.build("transform", "translation"), np.ones((1, 4))
+    theta = torch.tensor([[0.0, 1.0]])  # half a pixel down
+    matrix = interop.monai.affine(family, theta, (1, 4), (1, 4))[0]
+    shown = Affine(affine=matrix, padding_mode="zeros", image_only=True)(batch(image)[0])
+    assert warped(family, theta.double(), image, (1, 4)) == pytest.approx(0.5)
+    assert shown.numpy() == pytest.approx(0.75)
+
+
 def test_projective_maps_are_refused_which_monai_takes_as_affine():
     family, theta = projective()
     message = r"^theta: expected affine maps, got a projective one in row 0: use monai\.warp_field$"
