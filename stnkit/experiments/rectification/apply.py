@@ -9,6 +9,7 @@ from typing import Any
 from stnkit.errors import InputError
 from stnkit.experiments.rectification.inputs import Input, find_inputs
 from stnkit.experiments.rectification.journal import Journal
+from stnkit.experiments.rectification.names import taken_names
 from stnkit.experiments.rectification.pipeline import Pipeline
 from stnkit.experiments.rectification.rectifier import Rectifier, check_size
 from stnkit.experiments.rectification.results import Options, Results
@@ -74,8 +75,11 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
         raise InputError(f"workers: expected at least 1, got {request.workers}")
     inputs = find_inputs(request.inputs, request.output)
     _check_kinds(rectifier, inputs)
+    beside = {"maps": request.options.maps, "overlay": request.options.overlay}
+    taken_names([each.name for each in inputs], **beside)
     journal = Journal(request.output, request.command, overwrite=request.overwrite)
     try:
+        taken = taken_names([*(each.name for each in inputs), *journal.rows], **beside)
         waiting = [each for each in inputs if not journal.has(each)]
         before, made = len(inputs) - len(waiting), 0
 
@@ -87,7 +91,8 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
 
         progress(before, len(inputs))
         try:
-            Pipeline(Results(rectifier, request.output, request.options), done, request.workers).run(waiting)
+            results = Results(rectifier, request.output, request.options, taken)
+            Pipeline(results, done, request.workers).run(waiting)
         finally:
             rows = [row for name in sorted(journal.rows) for row in journal.rows[name]]
             write_tables(request.output, request.command, rows)

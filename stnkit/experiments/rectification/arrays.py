@@ -1,5 +1,7 @@
 """Arrays of images: each is rectified, and the results make an array of the same axes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -40,6 +42,7 @@ def rectify_array(results: Results, given: Input) -> list[Row]:
 
     for start in range(0, len(images), BATCH):
         batch = [torch.from_numpy(np.array(image)) for image in images[start : start + BATCH]]
+        _check_finite(batch, start, given)
         views = [results.rectifier.view.of_tensor(image) for image in batch]
         found = results.rectifier.locate(torch.stack([view for view, _ in views]))
         for number, (image, (_, frame), located) in enumerate(zip(batch, views, found, strict=True), start=start):
@@ -53,3 +56,10 @@ def rectify_array(results: Results, given: Input) -> list[Row]:
         with whole_file(results.output / name) as part, part.open("wb") as file:
             np.save(file, stacked)
     return rows
+
+
+def _check_finite(images: Sequence[Tensor], start: int, given: Input) -> None:
+    """Refuse what a dataset refuses: θ of such an image is NaN, and its result is empty."""
+    for number, image in enumerate(images, start=start):
+        if image.is_floating_point() and not image.isfinite().all():
+            raise DataError(f"{given.path}: expected finite images, got NaN or infinity in image {number}")

@@ -25,7 +25,8 @@ class Journal:
         overwrite: begin anew, whatever the folder has.
 
     Raises:
-        InputError: when the folder has the results of another command, or other files, or is in use.
+        InputError: when the folder has the results of another command, or other files, or is in use, or cannot be
+            written.
     """
 
     def __init__(self, folder: Path, command: Mapping[str, Any], *, overwrite: bool = False) -> None:
@@ -35,8 +36,13 @@ class Journal:
             raise InputError(f"output: expected a folder, got {folder}, a file")
         if folder.is_dir() and not path.exists() and any(folder.iterdir()) and not overwrite:
             raise InputError(f"output: expected an empty or a new folder, got {folder}; --overwrite writes there")
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file: IO[str] = path.open("a+", encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: IO[str] = path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise InputError(
+                f"output: expected a folder that can be written, got {folder}: {error.strerror or error}"
+            ) from None
         try:
             if try_lock(self._file.fileno()) is False:
                 raise InputError(f"output: {folder} is being written by another process")

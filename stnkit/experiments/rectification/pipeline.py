@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from stnkit.errors import StnkitError, one_line
+from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.experiments.rectification.arrays import rectify_array
 from stnkit.experiments.rectification.frame import Frame
 from stnkit.experiments.rectification.inputs import Input
@@ -128,6 +128,8 @@ class Pipeline:
 
     def _write(self, read: Read, located: Located) -> list[Row]:
         def write(planes: Tensor, name: str) -> str:
+            if read.picture.renamed and f"{name}.png" in self.results.taken:
+                raise InputError(f"expected a name for its result, {name}.png, that no other file has")
             path: Path = read.picture.write(planes, self.results.output / name)
             return path.relative_to(self.results.output).as_posix()
 

@@ -1,6 +1,6 @@
 """Results: the files and the row of one image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,16 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from stnkit import coordinates
+from stnkit.errors import DataError
 from stnkit.experiments.rectification.frame import Frame
 from stnkit.experiments.rectification.maps import ImageMap
 from stnkit.experiments.rectification.measures import pixel_matrices, shares
+from stnkit.experiments.rectification.names import map_of, overlay_of
 from stnkit.experiments.rectification.overlay import overlay
 from stnkit.experiments.rectification.pictures import whole_file
 from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_size
 from stnkit.experiments.rectification.table import Row
 from stnkit.families.matrix import MatrixFamily
-
-MAPS, OVERLAYS = "maps", "overlay"
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,13 @@ class Results:
         rectifier: of the run.
         output: folder of the files.
         options: of them.
+        taken: names that no result gets which becomes a PNG.
     """
 
     rectifier: Rectifier
     output: Path
     options: Options
+    taken: Collection[str] = ()
 
     def of_image(
         self,
@@ -77,8 +79,11 @@ class Results:
 
         Raises:
             InputError: when the size does not fit the image.
+            DataError: when θ is not finite, as of a network that has diverged: the result would be empty.
             OSError: when a file cannot be written.
         """
+        if not bool(located.theta.isfinite().all()):
+            raise DataError("expected a finite θ from the network, got NaN or infinity")
         rows, several = [], len(self.rectifier.transformers) > 1
         for number in range(len(self.rectifier.transformers)):
             own = numbered(name, number) if several else name
@@ -116,13 +121,11 @@ class Results:
         """Write the map and the overlay of an image."""
         if self.options.maps and not isinstance(through.family, MatrixFamily):
             pixels = coordinates.to_pixels(through.family.grid(through.theta, size), frame.size)
-            with whole_file(self.output / MAPS / f"{name}.npy") as part, part.open("wb") as file:
+            with whole_file(self.output / map_of(name)) as part, part.open("wb") as file:
                 np.save(file, pixels[0].float().numpy())
         if self.options.overlay and through.family.ndim == 2:
             largest = {"torch.uint8": 255.0, "torch.uint16": 65_535.0}.get(str(planes.dtype), 1.0)
-            with whole_file(
-                self.output / OVERLAYS / (name if name.lower().endswith(".png") else f"{name}.png")
-            ) as part:
+            with whole_file(self.output / overlay_of(name)) as part:
                 overlay(planes[:-1] if alpha else planes, through, largest=largest).save(part, format="PNG")
 
 
