@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> int:
         if options.runtime is not None:
             raise InputError("--runtime: expected --check FILE beside it, got none")
         if options.run is None or options.output is None:
-            raise InputError("expected a run directory and --output FILE, or --check FILE, got neither")
+            missing = "neither" if options.output is options.run else "no run" if options.run is None else "no --output"
+            raise InputError(f"expected a run directory and --output FILE, or --check FILE, got {missing}")
         return _export(options)
     if given:
         raise InputError(f"--check: expected a file and perhaps its run, got --{given[0]} too")

@@ -110,7 +110,8 @@ def export(
     if opset is not None and to != "onnx":
         raise InputError(f"opset: expected none, since the format {to} has no opset, got {opset}")
     chosen = format_named(to)
-    paths = [path, path.with_name(path.name + REFERENCE_SUFFIX)][: 1 + reference]
+    check_new(path)
+    paths = [path, *([path.with_name(path.name + REFERENCE_SUFFIX)] if reference else [])]
     for each in paths:
         check_new(each)
     output = output or (WARPED if isinstance(module, SpatialTransformer | ParallelTransformers) else "logits")

@@ -17,6 +17,8 @@ def check_new(path: Path) -> None:
     Raises:
         InputError: when the folder does not exist, or something is there already.
     """
+    if not path.name:  # the working folder, or the root
+        raise InputError(f"{path}: expected the name of a new file, got a folder")
     if not path.parent.is_dir():
         raise InputError(f"{path}: expected a file in a folder that exists, got {path.parent}")
     if path.exists() or path.is_symlink():

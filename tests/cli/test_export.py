@@ -122,8 +122,10 @@ def test_a_file_with_other_weights_differs(exported, stnkit_main):
 
 
 MISTAKES = [
-    ("RUN", "expected a run directory and --output FILE, or --check FILE, got neither"),
-    ("--output network.onnx", "expected a run directory and --output FILE, or --check FILE, got neither"),
+    ("", "expected a run directory and --output FILE, or --check FILE, got neither"),
+    ("RUN", "expected a run directory and --output FILE, or --check FILE, got no --output"),
+    ("--output network.onnx", "expected a run directory and --output FILE, or --check FILE, got no run"),
+    ("RUN --output .", ".: expected the name of a new file, got a folder"),
     ("RUN --output network.onnx --to tflite", "expected one of the formats onnx, torch, aoti, got 'tflite'"),
     ("RUN --output nowhere/network.onnx", "nowhere/network.onnx: expected a file in a folder that exists, got nowhere"),
     ("RUN --output taken.onnx", "taken.onnx: expected the name of a new file, got one that exists"),
