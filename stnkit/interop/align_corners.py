@@ -54,7 +54,7 @@ def to_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[
         >>> stnkit.interop.align_corners.to_points(torch.tensor([[0.875, -0.75]]), (4, 8))
         tensor([[ 1., -1.]])
     """
-    _check_not_single(size)
+    _check_not_single(size, points.shape[-1])
     extent = _extent(points, size)
     return points * (extent / (extent - 1))
 
@@ -180,14 +180,14 @@ def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
     return torch.tensor(extent, dtype=points.dtype, device=points.device)
 
 
-def _check_not_single(size: Sequence[int]) -> None:
-    if 1 in tuple(size):
+def _check_not_single(size: Sequence[int], ndim: int) -> None:
+    if 1 in coordinates.check_size(size, ndim):
         raise InputError(f"size: expected at least 2 pixels on each axis with align_corners=True, got {list(size)}")
 
 
 def _to_aligned(size: Sequence[int], like: Tensor) -> Tensor:
     """Pixel indices to points with [-1, 1] on the outermost centers."""
-    _check_not_single(size)
+    _check_not_single(size, like.shape[-1] - 1)
     last = torch.tensor(coordinates.check_size(size, like.shape[-1] - 1)[::-1]).to(like) - 1
     matrix = torch.diag(torch.cat([2 / last, last.new_ones(1)]))
     matrix[:-1, -1] = -1

@@ -73,7 +73,7 @@ def affine(
     """
     matrix = matrix_between(family, theta, in_size, out_size, "monai.warp_field").detach().cpu()
     affine_rows(matrix, "monai.warp_field")
-    return as_array(_reversed(_from_center(in_size, -1) @ matrix @ _from_center(out_size, 1)))
+    return as_array(_reversed(_from_center(in_size, family.ndim, -1) @ matrix @ _from_center(out_size, family.ndim, 1)))
 
 
 def warp_field(
@@ -192,7 +192,7 @@ def theta_of_affine(
     """
     check_family(family)
     centered = _reversed(as_matrices(matrix, family.ndim))
-    pixels = _from_center(in_size, 1) @ centered @ _from_center(out_size, -1)
+    pixels = _from_center(in_size, family.ndim, 1) @ centered @ _from_center(out_size, family.ndim, -1)
     return theta_of_pixel_matrix(family, pixels, in_size, out_size)
 
 
@@ -262,9 +262,9 @@ def _reversed(matrix: Tensor) -> Tensor:
     return matrix[..., order, :][..., order]
 
 
-def _from_center(size: Sequence[int], sign: int) -> Float64[Tensor, "rows rows"]:
+def _from_center(size: Sequence[int], ndim: int, sign: int) -> Float64[Tensor, "rows rows"]:
     """The shift by ±(n − 1)/2: +1 from indices about the center to those about the first pixel."""
-    extent = torch.tensor(coordinates.check_size(size, len(size))[::-1], dtype=torch.float64)
+    extent = torch.tensor(coordinates.check_size(size, ndim)[::-1], dtype=torch.float64)
     matrix = torch.eye(len(extent) + 1, dtype=torch.float64)
     matrix[:-1, -1] = sign * (extent - 1) / 2
     return matrix

@@ -106,7 +106,11 @@ def theta_of_coefficients(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     check_ndim(family, TOOL)
-    numbers = as_tensor("data", data if isinstance(data, Tensor) else np.asarray(data)).double()
+    try:
+        data = data if isinstance(data, Tensor) else np.asarray(data)
+    except ValueError:  # rows of several lengths
+        raise InputError(f"data: expected 6 or 8 numbers, or a batch of them, got {data!r}") from None
+    numbers = as_tensor("data", data).double()
     if numbers.ndim not in (1, 2) or numbers.shape[-1] not in (6, 8):
         raise InputError(f"data: expected 6 or 8 numbers, or a batch of them, got shape {tuple(numbers.shape)}")
     numbers = numbers if numbers.ndim == 2 else numbers[None]

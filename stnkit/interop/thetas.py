@@ -94,6 +94,8 @@ def theta_of_pixel_map(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     check_family(family)
+    if not tolerance >= 0:
+        raise InputError(f"tolerance: expected a number of at least 0, got {tolerance}")
     given = as_tensor("pixels", pixels).detach().double().cpu()
     if given.ndim not in (family.ndim + 1, family.ndim + 2) or given.shape[-1] != family.ndim or not given.numel():
         shape = f"(*size, {family.ndim}) or (B, *size, {family.ndim}), size of {family.ndim} numbers"

@@ -7,6 +7,7 @@ weighs the outermost half pixel twice: a border that stnkit fades to ½ it fades
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -145,10 +146,12 @@ def theta_of_affine(
         ("shear: expected 2 numbers", shear),
         ("center: expected 2 numbers", center),
     ):
-        if len(pair) != 2:
-            raise InputError(f"{expected}, got {len(pair)}")
-    if not scale > 0:
-        raise InputError(f"scale: expected a number above 0, got {scale}")
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(isinstance(n, Real) for n in pair):
+            raise InputError(f"{expected}, got {pair!r}")
+    if not isinstance(angle, Real):
+        raise InputError(f"angle: expected a number, got {angle!r}")
+    if not isinstance(scale, Real) or not scale > 0:
+        raise InputError(f"scale: expected a number above 0, got {scale!r}")
     turn, along_x, along_y = (math.radians(degrees) for degrees in (angle, *shear))
     linear = torch.eye(2, dtype=torch.float64)
     tilted = turn - along_y

@@ -90,6 +90,8 @@ def test_maps_that_pillow_does_not_take_are_refused():
         pillow.perspective(family, on_horizon, IN, IN)
     with pytest.raises(stnkit.errors.InputError, match=r"^data: expected 6 or 8 numbers, .* got shape \(7,\)$"):
         pillow.theta_of_coefficients(family, [1.0] * 7, IN, OUT)
+    with pytest.raises(stnkit.errors.InputError, match=r"^data: expected 6 or 8 numbers, .* got \[\[1, 2\], \[3\]\]$"):
+        pillow.theta_of_coefficients(family, [[1, 2], [3]], IN, OUT)
     with pytest.raises(stnkit.errors.InputError, match=r"^data: expected real numbers, got <U1$"):
         pillow.theta_of_coefficients(family, ["1"] * 6, IN, OUT)
 

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,34 @@ def test_a_map_that_the_family_does_not_hold_is_refused():
         interop.theta_of_pixel_matrix(family, interop.pixel_matrix(*affine(), IN, OUT), IN, OUT)
     with pytest.raises(stnkit.errors.InputError, match=r"^map: expected one of ThinPlateSpline, got one"):
         interop.theta_of_pixel_matrix(tps()[0], interop.pixel_matrix(*projective(), IN, OUT), IN, OUT)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+def test_a_tolerance_that_is_no_distance_is_refused(tolerance):
+    with pytest.raises(stnkit.errors.InputError, match=r"^tolerance: expected a number of at least 0, got"):
+        interop.theta_of_pixel_map(affine()[0], np.zeros((5, 5, 2)), IN, tolerance)
+
+
+# Each with an array of three numbers a row, and the size of the image that is read.
+OF_MATRICES = {
+    "theta_of_pixel_matrix": interop.theta_of_pixel_matrix,
+    "opencv": functools.partial(interop.opencv.theta_of_matrix, inverse_map=True),
+    "kornia": interop.kornia.theta_of_matrix,
+    "monai, voxels": interop.monai.theta_of_voxel_matrix,
+    "monai, center": interop.monai.theta_of_affine,
+    "monai, world": lambda family, matrix, *sizes: interop.monai.theta_of_affines(family, matrix, matrix, *sizes),
+    "align_corners": interop.align_corners.theta_of_affine_grid,
+}
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("size", [None, 5, (3,), (3, 4, 5), (0, 3), (3.5, 2), "ab"])
+@pytest.mark.parametrize("name", OF_MATRICES)
+def test_a_size_that_is_none_is_refused(name, size):
+    for sizes in ((size, OUT), (IN, size)):
+        with pytest.raises(stnkit.errors.InputError, match=r"^size: expected 2 whole numbers of at least 1, got"):
+            OF_MATRICES[name](affine()[0], np.eye(3), *sizes)
 
 
 @pytest.mark.no_jaxtyping
