@@ -42,8 +42,8 @@ def check_correspondences(target: Tensor, source: Tensor, weights: Tensor | None
         ndim: of the family.
 
     Raises:
-        InputError: when a shape is wrong, an argument is not real, a point of positive weight is not finite, or weights
-            are negative or all 0.
+        InputError: when a shape is wrong, an argument is not real, a point of positive weight is not finite or far
+            outside, or weights are negative or all 0.
     """
     weights = _ones(target, source) if weights is None else weights
     named = {"target_points": target, "source_points": source, "weights": weights}
@@ -71,6 +71,10 @@ def check_correspondences(target: Tensor, source: Tensor, weights: Tensor | None
     if not bool((finite | ~counted).all()):
         index = (finite | ~counted).all(dim=2).all(dim=1).tolist().index(False)
         raise InputError(f"expected finite points, got others at index {index} of the batch")
+    # Of source points these are marks of no source. Squares of much larger ones overflow.
+    farthest = torch.where(counted, target.detach().abs(), 0.0).flatten()
+    if bool((farthest > coordinates.OUTSIDE).any()):
+        raise InputError(f"target_points: expected normalized points, -1 to 1 in the image, got {farthest.max():.3g}")
     usable = finite.all(dim=2, keepdim=True)
     target, source = (torch.where(usable, points, 0.0) for points in (target, source))
     return Correspondences(target, source, weights, dtype)

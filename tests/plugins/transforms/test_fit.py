@@ -183,6 +183,16 @@ def test_one_point_is_refused_where_it_determines_no_map(name, options):
 
 
 @pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["affine", "translation", "similarity", "projective", "tps", "cpab"])
+def test_points_far_outside_of_any_image_are_refused(name):
+    family = stnkit.build("transform", name)
+    points = random_points(family, batch=1, n=30)
+    message = rf"^{type(family).__name__}\.fit: target_points: expected normalized points, .*, got \d"
+    with pytest.raises(InputError, match=message):
+        family.fit(1e200 * points, points)
+
+
+@pytest.mark.no_jaxtyping
 def test_a_map_beyond_the_limit_of_a_bounded_family_is_refused():
     family = stnkit.build("transform", "bounded", inner="translation", limit=0.5)
     points = random_points(family, batch=2, n=5)
