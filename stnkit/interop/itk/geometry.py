@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,7 @@ class Geometry:
     direction: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        size = tuple(int(n) for n in self.size)
-        if len(size) not in (2, 3) or size != tuple(self.size) or min(size) < 1:
-            raise InputError(f"size: expected 2 or 3 positive whole numbers, x first, got {self.size}")
+        size = _counts(self.size, "size", ", x first")
         n = len(size)
         object.__setattr__(self, "size", size)
         object.__setattr__(self, "spacing", _numbers("spacing", self.spacing, (1.0,) * n))
@@ -80,7 +79,7 @@ class Geometry:
         Args:
             shape: of the array, (H, W) or (D, H, W).
         """
-        size = tuple(shape)[::-1]
+        size = _counts(shape, "shape")[::-1]
         return cls(size, tuple(2 / n for n in size), tuple(1 / n - 1 for n in size))
 
     def covered_by(self, shape: Sequence[int]) -> "Geometry":
@@ -89,7 +88,7 @@ class Geometry:
         Args:
             shape: of the array, (H, W) or (D, H, W).
         """
-        size = tuple(shape)[::-1]
+        size = _counts(shape, "shape")[::-1]
         first = transformed(self.normalized_to_physical, np.array([[1 / n - 1 for n in size]]))
         spacing = tuple(s * old / n for s, old, n in zip(self.spacing, self.size, size, strict=True))
         return Geometry(size, spacing, tuple(first[0].tolist()), self.direction)
@@ -136,6 +135,14 @@ def transformed(matrix: Float[np.ndarray, "rows rows"], points: Float[np.ndarray
         points: p, one in each row.
     """
     return points @ matrix[:-1, :-1].T + matrix[:-1, -1]
+
+
+def _counts(given: Sequence[int], name: str, order: str = "") -> tuple[int, ...]:
+    """Numbers of pixels as a tuple."""
+    whole = isinstance(given, Sequence) and all(isinstance(n, Real) and n >= 1 and n == int(n) for n in given)
+    if not whole or len(given) not in (2, 3):
+        raise InputError(f"{name}: expected 2 or 3 positive whole numbers{order}, got {given}")
+    return tuple(int(n) for n in given)
 
 
 def _numbers(name: str, given: Any, default: tuple[float, ...]) -> tuple[float, ...]:

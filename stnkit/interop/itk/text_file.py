@@ -38,7 +38,7 @@ def chain_of_text(text: str) -> Chain:
         text: of the file.
 
     Raises:
-        InputError: when it is no such file, or a number in it is none.
+        InputError: when it is no such file, a number in it is none, or it is cut short.
     """
     lines = [line.strip() for line in text.splitlines()]
     if not lines or not lines[0].startswith("#Insight Transform File"):
@@ -54,7 +54,11 @@ def chain_of_text(text: str) -> Chain:
             values.append({})
         elif values:
             values[-1][key] = _read(key, rest)
-    return chain_of(_transforms(names, values))
+    chain = chain_of(_transforms(names, values))
+    for name, each in zip(names, values, strict=True):
+        if each.get("Parameters") and "FixedParameters" not in each:  # without them a center would be 0
+            raise InputError(f"{name}: expected a line 'FixedParameters: …', got none: the file is cut short")
+    return chain
 
 
 def _transforms(names: Sequence[str], values: Sequence[dict[str, list[float]]]) -> list[Transform]:

@@ -151,6 +151,10 @@ TEXT = "#Insight Transform File V1.0\n"
             "AffineTransform: expected finite parameters, got one that is not",
         ),
         (
+            f"{TEXT}Transform: AffineTransform_double_2_2\nParameters: 1 0 0 1 0 0\n",
+            "AffineTransform_double_2_2: expected a line 'FixedParameters: …', got none: the file is cut short",
+        ),
+        (
             f"{TEXT}Transform: IdentityTransform_double_2_2\nTransform: IdentityTransform_double_3_3\n",
             "transform: expected transforms of one number of dimensions, got 2 transforms",
         ),

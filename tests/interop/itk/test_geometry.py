@@ -56,6 +56,9 @@ def test_another_shape_over_the_same_box_has_the_same_corners():
     [
         ({"size": (4,)}, "size: expected 2 or 3 positive whole numbers, x first, got (4,)"),
         ({"size": (4, 0)}, "size: expected 2 or 3 positive whole numbers, x first, got (4, 0)"),
+        ({"size": None}, "size: expected 2 or 3 positive whole numbers, x first, got None"),
+        ({"size": 5}, "size: expected 2 or 3 positive whole numbers, x first, got 5"),
+        ({"size": "ab"}, "size: expected 2 or 3 positive whole numbers, x first, got ab"),
         ({"size": (4, 2.5)}, "size: expected 2 or 3 positive whole numbers, x first, got (4, 2.5)"),
         ({"size": (4, 2), "spacing": (1.0, -1.0)}, "spacing: expected positive numbers, got [1.0, -1.0]"),
         ({"size": (4, 2), "spacing": (1.0,)}, "spacing: expected 2 finite numbers, got (1.0,)"),
@@ -71,6 +74,14 @@ def test_no_position_in_space_is_refused(arguments, message):
     with pytest.raises(InputError) as caught:
         Geometry(**arguments)
     assert str(caught.value) == message
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("shape", [(0, 3), (3,), 5, (2, np.nan)])
+def test_a_shape_without_pixels_is_refused(shape):
+    for geometry in (Geometry.normalized, Geometry((4, 2)).covered_by):
+        with pytest.raises(InputError, match=r"^shape: expected 2 or 3 positive whole numbers, got"):
+            geometry(shape)
 
 
 def test_an_image_without_a_geometry_is_refused():
