@@ -89,7 +89,7 @@ def export(
 
     Raises:
         InputError: for an unknown format, an opset that cannot hold the graph, a file that exists, a folder that does
-            not, or an output that the module does not have.
+            not, an output that the module does not have, or names that are taken.
         NotInstalledError: when a library that the format needs is not installed.
         ExportError: when the module cannot be exported, or the file computes something else.
 
@@ -114,7 +114,14 @@ def export(
     paths = [path, *([path.with_name(path.name + REFERENCE_SUFFIX)] if reference else [])]
     for each in paths:
         check_new(each)
-    output = output or (WARPED if isinstance(module, SpatialTransformer | ParallelTransformers) else "logits")
+    if not isinstance(module, nn.Module):
+        raise InputError(f"module: expected a module of torch, got {type(module).__name__}")
+    if opset is not None and type(opset) is not int:
+        raise InputError(f"opset: expected a whole number, got {opset!r}")
+    is_transformer = isinstance(module, SpatialTransformer | ParallelTransformers)
+    output = output or (WARPED if is_transformer else "logits")
+    if output == IMAGE or is_a(THETA, output) or (is_a(WARPED, output) and not is_transformer):
+        raise InputError(f"output: expected a name that the input and θ and warped images do not have, got {output!r}")
     network, expected = eager(module, images, output, half=half)
     outputs = expected.outputs
     beside = [kind for kind, wanted in ((WARPED, warped), (THETA, theta)) if wanted]
@@ -124,7 +131,10 @@ def export(
     returned = [name for name in outputs if name == output or any(is_a(kind, name) for kind in beside)]
     hidden = [name for name in outputs if name not in returned] if chosen.expose else []
     wrapped = NamedOutputs(network, output, (WARPED, THETA) if hidden else beside)
-    described_file = _metadata(expected, returned, hidden) | dict(metadata or {})
+    described_file = _metadata(expected, returned, hidden)
+    if taken := sorted({*described_file} & {*(metadata or {})}):
+        raise InputError(f"metadata: expected names that stnkit does not write itself, got {taken[0]!r}")
+    described_file |= dict(metadata or {})
     computed = tuple(name for name in outputs if name in (*returned, *hidden))  # the order of the program's
     contents = Contents(computed, tuple(hidden), encoded(described_file), opset)
     with new_files(*paths) as temporary:

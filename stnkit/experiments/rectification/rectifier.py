@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import torch
@@ -160,6 +161,10 @@ def check_size(size: Sequence[int] | None, scale: float | None) -> None:
         size: of the output.
         scale: of the output.
     """
+    if scale is not None and not isinstance(scale, Real):
+        raise InputError(f"scale: expected a number above 0, got {scale!r}")
+    if size is not None and not (isinstance(size, Sequence) and all(isinstance(n, Integral) for n in size)):
+        raise InputError(f"size: expected H W, each from 1 to {LARGEST_SIDE}, got {size!r}")
     if size is not None and scale is not None:
         raise InputError(f"expected a size or a scale, got {list(size)} and {scale:g}")
     if scale is not None and not (0 < scale < math.inf):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 from jaxtyping import Float, Shaped
@@ -63,8 +64,8 @@ def rectify(
         raise InputError(f"image: expected uint8 or floating-point numbers, got {image.dtype}")
     if 0 in image.shape:
         raise InputError(f"image: expected at least one pixel, got shape {tuple(image.shape)}")
-    if not 0 <= number < len(rectifier.transformers):
-        raise InputError(f"number: expected a transformer from 0 to {len(rectifier.transformers) - 1}, got {number}")
+    if not isinstance(number, Integral) or not 0 <= number < len(rectifier.transformers):
+        raise InputError(f"number: expected a transformer from 0 to {len(rectifier.transformers) - 1}, got {number!r}")
     view, frame = rectifier.view.of_tensor(image)
     located = rectifier.locate(view[None])[0]
     through = rectifier.image_map(located, frame, number)

@@ -127,6 +127,7 @@ def test_the_share_outside_is_the_share_of_padding(padding, make_run):
     assert found.folds == 0
 
 
+@pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
     ("image", "options", "message"),
     [
@@ -141,6 +142,10 @@ def test_the_share_outside_is_the_share_of_padding(padding, make_run):
         (torch.zeros(3, 9, 9), {"size": (0, 5)}, "size: expected H W, each from 1 to 65535, got 0 5"),
         (torch.zeros(3, 9, 9), {"size": (5, 5, 5)}, "size: expected H W, each from 1 to 65535, got 5 5 5"),
         (torch.zeros(3, 9, 9), {"scale": -1.0}, "scale: expected a number above 0, got -1"),
+        (torch.zeros(3, 9, 9), {"size": 5}, "size: expected H W, each from 1 to 65535, got 5"),
+        (torch.zeros(3, 9, 9), {"size": (3.5, 2)}, r"size: expected H W, each from 1 to 65535, got \(3.5, 2\)"),
+        (torch.zeros(3, 9, 9), {"scale": "x"}, "scale: expected a number above 0, got 'x'"),
+        (torch.zeros(3, 9, 9), {"number": "a"}, "number: expected a transformer from 0 to 0, got 'a'"),
         (torch.zeros(3, 9, 9), {"scale": 2.0, "size": (4, 4)}, "expected a size or a scale"),
         (torch.zeros(3, 9, 9), {"sampler": "linear"}, "there is no sampler 'linear'"),
         (torch.zeros(3, 9, 9), {"padding": "black"}, "padding: expected one of zeros, .* got 'black'"),
