@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import stnkit
+from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.placement import build_network
 from stnkit.experiments.trained_run import TrainedRun
 from stnkit.packing.decoding import Decoding
@@ -42,7 +43,8 @@ def make_run():
         torch.manual_seed(0)
         classes = None if config["network"] == "none" else 3
         network = build_network(config, in_shape=in_shape, n_classes=classes, **placement)
-        data = types.SimpleNamespace(dataset=Absent(in_shape, fit, background), in_shape=in_shape, dtype=torch.float32)
+        undistorted = stnkit.build("distortion", "none", image_shape=in_shape)
+        data = DistortedData(Absent(in_shape, fit, background), undistorted, batch_size=1, seed=0)
         objective = stnkit.build("objective", "classification" if classes else "alignment", n_classes=3)
         return TrainedRun(moved_heads(network, scale), objective, data, config | {"placement": placement}, {})
 
