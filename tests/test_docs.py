@@ -28,11 +28,23 @@ def blocks_of(page):
     return re.findall(r"^```(\w+)\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
+def groups_of(page):
+    """Each block, with the one below it that reads from the folder of its `--output`."""
+    groups = []
+    for block in blocks_of(page):
+        written = re.findall(r"--output (\w+)", groups[-1][-1][1]) if groups else []
+        if any(f"{folder}/" in block[1] for folder in written):
+            groups[-1].append(block)
+        else:
+            groups.append([block])
+    return groups
+
+
 BLOCKS = [
-    pytest.param([block], id=f"{page.name}-{block[1][: block[1].find(chr(10))][:50]}")
+    pytest.param(blocks, id=f"{page.name}-{blocks[0][1][: blocks[0][1].find(chr(10))][:50]}")
     for page in PAGES
-    for block in blocks_of(page)
     if page not in SESSIONS
+    for blocks in groups_of(page)
 ] + [pytest.param(blocks_of(page), id=page.name) for page in SESSIONS]
 # What a reader's command gets in addition, so that it ends in seconds, and instead, so that it downloads nothing.
 SHORT = ["training.epochs=1", "training.progress=false"]
