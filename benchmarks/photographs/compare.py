@@ -22,7 +22,7 @@ from stnkit.experiments.rectification.results import Options
 PROCESSES = 2
 WANTED = 1.25
 QUALITY = 90
-# Of the sensor, in 255 steps: a file then has the bytes of a photograph, 0.3 for each pixel.
+# Of the sensor, in 255 steps: a file then has the bytes of a photograph, 0.37 for each pixel.
 NOISE = 9.0
 
 
