@@ -33,7 +33,7 @@ def exported(model, arguments, path, **options):
 
 
 def unportable(graph):
-    """What the graph holds that fails elsewhere, in words: empty for a portable one."""
+    """The operators and patterns of a graph that fail elsewhere, in words: empty for a portable one."""
     found = [node.op_type for node in graph.node if node.op_type in MISSING]
     modes = [attribute.s for node in graph.node for attribute in node.attribute if node.op_type == "Pad"]
     return found + ["Pad wrap"] * (b"wrap" in modes) + _lost_biases(graph)

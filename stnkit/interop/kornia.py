@@ -15,11 +15,10 @@ from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows, inverted
-from stnkit.interop.pixels import as_tensor, as_theta, check_family, check_ndim, matrix_between, normalized_matrix_of
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
+from stnkit.interop.pixels import as_theta, check_family, check_ndim, matrix_between, normalized_matrix_of
+from stnkit.interop.thetas import as_matrices, joined_maps, theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "kornia"
 
@@ -183,10 +182,7 @@ def theta_of_maps(
         True
     """
     check_ndim(family, TOOL)
-    x, y = as_tensor("map_x", map_x), as_tensor("map_y", map_y)
-    if x.shape != y.shape:
-        raise InputError(f"map_y: expected the shape of map_x, {tuple(x.shape)}, got {tuple(y.shape)}")
-    return theta_of_pixel_map(family, torch.stack([x, y], dim=-1), in_size, tolerance)
+    return theta_of_pixel_map(family, joined_maps(map_x, map_y), in_size, tolerance)
 
 
 def _as_theta_is(matrix: Tensor, theta: Tensor | np.ndarray) -> Tensor:

@@ -8,15 +8,13 @@ OpenCV 4, it rounds coordinates to 1/32 pixel: up to 1/64 of the contrast of nei
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float32, Float64, Shaped
 from torch import Tensor
 
-from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows, inverted
-from stnkit.interop.pixels import as_array, as_tensor, check_ndim, matrix_between, pixel_map
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
+from stnkit.interop.pixels import as_array, check_ndim, matrix_between, pixel_map
+from stnkit.interop.thetas import as_matrices, joined_maps, theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "OpenCV"
 # In pixels, outside of every image that `remap` takes: from 2³¹/32 on it reads the opposite edge, in 5.0 of float64.
@@ -180,10 +178,7 @@ def theta_of_maps(
         True
     """
     check_ndim(family, TOOL)
-    x, y = as_tensor("map_x", map_x), as_tensor("map_y", map_y)
-    if x.shape != y.shape:
-        raise InputError(f"map_y: expected the shape of map_x, {tuple(x.shape)}, got {tuple(y.shape)}")
-    return theta_of_pixel_map(family, torch.stack([x, y], dim=-1), in_size, tolerance)
+    return theta_of_pixel_map(family, joined_maps(map_x, map_y), in_size, tolerance)
 
 
 def _matrix(

@@ -119,6 +119,29 @@ def theta_of_pixel_map(
     return theta
 
 
+def joined_maps(
+    map_x: Shaped[Tensor | np.ndarray, "*batch height width"], map_y: Shaped[Tensor | np.ndarray, "*batch height width"]
+) -> Shaped[Tensor, "*batch height width 2"]:
+    """The two maps of a `remap` as one map of pixels, x first.
+
+    Args:
+        map_x: x of the pixel that is read, one image or a batch.
+        map_y: y of it.
+
+    Raises:
+        InputError: when the maps have different shapes, or are no arrays of real numbers.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.interop.thetas.joined_maps(torch.zeros(3, 4), torch.ones(3, 4))[0, 0]
+        tensor([0., 1.])
+    """
+    x, y = as_tensor("map_x", map_x), as_tensor("map_y", map_y)
+    if x.shape != y.shape:
+        raise InputError(f"map_y: expected the shape of map_x, {tuple(x.shape)}, got {tuple(y.shape)}")
+    return torch.stack([x, y], dim=-1)
+
+
 def as_matrices(
     matrix: Shaped[Tensor | np.ndarray, "*batch rows columns"], ndim: int
 ) -> Float64[Tensor, "B rows_of_all rows_of_all"]:
