@@ -68,6 +68,14 @@ class Distortion(Contract):
             generator: of the images' device, for what θ does not describe (clutter, noise).
         """
 
+    def milder(self) -> "Distortion | None":
+        """Δ of the equivariance loss: the same kind of distortion with about half its range, of images of `out_size`.
+
+        None, the default, where images that are warped once more would mislead a transformer: the loss is off then,
+        unless a weight is given.
+        """
+        return None
+
 
 def describes(distortion: Distortion, ndim: int) -> bool:
     """True if θ of a distortion maps every point of an image of `ndim` dimensions: one map for all channels."""

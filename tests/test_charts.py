@@ -8,7 +8,7 @@ import torch
 
 import stnkit
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
-from stnkit.experiments.losses.equivariance import Delta, equivariance_error
+from stnkit.experiments.losses.equivariance import Similarity, equivariance_error
 from stnkit.experiments.losses.supervision import supervision_error
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.initial_theta import initial_theta
@@ -134,7 +134,7 @@ def test_supervision_asks_for_the_chart_of_the_original():
 def test_equivariance_holds_for_a_chart():
     family = OnCylinder()
     turns, back = rotated([20.0, -70.0])
-    delta = Delta(turns.view(2, 2, 3)[:, :, :2], turns.view(2, 2, 3)[:, :, 2])
+    delta = Similarity(turns.view(2, 2, 3)[:, :, :2], turns.view(2, 2, 3)[:, :, 2])
     neutral = family.identity().repeat(2, 1)
     assert equivariance_error(family, neutral, back, delta).item() == pytest.approx(0, abs=1e-12)
     turned = sum(2 * (1 - math.cos(math.radians(angle))) for angle in (20, 70)) / 2

@@ -82,6 +82,10 @@ class Projective(stnkit.distortions.WarpDistortion):
             missing = missing[~accepted]
         return theta.float()
 
+    def milder(self) -> "Projective":
+        ratio = (self.scale[1] / self.scale[0]) ** 0.25
+        return Projective((1, *self.out_size), (1 / ratio, ratio), self.corner_std / 2)
+
     def _theta(
         self, scale: Float[Tensor, "n"], moves: Float[Tensor, "n 2 corners"]
     ) -> tuple[Float[Tensor, "n P"], Bool[Tensor, "n"]]:

@@ -45,6 +45,9 @@ class Rotation(stnkit.distortions.WarpDistortion):
         still = torch.zeros(n, 2, dtype=torch.float64)
         return stnkit.distortions.pose_theta(degrees, torch.ones_like(degrees), still, self.out_size, self.out_size)
 
+    def milder(self) -> "Rotation":
+        return Rotation((1, *self.out_size), self.degrees / 2)
+
 
 @stnkit.hookimpl
 def stnkit_components() -> Iterable[stnkit.Component]:

@@ -74,6 +74,30 @@ class RTS(stnkit.distortions.WarpDistortion):
             shift[:, d] = stnkit.distortions.uniform(n, -room, room, generator)
         return stnkit.distortions.pose_theta(degrees, scale, shift, self.in_size, self.out_size)
 
+    def milder(self) -> "_Turned":
+        return _Turned(self.out_size, self.degrees / 2, (self.scale[1] / self.scale[0]) ** 0.25)
+
+
+class _Turned(stnkit.distortions.WarpDistortion):
+    """A rotation by U(−degrees, degrees) and a scaling by scale^U(−1, 1) about the center, on the same canvas.
+
+    Args:
+        size: (H, W) of the canvas.
+        degrees: half the range of the rotation.
+        scale: largest scale, at least 1.
+    """
+
+    def __init__(self, size: tuple[int, ...], degrees: float, scale: float) -> None:
+        super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), size)
+        self.degrees = degrees
+        self.scale = scale
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
+        degrees = stnkit.distortions.uniform(n, -self.degrees, self.degrees, generator)
+        scale = self.scale ** stnkit.distortions.uniform(n, -1, 1, generator)
+        still = torch.zeros(n, 2, dtype=torch.float64)
+        return stnkit.distortions.pose_theta(degrees, scale, still, self.out_size, self.out_size)
+
 
 @stnkit.hookimpl
 def stnkit_components() -> Iterable[stnkit.Component]:

@@ -43,26 +43,31 @@ class Keep(enum.StrEnum):
 
 @dataclass
 class EquivarianceConfig:
-    """A loss that asks for the same output when an image is warped by a small random similarity.
+    """A loss that asks for the same output when an image is warped by a small random Δ.
 
     Args:
-        weight: weight of the equivariance loss; 0 turns it off.
-        degrees: rotation by U(−degrees, degrees).
+        weight: weight of the equivariance loss; 0 turns it off. By default it is 10 where the distortion has a milder
+            one of its kind (rotation, rts) and one transformer of two dimensions reads single images, else 0.
+        degrees: rotation by U(−degrees, degrees). With null for degrees, scale and shift, Δ is the milder distortion,
+            or 45, 1.2 and 0 where there is none; otherwise null is for 45, 1.2 or 0.
         scale: scaling by 1/scale to scale, uniform in its logarithm.
         shift: translation by U(−shift, shift) of the image's sides.
+        augment: the warped images are images of the objective too, at twice the cost; otherwise the localizer alone
+            sees them.
     """
 
-    weight: float = 0.0
-    degrees: float = 45.0
-    scale: float = 1.2
-    shift: float = 0.0
+    weight: float | None = None
+    degrees: float | None = None
+    scale: float | None = None
+    shift: float | None = None
+    augment: bool = False
 
     def validate(self) -> None:
         """Raise an InputError if an option is out of its range."""
-        _check_range("training.equivariance.weight", self.weight, 0)
-        _check_range("training.equivariance.degrees", self.degrees, 0, 180)
-        _check_range("training.equivariance.scale", self.scale, 1)
-        _check_range("training.equivariance.shift", self.shift, 0)
+        ranges = {"weight": (0, math.inf), "degrees": (0, 180), "scale": (1, math.inf), "shift": (0, math.inf)}
+        for name, (low, high) in ranges.items():
+            if (value := getattr(self, name)) is not None:
+                _check_range(f"training.equivariance.{name}", value, low, high)
 
 
 @dataclass
@@ -103,7 +108,7 @@ class TrainingConfig:
     batch_size: int = 64
     optimizer: Optimizer = Optimizer.adamw
     learning_rate: float = 3e-3
-    localizer_scale: float = 0.3
+    localizer_scale: float = 1.0
     weight_decay: float = 0.01
     momentum: float = 0.0
     schedule: Schedule = Schedule.one_cycle

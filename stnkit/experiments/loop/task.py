@@ -100,13 +100,13 @@ class ObjectiveTask(FastHooksModule):
 
     def training_step(self, batch: Distorted, batch_idx: int) -> Tensor:
         step = (self.global_step, self.global_rank)
-        images, targets, delta = self.theta_loss.augment(batch, generator(self.seed, "delta", *step))
+        shown = self.theta_loss.augment(batch, generator(self.seed, "delta", *step))
         with recorded_stages(self.network) as stages:
-            output = self(images)
-        seen = self._batch(images, targets, batch, stages, output, generator(self.seed, "objective", *step))
+            output = self(shown.images)
+        seen = self._batch(shown.images, shown.labels, batch, stages, output, generator(self.seed, "objective", *step))
         losses = self._losses(seen)
         loss = _total(losses)
-        theta_errors = self.theta_loss.errors(batch, delta, stages.theta)
+        theta_errors = self.theta_loss.errors(batch, shown, stages.theta)
         total = loss + sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
         finite_theta = self.theta_recorder.all_finite()
         if not bool(torch.isfinite(total) & finite_theta):

@@ -18,7 +18,11 @@ from stnkit.samplers.sampler import Sampler
 SMALLEST = 1e-6
 
 
-class Delta(NamedTuple):
+# The range of Δ where neither the config nor the distortion has one.
+DEGREES, SCALE, SHIFT = 45.0, 1.2, 0.0
+
+
+class Similarity(NamedTuple):
     """Δ(p) = A p + t, one for each image, in normalized coordinates."""
 
     linear: Float[Tensor, "B 2 2"]
@@ -30,9 +34,23 @@ class Delta(NamedTuple):
         return points @ linear.mT + shift[:, None]
 
 
+class Drawn(NamedTuple):
+    """Δ(p) = T_θ(p) with the θ that a distortion has drawn, one for each image."""
+
+    family: TransformFamily
+    theta: Float[Tensor, "B P"]
+
+    def __call__(self, points: Float[Tensor, "#B N 2"]) -> Float[Tensor, "B N 2"]:
+        """Δ of points."""
+        return self.family(self.theta.to(points), points.expand(len(self.theta), -1, -1))
+
+
+Delta = Similarity | Drawn
+
+
 def draw_delta(
     n: int, config: EquivarianceConfig, size: Sequence[int], generator: torch.Generator, device: torch.device
-) -> Delta:
+) -> Similarity:
     """Small random similarities about the center of the image.
 
     Args:
@@ -42,12 +60,15 @@ def draw_delta(
         generator: of the CPU.
         device: of the result.
     """
-    degrees = uniform(n, -config.degrees, config.degrees, generator)
-    scale = config.scale ** uniform(n, -1, 1, generator)
+    widest = DEGREES if config.degrees is None else config.degrees
+    largest = SCALE if config.scale is None else config.scale
+    farthest = SHIFT if config.shift is None else config.shift
+    degrees = uniform(n, -widest, widest, generator)
+    scale = largest ** uniform(n, -1, 1, generator)
     sides = torch.tensor([size[1], size[0]], dtype=torch.float64)
-    shift = torch.stack([uniform(n, -config.shift, config.shift, generator) for _ in sides], dim=1) * sides
+    shift = torch.stack([uniform(n, -farthest, farthest, generator) for _ in sides], dim=1) * sides
     matrix = pose_theta(degrees, scale, shift, size, size).view(n, 2, 3).to(device)
-    return Delta(matrix[:, :, :2], matrix[:, :, 2])
+    return Similarity(matrix[:, :, :2], matrix[:, :, 2])
 
 
 def warped(images: Float[Tensor, "B C *size"], delta: Delta, sampler: Sampler) -> Float[Tensor, "B C *size"]:

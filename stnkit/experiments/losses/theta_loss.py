@@ -7,20 +7,41 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from stnkit.distortions import Distortion, describes
-from stnkit.errors import InputError
+from stnkit.errors import InputError, PluginError
 from stnkit.experiments.data.loaders import Distorted
-from stnkit.experiments.losses.equivariance import Delta, draw_delta, equivariance_error, warped
+from stnkit.experiments.losses.equivariance import Delta, Drawn, draw_delta, equivariance_error, warped
 from stnkit.experiments.losses.supervision import supervision_error
 from stnkit.experiments.placement import input_transformer
 from stnkit.experiments.schema import TrainingConfig
 
+# The default weight of the equivariance loss (docs/theta.md).
+WEIGHT = 10.0
+
+
+class WarpedBatch(NamedTuple):
+    """The images of a batch warped by Δ, as the transformer sees them.
+
+    Args:
+        delta: one for each image.
+        theta: θ of the warped images; None where the whole network sees them behind the images themselves.
+    """
+
+    delta: Delta
+    theta: Float[Tensor, "B P"] | None
+
 
 class TrainingImages(NamedTuple):
-    """The images of a training step and their targets; with Δ, the second half is the first half warped by Δ."""
+    """The images that the network sees in a training step, and their targets.
+
+    Args:
+        images: of the batch; with `equivariance.augment` followed by the same warped by Δ.
+        labels: of the images.
+        warped: for the equivariance loss.
+    """
 
     images: Float[Tensor, "N C *size"]
     labels: Shaped[Tensor, "N *target"]
-    delta: Delta | None
+    warped: WarpedBatch | None
 
 
 class ThetaLoss:
@@ -37,10 +58,16 @@ class ThetaLoss:
 
     def __init__(self, training: TrainingConfig, network: nn.Module, distortion: Distortion | None) -> None:
         self.equivariance = training.equivariance
-        weights = {"equivariance": training.equivariance.weight, "supervision": training.supervision}
-        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.transformer = input_transformer(network)
         self.distortion = distortion
+        given = training.equivariance
+        ranged = any(value is not None for value in (given.degrees, given.scale, given.shift))
+        milder = None if distortion is None else _milder(distortion)
+        # A range in the config takes precedence.
+        self.milder = None if ranged else milder
+        weight = self._equivariance_weight(training, has_milder=milder is not None)
+        weights = {"equivariance": weight, "supervision": training.supervision}
+        self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         for name in self.weights:
             if self.transformer is None:
                 raise InputError(f"training.{name}: expected one spatial transformer at the input, got none")
@@ -54,13 +81,27 @@ class ThetaLoss:
                 f"all channels, got {'none' if distortion is None else type(distortion).__name__}"
             )
 
+    def _equivariance_weight(self, training: TrainingConfig, *, has_milder: bool) -> float:
+        """The weight of the config, or the default where the loss fits distortion, network and supervision."""
+        weight, transformer = training.equivariance.weight, self.transformer
+        if weight is not None:
+            return weight
+        fits = transformer is not None and transformer.sampled_channels is None and transformer.family.ndim == 2
+        # A transformer that is told the truth needs no other sign of it.
+        return WEIGHT if fits and has_milder and training.supervision == 0 else 0.0
+
     @property
     def _ndim(self) -> int:
         assert self.transformer is not None
         return self.transformer.family.ndim
 
+    def _delta(self, images: Tensor, draws: torch.Generator) -> Delta:
+        if self.milder is None:
+            return draw_delta(len(images), self.equivariance, tuple(images.shape[2:]), draws, images.device)
+        return Drawn(self.milder.family, self.milder.sample(len(images), draws).to(images.device))
+
     def augment(self, batch: Distorted, draws: torch.Generator) -> TrainingImages:
-        """The batch; for the equivariance loss, followed by its images warped by a random Δ.
+        """The batch, and for the equivariance loss its images warped by a random Δ.
 
         Args:
             batch: distorted images.
@@ -70,16 +111,20 @@ class ThetaLoss:
             return TrainingImages(batch.images, batch.labels, None)
         assert self.transformer is not None
         images = batch.images
-        delta = draw_delta(len(images), self.equivariance, tuple(images.shape[2:]), draws, images.device)
-        both = torch.cat([images, warped(images, delta, self.transformer.sampler)])
-        return TrainingImages(both, torch.cat([batch.labels, batch.labels]), delta)
+        delta = self._delta(images, draws)
+        again = warped(images, delta, self.transformer.sampler)
+        if not self.equivariance.augment:
+            # In front of the pass of the images themselves, so that the θ recorded last is theirs.
+            return TrainingImages(images, batch.labels, WarpedBatch(delta, self.transformer.localize(again)))
+        both, labels = torch.cat([images, again]), torch.cat([batch.labels, batch.labels])
+        return TrainingImages(both, labels, WarpedBatch(delta, None))
 
-    def errors(self, batch: Distorted, delta: Delta | None, theta: Tensor | None) -> dict[str, Tensor]:
+    def errors(self, batch: Distorted, seen: TrainingImages, theta: Tensor | None) -> dict[str, Tensor]:
         """Each loss by its name, without its weight.
 
         Args:
             batch: the distorted images, without those warped by Δ.
-            delta: as `augment` returned it.
+            seen: as `augment` returned it.
             theta: of the transformer in a forward pass of the images from `augment`, with its gradient.
         """
         if not self.weights:
@@ -88,11 +133,34 @@ class ThetaLoss:
         assert theta is not None
         family = self.transformer.family
         errors = {}
-        if delta is not None:
-            first, second = theta.chunk(2)
-            errors["equivariance"] = equivariance_error(family, first, second, delta)
-            theta = first
+        if seen.warped is not None:
+            delta, again = seen.warped
+            if again is None:
+                theta, again = theta.chunk(2)
+            error = equivariance_error(family, theta, again, delta)
+            # Its points are clamped, and would hide that θ has diverged.
+            errors["equivariance"] = torch.where(torch.isfinite(again).all(), error, torch.nan)
         if "supervision" in self.weights:
             assert self.distortion is not None
             errors["supervision"] = supervision_error(family, theta, self.distortion.family, batch.theta)
         return errors
+
+
+def _milder(distortion: Distortion) -> Distortion | None:
+    """Δ of a distortion.
+
+    Raises:
+        PluginError: when it is no distortion of the same images that θ describes.
+    """
+    milder, name = distortion.milder(), type(distortion).__name__
+    if milder is None:
+        return None
+    if not isinstance(milder, Distortion):
+        raise PluginError(f"{name}.milder(): expected a Distortion or None, got {type(milder).__name__}")
+    ndim, size = len(distortion.out_size), list(distortion.out_size)
+    if not describes(milder, ndim) or list(milder.out_size) != size:
+        raise PluginError(
+            f"{name}.milder(): expected one map for images of {size}, got {type(milder).__name__} of "
+            f"{list(milder.out_size)}"
+        )
+    return milder

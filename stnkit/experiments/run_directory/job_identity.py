@@ -24,6 +24,7 @@ ADDED: dict[str, Any] = {
     "init_from": None,
     "transform_init": None,
     "placement.pair": False,
+    "training.equivariance.augment": True,
     "objective": {"name": "classification", "label_smoothing": 0.0, "class_weights": None},
 }
 # The same of the components of a group, of which only some have them.

@@ -225,10 +225,10 @@ def test_a_section_of_options_is_shown(stnkit_main, monkeypatch):
     [
         ("training.optimizer", "training.optimizer: adamw | sgd = adamw"),
         ("training.loggers", "training.loggers: list[csv | tensorboard | wandb | mlflow] = [csv]"),
-        ("training.equivariance.weight", "training.equivariance.weight: float = 0.0"),
+        ("training.equivariance.weight", "training.equivariance.weight: float | null = null"),
         ("out_size", "out_size: list[int] | null = null"),
         ("seed", "seed: int = 0"),
-        ("network", "network: NAME = paper_cnn"),
+        ("network", "network: NAME = compact_cnn"),
     ],
 )
 def test_an_option_is_shown_by_itself(option, first_line, stnkit_main):

@@ -1,3 +1,4 @@
+import math
 import pickle
 
 import pytest
@@ -8,6 +9,7 @@ import stnkit
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.loop.stages import recorded_stages
 from stnkit.experiments.loop.task import ObjectiveTask
+from stnkit.experiments.losses.equivariance import Drawn, equivariance_error, warped
 from stnkit.experiments.losses.supervision import supervision_error
 from stnkit.experiments.losses.theta_loss import ThetaLoss
 from stnkit.experiments.placement import build_network
@@ -15,6 +17,8 @@ from stnkit.experiments.schema import EquivarianceConfig, TrainingConfig
 from tests.helpers import COMPONENTS
 
 EQUIVARIANCE = TrainingConfig(equivariance=EquivarianceConfig(weight=2.0))
+AUGMENTED = TrainingConfig(equivariance=EquivarianceConfig(weight=2.0, augment=True))
+NONE = TrainingConfig(equivariance=EquivarianceConfig(weight=0.0))
 SUPERVISION = TrainingConfig(supervision=0.5)
 BOTH = TrainingConfig(supervision=0.5, equivariance=EquivarianceConfig(weight=2.0))
 
@@ -35,7 +39,7 @@ def batch(n=5):
     return Distorted(torch.rand(n, 1, 14, 14), torch.randint(0, 10, (n,)), theta)
 
 
-@pytest.mark.parametrize("training", [EQUIVARIANCE, SUPERVISION, BOTH])
+@pytest.mark.parametrize("training", [EQUIVARIANCE, AUGMENTED, SUPERVISION, BOTH])
 def test_the_loss_is_cross_entropy_plus_weighted_theta_losses(training):
     given = task(training)
     draws = torch.Generator().manual_seed(3)
@@ -43,10 +47,10 @@ def test_the_loss_is_cross_entropy_plus_weighted_theta_losses(training):
     seen = given.theta_loss.augment(data, draws)
     with recorded_stages(given.network) as stages:
         logits = given(seen.images)
-    errors = given.theta_loss.errors(data, seen.delta, stages.theta)
+    errors = given.theta_loss.errors(data, seen, stages.theta)
     assert errors.keys() == given.theta_loss.weights.keys()
     assert all(error.item() > 0 for error in errors.values())
-    doubled = 2 if training.equivariance.weight else 1
+    doubled = 2 if training.equivariance.augment else 1
     assert len(logits) == len(seen.labels) == 5 * doubled
     total = given.training_step(data, 0)
     assert total.item() > F.cross_entropy(given(data.images), data.labels).item()
@@ -58,7 +62,7 @@ def test_the_loss_is_cross_entropy_plus_weighted_theta_losses(training):
 
 def test_warped_images_follow_the_batch_with_the_same_labels():
     data = batch()
-    seen = task(EQUIVARIANCE).theta_loss.augment(data, torch.Generator().manual_seed(3))
+    seen = task(AUGMENTED).theta_loss.augment(data, torch.Generator().manual_seed(3))
     assert torch.equal(seen.images[:5], data.images)
     assert not torch.equal(seen.images[5:], data.images)
     assert torch.equal(seen.labels, data.labels.repeat(2))
@@ -66,7 +70,7 @@ def test_warped_images_follow_the_batch_with_the_same_labels():
 
 def test_a_step_is_repeated_exactly():
     data = batch()
-    assert task(BOTH).training_step(data, 0).item() != task(TrainingConfig()).training_step(data, 0).item()
+    assert task(BOTH).training_step(data, 0).item() != task(NONE).training_step(data, 0).item()
     torch.manual_seed(0)
     first = task(BOTH).training_step(data, 0)
     torch.manual_seed(0)
@@ -76,7 +80,7 @@ def test_a_step_is_repeated_exactly():
 
 
 def test_without_weights_nothing_is_added():
-    given = task(TrainingConfig())
+    given = task(NONE)
     data = batch()
     assert not given.theta_loss.weights
     assert given.theta_loss.augment(data, torch.Generator()).images is data.images
@@ -88,7 +92,7 @@ def test_the_network_is_left_as_it_was():
     hooks = len(given.network.transformer.theta_probe._forward_hooks)
     given.training_step(batch(), 0)
     assert len(given.network.transformer.theta_probe._forward_hooks) == hooks
-    assert given.network.state_dict().keys() == task(TrainingConfig()).network.state_dict().keys()
+    assert given.network.state_dict().keys() == task(NONE).network.state_dict().keys()
     pickle.loads(pickle.dumps(given.network))(batch().images)
 
 
@@ -99,10 +103,91 @@ def test_the_errors_of_an_epoch_are_means_over_its_images():
     expected = given.train_sums.state()
     given.training_step(second, 1)
     means = given.train_sums.compute()
-    assert means["supervision"] == pytest.approx(given.train_sums.state()["supervision"].item() / 14)
+    assert means["supervision"] == pytest.approx(given.train_sums.state()["supervision"].item() / 7)
     assert all(given.train_sums.state()[name] > expected[name] for name in ("equivariance", "supervision"))
     given.validation_step(first, 0)
     assert set(given.eval_sums.compute()) == {"loss", "error", "outside", "theta_distance"}
+
+
+@pytest.mark.parametrize("stage", ["one pass", "two passes"])
+def test_both_ways_to_see_warped_images_have_one_error(stage):
+    training = EQUIVARIANCE if stage == "two passes" else AUGMENTED
+    given, data = task(training).eval(), batch()
+    torch.nn.init.normal_(given.network.transformer.head.weight, std=0.1)
+    seen = given.theta_loss.augment(data, torch.Generator().manual_seed(3))
+    with recorded_stages(given.network) as stages:
+        given(seen.images)
+    (error,) = given.theta_loss.errors(data, seen, stages.theta).values()
+    again = warped(data.images, seen.warped.delta, given.network.transformer.sampler)
+    both = [given.network.transformer.localize(images) for images in (data.images, again)]
+    expected = equivariance_error(given.network.transformer.family, *both, seen.warped.delta)
+    torch.testing.assert_close(error, expected)
+    assert error.item() > 0
+
+
+def test_a_warped_theta_that_is_not_finite_is_not_hidden():
+    given, data = task(EQUIVARIANCE), batch()
+    seen = given.theta_loss.augment(data, torch.Generator().manual_seed(3))
+    lost = seen._replace(warped=seen.warped._replace(theta=torch.full((5, 6), torch.nan)))
+    theta = given.network.transformer.localize(data.images)
+    assert given.theta_loss.errors(data, lost, theta)["equivariance"].isnan()
+
+
+@pytest.mark.parametrize(
+    ("training", "options", "weight"),
+    [
+        ({}, {}, 10.0),
+        ({}, {"distortion": None}, 0.0),
+        ({}, {"distortion": "independent_channels"}, 0.0),
+        ({}, {"at": ()}, 0.0),
+        ({"supervision": 0.5}, {}, 0.0),
+        ({"equivariance": EquivarianceConfig(weight=0.0)}, {}, 0.0),
+        ({"equivariance": EquivarianceConfig(weight=3.0)}, {"distortion": None}, 3.0),
+    ],
+)
+def test_the_default_weight_is_for_distortions_that_can_be_milder(training, options, weight):
+    assert task(TrainingConfig(**training), **options).theta_loss.weights.get("equivariance", 0.0) == weight
+
+
+@pytest.mark.parametrize(("name", "degrees", "scale"), [("rotation", 45.0, 1.0), ("rts", 22.5, (1.2 / 0.7) ** 0.25)])
+def test_delta_of_a_distortion_turns_half_as_far(name, degrees, scale):
+    distortion = stnkit.build("distortion", name, image_shape=(1, 20, 20))
+    milder = distortion.milder()
+    assert tuple(milder.out_size) == tuple(distortion.out_size)
+    matrix = milder.family.matrix(milder.sample(4000, torch.Generator().manual_seed(0)).double())[:, :2, :2]
+    turns = torch.rad2deg(torch.atan2(matrix[:, 1, 0], matrix[:, 0, 0]))
+    zooms = torch.linalg.det(matrix).sqrt().log()
+    for values, bound in ((turns, degrees), (zooms, math.log(scale))):
+        assert values.abs().max() <= bound * 1.0001 + 1e-6
+        assert values.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05, abs=1e-6)
+
+
+def test_a_range_in_the_config_takes_precedence_over_the_distortion():
+    own, given = (task(TrainingConfig(equivariance=EquivarianceConfig(degrees=d))).theta_loss for d in (None, 10.0))
+    assert isinstance(own.augment(batch(), torch.Generator()).warped.delta, Drawn)
+    delta = given.augment(batch(50), torch.Generator()).warped.delta
+    assert torch.rad2deg(torch.atan2(delta.linear[:, 1, 0], delta.linear[:, 0, 0])).abs().max() <= 10.001
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("milder", "message"),
+    [
+        (lambda: 5, r"Wrong.milder\(\): expected a Distortion or None, got int"),
+        (
+            lambda: stnkit.build("distortion", "rotation", image_shape=(1, 9, 9)),
+            r"expected one map for images of \[14, 14\], got Rotation of \[9, 9\]",
+        ),
+    ],
+)
+def test_a_milder_distortion_that_does_not_fit_is_refused(milder, message):
+    class Wrong(type(rts())):
+        def milder(self):
+            return milder()
+
+    network = build_network(COMPONENTS, ["input"], (1, 14, 14), 10)
+    with pytest.raises(stnkit.errors.PluginError, match=message):
+        ThetaLoss(TrainingConfig(), network, Wrong((1, 10, 10), canvas=[14, 14]))
 
 
 @pytest.mark.parametrize("name", ["affine", "tps", "similarity"])
