@@ -23,7 +23,7 @@ class Convolutional(stnkit.Localizer):
         kernel_size: side of each convolution's kernel in pixels, odd.
         downsample: factor of the average-pool in front, 1 for none.
         features: width of the fully connected layer.
-        batch_norm: True for a batch-norm in front of every ReLU; the paper has none.
+        batch_norm: a batch-norm in front of every ReLU, without which θ hardly learns to turn; the paper has none.
 
     Raises:
         InputError: when it is too deep for the size of the images, or an option is out of its range.
@@ -31,7 +31,7 @@ class Convolutional(stnkit.Localizer):
     Example:
         >>> import stnkit
         >>> stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28)).n_features
-        20
+        128
 
     Source: Jaderberg et al. 2015, section 4.1 (ST-CNN).
     """
@@ -42,11 +42,11 @@ class Convolutional(stnkit.Localizer):
         channels: list[int] | None = None,
         kernel_size: int = 5,
         downsample: int = 2,
-        features: int = 20,
-        batch_norm: bool = False,
+        features: int = 128,
+        batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        channels = [20, 20] if channels is None else channels
+        channels = [64, 128] if channels is None else channels
         stnkit.localizers.check_channels(channels)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise stnkit.errors.InputError(f"kernel_size: expected an odd number of at least 1, got {kernel_size}")

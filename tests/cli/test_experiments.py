@@ -71,15 +71,16 @@ def test_every_job_of_an_experiment_can_be_built(experiment):
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in OF_ADDITION])
 @pytest.mark.parametrize(("distortion", "side"), [("rotation", 28), ("rts", 42), ("translated_cluttered", 60)])
-def test_a_preset_is_the_papers_model(model, distortion, side):
+def test_a_preset_is_the_model_of_its_name(model, distortion, side):
     plain, training = composed(f"model={model}", f"distortion={distortion}")
     network = build_components(plain, training).network
-    transformer = network.transformer
-    assert plain["network"]["name"] == ("paper_fcn" if "fcn" in model else "paper_cnn")
-    if not model.startswith("st_"):
+    transformer, paper = network.transformer, model.startswith("paper_")
+    assert training.optimizer == ("sgd" if paper else "adamw")
+    assert plain["network"]["name"] == ("paper_fcn" if "fcn" in model else "paper_cnn" if paper else "compact_cnn")
+    if "st_" not in model:
         assert transformer is None
         return
-    family = model.split("_")[2]
+    family = model.split("_")[-1]
     assert plain["transform"]["name"] == family
     if family in ("affine", "projective", "tps"):
         assert transformer.family.n_params == {"affine": 6, "projective": 8, "tps": 32}[family]
@@ -88,7 +89,7 @@ def test_a_preset_is_the_papers_model(model, distortion, side):
     if "fcn" in model:
         assert linear == [(32, side * side), (32, 32), (32, 32)]
         assert convolutions == []
-    else:
+    elif paper:
         assert convolutions == [(20, 1, 5, 5), (20, 20, 5, 5)]
         left = ((side // 2 - 4) // 2) - 4
         assert linear == [(20, 20 * left * left)]
@@ -120,7 +121,7 @@ def test_an_experiment_is_one_command(stnkit_main, tmp_path):
     code, out, err = stnkit_main(
         *("train", "-m", "+experiment=rotation_ablation", "training.epochs=1", "training.progress=false"),
         # Smaller in every respect, so that it takes seconds.
-        *("seed=0", "model=cnn,st_cnn_rotation,st_cnn_tps", "network.channels=[2,2]", "training.batch_size=400"),
+        *("seed=0", "model=cnn,st_cnn_rotation,st_cnn_tps", "network.channels=[2,2,2,2]", "training.batch_size=400"),
         "hydra.sweep.dir=sweep",
     )
     assert code == 0, err

@@ -50,7 +50,8 @@ def test_a_lattice_needs_a_fiftieth_of_the_parameters():
     """16×16 control points on 224×224: the same convolutions, and what follows them."""
     family = stnkit.build("transform", "bspline", control_points=[16, 16])
     in_shape, channels = (1, 224, 224), [20, 20]
-    linear = stnkit.build("localizer", "convolutional", in_shape=in_shape, channels=channels)
+    plain = {"channels": channels, "features": 20, "batch_norm": False}
+    linear = stnkit.build("localizer", "convolutional", in_shape=in_shape, **plain)
     dense = built(in_shape, channels=channels)
     heads = RegressionHead(linear.n_features, family), LatticeHead(dense.n_features, family)
     assert [n_parameters(head) for head in heads] == [512 * 21, 2 * 21]

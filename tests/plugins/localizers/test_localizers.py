@@ -15,8 +15,10 @@ def test_features_have_their_width_for_any_size_from_eight_on(localizer, size):
     assert model(torch.rand(2, 3, *size)).shape == (2, model.n_features)
 
 
-def test_convolutional_has_the_papers_shapes_at_28_pixels():
-    model = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28))
+def test_convolutional_can_have_the_papers_shapes():
+    paper = {"channels": [20, 20], "features": 20, "batch_norm": False}
+    model = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28), **paper)
+    assert not [m for m in model.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
     convolutions = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [(c.out_channels, c.kernel_size, c.padding) for c in convolutions] == [(20, (5, 5), (0, 0))] * 2
     assert [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, torch.nn.Linear)] == [(20, 20)]
@@ -30,9 +32,9 @@ def test_the_fully_connected_localizer_has_the_papers_shapes():
 
 @pytest.mark.parametrize("size", [(28, 28), (8, 8), (12, 12, 12)])
 def test_with_batch_norm_training_starts_at_the_identity(size):
-    localizer = stnkit.build("localizer", "convolutional", in_shape=(2, *size), batch_norm=True)
+    localizer = stnkit.build("localizer", "convolutional", in_shape=(2, *size), channels=[20, 30], features=10)
     norms = [m for m in localizer.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    assert [norm.num_features for norm in norms] == [20, 20, 20]
+    assert [norm.num_features for norm in norms] == [20, 30, 10]
     family = stnkit.build("transform", "affine", ndim=len(size))
     transformer = stnkit.SpatialTransformer(localizer, family, stnkit.build("sampler", "bilinear"))
     image = torch.rand(4, 2, *size)
@@ -45,14 +47,14 @@ def test_with_batch_norm_training_starts_at_the_identity(size):
 
 
 def test_batch_norm_normalizes_what_enters_the_activations():
-    localizer = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28), batch_norm=True)
+    localizer = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28))
     features = localizer(100 * torch.rand(64, 1, 28, 28))
     # The mean of max(0, x) over a standard normal x is 0.4; without batch-norm it follows the scale of the image.
     assert 0.2 < features.mean() < 0.6
 
 
 def test_batch_norm_trains_on_a_last_batch_of_one_image():
-    localizer = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28), batch_norm=True)
+    localizer = stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28))
     localizer.train()(torch.rand(16, 1, 28, 28))
     before = {name: value.clone() for name, value in localizer.named_buffers()}
     one = torch.rand(1, 1, 28, 28)
