@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stnkit.families.flows.unrolled_spline import unrolled_spline_flow
 from stnkit.families.runge_kutta_steps import VelocityField, runge_kutta
 from stnkit.native import spline_flow as native
+from stnkit.portable import is_exported
 
 
 def spline_flow(
@@ -22,7 +24,7 @@ def spline_flow(
 
     On the CPU a kernel takes the steps: in 2D it reads 16 control points where the field reads four times linearly, and
     its backward pass needs no more memory than the points. `field` is for everything else, such as second derivatives,
-    torch.func and compiled programs.
+    torch.func and compiled programs; exported programs have a field of fewer operations.
 
     Args:
         field: v, a function of velocities and points that autograd can follow.
@@ -40,6 +42,8 @@ def spline_flow(
 
     Source: Hairer, Nørsett, Wanner 1993, Solving Ordinary Differential Equations I, section II.1, table 1.2.
     """
+    if is_exported():
+        return unrolled_spline_flow(velocities, points, control_points, steps)
     if not native.takes_spline_flow(control_points, velocities, points):
         return runge_kutta(field, velocities, points, steps)
     if torch.is_grad_enabled() and (velocities.requires_grad or points.requires_grad):
