@@ -10,11 +10,13 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.caching import cached
 from stnkit.families.flows import operator
+from stnkit.families.flows.cell_field import unrolled_flow
 from stnkit.families.flows.solution import Start, derived, solved
 from stnkit.families.flows.tessellation import Tessellation, tessellation_of
 from stnkit.families.flows.trajectory import end_of, pieces_of
 from stnkit.families.tracing import is_traced, is_transformed, read_mask
 from stnkit.native.arrangement import Arrangement, arranged
+from stnkit.portable import is_exported
 
 # A matrix of at most this many entries makes the coefficients of all regions by one product, in a tenth of the time of
 # many small operations for 256 fields of 3 × 3 cells. (AMD EPYC, 2 cores, torch 2.13.0, 2026-11-29)
@@ -27,7 +29,8 @@ def flow(
     """φ(p, 1) with φ(p, 0) = p and dφ/dt = v(φ): where the points are after a unit of time.
 
     Exact up to rounding: in each region the flow of an affine field is in closed form, and exits are solved for. It is
-    differentiable in velocities and points, twice and by every transform of torch.func.
+    differentiable in velocities and points, twice and by every transform of torch.func. A program that is exported has
+    `unrolled_flow` in its place, which other runtimes have the operations for.
 
     Args:
         velocities: of the vertices of the tessellation, in normalized units, for each field.
@@ -44,6 +47,8 @@ def flow(
 
     Source: Freifeld et al., Transformations based on continuous piecewise-affine velocity fields, PAMI 2017.
     """
+    if is_exported():
+        return unrolled_flow(velocities, points, tessellation)
     return _flowed(coefficients_of(velocities, tessellation), points, tessellation, None)
 
 
@@ -64,12 +69,12 @@ def flow_lattice(
         tensor([[[[-0.5000,  0.0000],
                   [ 0.5000,  0.0000]]]])
     """
-    coefficients = coefficients_of(velocities, tessellation)
     height, width = size
     options = velocities.dtype, velocities.device
-    if is_traced():
+    if is_traced() or is_exported():
         points = coordinates.lattice(size, dtype=options[0], device=options[1]).view(1, -1, 2)
-        return _flowed(coefficients, points, tessellation, None).view(velocities.shape[0], height, width, 2)
+        return flow(velocities, points, tessellation).view(velocities.shape[0], height, width, 2)
+    coefficients = coefficients_of(velocities, tessellation)
     points, region, chart, *sorted_ = _lattice(tessellation.rows, tessellation.columns, (height, width), *options)
     start = Start(points, region, chart, Arrangement(*sorted_))
     # Of planes, where the points are planes.
