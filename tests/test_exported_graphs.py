@@ -132,6 +132,48 @@ def test_traced_projective_maps_end_at_the_horizon():
     torch.testing.assert_close(program(theta), grid(theta), atol=1e-3, rtol=1e-6)
 
 
+@pytest.mark.parametrize("family", ["compose", "cpab", "homography4"])
+def test_a_traced_family_has_no_operation_that_ncnn_lacks(family):
+    made = stnkit.build("transform", family)
+    program = traced(Function(lambda theta: made.grid(theta, (4, 6))), made.identity()[None].float() + 0.01)
+    made_of = {node.kind() for node in program.inlined_graph.nodes()}
+    assert "aten::mul" in made_of
+    assert not {"aten::lt", "aten::gt", "aten::where", "aten::index_select"} & made_of
+
+
+def test_a_traced_quadrilateral_has_one_dtype():
+    made = stnkit.build("transform", "homography4")
+    program = traced(Function(lambda theta: made.grid(theta, (4, 6))), torch.zeros(1, 8))
+    assert "Float(1, 4, 6, 2" in str(program.inlined_graph)
+    assert "Double(1" not in str(program.inlined_graph)  # a scalar is no array
+
+
+def test_a_traced_quadrilateral_may_be_mirrored_or_flat():
+    family = stnkit.build("transform", "homography4")
+    moved = torch.tensor([[0.3, 0.1, -0.2, 0.4], [1.9, -2.2, 2.1, -1.8], [0.9, -0.9, 1.0, -1.0]])
+    theta = torch.cat([moved, torch.zeros(3, 4)], dim=1)
+    grid = Function(lambda theta: family.grid(theta, (4, 6)))
+    program = traced(grid, family.identity()[None].float())
+    for row in theta.split(1):
+        torch.testing.assert_close(program(row), grid(row), atol=1e-3, rtol=1e-5)
+    flat = torch.tensor([[1.0, -1, 1, -1, 0, 0, 0, 0]])
+    assert (grid(flat).abs() > 1).any(dim=-1).all()
+    assert (program(flat).abs() > 1).any(dim=-1).all()
+
+
+def test_a_traced_composition_keeps_lost_points_lost():
+    stages = [{"name": "scale"}, {"name": "projective"}]
+    family = stnkit.build("transform", "compose", stages=stages)
+    horizon = family.identity()[None].float()
+    horizon[:, -2] = 1.5  # beyond it points have no source
+    horizon[:, 0] = -2.0
+    grid = Function(lambda theta: family.grid(theta, (4, 8)))
+    program = traced(grid, family.identity()[None].float())
+    expected = grid(horizon)
+    assert (expected.abs() > 100).any()
+    torch.testing.assert_close(program(horizon), expected, atol=1e-3, rtol=1e-5)
+
+
 @pytest.mark.parametrize("ndim", [2, 3])
 def test_the_piece_of_a_point_is_exported_without_a_sort(ndim):
     family = stnkit.build("transform", "piecewise_affine", ndim=ndim)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import stnkit
-from stnkit import coordinates
+from stnkit import coordinates, portable
 
 # Bound of a velocity, in normalized units: a point crosses the image four times.
 FASTEST = 8.0
@@ -112,9 +112,18 @@ class CPAB(stnkit.TransformFamily):
         return f"{shown}, volume_preserving={self.volume_preserving}"
 
     def _velocities(self, entries: Float[Tensor, "B P"]) -> Float[Tensor, "B K 2"]:
-        padded = torch.nn.functional.pad(entries, (0, 1)) if self.zero_boundary else entries
-        planes = padded.index_select(1, self._entries.to(entries.device))
+        if portable.is_scripted():
+            planes = entries @ _selection(tuple(self._entries.tolist()), entries.shape[1], entries.dtype)
+        else:
+            padded = torch.nn.functional.pad(entries, (0, 1)) if self.zero_boundary else entries
+            planes = padded.index_select(1, self._entries.to(entries.device))
         return planes.view(-1, 2, len(self.tessellation.vertices)).transpose(1, 2)
+
+
+@stnkit.families.cached
+def _selection(entries: tuple[int, ...], n: int, dtype: torch.dtype) -> Float[Tensor, "n selected"]:
+    """The matrix of 0 and 1 that selects entries of n, and 0 past the end: ncnn has no index_select."""
+    return torch.eye(n + 1, dtype=dtype)[:n, list(entries)].contiguous()
 
 
 def _null_space(constraints: Float[Tensor, "n P"]) -> Float[Tensor, "rank P"]:

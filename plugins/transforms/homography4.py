@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import stnkit
+from stnkit import portable
 
 # The corners of the output as (x, y, 1), in the order of pixels: top left, top right, bottom left and right.
 CORNERS = [[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]
@@ -16,6 +17,8 @@ CORNERS = [[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]
 TRIANGLES = [[1, 3, 2], [0, 3, 2], [0, 1, 3], [0, 1, 2]]
 # Four corners whose largest triangle is smaller than this, for a spread of 1, lie on one line.
 FLAT = 1e-12
+# A divisor that leaves nothing, where division by infinity is no number.
+HUGE = 1e30
 
 
 class Homography4(stnkit.families.MatrixFamily):
@@ -51,6 +54,8 @@ class Homography4(stnkit.families.MatrixFamily):
         return torch.zeros(8, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
+        if portable.is_scripted():
+            return _scripted_rows(theta)
         corners, planar, sides = _constants(theta.device)
         far = stnkit.coordinates.OUTSIDE
         # In float64, as the areas are differences of products.
@@ -84,14 +89,28 @@ class Homography4(stnkit.families.MatrixFamily):
         return stnkit.families.gauss_newton(self, start, target, source, weights)
 
 
+def _scripted_rows(theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
+    """The same in the dtype of θ and without comparisons, since ncnn has neither these nor conversions."""
+    corners, planar, sides = _constants(theta.device, theta.dtype)
+    far = stnkit.coordinates.OUTSIDE
+    source = (theta.view(-1, 2, 4) + planar).clamp(-far, far)
+    side = (source @ sides).view(-1, 4, 4)
+    weight = side[:, 0] * side[:, 3] - side[:, 2] * side[:, 1]
+    largest = weight.abs().amax(dim=1, keepdim=True)
+    scale = portable.chosen(-weight.sum(dim=1, keepdim=True), -largest, largest)
+    spread = side.abs().flatten(1).amax(dim=1, keepdim=True).square()
+    weight = (weight / portable.chosen(largest - FLAT * spread, scale, HUGE))[:, None]
+    return torch.cat([source * weight, weight], dim=1) @ corners / 4
+
+
 @stnkit.families.cached
-def _constants(device: torch.device) -> tuple[Tensor, ...]:
+def _constants(device: torch.device, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
     """The corners, (4, 3) and planar (2, 4), and the matrix from source corners to the sides of all triangles, (4, 8).
 
     The sides from the first corner of each triangle to its second, then those to its third.
     """
-    corners = torch.tensor(CORNERS, dtype=torch.float64, device=device)
-    unit = torch.eye(4, dtype=torch.float64, device=device)
+    corners = torch.tensor(CORNERS, dtype=dtype, device=device)
+    unit = torch.eye(4, dtype=dtype, device=device)
     first, second, third = unit[:, torch.tensor(TRIANGLES, device=device).T].unbind(dim=1)
     return corners, corners[:, :2].T.contiguous(), torch.cat([second - first, third - first], dim=1)
 
