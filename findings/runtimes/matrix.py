@@ -1,4 +1,4 @@
-"""Every network in every runtime: `python matrix.py FOLDER [ENGINE...]` writes a file of rows for each runtime.
+"""Networks in runtimes: `python matrix.py FOLDER [ENGINE...] [NET...]` writes a file of rows for each runtime.
 
 Each runtime has a process of its own, which is started again behind a network that ended it.
 """
@@ -59,15 +59,21 @@ def run(folder: Path, engine: str, names: list[str]) -> None:
             add(folder, engine, left[0], reason or "the process ended")
 
 
-def main(folder: Path, engines: list[str]) -> None:
-    """Run the runtimes anew."""
+def remove(folder: Path, engine: str, names: list[str]) -> None:
+    """Remove the rows of networks, and leave those of all others."""
+    left = [row for name, row in rows(folder, engine).items() if name not in names]
+    (folder / f"{engine}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in left))
+
+
+def main(folder: Path, engines: list[str], asked: list[str]) -> None:
+    """Run the runtimes anew with the networks that are asked for."""
     folder.mkdir(parents=True, exist_ok=True)
     for engine in engines:
-        (folder / f"{engine}.jsonl").unlink(missing_ok=True)
-        names = [*CASES]
+        names = [*asked]
+        remove(folder, engine, names)
         if engine in READ_ONNX:
             for name, row in rows(folder, "onnx_file").items():
-                if row["reasons"]:
+                if row["reasons"] and name in names:
                     add(folder, engine, name, f"torch.onnx.export: {row['reasons']['all']}")
         if engine == "aoti":  # half a minute each, and nothing that the samplers change
             names = [name for name in names if name.endswith(".bilinear")]
@@ -76,4 +82,8 @@ def main(folder: Path, engines: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), sys.argv[2:] or [*ENGINES])
+    named = [f"{word}.bilinear" if f"{word}.bilinear" in CASES else word for word in sys.argv[2:]]
+    if unknown := [word for word in named if word not in (*ENGINES, *CASES)]:
+        sys.exit(f"expected names of engines or networks, got {unknown}")
+    engines = [word for word in named if word in ENGINES] or [*ENGINES]
+    main(Path(sys.argv[1]).resolve(), engines, [word for word in named if word in CASES] or [*CASES])

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # The matrix of docs/deployment.md: exported networks of this checkout in other runtimes, compared with eager torch.
 #
-#   findings/runtimes/matrix.sh [FOLDER] [ENGINE...]
+#   findings/runtimes/matrix.sh [FOLDER] [ENGINE...] [NET...]
 #
-# FOLDER, by default a temporary one, keeps the environment, the exported files and the results: with it, a second call
-# repeats the named engines only (`engines/` has their names). It needs node and npm, and about an hour on two cores.
-# It prints the tables, what runs, times as ratios to eager torch and sizes, and puts them into docs/deployment.md.
+# FOLDER, by default a temporary one, keeps the environment, the exported files and the results. ENGINE... (`engines/`
+# has their names) and NET..., families or networks of `nets.py`, run only these: a new folder needs `eager` and
+# `onnx_file` among the engines. All of them need node and npm, and about an hour on two cores.
+# It prints the tables and puts them into docs/deployment.md, where cells that were never run in FOLDER stay as they are.
+# Where all were run, it measures times as ratios to eager torch, and sizes, too.
 # Exit code: 0 if the tables were printed, 2 if the packages cannot be installed.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -28,6 +30,8 @@ export OMP_NUM_THREADS=1 ONNXRUNTIME_WEB="$folder/package/dist"
 page=$here/../../docs/deployment.md
 "$folder/venv/bin/python" tables.py "$folder/results" "$page"
 echo
-"$folder/venv/bin/python" speed.py "$folder/results" "$page"
-echo
+if test $# -lt 2; then
+    "$folder/venv/bin/python" speed.py "$folder/results" "$page"
+    echo
+fi
 echo "$(date +%F), stnkit $(git rev-parse --short HEAD), $(lscpu | sed -n 's/^Model name: *//p')"
