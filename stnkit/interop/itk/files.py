@@ -7,9 +7,11 @@ from typing import Any
 
 from stnkit.errors import InputError
 from stnkit.interop.itk.hdf5 import Node, hdf5_bytes
+from stnkit.interop.itk.hdf5_transforms import chain_of_hdf5
 from stnkit.interop.itk.matlab_file import chain_of_mat, mat_bytes
 from stnkit.interop.itk.text_file import chain_of_text, text_of
 from stnkit.interop.itk.transform import COMPOSITE, Chain, chain_of, type_name
+from stnkit.paths import as_path
 
 TEXT, MATLAB, HDF5 = (".tfm", ".txt"), (".mat",), (".h5", ".hdf5")
 
@@ -40,7 +42,7 @@ def write(path: str | os.PathLike[str], transform: Any) -> None:
         Parameters: 3.0 4.0
         FixedParameters:
     """
-    path, chain = Path(path), chain_of(transform)
+    path, chain = as_path("path", path), chain_of(transform)
     suffix = path.suffix.lower()
     if suffix in TEXT:
         content = text_of(chain).encode()
@@ -58,14 +60,14 @@ def write(path: str | os.PathLike[str], transform: Any) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> Chain:
-    """The transforms of a .tfm, .txt or .mat file, of which the last acts first.
+    """The transforms of a .tfm, .txt, .mat, .h5 or .hdf5 file, of which the last acts first.
 
     Args:
         path: of the file.
 
     Raises:
-        InputError: when there is no such file, it is cut short or of another format. An .h5 file is read by SimpleITK,
-            whose transform `theta_of_transforms` takes.
+        InputError: when there is no such file, it is cut short or of another format, such as an .h5 file with other
+            filters than deflate and shuffle; `theta_of_transforms` also takes the transform that SimpleITK reads.
 
     Example:
         >>> import tempfile, numpy as np
@@ -76,15 +78,14 @@ def read(path: str | os.PathLike[str]) -> Chain:
         ...     itk.read(f"{folder}/shift.mat")[0].parameters.tolist()
         [3.0, 4.0]
     """
-    path = Path(path)
+    path = as_path("path", path)
     suffix = path.suffix.lower()
-    if suffix in HDF5:
-        told = "pass the transform of SimpleITK.ReadTransform instead"
-        raise InputError(f"{path.name}: expected a .tfm, .txt or .mat file, got {suffix!r}: {told}")
-    if suffix not in (*TEXT, *MATLAB):
-        raise InputError(f"{path.name}: expected a .tfm, .txt or .mat file, got {suffix!r}")
+    if suffix not in (*TEXT, *MATLAB, *HDF5):
+        raise InputError(f"{path.name}: expected a .tfm, .txt, .mat or .h5 file, got {suffix!r}")
     try:
         content = path.read_bytes()
+        if suffix in HDF5:
+            return chain_of_hdf5(content)
         return chain_of_text(content.decode()) if suffix in TEXT else chain_of_mat(content)
     except OSError as error:
         raise InputError(f"{path}: expected a file, got {error.strerror}") from error

@@ -61,7 +61,7 @@ def test_the_picture_of_a_file_is_that_of_theta(suffix, tmp_path):
     np.testing.assert_allclose(theirs, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("suffix", [".tfm", ".txt", ".mat"])
+@pytest.mark.parametrize("suffix", [".tfm", ".txt", ".mat", ".h5", ".hdf5"])
 def test_files_of_simpleitk_are_read(suffix, tmp_path):
     transform = sitk.Euler3DTransform((1.0, 2.0, 3.0), 0.1, 0.2, 0.3, (4.0, 5.0, 1 / 3))
     sitk.WriteTransform(transform, str(tmp_path / f"map{suffix}"))
@@ -105,7 +105,7 @@ def test_a_mat_of_ants_is_read(tmp_path):
 def test_an_unknown_suffix_is_refused(name, tmp_path):
     with pytest.raises(InputError, match=r"expected a name in \.tfm, \.txt, \.mat, \.h5, \.hdf5, got"):
         itk.write(tmp_path / name, chain_of("affine", 2))
-    with pytest.raises(InputError, match=r"expected a \.tfm, \.txt or \.mat file, got"):
+    with pytest.raises(InputError, match=r"expected a \.tfm, \.txt, \.mat or \.h5 file, got"):
         itk.read(tmp_path / name)
     assert not list(tmp_path.iterdir())
 
@@ -123,12 +123,6 @@ def test_a_missing_folder_and_a_missing_file_are_refused(tmp_path):
         itk.write(tmp_path / "missing" / "map.tfm", chain_of("affine", 2))
     with pytest.raises(InputError, match="expected a file, got No such file"):
         itk.read(tmp_path / "map.tfm")
-
-
-def test_an_h5_is_left_to_simpleitk(tmp_path):
-    itk.write(tmp_path / "map.h5", chain_of("affine", 2))
-    with pytest.raises(InputError, match=r"got '\.h5': pass the transform of SimpleITK\.ReadTransform instead$"):
-        itk.read(tmp_path / "map.h5")
 
 
 TEXT = "#Insight Transform File V1.0\n"

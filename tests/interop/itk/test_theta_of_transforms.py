@@ -84,7 +84,7 @@ def test_theta_comes_back_from_simpleitk(name, ndim):
     assert distance < 1e-12
 
 
-@pytest.mark.parametrize("suffix", [".tfm", ".txt"])
+@pytest.mark.parametrize("suffix", [".tfm", ".txt", ".h5"])
 def test_theta_comes_back_from_a_file(suffix, tmp_path):
     family, theta = cases.family_of("bspline", 3), cases.theta_of("bspline", 3)
     itk.write(tmp_path / f"map{suffix}", itk.transforms_of_theta(family, theta, cases.MOVING[3], cases.FIXED[3]))
