@@ -8,6 +8,7 @@ OpenCV 4, it rounds coordinates to 1/32 pixel: up to 1/64 of the contrast of nei
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float32, Float64, Shaped
 from torch import Tensor
 
@@ -161,7 +162,7 @@ def theta_of_maps(
 
     Args:
         family: one that holds the map.
-        map_x: x of the pixel that is read, one image or a batch; NaN where it is not known.
+        map_x: x of the pixel that is read, one image or a batch; NaN, or 10⁷ and more, where it is not known.
         map_y: y of it.
         in_size: (H, W) of the image that is read.
         tolerance: in pixels, the largest distance from the map that is given.
@@ -178,7 +179,10 @@ def theta_of_maps(
         True
     """
     check_ndim(family, TOOL)
-    return theta_of_pixel_map(family, joined_maps(map_x, map_y), in_size, tolerance)
+    maps = joined_maps(map_x, map_y)
+    # The mark of `remap` for points without a source, which in a large image is nearer than `coordinates.OUTSIDE`.
+    lost = (maps.abs() >= FARTHEST).any(dim=-1, keepdim=True)
+    return theta_of_pixel_map(family, torch.where(lost, torch.nan, maps), in_size, tolerance)
 
 
 def _matrix(

@@ -3,6 +3,7 @@
 import contextlib
 import math
 from collections.abc import Sequence
+from numbers import Real
 
 import numpy as np
 import torch
@@ -19,6 +20,9 @@ from stnkit.interop.pixels import as_tensor, check_family
 # Pixels on each axis that a fit takes, at least and at most, by number of dimensions; in between two for each
 # parameter of the axis. With all of 1000 × 1500 pixels a spline of 144 functions would need gigabytes.
 SAMPLES = {2: (32, 128), 3: (12, 32)}
+# Of maps with fewer digits, as float32, far points have a smaller weight; and the rounding of one, in units of the last
+# digit: numerator, denominator and quotient are rounded, each of two or three terms.
+COARSE, ROUNDED = 1e-10, 4.0
 # In pixels: the error up to which a family that is fitted to a matrix holds it.
 FITTED = 0.01
 
@@ -74,14 +78,16 @@ def theta_of_pixel_map(
 ) -> Float64[Tensor, "B P"]:
     """The θ nearest to a map of pixels, by `family.fit`: the inverse of `pixel_map`.
 
-    The fit takes a regular selection of the pixels, `SAMPLES`; all of them are compared with the result.
+    The fit takes a regular selection of the pixels, `SAMPLES`; all of them are compared with the result. Near a horizon
+    the rounding of a map in float32 grows with the square of the distance: far points of such a map have a smaller
+    weight in the fit, and may be off by their rounding too.
 
     Args:
         family: one that holds the map.
         pixels: the pixel index of the input, x first, for each pixel of the output, one map or a batch; NaN, infinite
             or thousands of images away where it is not known.
         in_size: size of the image that is read, (H, W) or (D, H, W).
-        tolerance: in pixels of the input, the largest distance from the map that is given.
+        tolerance: in pixels of the input, the largest distance from the map that is given, beside its rounding.
 
     Raises:
         InputError: when the map has the wrong shape, does not determine θ, or is farther from any map of the family.
@@ -94,9 +100,10 @@ def theta_of_pixel_map(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     check_family(family)
-    if not tolerance >= 0:
+    if not isinstance(tolerance, Real) or not tolerance >= 0:
         raise InputError(f"tolerance: expected a number of at least 0, got {tolerance}")
-    given = as_tensor("pixels", pixels).detach().double().cpu()
+    pixels = as_tensor("pixels", pixels)
+    given = pixels.detach().double().cpu()
     if given.ndim not in (family.ndim + 1, family.ndim + 2) or given.shape[-1] != family.ndim or not given.numel():
         shape = f"(*size, {family.ndim}) or (B, *size, {family.ndim}), size of {family.ndim} numbers"
         raise InputError(f"pixels: expected shape {shape}, got {tuple(given.shape)}")
@@ -107,10 +114,14 @@ def theta_of_pixel_map(
     in_size = coordinates.check_size(in_size, family.ndim)
     source = coordinates.from_pixels(known, in_size)
     target = coordinates.lattice(out_size, dtype=torch.float64)[chosen].flatten(end_dim=-2)
-    theta = family.fit(target[None], source, source.isfinite().all(dim=-1).double()).detach()
+    share = torch.finfo(pixels.dtype).eps if pixels.is_floating_point() else 0.0
+    weights = 1.0 if share < COARSE else _near(source) ** -2
+    theta = family.fit(target[None], source, source.isfinite().all(dim=-1) * weights).detach()
     distance = (coordinates.to_pixels(family.grid(theta, out_size), in_size) - given).norm(dim=-1)
-    has_source = (coordinates.from_pixels(given, in_size).abs() < LOST).all(dim=-1)  # False for NaN
-    worst = torch.where(has_source, distance, 0.0).flatten(1).amax(dim=1)
+    normalized = coordinates.from_pixels(given, in_size)
+    excess = distance - ROUNDED * share * max(in_size) * _near(normalized)
+    has_source = (normalized.abs() < LOST).all(dim=-1)  # False for NaN
+    worst = torch.where(has_source, excess, 0.0).flatten(1).amax(dim=1)
     if bool((worst > tolerance).any()):
         row, name = int(worst.argmax()), type(family).__name__
         raise InputError(
@@ -165,6 +176,11 @@ def as_matrices(
         raise InputError(f"matrix: expected {rows} rows and {columns} columns, got shape {tuple(given.shape)}")
     given = given if given.ndim == 3 else given[None]
     return given if given.shape[1] == ndim + 1 else coordinates.with_last_row(given)
+
+
+def _near(source: Float64[Tensor, "*any ndim"]) -> Float64[Tensor, "*any"]:
+    """The square of the distance from the center, at least 4: that of points within twice the image."""
+    return source.square().sum(dim=-1).nan_to_num(nan=4.0, posinf=4.0).clamp_min(4.0)
 
 
 def _selection(n: int, family: TransformFamily) -> Int64[Tensor, "m"]:

@@ -8,7 +8,7 @@ import torch
 import stnkit
 from stnkit.interop import opencv, pixel_map
 from stnkit.interop.matrices import to_edges
-from tests.interop.pictures import IMAGE, IN, OUT, affine, error, mean_error, projective, tps, warped
+from tests.interop.pictures import AFFINE, IMAGE, IN, OUT, affine, error, mean_error, projective, tps, warped
 
 FLAGS = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 DSIZE = OUT[::-1]
@@ -213,3 +213,16 @@ def test_points_behind_the_horizon_of_a_wide_image_are_outside():
     assert shown[0, 0] == 2
     naive = (axis[0].astype(np.float32) for axis in np.moveaxis(pixel_map(family, theta, ramp.shape, (4, 8)), -1, 0))
     assert cv2.remap(ramp, *naive, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[0, 0] == 1
+
+
+@pytest.mark.parametrize("size", [IN, (4000, 6000)])
+@pytest.mark.parametrize("horizon", [(1.8, 0.6), (-0.9, 1.2)])
+def test_theta_of_maps_in_float32_across_a_horizon(horizon, size):
+    family = stnkit.build("transform", "projective")
+    theta = torch.tensor([[*AFFINE, *horizon]], dtype=torch.float64)
+    maps = opencv.remap(family, theta, size, OUT)
+    assert max(float(np.abs(axis).max()) for axis in maps) > 100 * max(size)
+    torch.testing.assert_close(opencv.theta_of_maps(family, *maps, size), theta, rtol=0, atol=1e-5)
+    maps[0][0, 15, 14] += 0.2  # the center of the output, which is close to that of the image
+    with pytest.raises(stnkit.errors.InputError, match=r"^map: expected one of Projective, got one that .* misses by"):
+        opencv.theta_of_maps(family, *maps, size)
