@@ -111,6 +111,10 @@ class Bounded(stnkit.TransformFamily):
                 ) from error
         return identity + torch.where(free, change, limits * torch.atanh(share))
 
+    def _matrix_form(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"] | None:
+        """That of the inner family."""
+        return stnkit.families.matrix_form(self.inner, self.inner_theta(theta))
+
     def extra_repr(self) -> str:
         return f"limit={self.limit}"
 

@@ -91,6 +91,22 @@ class Compose(stnkit.TransformFamily):
             start = torch.where(better[:, None], fitted, start)
         return stnkit.families.gauss_newton(self, start, target, source, weights)
 
+    def _matrix_form(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"] | None:
+        """The product of the stages' matrices, where no stage but the first has a point of [-1, 1] lost."""
+        parts = zip(self._families(), self._split(theta), strict=True)
+        matrices = [stnkit.families.matrix_form(family, part) for family, part in parts]
+        product = matrices[-1]
+        corners = coordinates.corners(self.ndim, device=theta.device)[None]
+        for matrix in matrices[-2::-1]:
+            if matrix is None or product is None:
+                return None
+            # The image of [-1, 1] is the convex hull of those of its corners, where all of these are in front.
+            image, w = corners @ product[:, :-1, :-1].mT + product[:, None, :-1, -1], _depth(product, corners)
+            if not bool(((w > 0) & (image.abs() < NEAR * w)).all()):
+                return None
+            product = matrix @ product
+        return product
+
     def _outer_stages(
         self, theta: Float[Tensor, "B P"], source: Float[Tensor, "B N ndim"]
     ) -> Float[Tensor, "B N ndim"]:
@@ -138,6 +154,11 @@ class Compose(stnkit.TransformFamily):
 
     def _split(self, theta: Float[Tensor, "B P"]) -> tuple[Tensor, ...]:
         return stnkit.families.split_theta(theta, [family.n_params for family in self._families()])
+
+
+def _depth(matrix: Float[Tensor, "B rows rows"], points: Float[Tensor, "1 N ndim"]) -> Float[Tensor, "B N 1"]:
+    """The w of points, 1 for an affine matrix."""
+    return points @ matrix[:, -1:, :-1].mT + matrix[:, None, -1:, -1]
 
 
 def _near(source: Float[Tensor, "B N ndim"]) -> Bool[Tensor, "B N 1"]:

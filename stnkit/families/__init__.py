@@ -11,6 +11,7 @@ from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.linear import LinearFamily
 from stnkit.families.log_scale import bounded_exp, log_scales
 from stnkit.families.matrix import MatrixFamily
+from stnkit.families.matrix_form import matrix_form
 from stnkit.families.meshes import KuhnMesh, Mesh
 from stnkit.families.mirrored import Reflection
 from stnkit.families.pinned import PinnedPoints
@@ -54,6 +55,7 @@ __all__ = [
     "lattice_counts",
     "linear_least_squares",
     "log_scales",
+    "matrix_form",
     "procrustes",
     "rotation_log",
     "rotation_rows",

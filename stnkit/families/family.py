@@ -151,10 +151,8 @@ class TransformFamily(nn.Module, Contract):
         outer, inner = self.check_theta(outer), self.check_theta(inner)
         if outer.shape[0] != inner.shape[0]:
             if 1 not in (outer.shape[0], inner.shape[0]):
-                raise InputError(
-                    f"{type(self).__name__}: expected one batch size for outer and inner, "
-                    f"got {outer.shape[0]} and {inner.shape[0]}"
-                )
+                sizes = f"{outer.shape[0]} and {inner.shape[0]}"
+                raise InputError(f"{type(self).__name__}: expected one batch size for outer and inner, got {sizes}")
             batch = outer.shape[0] * inner.shape[0]  # one of them is 1
             outer, inner = outer.expand(batch, -1), inner.expand(batch, -1)
         dtype = torch.promote_types(outer.dtype, inner.dtype)
@@ -245,6 +243,14 @@ class TransformFamily(nn.Module, Contract):
         Args:
             theta: one row of parameters for each element of the batch, in float64.
             size: of the output whose pixel centers are taken.
+        """
+        return None
+
+    def _matrix_form(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"] | None:
+        """Optional hook: `stnkit.families.matrix_form`; by default None.
+
+        Args:
+            theta: one row of parameters for each element of the batch, in float64.
         """
         return None
 

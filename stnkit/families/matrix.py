@@ -199,6 +199,11 @@ class MatrixFamily(TransformFamily):
             theta = torch.where(agreement[:, None] > 0, theta, torch.nan)
         return theta
 
+    @final
+    def _matrix_form(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"]:
+        """M."""
+        return self.matrix(theta)
+
     def _rows(self, theta: Tensor) -> Tensor:
         return self._of_right_shape(_rows_of_matrix(self, theta) if self._rows_follow_matrix else self.rows(theta))
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families import MatrixFamily, TransformFamily
+from stnkit.families import TransformFamily, matrix_form
 
 
 def pixel_matrix(
@@ -115,12 +115,13 @@ def normalized_matrix_of(
     """A: the matrix of T_θ between normalized points, differentiable in θ.
 
     Args:
-        family: of matrices.
+        family: of matrices, or `compose` or `bounded` of such families.
         theta: one row of parameters for each matrix.
         instead: the function for families of other maps, for the message.
 
     Raises:
-        InputError: when the family is not one of matrices, or θ has the wrong shape.
+        InputError: when the family is not one of matrices, stages before the first have a horizon in the output, or θ
+            has the wrong shape.
 
     Example:
         >>> import torch, stnkit
@@ -129,10 +130,12 @@ def normalized_matrix_of(
         tensor([1., 0., 1.], dtype=torch.float64)
     """
     check_family(family)
-    if not isinstance(family, MatrixFamily):
+    matrix = matrix_form(family, as_theta(theta))
+    if matrix is not None:
+        return matrix
+    if matrix_form(family, family.identity()[None]) is None:
         raise InputError(f"family: expected one of matrices, got {type(family).__name__}: use {instead}")
-    theta = as_theta(theta)
-    return family.matrix(theta.double() if theta.is_floating_point() else theta)
+    raise InputError(f"theta: expected stages without a horizon in the output, got one with it: use {instead}")
 
 
 def pixels_of(size: Sequence[int], ndim: int) -> Float64[Tensor, "rows rows"]:

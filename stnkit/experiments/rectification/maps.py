@@ -9,6 +9,7 @@ from torch import Tensor
 from stnkit.experiments.rectification.frame import Frame
 from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
+from stnkit.families.matrix_form import matrix_form
 
 
 class ImageMap(NamedTuple):
@@ -49,7 +50,7 @@ class Framed(TransformFamily):
         super().__init__()
         self.family = family
         self.ndim, self.n_params, self.is_chart = family.ndim, family.n_params, family.is_chart
-        self.scale, self.shift = frame.scale, frame.shift
+        self.scale, self.shift, self.matrix_of_frame = frame.scale, frame.shift, frame.matrix
 
     def identity(self) -> Float[Tensor, "P"]:
         return self.family.identity()
@@ -59,6 +60,10 @@ class Framed(TransformFamily):
 
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         return self._in_image(self.family.grid(theta, size))
+
+    def _matrix_form(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"] | None:
+        matrix = matrix_form(self.family, theta)
+        return None if matrix is None else self.matrix_of_frame.to(matrix) @ matrix
 
     def _in_image(self, points: Tensor) -> Tensor:
         return points * self.scale.to(points) + self.shift.to(points)

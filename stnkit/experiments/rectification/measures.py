@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stnkit.experiments.rectification.maps import ImageMap
 from stnkit.families.matrix import MatrixFamily
+from stnkit.families.matrix_form import matrix_form
 from stnkit.families.regularity import folds
 from stnkit.interop.matrices import to_edges
 from stnkit.interop.pixels import matrix_between
@@ -56,7 +57,7 @@ def pixel_matrices(
         >>> pixel_matrices(through, (10, 20), (5, 10))["matrix_opencv_inverse"].tolist()
         [[2.0, 0.0, 0.5], [0.0, 2.0, 0.5], [0.0, 0.0, 1.0]]
     """
-    if not isinstance(through.family, MatrixFamily):
+    if matrix_form(*through) is None:
         return {}
     matrices = matrix_between(*through, in_size, out_size)
     indices, from_edges = matrices[0], to_edges(matrices)[0]

@@ -19,7 +19,7 @@ from stnkit.experiments.rectification.overlay import overlay
 from stnkit.experiments.rectification.pictures import whole_file
 from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_size
 from stnkit.experiments.rectification.table import Row
-from stnkit.families.matrix import MatrixFamily
+from stnkit.families.matrix_form import matrix_form
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Results:
         self, name: str, planes: Tensor, through: ImageMap, frame: Frame, size: tuple[int, ...], *, alpha: bool
     ) -> None:
         """Write the map and the overlay of an image."""
-        if self.options.maps and not isinstance(through.family, MatrixFamily):
+        if self.options.maps and matrix_form(*through) is None:
             pixels = coordinates.to_pixels(through.family.grid(through.theta, size), frame.size)
             with whole_file(self.output / map_of(name)) as part, part.open("wb") as file:
                 np.save(file, pixels[0].float().numpy())

@@ -1,5 +1,6 @@
 """Transforms of ITK as θ."""
 
+import contextlib
 import math
 from typing import Any
 
@@ -8,9 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stnkit.errors import InputError
+from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
+from stnkit.families.matrix_form import matrix_form
 from stnkit.interop.itk.geometry import Geometry, transformed
 from stnkit.interop.itk.lattices import FIELD, SPLINE, Lattice, lattice_of, spline_lattice
 from stnkit.interop.itk.linear import is_linear
@@ -28,7 +30,7 @@ def theta_of_transforms(
 ) -> Float[Tensor, "1 P"]:
     """θ of G(moving)⁻¹ ∘ T ∘ G(fixed), for a result of a registration by ITK.
 
-    - Linear transforms become the θ of a family of matrices by its `from_matrix`.
+    - Linear transforms become the θ of a family of matrices by its `from_matrix`, or where it has none by a fit.
     - A BSplineTransform of the same control points over the fixed image, or a DisplacementFieldTransform of the same
       cells, becomes the θ of `transform=bspline` or `transform=displacement`. Linear transforms before and after it
       become displacements of its points. So a field with a vector for each pixel of the fixed image is exact at these.
@@ -64,14 +66,21 @@ def theta_of_transforms(
     chain = chain_of(transform)
     check_dimensions(family.ndim, moving=moving, fixed=fixed)
     check_dimensions(chain[0].ndim, moving=moving, fixed=fixed)
-    if isinstance(family, MatrixFamily):
+    has_matrices = matrix_form(family, family.identity()[None]) is not None
+    if has_matrices:
         matrix = np.linalg.inv(moving.normalized_to_physical) @ physical_matrix(chain) @ fixed.normalized_to_physical
-        return family.from_matrix(torch.from_numpy(matrix)[None])
-    vectors = _control_vectors(family, chain, moving, fixed)
-    theta = torch.from_numpy(np.ascontiguousarray(vectors.T).reshape(1, -1))
+        # A family that is not closed says so, and is fitted.
+        with contextlib.suppress(DoesNotComposeError):
+            if isinstance(family, MatrixFamily):
+                return family.from_matrix(torch.from_numpy(matrix)[None])
     # Between the outermost pixel centers: farther out fields go on in different ways.
     points = np.random.default_rng(0).uniform(-1, 1, (_N_POINTS, family.ndim)) * (1 - 1 / np.array(fixed.size))
     source = source_points(chain, points, moving, fixed)
+    if has_matrices:
+        theta = family.fit(torch.from_numpy(points)[None], torch.from_numpy(source)[None])
+    else:
+        vectors = _control_vectors(family, chain, moving, fixed)
+        theta = torch.from_numpy(np.ascontiguousarray(vectors.T).reshape(1, -1))
     with torch.no_grad():
         found = family(theta, torch.from_numpy(points)[None])[0].numpy()
     error = np.abs(found - source).max()

@@ -8,12 +8,13 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
-from stnkit.families.matrix import MatrixFamily
+from stnkit.families.matrix_form import matrix_form
 from stnkit.interop.itk.geometry import Geometry, transformed
 from stnkit.interop.itk.lattices import Lattice, spline_lattice
 from stnkit.interop.itk.linear import affine_transform
 from stnkit.interop.itk.maps import check_dimensions
 from stnkit.interop.itk.transform import Chain
+from stnkit.interop.pixels import as_theta
 
 # Two maps are one where they differ by less, in normalized units: rounding, after a sum of 64 control points.
 _ROUNDING = 1e-9
@@ -92,8 +93,7 @@ def one_row(family: TransformFamily, theta: Shaped[Tensor | np.ndarray, "*one P"
     Raises:
         InputError: when it is anything else, or not finite.
     """
-    theta = torch.from_numpy(theta) if isinstance(theta, np.ndarray) else theta
-    coordinates.check_is_tensor("theta", theta)
+    theta = as_theta(theta)
     row = family.check_theta(theta[None] if theta.ndim == 1 else theta).detach().double()
     if row.shape[0] != 1:
         raise InputError(f"theta: expected one row of parameters, got {row.shape[0]}")
@@ -104,10 +104,11 @@ def one_row(family: TransformFamily, theta: Shaped[Tensor | np.ndarray, "*one P"
 
 def _affine_matrix(family: TransformFamily, theta: Float[Tensor, "1 P"]) -> Float[np.ndarray, "rows rows"] | None:
     """The matrix of T_θ with the last row 0 … 0 1, or None."""
-    if not isinstance(family, MatrixFamily):
-        return None
     with torch.no_grad():
-        matrix = family.matrix(theta)[0].cpu().numpy()
+        form = matrix_form(family, theta)
+    if form is None:
+        return None
+    matrix = form[0].cpu().numpy()
     is_affine = matrix[-1, -1] > 0 and not matrix[-1, :-1].any()
     return matrix / matrix[-1, -1] if is_affine else None
 
