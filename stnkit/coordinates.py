@@ -115,7 +115,7 @@ def check_counts(name: str, counts: Sequence[int], ndim: int, at_least: int) -> 
     Raises:
         InputError: when they are not `ndim` whole numbers of at least `at_least`.
     """
-    given = tuple(counts) if isinstance(counts, Iterable) else (counts,)
+    given = tuple(counts) if isinstance(counts, Iterable) and getattr(counts, "shape", True) else (counts,)
     if len(given) != ndim or not all(_is_whole(n) and n >= at_least for n in given):
         told = list(given) if isinstance(counts, Iterable) else counts
         raise InputError(f"{name}: expected {ndim} whole numbers of at least {at_least}, got {told}")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from lightning.pytorch.utilities.seed import isolate_rng
@@ -28,6 +27,7 @@ from stnkit.experiments.run_directory.checkpoints import (
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.objectives import Batch, Objective
+from stnkit.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,9 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
         InputError: when `run_dir` is no run directory, or a component cannot be built.
         CheckpointError: when the checkpoint is missing or damaged, or does not fit the config.
     """
-    run_dir = Path(run_dir)
+    run_dir = as_path("run_dir", run_dir)
+    if dataset is not None and not isinstance(dataset, Mapping):
+        raise InputError(f"dataset: expected a mapping of options, got {type(dataset).__name__}")
     try:
         metrics = read_record(run_dir)
     except ValueError as error:

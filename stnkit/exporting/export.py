@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stnkit.coordinates import check_is_tensor
 from stnkit.errors import ExportError, InputError
 from stnkit.exporting.formats import Contents, format_named
 from stnkit.exporting.half import in_half
@@ -21,6 +23,7 @@ from stnkit.exporting.outputs import IMAGE, THETA, WARPED, NamedOutputs, is_a
 from stnkit.exporting.program import calls_stnkit, described, exported_program
 from stnkit.exporting.proof import prove
 from stnkit.exporting.reference import N_IMAGES, Reference, largest_differences
+from stnkit.paths import as_path
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 REFERENCE_SUFFIX = ".reference.npz"
@@ -89,7 +92,7 @@ def export(
 
     Raises:
         InputError: for an unknown format, an opset that cannot hold the graph, a file that exists, a folder that does
-            not, an output that the module does not have, or names that are taken.
+            not, an output that the module does not have, names that are taken, or an argument of another type.
         NotInstalledError: when a library that the format needs is not installed.
         ExportError: when the module cannot be exported, or the file computes something else.
 
@@ -106,7 +109,11 @@ def export(
         >>> exported.outputs, max(exported.differences.values()) < 1e-4
         ({'warped': (1, 28, 28), 'theta': (6,)}, True)
     """
-    path = Path(path)
+    path = as_path("path", path)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"metadata: expected a mapping of names to values, got {type(metadata).__name__}")
+    if tolerance is not None and (not isinstance(tolerance, Real) or not tolerance >= 0):
+        raise InputError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
     if opset is not None and to != "onnx":
         raise InputError(f"opset: expected none, since the format {to} has no opset, got {opset}")
     chosen = format_named(to)
@@ -119,6 +126,8 @@ def export(
     if opset is not None and type(opset) is not int:
         raise InputError(f"opset: expected a whole number, got {opset!r}")
     is_transformer = isinstance(module, SpatialTransformer | ParallelTransformers)
+    if output is not None and not isinstance(output, str):
+        raise InputError(f"output: expected a name, got {output!r}")
     output = output or (WARPED if is_transformer else "logits")
     if output == IMAGE or is_a(THETA, output) or (is_a(WARPED, output) and not is_transformer):
         raise InputError(f"output: expected a name that the input and θ and warped images do not have, got {output!r}")
@@ -174,6 +183,7 @@ def eager(
         InputError: when the images are not (B, C, *size) in float32.
         ExportError: when an output is not finite.
     """
+    check_is_tensor("images", images)
     if images.dtype != torch.float32 or images.ndim not in (4, 5) or not len(images):
         shape, kind = list(images.shape), str(images.dtype).removeprefix("torch.")
         raise InputError(f"export: expected images (B, C, *size) in float32, at least one, got {shape} in {kind}")

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from stnkit.errors import InputError
+
 PREFIX = "stnkit."
 
 
@@ -13,6 +15,9 @@ def encoded(metadata: Mapping[str, Any]) -> dict[str, str]:
     Args:
         metadata: plain values by name, without the prefix.
 
+    Raises:
+        InputError: when JSON has no form for a value.
+
     Example:
         >>> from stnkit.exporting.metadata import decoded, encoded
         >>> encoded({"classes": ["cat", "dog"]})
@@ -20,7 +25,10 @@ def encoded(metadata: Mapping[str, Any]) -> dict[str, str]:
         >>> decoded(encoded({"classes": ["cat", "dog"]}).items())
         {'classes': ['cat', 'dog']}
     """
-    return {f"{PREFIX}{name}": json.dumps(value) for name, value in metadata.items()}
+    try:
+        return {f"{PREFIX}{name}": json.dumps(value) for name, value in metadata.items()}
+    except (TypeError, ValueError) as error:  # ValueError: a list that holds itself
+        raise InputError(f"metadata: expected values of JSON, got others: {error}") from error
 
 
 def decoded(entries: Iterable[tuple[str, str]]) -> dict[str, Any]:

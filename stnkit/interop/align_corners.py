@@ -28,13 +28,14 @@ def from_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Floa
         size: of the image that they are on, (H, W) or (D, H, W).
 
     Raises:
-        InputError: when the size is not one number for each coordinate.
+        InputError: when the points are no tensor of real numbers, or the size is not one number for each coordinate.
 
     Example:
         >>> import torch, stnkit
         >>> stnkit.interop.align_corners.from_points(torch.tensor([[1.0, -1.0]]), (4, 8))
         tensor([[ 0.8750, -0.7500]])
     """
+    _check_points(points)
     extent = _extent(points, size)
     return points * ((extent - 1) / extent)
 
@@ -47,13 +48,15 @@ def to_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[
         size: of the image that they are on, each at least 2.
 
     Raises:
-        InputError: when the size is not one number for each coordinate, or one is 1.
+        InputError: when the points are no tensor of real numbers, or the size is not one number of at least 2 for each
+            coordinate.
 
     Example:
         >>> import torch, stnkit
         >>> stnkit.interop.align_corners.to_points(torch.tensor([[0.875, -0.75]]), (4, 8))
         tensor([[ 1., -1.]])
     """
+    _check_points(points)
     _check_not_single(size, points.shape[-1])
     extent = _extent(points, size)
     return points * (extent / (extent - 1))
@@ -173,6 +176,12 @@ def theta_of_grid(
     given = as_tensor("grid", grid).detach().double()
     points = from_points(given, coordinates.check_size(in_size, family.ndim))
     return theta_of_pixel_map(family, coordinates.to_pixels(points, in_size), in_size, tolerance)
+
+
+def _check_points(points: Tensor) -> None:
+    coordinates.check_is_tensor("points", points)
+    if not points.ndim or not points.is_floating_point():
+        raise InputError(f"points: expected floating-point (…, 2 or 3), got {points.dtype} of {tuple(points.shape)}")
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:

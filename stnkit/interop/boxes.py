@@ -66,7 +66,7 @@ def boxes_of_theta(
         size: (H, W) of the image.
 
     Raises:
-        InputError: when θ has the wrong shape.
+        InputError: when θ or the size has the wrong shape.
 
     Example:
         >>> import torch, stnkit
@@ -75,7 +75,7 @@ def boxes_of_theta(
         [[2.0, 0.0, 6.0, 4.0]]
     """
     check_ndim(family, "boxes")
-    theta = as_theta(theta)
+    theta, size = as_theta(theta), coordinates.check_size(size, 2)
     corners = coordinates.corners(2, device=theta.device)[None]
     with torch.no_grad():
         edges = coordinates.to_pixels(family(theta, corners).double(), size) + 0.5

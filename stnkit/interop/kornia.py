@@ -122,6 +122,7 @@ def remap(
         tensor([[[0.5000, 2.5000, 4.5000]]])
     """
     check_ndim(family, TOOL)
+    in_size = coordinates.check_size(in_size, 2)
     map_x, map_y = coordinates.to_pixels(family.grid(as_theta(theta), out_size), in_size).unbind(dim=-1)
     return map_x, map_y
 

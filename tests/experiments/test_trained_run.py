@@ -97,3 +97,7 @@ def test_a_folder_without_run_or_checkpoint_is_refused(sweep, tmp_path):
         stnkit.load_run(tmp_path)
     with pytest.raises(stnkit.errors.CheckpointError, match="there is no checkpoint"):
         stnkit.load_run(sweep / "bad" / "0")
+    with pytest.raises(stnkit.errors.InputError, match=r"^run_dir: expected a path, got NoneType$"):
+        stnkit.load_run(None)
+    with pytest.raises(stnkit.errors.InputError, match=r"^dataset: expected a mapping of options, got int$"):
+        stnkit.load_run(sweep / "ok" / "1", dataset=5)

@@ -133,6 +133,26 @@ def test_what_cannot_be_exported_is_one_sentence(options, message, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"path": 5}, "path: expected a path, got int"),
+        ({"images": None}, "images: expected a tensor, got NoneType"),
+        ({"to": ["onnx"]}, r"expected one of the formats onnx, torch, aoti, got \['onnx'\]"),
+        ({"output": 5}, "output: expected a name, got 5"),
+        ({"tolerance": "x"}, "tolerance: expected a number of at least 0, got 'x'"),
+        ({"metadata": object()}, "metadata: expected a mapping of names to values, got object"),
+        ({"metadata": {"a": object()}}, "metadata: expected values of JSON, got others: Object of type object"),
+    ],
+)
+def test_an_argument_of_another_type_is_one_sentence(options, message, tmp_path):
+    given = {"module": network(), "images": images(), "path": tmp_path / "network.onnx"} | options
+    with pytest.raises(InputError, match=message):
+        stnkit.export(**given)
+    assert not list(tmp_path.iterdir())
+
+
 def test_volumes_need_opset_20(tmp_path):
     shape = (1, 6, 7, 8)
     with pytest.raises(InputError, match=r"expected an opset from 20 to \d+, got 18"):

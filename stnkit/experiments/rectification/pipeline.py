@@ -157,4 +157,7 @@ def failed(given: Input, error: BaseException) -> Row:
     """
     if isinstance(error, UndecodableError):
         return Row(given.name, error=str(error))
-    return Row(given.name, error="not enough memory" if isinstance(error, MemoryError) else one_line(error))
+    if isinstance(error, MemoryError):
+        return Row(given.name, error="not enough memory")
+    # The row has its name already, and so has the line that the command prints of it.
+    return Row(given.name, error=one_line(error).removeprefix(f"{given.path}: "))

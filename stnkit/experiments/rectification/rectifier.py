@@ -169,6 +169,8 @@ def check_size(size: Sequence[int] | None, scale: float | None) -> None:
         raise InputError(f"expected a size or a scale, got {list(size)} and {scale:g}")
     if scale is not None and not (0 < scale < math.inf):
         raise InputError(f"scale: expected a number above 0, got {scale:g}")
+    if scale is not None and scale > LARGEST_SIDE:  # a pixel would become larger than the largest image
+        raise InputError(f"scale: expected at most {LARGEST_SIDE}, got {scale:g}")
     if size is not None and (len(size) not in (2, 3) or not all(1 <= n <= LARGEST_SIDE for n in size)):
         raise InputError(f"size: expected H W, each from 1 to {LARGEST_SIDE}, got {' '.join(map(str, size))}")
 
@@ -183,6 +185,8 @@ def _sampler(
         return transformer.sampler
     if padding is not None:
         Padding.parse(padding)
+    if chosen is not None and not isinstance(chosen, str | Mapping):
+        raise InputError(f"sampler: expected a name, or a mapping with options, got {chosen!r}")
     if chosen is None:
         parts = config["placement"].get("parts") or {}
         chosen = (parts.get("input") or {}).get("sampler") or config["sampler"]

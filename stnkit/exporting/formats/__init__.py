@@ -65,7 +65,7 @@ def format_named(name: str) -> Format:
         InputError: when there is none of that name.
         NotInstalledError: when a library that it needs is not installed.
     """
-    if name not in FORMATS:
+    if not isinstance(name, str) or name not in FORMATS:
         raise InputError(f"expected one of the formats {', '.join(FORMATS)}, got {name!r}")
     try:
         module: Any = importlib.import_module(f"stnkit.exporting.formats.{FORMATS[name]}")

@@ -148,7 +148,8 @@ def _counts(given: Sequence[int], name: str, order: str = "") -> tuple[int, ...]
 def _numbers(name: str, given: Any, default: tuple[float, ...]) -> tuple[float, ...]:
     """`given`, flat, as floats; of the length of `default`, which stands for an empty one."""
     try:
-        flat = np.asarray(given, dtype=np.float64).ravel().tolist()
+        given_array = np.asarray(given)
+        flat = [math.nan] if np.iscomplexobj(given_array) else given_array.astype(np.float64).ravel().tolist()
     except (TypeError, ValueError):
         flat = [math.nan]
     if not flat:

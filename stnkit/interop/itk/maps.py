@@ -10,6 +10,7 @@ from stnkit.interop.itk.geometry import Geometry, transformed
 from stnkit.interop.itk.lattices import lattice_of
 from stnkit.interop.itk.linear import is_linear, matrix_of
 from stnkit.interop.itk.transform import Chain, chain_of
+from stnkit.interop.pixels import as_tensor
 
 
 def chain_matrix(chain: Chain, ndim: int) -> Float[np.ndarray, "rows rows"]:
@@ -84,8 +85,8 @@ def source_points(
         fixed: of the output.
 
     Raises:
-        InputError: for a transform that is neither linear nor a B-spline nor a displacement field, and for other
-            numbers of dimensions than those of the geometries.
+        InputError: for a transform that is neither linear nor a B-spline nor a displacement field, for other numbers
+            of dimensions than those of the geometries, and for points of another shape.
 
     Example:
         >>> import numpy as np
@@ -97,7 +98,11 @@ def source_points(
     """
     chain = chain_of(transform)
     check_dimensions(chain[0].ndim, moving=moving, fixed=fixed)
-    physical = transformed(fixed.normalized_to_physical, np.asarray(points, dtype=np.float64))
+    ndim = chain[0].ndim
+    given = as_tensor("points", points).numpy().astype(np.float64)
+    if given.ndim != 2 or given.shape[1] != ndim:
+        raise InputError(f"points: expected shape (N, {ndim}), got {given.shape}")
+    physical = transformed(fixed.normalized_to_physical, given)
     return transformed(np.linalg.inv(moving.normalized_to_physical), mapped(chain, physical))
 
 

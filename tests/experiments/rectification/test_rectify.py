@@ -53,9 +53,10 @@ def test_a_large_image_is_read_in_the_frame_of_the_training(transform, fit, make
 
 
 @pytest.mark.parametrize("fit", FRAMES)
-@pytest.mark.parametrize("transform", ["affine", "projective"])
+@pytest.mark.parametrize("transform", ["affine", "projective", "compose"])
 def test_the_pixel_matrix_contains_the_frame(transform, fit, make_run):
-    run = make_run(transform={"name": transform}, fit=fit)
+    stages = {"stages": ["projective", "rotation"]} if transform == "compose" else {}
+    run = make_run(transform={"name": transform, **stages}, fit=fit)
     found = run.rectify(smooth(3, 300, 700), size=(50, 90))
     points = torch.tensor([[-0.9, -0.7], [0.2, 0.4], [0.8, -0.3]], dtype=torch.float64)
     source = run.network.transformer.family(found.theta[None].double(), points[None])[0].detach().numpy()
@@ -148,6 +149,10 @@ def test_the_share_outside_is_the_share_of_padding(padding, make_run):
         (torch.zeros(3, 9, 9), {"number": "a"}, "number: expected a transformer from 0 to 0, got 'a'"),
         (torch.zeros(3, 9, 9), {"scale": 2.0, "size": (4, 4)}, "expected a size or a scale"),
         (torch.zeros(3, 9, 9), {"sampler": "linear"}, "there is no sampler 'linear'"),
+        (torch.zeros(3, 9, 9), {"sampler": 5}, "sampler: expected a name, or a mapping with options, got 5"),
+        (torch.zeros(3, 9, 9), {"scale": 1e9}, r"scale: expected at most 65535, got 1e\+09"),
+        (None, {}, "image: expected a tensor, got NoneType"),
+        (torch.zeros(3, 9, 9), {"padding": 5}, "padding: expected one of zeros, .* got 5"),
         (torch.zeros(3, 9, 9), {"padding": "black"}, "padding: expected one of zeros, .* got 'black'"),
     ],
 )
