@@ -123,3 +123,21 @@ def test_theta_of_affine_is_right_in_float64():
         [[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]], dtype=torch.float64
     )  # torchvision turns the image clockwise, and the points of the output back
     torch.testing.assert_close(family(theta, points), points @ back.mT / scale, rtol=0, atol=1e-14)
+
+
+def test_theta_of_a_field_shows_the_picture_of_torchvision(vision):
+    y, x = np.mgrid[: IN[0], : IN[1]] / 10.0
+    field = torch.tensor(np.stack([0.1 * x - 0.05 * y, 0.2 - 0.1 * x], axis=-1))[None]
+    family = stnkit.build("transform", "affine")
+    shown = vision.elastic(PICTURE, field.float(), vision.InterpolationMode.BILINEAR)
+    theta = torchvision.theta_of_field(family, field)
+    assert error(shown[0], warped(family, theta, IMAGE, IN)) < 1e-5
+
+
+def test_a_field_read_in_pixels_shows_another_picture(vision):
+    y, x = np.mgrid[: IN[0], : IN[1]] / 10.0
+    field = torch.tensor(np.stack([0.1 * x - 0.05 * y, 0.2 - 0.1 * x], axis=-1))[None]
+    family = stnkit.build("transform", "affine")
+    shown = vision.elastic(PICTURE, field.float(), vision.InterpolationMode.BILINEAR)
+    naive = torchvision.theta_of_field(family, field / (torch.tensor(IN[::-1]) / 2))
+    assert mean_error(shown[0], warped(family, naive, IMAGE, IN)) > 0.03
