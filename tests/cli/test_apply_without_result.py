@@ -69,7 +69,7 @@ def test_an_array_with_nan_is_a_row_with_its_reason(applied, tmp_path):
     np.save(folder / "a.npy", images)
     code, err = applied()
     assert code == 1
-    assert err == "stnkit apply: a.npy: photos/a.npy: expected finite images, got NaN or infinity in image 1\n"
+    assert err == "stnkit apply: a.npy: expected finite images, got NaN or infinity in image 1\n"
     assert not (tmp_path / "out" / "a.npy").exists()
 
 

@@ -48,14 +48,14 @@ def test_the_stages_in_the_other_order_show_another_picture():
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_the_matrix_of_a_family_around_others_leads_back_to_its_map(case):
+def test_the_matrix_of_a_wrapped_family_is_its_map(case):
     family, theta = drawn(case)
     matrix = interop.pixel_matrix(family, theta, IN, OUT)
     back = interop.theta_of_pixel_matrix(family, matrix, IN, OUT)
     torch.testing.assert_close(family.grid(back, OUT), family.grid(theta, OUT), rtol=0, atol=1e-5)
 
 
-def test_itk_has_one_affine_transform_of_a_family_around_affine_ones():
+def test_itk_has_one_affine_transform_of_affine_stages():
     family = stnkit.build("transform", "compose", stages=["affine", {"name": "bounded", "inner": "scale"}])
     theta = torch.tensor([[*AFFINE, 0.2]], dtype=torch.float64)
     moving, fixed = interop.itk.Geometry((37, 23), (0.7, 1.3)), interop.itk.Geometry((29, 31), (1.1, 0.9))

@@ -182,7 +182,7 @@ def test_a_row_a_batch_of_one_row_and_an_array_are_the_same():
         (torch.zeros(2, 6), "theta: expected one row of parameters, got 2"),
         (torch.full((6,), torch.nan), "theta: expected finite numbers, got one that is not"),
         (torch.zeros(1, 5), "Affine: expected theta of shape (B, 6), got (1, 5)"),
-        ([0.0] * 6, "theta: expected a tensor, got list"),
+        ([0.0] * 6, "theta: expected a tensor or an array of NumPy, got list"),
     ],
 )
 def test_a_theta_of_another_form_is_refused(theta, message):
