@@ -81,6 +81,7 @@ VARIANTS = {
     "sampler.gaussian": [{"sigma": 0.8}],
     "localizer.dense": [{"channels": [4, 6], "decoder": [], "downsample": 1}],
     "localizer.keypoints": [{"points": 3, "confidence": True}],
+    "localizer.polar": [{"channels": [6], "angles": 24, "rings": 6, "harmonics": 1, "gain": 1.0, "downsample": 2}],
     "localizer.pooled": [{"moments": False, "channels": [8, 8]}],
     "localizer.convolutional": [{"channels": [4, 6, 8], "downsample": 1}, {"batch_norm": True}],
     "localizer.timm": [

@@ -7,7 +7,7 @@ import torch
 
 import stnkit
 
-NAMES = ["dense", "keypoints", "pooled"]
+NAMES = ["dense", "keypoints", "polar", "pooled"]
 
 pytestmark = pytest.mark.no_jaxtyping
 
