@@ -138,14 +138,14 @@ class Polar(stnkit.Localizer):
         self.register_buffer("waves", _waves(angles, harmonics), persistent=False)
         n_maps = n_channels * (rings // factor)
         self.direction = nn.Linear(n_maps, 1, bias=False)
-        self.last = nn.Sequential(nn.Linear(n_maps * (2 * harmonics + 1), features), nn.ReLU())
+        self.last = nn.Linear(n_maps * (2 * harmonics + 1), features)
         self.n_features = 4 + features + 2 * (1 + features)
 
     def features(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B n_features"]:
         pose, harmonics = self._pose_and_harmonics(image)
         with coordinates.full_precision(pose.center):
-            found = self.last(_in_frame(harmonics, pose.direction).flatten(1).to(self.last[0].weight.dtype))
-            found = found.to(harmonics.dtype)
+            steered = _in_frame(harmonics, pose.direction).flatten(1)
+            found = self.last(steered.to(self.last.weight.dtype)).relu().to(harmonics.dtype)
             # The gradient of the angle of a vague direction is unbounded: fade it out, and leave the angle.
             faded = pose.angle * pose.direction.square().sum(dim=1).detach()
             angle = faded + (pose.angle - faded).detach()
