@@ -23,8 +23,8 @@ from stnkit.plugin_system.options import REQUIRED, Option, options_of
 from stnkit.plugin_system.registry import Registered, plugin_registry, shadowed
 from stnkit.plugin_system.search_paths import file_in
 
-# Groups and names of the nodes in Hydra's store, which outlives the registry: `transform=glob(*)` would list them.
-_STORED: set[tuple[str, str]] = set()
+# The nodes in Hydra's store, by group and name. It outlives the registry: `transform=glob(*)` would list them.
+_STORED: dict[tuple[str, str], Registered] = {}
 
 
 class PluginSearchPaths(SearchPathPlugin):
@@ -46,13 +46,15 @@ def register_component_groups() -> None:
     A name that two distributions provide has no node.
     """
     store = ConfigStore.instance()
-    while _STORED:
-        kind, name = _STORED.pop()
+    registered = {(entry.kind, entry.name): entry for entry in plugin_registry().registered}
+    unique = {key: entry for key, entry in registered.items() if len(plugin_registry().providers(*key)) == 1}
+    for kind, name in [key for key, entry in _STORED.items() if unique.get(key) != entry]:
         store.repo[kind].pop(f"{name}.yaml", None)
-    for entry in plugin_registry().registered:
-        if len(plugin_registry().providers(entry.kind, entry.name)) == 1:
-            store.store(group=entry.kind, name=entry.name, node=node_of(entry), provider=str(entry.source))
-            _STORED.add((entry.kind, entry.name))
+        del _STORED[kind, name]
+    for (kind, name), entry in unique.items():
+        if (kind, name) not in _STORED:  # each is a class to inspect, and a process may compose many configs
+            store.store(group=kind, name=name, node=node_of(entry), provider=str(entry.source))
+            _STORED[kind, name] = entry
     Plugins.instance().register(PluginSearchPaths)
 
 
