@@ -53,6 +53,14 @@ COMPONENTS = {
 }
 
 
+def with_few_steps(name):
+    """The transform with at most two steps, of those whose program is one step several times.
+
+    Two are a loop as well as eight, and take a quarter of the time to compile, to export and to differentiate.
+    """
+    return {"name": name, "steps": 2} if name == "velocity" else name
+
+
 def trained(folder, *overrides):
     """The directory `folder`/run of a run that is trained now, in this process."""
     from hydra.core.global_hydra import GlobalHydra

@@ -11,7 +11,7 @@ from torch import nn
 import stnkit
 from stnkit.plugin_system.registry import plugin_registry
 from tests.exported_graphs import exported, network, unportable
-from tests.helpers import ROOT
+from tests.helpers import ROOT, with_few_steps
 
 PAGE = ROOT / "docs" / "capabilities.md"
 SIZE = {2: (9, 12), 3: (5, 6, 7)}
@@ -32,7 +32,7 @@ class Warp(nn.Module):
 
 
 def example(name, batch=3):
-    family = stnkit.build("transform", name)
+    family = stnkit.build("transform", with_few_steps(name))
     size = SIZE[family.ndim]
     theta = family.identity().float() + 0.05 * torch.randn(batch, family.n_params)
     return Warp(family), torch.rand(batch, 2, *size), theta
@@ -83,7 +83,7 @@ def onnx_runs(name, tmp_path):
     import onnxruntime
 
     size, path = SIZE[2], tmp_path / "network.onnx"
-    model = network(name, size=size)
+    model = network(with_few_steps(name), size=size)
     graph = exported(model, (torch.rand(3, 2, *size),), path, input_names=["image"])
     assert unportable(graph) == []
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
