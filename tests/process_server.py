@@ -50,9 +50,10 @@ class ProcessServer:
         )
         other_end.close()
 
-    def start(self, *arguments, code=CLI, cwd, env=None):
-        """Run code as `python -c` would."""
-        outputs = [self._folder / f"{os.urandom(4).hex()}-{name}.txt" for name in ("stdout", "stderr")]
+    def start(self, *arguments, code=CLI, cwd, env=None, outputs=None):
+        """Run code as `python -c` would; `outputs` are the files for standard output and standard error."""
+        name = os.urandom(4).hex()
+        outputs = outputs or [self._folder / f"{name}-{stream}.txt" for stream in ("stdout", "stderr")]
         status, child_status = os.pipe()
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(path.open("w")).fileno() for path in outputs]

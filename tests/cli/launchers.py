@@ -1,5 +1,6 @@
 """Several processes of `stnkit train`, started as torchrun's agents and as SLURM's srun start them."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,8 +10,9 @@ import sys
 import time
 from pathlib import Path
 
+from tests.helpers import CLI
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--rdzv-backend=c10d", "--local-addr=127.0.0.1"]
-NAMES = ("RANK", "SLURM_PROCID")
 
 
 class Processes:
@@ -19,10 +21,15 @@ class Processes:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.started = []
+        self.tasks = {}
+
+    def start_task(self, server, rank, *arguments, code, env):
+        """A task of srun: a warm process, which reads its rank as a new one does."""
+        self.tasks[rank] = server.start(*arguments, code=code, cwd=self.folder, env=env, outputs=self._outputs())
+        self.started.append(self.tasks[rank])
 
     def start(self, command, env):
-        number = len(self.started)
-        outputs = [(self.folder / f"{name}-{number}.txt").open("w") for name in ("stdout", "stderr")]
+        outputs = [path.open("w") for path in self._outputs()]
         process = subprocess.Popen(
             [*map(str, command)], cwd=self.folder, env=env, stdout=outputs[0], stderr=outputs[1], start_new_session=True
         )
@@ -38,8 +45,9 @@ class Processes:
             self.kill()
 
     def kill(self):
-        for pid in [*self.ranks().values(), *(process.pid for process in self.started if process.poll() is None)]:
-            os.kill(pid, signal.SIGKILL)
+        for pid in {*self.ranks().values(), *(process.pid for process in self.started if process.poll() is None)}:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def said(self, name="stderr"):
         """The lines of stnkit's own in the outputs of all."""
@@ -49,8 +57,13 @@ class Processes:
     def output(self, name, number):
         return (self.folder / f"{name}-{number}.txt").read_text()
 
+    def _outputs(self):
+        return [self.folder / f"{name}-{len(self.started)}.txt" for name in ("stdout", "stderr")]
+
     def ranks(self):
         """The process id of each rank that is there."""
+        if self.tasks:
+            return {rank: task.pid for rank, task in self.tasks.items() if task.poll() is None}
         own, found = {process.pid for process in self.started}, {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -59,9 +72,8 @@ class Processes:
             except (OSError, IndexError):
                 continue
             variables = dict(word.split("=", 1) for word in words if "=" in word)
-            rank = next((variables[name] for name in NAMES if name in variables), None)
-            if rank is not None and (parent in own or int(folder.name) in own):
-                found[int(rank)] = int(folder.name)
+            if "RANK" in variables and parent in own:
+                found[int(variables["RANK"])] = int(folder.name)
         return found
 
 
@@ -74,16 +86,15 @@ def torchrun(folder, *arguments, nodes=2, per_node=2):
     return processes
 
 
-def srun(folder, *arguments, nodes=2, per_node=2, code=None):
+def srun(folder, *arguments, server, nodes=2, per_node=2, code=CLI):
     """The tasks of a step of a SLURM job, with the variables that srun sets for each; `code` replaces the program.
 
     The batch script has the variables of the job, and srun adds those of the step and of the task.
     """
     processes, job = Processes(folder), str(int.from_bytes(os.urandom(4), "big"))
-    program = ["-m", "stnkit"] if code is None else ["-c", code]
     for rank in range(nodes * per_node):
         variables = slurm(rank, nodes, per_node, job)
-        processes.start([sys.executable, *program, "train", *arguments], environment() | variables)
+        processes.start_task(server, rank, "train", *arguments, code=code, env=environment() | variables)
     return processes
 
 

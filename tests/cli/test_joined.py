@@ -27,11 +27,12 @@ def one(tmp_path_factory):
 
 
 @pytest.fixture
-def launched(tmp_path):
+def launched(tmp_path, process_server):
     """Starts processes by a launcher in the test's folder; those that are left are killed."""
     started = []
 
     def start(launcher, *arguments, **counts):
+        counts |= {"server": process_server} if launcher is srun else {}
         started.append(launcher(tmp_path, *arguments, **counts))
         return started[-1]
 
