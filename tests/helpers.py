@@ -61,6 +61,14 @@ def with_few_steps(name):
     return {"name": name, "steps": 2} if name == "velocity" else name
 
 
+def use_few_digits(monkeypatch):
+    """A quarter of the embedded digits, for commands that have to run and not to learn: two batches of 256."""
+    from stnkit_plugins.datasets import digits
+
+    few = {name: slice(rows.start, rows.start + (rows.stop - rows.start) // 4) for name, rows in digits._SPLITS.items()}
+    monkeypatch.setattr(digits, "_SPLITS", few)
+
+
 def trained(folder, *overrides):
     """The directory `folder`/run of a run that is trained now, in this process."""
     from hydra.core.global_hydra import GlobalHydra

@@ -13,7 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from tests.helpers import ROOT
+from tests.helpers import ROOT, use_few_digits
 
 FRONT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "findings/README.md")]
 PAGES = [*FRONT, *sorted((ROOT / "docs").rglob("*.md"))]
@@ -61,6 +61,7 @@ PYTEST = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
 @pytest.mark.process
 @pytest.mark.training
 def test_code_blocks_run(blocks, stnkit_main, stnkit_process, install, monkeypatch, request):
+    use_few_digits(monkeypatch)
     for language, text in blocks:
         if "=timm" in text:
             request.getfixturevalue("timm")

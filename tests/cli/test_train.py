@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from stnkit.plugin_system.registry import plugin_registry
-from tests.helpers import QUICK, metrics
+from tests.helpers import QUICK, metrics, use_few_digits
 
 
 @pytest.mark.training
@@ -185,7 +185,8 @@ def test_resuming_from_a_checkpoint_cut_short_is_one_sentence(stnkit_main, stopp
 @pytest.mark.filterwarnings("ignore:the nearest sampler has zero gradient")
 @pytest.mark.parametrize("kind", ["transform", "sampler"])
 @pytest.mark.training
-def test_every_transform_and_every_sampler_trains(kind, stnkit_main, tmp_path):
+def test_every_transform_and_every_sampler_trains(kind, stnkit_main, tmp_path, monkeypatch):
+    use_few_digits(monkeypatch)
     code, _, err = stnkit_main(
         "train", "-m", *QUICK, "training.epochs=1", "out_size=[12,12]", f"{kind}=glob(*)", "hydra.sweep.dir=sweep"
     )
