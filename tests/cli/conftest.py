@@ -1,18 +1,22 @@
 """Fixtures of the command line."""
 
 import multiprocessing
+import os
 
 import pytest
 from PIL import Image
 
 from tests.cli.applied import smooth
 
+from tests.helpers import ROOT
+
 
 @pytest.fixture
 def warm_ranks(monkeypatch):
-    """Forks ranks from a server that has imported what Lightning imports, but not Lightning, which reads the rank."""
+    """Forks ranks from a server that has imported what they import."""
     server = multiprocessing.get_context("forkserver")
-    server.set_forkserver_preload(["torch._dynamo", "torchmetrics", "sklearn.datasets", "stnkit.families"])
+    server.set_forkserver_preload(["tests.cli.warm_rank"])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)  # a server that starts now is in the test's folder
     monkeypatch.setattr(multiprocessing, "get_context", lambda method: server)
 
 
