@@ -1,7 +1,7 @@
 """A localizer of convolutions."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch.nn.functional as F
@@ -9,6 +9,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import stnkit
+
+# Pixels on a side behind the last convolution, with the default channels.
+LARGEST = 8
 
 
 class Convolutional(stnkit.Localizer):
@@ -19,7 +22,8 @@ class Convolutional(stnkit.Localizer):
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
-        channels: channels of each convolution.
+        channels: channels of each convolution; by default 64, 128 and as many more of 128 as it takes to leave at most
+            8 pixels on each side, so that the fully connected layer stays small: two at 28×28, four at 224×224.
         kernel_size: side of each convolution's kernel in pixels, odd.
         downsample: factor of the average-pool in front, 1 for none.
         features: width of the fully connected layer.
@@ -46,8 +50,8 @@ class Convolutional(stnkit.Localizer):
         batch_norm: bool = True,
     ) -> None:
         super().__init__()
-        channels = [64, 128] if channels is None else channels
-        stnkit.localizers.check_channels(channels)
+        if channels is not None:
+            stnkit.localizers.check_channels(channels)
         if kernel_size < 1 or kernel_size % 2 == 0:
             raise stnkit.errors.InputError(f"kernel_size: expected an odd number of at least 1, got {kernel_size}")
         if downsample < 1 or features < 1:
@@ -55,6 +59,8 @@ class Convolutional(stnkit.Localizer):
                 f"downsample and features: expected at least 1, got {downsample} and {features}"
             )
         n_channels, size = stnkit.localizers.channels_and_size(in_shape)
+        if channels is None:
+            channels = _default_channels(size, kernel_size, downsample)
         three = len(size) == 3
         conv: Any
         conv, norm, max_pool, average_pool = (
@@ -75,7 +81,7 @@ class Convolutional(stnkit.Localizer):
                     f"has no pixel as input; use larger images, fewer channels or downsample=1 "
                     f"(now channels={channels}, downsample={downsample})"
                 )
-            padding = [max(0, math.ceil((kernel_size - n) / 2)) for n in left]
+            padding = [_padding(n, kernel_size) for n in left]
             # Batch-norm would subtract a bias in front of it.
             layers.append(conv(n_channels, width, kernel_size, padding=tuple(padding), bias=not batch_norm))
             layers += [_BatchNorm(norm(width)), nn.ReLU()] if batch_norm else [nn.ReLU()]
@@ -89,6 +95,21 @@ class Convolutional(stnkit.Localizer):
 
     def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features"]:
         return self.layers(image)
+
+
+def _padding(side: int, kernel_size: int) -> int:
+    return max(0, math.ceil((kernel_size - side) / 2))
+
+
+def _default_channels(size: Sequence[int], kernel_size: int, downsample: int) -> list[int]:
+    """64, 128, 128, …: as many as leave at most LARGEST pixels on each side, at least two."""
+    channels, left = [64], [side // downsample for side in size]
+    while True:
+        left = [side + 2 * _padding(side, kernel_size) - kernel_size + 1 for side in left]
+        if len(channels) > 1 and (max(left) <= LARGEST or min(left) < 2):
+            return channels
+        channels.append(128)
+        left = [side // 2 for side in left]
 
 
 class _BatchNorm(nn.Module):

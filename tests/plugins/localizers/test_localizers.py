@@ -24,6 +24,18 @@ def test_convolutional_can_have_the_papers_shapes():
     assert [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, torch.nn.Linear)] == [(20, 20)]
 
 
+@pytest.mark.parametrize(
+    ("shape", "channels", "side"),
+    [((1, 28, 28), [64, 128], 1), ((1, 60, 60), [64, 128, 128], 4), ((3, 224, 224), [64, 128, 128, 128], 6)],
+)
+def test_larger_images_have_more_convolutions(shape, channels, side):
+    model = stnkit.build("localizer", "convolutional", in_shape=shape)
+    assert [m.out_channels for m in model.modules() if isinstance(m, torch.nn.Conv2d)] == channels
+    (linear,) = (m for m in model.modules() if isinstance(m, torch.nn.Linear))
+    assert linear.in_features == 128 * side * side
+    assert linear.out_features == model.n_features == 128
+
+
 def test_the_fully_connected_localizer_has_the_papers_shapes():
     model = stnkit.build("localizer", "fully_connected", in_shape=(1, 28, 28))
     widths = [(m.in_features, m.out_features) for m in model.modules() if isinstance(m, torch.nn.Linear)]
