@@ -47,7 +47,7 @@ def test_every_split_has_every_sign(drawn, programs):
     assert contents(drawn).keys() == expected
     for path in drawn.rglob("*.png"):
         with Image.open(path) as image:
-            assert (image.size, image.mode) == ((64, 64), "RGB")
+            assert (image.size, image.mode) == ((96, 96), "RGB")
 
 
 def test_an_image_does_not_depend_on_the_number_of_images(drawn, programs, tmp_path):
@@ -61,7 +61,7 @@ def test_corners_are_recorded_in_pixels_of_each_image(drawn):
     rows = np.genfromtxt(drawn / "corners.csv", delimiter=",", skip_header=1, dtype=str)
     assert {*rows[:, 0]} == contents(drawn).keys()
     corners = rows[:, 1:].astype(float).reshape(-1, 4, 2)
-    assert ((corners >= 0) & (corners <= 64)).all()
+    assert ((corners >= 0) & (corners <= 96)).all()
     sides = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=-1).mean(axis=1)
     assert 14 < sides.min() < sides.max() < 34
 
@@ -69,7 +69,7 @@ def test_corners_are_recorded_in_pixels_of_each_image(drawn):
 def test_a_picture_is_pasted_at_its_corners(programs):
     for seed in range(5):
         painter = programs["Painter"]([], (0, 1), np.random.default_rng(seed))
-        canvas = Image.new("RGB", (256, 256))
+        canvas = Image.new("RGB", (288, 288))
         corners = painter.paste(canvas, Image.new("RGBA", (128, 128), "white"), 24, inside=True)
         y, x = np.nonzero(np.asarray(canvas).max(axis=-1) > 60)
         edges = x.min(), y.min(), x.max() + 1, y.max() + 1

@@ -2,7 +2,7 @@
 
 python examples/signs/draw.py FOLDER [--train 500] [--validation 50] [--test 200] [--seed 0]
 
-FOLDER/SPLIT/SIGN/NUMBER.png are images of 64×64 pixels, with a sign whose side is 18 to 30 pixels. The photographs
+FOLDER/SPLIT/SIGN/NUMBER.png are images of 96×96 pixels, with a sign whose side is 18 to 30 pixels. The photographs
 behind the signs are the two that come with scikit-learn. Each split has a part of them for itself. FOLDER/corners.csv
 has the corners of each sign, which no training sees.
 """

@@ -6,12 +6,12 @@ import numpy as np
 from faces import BLACK, BLUE, NAMES, RED, SIDE, WHITE, face
 from PIL import Image, ImageDraw, ImageFilter
 
-SIZE = 64  # of an image, pixels
-FINE = 4  # an image is drawn with so many times its side, and averaged
+SIZE = 96  # of an image, pixels
+FINE = 3  # an image is drawn with so many times its side, and averaged
 CANVAS = SIZE * FINE
 SIGN = (18, 30)  # side of a sign, pixels
 PIECE = (6, 14)  # side of a piece of another sign, pixels
-PIECES = (4, 9)  # number of pieces of clutter, the last one excluded
+PIECES = (6, 13)  # number of pieces of clutter, the last one excluded
 TURN = 15  # largest rotation to either side, degrees
 MOVE = 0.12  # largest move of a corner along each axis, in sides
 SQUARE = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
@@ -52,7 +52,7 @@ class Painter:
     def background(self) -> Image.Image:
         """A square piece of a photograph, enlarged to the canvas."""
         photograph = self.photographs[self.draws.integers(len(self.photographs))]
-        side = self.draws.uniform(0.15, 0.28) * photograph.height
+        side = self.draws.uniform(0.18, 0.28) * photograph.height
         low, high = (share * photograph.width for share in self.columns)
         left, top = self.draws.uniform(low, high - side), self.draws.uniform(0, photograph.height - side)
         box = (left, top, left + side, top + side)
@@ -94,10 +94,14 @@ class Painter:
         corners = shape @ turn * side * FINE
         low, high = (-corners.min(axis=0), CANVAS - corners.max(axis=0)) if inside else (0, CANVAS)
         corners += self.draws.uniform(low, high, 2)
-        coefficients = homography(corners, (SQUARE + 0.5) * flat.size)
-        warped = flat.transform(image.size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
+        # Only the pixels of its bounding box are computed, not those of the canvas.
+        low, high = np.floor(corners.min(axis=0)).astype(int), np.ceil(corners.max(axis=0)).astype(int)
+        coefficients = homography(corners - low, (SQUARE + 0.5) * flat.size)
+        size = tuple(high - low)
+        warped = flat.transform(size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BICUBIC)
         light = self.draws.uniform(0.6, 1.1)
-        image.paste(warped.convert("RGB").point(lambda value: value * light), mask=warped.getchannel("A"))
+        colors = warped.convert("RGB").point(lambda value: value * light)
+        image.paste(colors, tuple(low), warped.getchannel("A"))
         return corners
 
     def _taken(self, image: Image.Image) -> Image.Image:
