@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from tests.cli.applied import smooth
-
 from tests.helpers import ROOT
 
 
