@@ -1,7 +1,6 @@
-"""The native warp of images of bytes through a matrix, bilinearly: no pixel is converted but the one at hand."""
+"""Native warps and reductions of images of bytes: no pixel is converted but the one at hand."""
 
 import math
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import Float, UInt8
 from stnkit.native.calls import threads
 from stnkit.native.interpolation import Interpolation
 from stnkit.native.library import kernels
+from stnkit.native.reused_memory import ReusedMemory
 from stnkit.native.switch import enabled
 
 # The least w of a corner, with w = 1 at the center or so: farther points are left to the composite path.
@@ -18,27 +18,15 @@ _HORIZON = 1e-3
 _MOST_BYTES = 2**31 - 1
 
 
-class _Local(threading.local):
-    """The output of the last call of a thread, where it is to be written over."""
+# Rows of a box, whose sums are words, and its pixels.
+_MOST_ROWS, _MOST_PIXELS = 257, 2**13
 
-    reused: np.ndarray | None = None
-
-
-_local = _Local()
+_memory = ReusedMemory()
 
 
 def reuse_memory() -> None:
-    """Write every result of this thread from now on over the one before: new memory takes as long as the warp."""
-    _local.reused = np.empty(0, np.uint8)
-
-
-def _memory(shape: tuple[int, ...]) -> np.ndarray:
-    if _local.reused is None:
-        return np.empty(shape, np.uint8)
-    n = math.prod(shape)
-    if _local.reused.size < n:
-        _local.reused = np.empty(n, np.uint8)
-    return _local.reused[:n].reshape(shape)
+    """Write every warp of this thread from now on over the one before."""
+    _memory.start()
 
 
 def warped_bytes(
@@ -82,10 +70,41 @@ def warped_bytes(
     values = list(fill) if isinstance(fill, list | tuple) else [fill] * channels
     if len(values) != channels or not all(0 <= value <= 255 for value in values):
         return None
-    out = _memory((*size, 1 if channels == 1 else 4))
+    shape = *size, 1 if channels == 1 else 4
+    out = _memory.piece(math.prod(shape)).reshape(shape)
     kernels().warp_bytes(
         *(out.ctypes.data, out.strides[:2], image.ctypes.data, image.shape, (down, right)),
         *(matrix.ravel().tolist(), tuple(size), str(interpolation.padding), [*map(float, values), *[0.0] * 4][:4]),
         threads(),
     )
+    return out[..., :channels]
+
+
+def reduced_bytes(
+    image: UInt8[np.ndarray, "H W C"], rows: int, columns: int
+) -> UInt8[np.ndarray, "height width C"] | None:
+    """The means of boxes of pixels, rounded to the nearest; None where the kernel cannot.
+
+    It takes gray images, and RGB ones with four bytes for each pixel, as Pillow has them.
+
+    Args:
+        image: of H and W that are multiples of a box.
+        rows: of a box.
+        columns: of a box.
+    """
+    height, width, channels = image.shape
+    pixel = 1 if channels == 1 else 4
+    if not (
+        channels in (1, 3)
+        and image.strides[1] == pixel
+        and (channels == 1 or image.strides[2] == 1)
+        and image.strides[0] >= width * pixel
+        and height % rows == width % columns == 0
+        and rows <= _MOST_ROWS
+        and rows * columns <= _MOST_PIXELS
+        and enabled()
+    ):
+        return None
+    out = np.empty((height // rows, width // columns, pixel), np.uint8)
+    kernels().reduce_bytes(out.ctypes.data, out.shape, image.ctypes.data, image.strides[0], (rows, columns))
     return out[..., :channels]

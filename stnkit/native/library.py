@@ -16,7 +16,7 @@ from stnkit.errors import NativeError, one_line
 NAME = "stnkit.native._kernels"
 VARIABLE = "STNKIT_NATIVE"
 # The calling convention of `source/module.cpp`: a library that was built from another source is not used.
-INTERFACE = 6
+INTERFACE = 7
 # Processors, by the number in the header of a file.
 _MACHINES = {"x86_64": 62, "aarch64": 183}
 

@@ -3,11 +3,6 @@
 
 namespace stnkit::calls {
 
-inline bool is_count(Py_ssize_t n, Py_ssize_t expected) {
-  if (n != expected) PyErr_Format(PyExc_TypeError, "expected %zd arguments, got %zd", expected, n);
-  return n == expected;
-}
-
 // Arguments of `flow`; `flow_backward`, where FLOW_OUT is the gradient, takes its own behind them.
 enum FlowArgument {
   FLOW_OUT, COEFFICIENTS, CHARTS, ORDER, FIRST, CHART, BATCH, REGIONS, POINTS, SHARED, WIDE, FLOW_THREADS, N_FLOW,

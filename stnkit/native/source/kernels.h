@@ -28,6 +28,7 @@
 #pragma GCC target("avx2,fma")
 #endif
 
+#include "bytes/reduction.h"
 #include "bytes/warp.h"
 #include "fast/warp.h"
 #include "flow/flow.h"
@@ -57,6 +58,7 @@ inline void forward(const Problem&) {}
 inline void backward(const Problem&, const Gradients&) {}
 namespace bytes {
 inline void forward(const ByteProblem&) {}
+inline void reduce(const Reduction&) {}
 }  // namespace bytes
 namespace flow {
 template <class T>

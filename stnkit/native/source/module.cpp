@@ -12,6 +12,7 @@
 
 #include "kernels.h"
 #include "arguments.h"
+#include "byte_calls.h"
 #include "flow_calls.h"
 
 namespace {
@@ -23,7 +24,7 @@ using stnkit::Padding;
 using stnkit::Problem;
 
 // Number of the calling convention below: `library.py` refuses a build with another one.
-constexpr int INTERFACE = 6;
+constexpr int INTERFACE = 7;
 
 // Arguments of `forward`; `backward` takes its own behind them.
 enum Argument {
@@ -39,43 +40,6 @@ bool image(PyObject* data, PyObject* stride, Image& made) {
   void* values;
   if (!address(data, values) || !integers(stride, made.stride, 4)) return false;
   made.data = static_cast<float*>(values);
-  return true;
-}
-
-bool padding_of(PyObject* name, Padding& padding) {
-  const Py_UCS4 first = PyUnicode_Check(name) && PyUnicode_GetLength(name) > 0 ? PyUnicode_ReadChar(name, 0) : 0;
-  switch (first) {
-    case 'z': padding = Padding::zeros; return true;
-    case 'b': padding = Padding::border; return true;
-    case 'r': padding = Padding::reflection; return true;
-    case 'c': padding = Padding::circular; return true;
-    case 'f': padding = Padding::fill; return true;
-    case 'm': padding = Padding::mirror; return true;
-  }
-  PyErr_SetString(PyExc_ValueError, "expected the name of a padding");
-  return false;
-}
-
-// One number for all channels, or a list of one for each.
-bool fill_of(PyObject* given, int64_t channels, std::vector<float>& values) {
-  if (given == Py_None) return true;
-  values.assign(static_cast<size_t>(channels), 0.f);
-  if (PyFloat_Check(given) || PyLong_Check(given)) {
-    float value;
-    if (!number(given, value)) return false;
-    values.assign(static_cast<size_t>(channels), value);
-    return true;
-  }
-  if (PySequence_Size(given) != channels) {
-    if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "expected one fill value for each channel");
-    return false;
-  }
-  for (int64_t c = 0; c < channels; c++) {
-    PyObject* item = PySequence_GetItem(given, static_cast<Py_ssize_t>(c));
-    const bool known = item && number(item, values[static_cast<size_t>(c)]);
-    Py_XDECREF(item);
-    if (!known) return false;
-  }
   return true;
 }
 
@@ -131,42 +95,6 @@ PyObject* backward(PyObject*, PyObject* const* given, Py_ssize_t n) {
   return run(p.N * p.C * p.Ho * p.Wo, [&] { stnkit::backward(p, g); });
 }
 
-// Arguments of `warp_bytes`.
-enum ByteArgument {
-  BYTE_OUT, BYTE_OUT_STRIDE, BYTE_IMAGE, BYTE_SHAPE, BYTE_STRIDE, MATRIX, BYTE_SIZE, BYTE_PADDING, BYTE_FILL,
-  BYTE_THREADS, N_BYTES
-};
-
-PyObject* warp_bytes(PyObject*, PyObject* const* given, Py_ssize_t n) {
-  if (n != N_BYTES) {
-    PyErr_Format(PyExc_TypeError, "expected %d arguments, got %zd", N_BYTES, n);
-    return nullptr;
-  }
-  stnkit::ByteProblem p{};
-  void *out, *source;
-  int64_t shape[3], stride[2], out_stride[2], size[2], threads;
-  std::vector<float> fill;
-  if (!address(given[BYTE_OUT], out) || !integers(given[BYTE_OUT_STRIDE], out_stride, 2) ||
-      !address(given[BYTE_IMAGE], source) || !integers(given[BYTE_SHAPE], shape, 3) ||
-      !integers(given[BYTE_STRIDE], stride, 2) || !integers(given[BYTE_SIZE], size, 2) ||
-      !padding_of(given[BYTE_PADDING], p.padding) || !fill_of(given[BYTE_FILL], 4, fill) ||
-      !integer(given[BYTE_THREADS], threads)) {
-    return nullptr;
-  }
-  for (Py_ssize_t i = 0; i < 9; i++) {
-    PyObject* item = PySequence_GetItem(given[MATRIX], i);
-    p.matrix[i] = item ? PyFloat_AsDouble(item) : 0;
-    Py_XDECREF(item);
-    if (PyErr_Occurred()) return nullptr;
-  }
-  p.out = static_cast<uint8_t*>(out), p.image = static_cast<const uint8_t*>(source);
-  p.H = shape[0], p.W = shape[1], p.C = shape[2], p.Ho = size[0], p.Wo = size[1];
-  p.image_row = stride[0], p.image_pixel = stride[1], p.out_row = out_stride[0], p.out_pixel = out_stride[1];
-  for (size_t c = 0; c < 4; c++) p.fill[c] = fill[c];
-  p.threads = static_cast<int>(threads);
-  return run(p.Ho * p.Wo, [&] { stnkit::bytes::forward(p); });
-}
-
 PyObject* use_threads(PyObject*, PyObject* given) {
   void* function;
   if (!address(given, function)) return nullptr;
@@ -200,6 +128,7 @@ PyMethodDef METHODS[] = {
     {"spline_flow", method(spline_flow), METH_FASTCALL, "Write the points that follow a spline to time 1."},
     {"spline_flow_backward", method(spline_flow_backward), METH_FASTCALL, "Write the gradients to velocities and points."},
     {"warp_bytes", method(warp_bytes), METH_FASTCALL, "Write the warped bytes into the memory of `out`."},
+    {"reduce_bytes", method(reduce_bytes), METH_FASTCALL, "Write the means of boxes of bytes into the memory of `out`."},
     {"use_threads", use_threads, METH_O, "Run units of work by the function at this address, torch_parallel_for."},
     {"passes", method(passes), METH_NOARGS, "Numbers of forward and backward passes."},
     {"supports_this_cpu", supports_this_cpu, METH_NOARGS, "True if the processor has AVX2 and FMA."},

@@ -1,4 +1,4 @@
-// One warp of an image of bytes: channels side by side in memory.
+// One warp, and one reduction, of an image of bytes: channels side by side in memory.
 #pragma once
 #include <cstdint>
 
@@ -16,6 +16,15 @@ struct ByteProblem {
   Padding padding;
   float fill[4];                     // the constant of zeros and fill
   int threads;
+};
+
+// out[i, j] = mean of the box of rows x columns pixels at (rows i, columns j), rounded.
+struct Reduction {
+  const uint8_t* image;
+  uint8_t* out;                      // contiguous
+  int64_t height, width, channels;   // of the output; 1 or 4 channels, of the image too
+  int64_t rows, columns;             // of a box; rows to 257, rows x columns to 2^13
+  int64_t image_row;                 // stride in bytes
 };
 
 }  // namespace stnkit
