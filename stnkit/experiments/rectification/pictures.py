@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 from torch import Tensor
 
 from stnkit.experiments.rectification.deep_png import deep_layout, encode_deep, low_bytes
-from stnkit.experiments.rectification.pillow_memory import pixels_of
+from stnkit.experiments.rectification.pillow_memory import is_large, load, pixels_of
 from stnkit.packing.decoding import decoding_errors, is_negative, quiet_pillow, turn_upright
 from stnkit.packing.pixels import UndecodableError
 
@@ -41,6 +41,11 @@ class Picture:
     format: str
     options: dict[str, Any] = field(default_factory=dict)
     renamed: bool = False
+
+    @property
+    def is_large(self) -> bool:
+        """True if its pixels may lie in memory that the thread reuses for the next file."""
+        return is_large(self.pixels.shape[1], self.pixels.shape[0])
 
     @property
     def alpha(self) -> bool:
@@ -101,6 +106,8 @@ Seen = Callable[..., Any]
 def read_picture(path: Path, seen: Seen) -> tuple[Picture, Any]:
     """The first image of a file, upright, and what `seen` makes of it.
 
+    The pixels of a large JPEG lie in memory that is written over by the next one, where the thread reuses it.
+
     Args:
         path: of the file.
         seen: is called with the image as Pillow has it, and `negative`, True if 0 is white.
@@ -111,7 +118,7 @@ def read_picture(path: Path, seen: Seen) -> tuple[Picture, Any]:
     """
     with quiet_pillow(), decoding_errors(path), Image.open(path) as image:
         layout = deep_layout(image)
-        image.load()
+        load(image, path.stat().st_size)
         options, negative = _options(image, path), is_negative(image)
         turn_upright(image)
         if image.format != "TIFF" and (exif := image.getexif()):  # of a TIFF it holds the layout of the file

@@ -1,10 +1,12 @@
-"""Pipeline: threads read files and write results, and θ is found in batches.
+"""Pipeline: threads read files and write results. θ is found in batches, that of a photograph by itself.
 
-Threads and not processes: decoders and kernels release Python's lock, and no pixel is copied between them.
+Threads and not processes: decoders and kernels release Python's lock, and no pixel is copied between them. A
+photograph stays in one thread, whose memory is that of the one before: new memory takes as long as a warp.
 """
 
 import concurrent.futures as futures
 import functools
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ import torch
 from torch import Tensor
 
 from stnkit.errors import InputError, StnkitError, one_line
+from stnkit.experiments.rectification import pillow_memory
 from stnkit.experiments.rectification.arrays import rectify_array
 from stnkit.experiments.rectification.frame import Frame
 from stnkit.experiments.rectification.inputs import Input
@@ -23,7 +26,7 @@ from stnkit.experiments.rectification.pillow_memory import images_in_one_piece
 from stnkit.experiments.rectification.rectifier import Located
 from stnkit.experiments.rectification.results import Results
 from stnkit.experiments.rectification.table import Row
-from stnkit.native.byte_images import reuse_memory
+from stnkit.native import byte_images
 from stnkit.packing.pixels import UndecodableError
 
 # Images whose θ is found at once, and bytes of those that wait for it.
@@ -64,6 +67,7 @@ class Pipeline:
         self.results = results
         self.done = done
         self.workers = workers
+        self._locating = threading.Lock()
 
     def run(self, inputs: Sequence[Input]) -> None:
         """Rectify files. What is ready is written whole when an error or Ctrl-C ends the loop.
@@ -82,7 +86,7 @@ class Pipeline:
                 self._note(each, functools.partial(rectify_array, self.results, each))
 
     def _pool(self) -> futures.ThreadPoolExecutor:
-        return futures.ThreadPoolExecutor(self.workers, initializer=reuse_memory)
+        return futures.ThreadPoolExecutor(self.workers, initializer=_reuse_memory)
 
     def _images(self, pool: futures.Executor, waiting: "deque[Input]") -> None:
         reading: dict[futures.Future[Any], Input] = {}
@@ -108,9 +112,13 @@ class Pipeline:
                     continue
                 given = reading.pop(future)
                 try:
-                    ready.append(future.result())
+                    read = future.result()
                 except OF_FILE as error:
-                    self.done(given, [failed(given, error)])
+                    read = [failed(given, error)]
+                if isinstance(read, Read):
+                    ready.append(read)
+                else:
+                    self.done(given, read)
 
     def _note(self, given: Input, results: Callable[[], list[Row]]) -> None:
         try:
@@ -119,12 +127,15 @@ class Pipeline:
             rows = [failed(given, error)]
         self.done(given, rows)
 
-    def _read(self, given: Input) -> Read:
+    def _read(self, given: Input) -> Read | list[Row]:
+        """The file, or the rows of a large one, whose memory the next one takes."""
         picture, (view, frame) = read_picture(given.path, self.results.rectifier.view.of_picture)
-        return Read(given, picture, view, frame)
+        read = Read(given, picture, view, frame)
+        return self._write(read, self._locate([read])[0]) if picture.is_large else read
 
     def _locate(self, ready: Sequence[Read]) -> list[Located]:
-        return self.results.rectifier.locate(torch.stack([read.view for read in ready]))
+        with self._locating:  # the network records θ as it goes
+            return self.results.rectifier.locate(torch.stack([read.view for read in ready]))
 
     def _write(self, read: Read, located: Located) -> list[Row]:
         def write(planes: Tensor, name: str) -> str:
@@ -146,6 +157,12 @@ class single_threaded:  # noqa: N801 a context, used as torch.no_grad is
 
     def __exit__(self, *error: object) -> None:
         torch.set_num_threads(self._before)
+
+
+def _reuse_memory() -> None:
+    """Decode and warp the photographs of this thread over those before."""
+    pillow_memory.reuse_memory()
+    byte_images.reuse_memory()
 
 
 def failed(given: Input, error: BaseException) -> Row:

@@ -12,6 +12,8 @@ from stnkit.datasets import Dataset
 from stnkit.errors import InputError
 from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.rectification.frame import Frame, frame_of
+from stnkit.experiments.rectification.pillow_memory import shared_pixels
+from stnkit.native.byte_images import reduced_bytes
 from stnkit.packing.decoding import Decoding
 from stnkit.packing.fitting import Fit, fitted
 from stnkit.packing.pixels import Color, as_bytes
@@ -88,7 +90,7 @@ class View:
         for n, of_view in zip((image.height, image.width), self._size, strict=True):
             most = max(1, int(n / of_view / _REDUCED))
             factors.append(next(factor for factor in range(most, 0, -1) if n % factor == 0))  # no part of a pixel
-        return image if factors == [1, 1] else image.reduce((factors[1], factors[0]))
+        return image if factors == [1, 1] else _box_means(image, *factors)
 
     def of_tensor(self, image: Shaped[Tensor, "K *size"]) -> tuple[Float[Tensor, "C *in_size"], Frame]:
         """An image in memory and the frame of its view in it: bytes as those of a file, numbers as they are.
@@ -127,6 +129,14 @@ class View:
 
     def _frame(self, size: tuple[int, ...]) -> Frame:
         return frame_of(size, self._size, self.fit)
+
+
+def _box_means(image: Image.Image, rows: int, columns: int) -> Image.Image:
+    pixels = shared_pixels(image)
+    made = None if pixels is None else reduced_bytes(pixels if pixels.ndim == 3 else pixels[..., None], rows, columns)
+    if made is None:
+        return image.reduce((columns, rows))
+    return Image.fromarray(np.ascontiguousarray(made if made.shape[2] == 3 else made[..., 0]))
 
 
 def _triangles(frame: Frame, axis: int, n: int, like: Tensor) -> tuple[Tensor, Tensor]:
