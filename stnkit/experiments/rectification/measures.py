@@ -1,5 +1,6 @@
 """Measures of a map from the output to the image: what lies outside, folds, and the matrix in pixels."""
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -26,7 +27,9 @@ def shares(through: ImageMap, size: Sequence[int]) -> tuple[float, float]:
     """
     family, theta = through
     coarse = tuple(min(n, LATTICE[len(size)]) for n in size)
-    outside = (family.grid(theta, coarse).abs() > 1).any(dim=-1).double().mean()
+    # An axis at a time: a reduction over two neighbors takes several times as long.
+    beyond = [values.abs() > 1 for values in family.grid(theta, coarse).unbind(dim=-1)]
+    outside = functools.reduce(torch.logical_or, beyond).double().mean()
     one = isinstance(family, MatrixFamily) and family.affine  # the same determinant everywhere
     return float(outside), float(folds(family, theta, (1,) * len(size) if one else coarse)[0])
 
