@@ -112,13 +112,13 @@ class Pipeline:
                     continue
                 given = reading.pop(future)
                 try:
-                    read = future.result()
+                    found: Read | list[Row] = future.result()
                 except OF_FILE as error:
-                    read = [failed(given, error)]
-                if isinstance(read, Read):
-                    ready.append(read)
+                    found = [failed(given, error)]
+                if isinstance(found, Read):
+                    ready.append(found)
                 else:
-                    self.done(given, read)
+                    self.done(given, found)
 
     def _note(self, given: Input, results: Callable[[], list[Row]]) -> None:
         try:
