@@ -70,8 +70,9 @@ class ColorBlocks {
   // The four taps of a point: eight bytes of the upper row, and of the lower one.
   __m128i taps(int32_t at) const {
     const uint8_t* upper = pixels_.image + at;
-    const __m128d left = _mm_load_sd(reinterpret_cast<const double*>(upper));
-    return _mm_castpd_si128(_mm_loadh_pd(left, reinterpret_cast<const double*>(upper + pixels_.row)));
+    // Bytes at any address: loads of a double would promise an aligned one.
+    const __m128i first = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(upper));
+    return _mm_unpacklo_epi64(first, _mm_loadl_epi64(reinterpret_cast<const __m128i*>(upper + pixels_.row)));
   }
 
   template <int which>
