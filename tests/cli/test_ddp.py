@@ -9,7 +9,10 @@ import torch
 from tests.helpers import QUICK, metrics
 
 # Five steps in an epoch, the last of them with 173 images: 86 for one process and 87 for the other.
-RUN = [*QUICK, "seed=1", "training.optimizer=sgd", "training.learning_rate=0.05", "training.checkpoint_every=3"]
+RUN = [
+    *(*QUICK, "seed=1", "training.optimizer=sgd", "training.learning_rate=0.05", "training.checkpoint_every=3"),
+    "training.equivariance.weight=1",
+]
 TWO = ["training.devices=2", "training.strategy=ddp", "training.accelerator=cpu"]
 
 

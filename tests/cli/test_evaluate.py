@@ -60,7 +60,7 @@ def test_another_distortion_gives_its_own_error(quick_run, evaluated):
     with torch.no_grad():
         wrong = (run.network(test.images[:]).argmax(dim=1) != test.labels).double().mean()
     assert told["test_error"] == pytest.approx(100 * float(wrong), abs=1e-4)
-    assert told["test_error"] != metrics(quick_run)["test_error"]
+    assert told["test_loss"] != metrics(quick_run)["test_loss"]
     assert told["overrides"] == ["distortion.degrees=90", "distortion.scale=[0.5,1]"]
     assert told["config"]["distortion"]["degrees"] == 90
 

@@ -84,7 +84,8 @@ def test_a_stopped_run_goes_on_to_the_same_end(
     assert resumed["history"] == expected["history"]
     assert resumed["test_loss"] == expected["test_loss"]
     assert resumed["pose"] == expected["pose"]
-    assert ("train_equivariance" in resumed["history"][-1]) == bool(options)
+    assert "train_equivariance" in resumed["history"][-1]  # by default, with rts
+    assert ("train_supervision" in resumed["history"][-1]) == bool(options)
     weights, again = (
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
         for folder in (uninterrupted(options), tmp_path / "run")

@@ -130,4 +130,6 @@ class DistortedData(lightning.LightningDataModule):
             return Distorted(*batch)
         draws = generator(batch.seed, device=batch.images.device)
         images = self.distortion.apply(as_float(batch.images), batch.theta, draws)[batch.own]
-        return Distorted(images.to(self.dtype), batch.labels[batch.own], batch.theta[batch.own], batch.weight)
+        return Distorted(
+            images.to(self.dtype), batch.labels[batch.own], batch.theta[batch.own], batch.weight, batch.place
+        )

@@ -31,7 +31,8 @@ class Shard(NamedTuple):
 class Drawn(NamedTuple):
     """Original images, their targets, the θ that distorts each, and a seed for what θ does not describe.
 
-    `own` is the shard of this process among them, and `weight` that of its mean in the batch.
+    `own` is the shard of this process among them, `weight` that of its mean in the batch, and `place` where its images
+    lie in the whole batch: the number of those in front of them, and of all.
     """
 
     images: UInt8[Tensor, "B C *size"] | Float[Tensor, "B C *size"]
@@ -40,15 +41,21 @@ class Drawn(NamedTuple):
     seed: int
     own: slice = slice(None)
     weight: float = 1.0
+    place: tuple[int, int] | None = None
 
 
 class Distorted(NamedTuple):
-    """Distorted images, their targets, the θ that distorted each, and the weight of their mean."""
+    """Distorted images, their targets, the θ that distorted each, the weight of their mean, and their place.
+
+    `place` is where they lie in the whole batch of all processes: the number of images in front of them, and of all;
+    None where they are all.
+    """
 
     images: Float[Tensor, "B C *size"]
     labels: Shaped[Tensor, "B *target"]
     theta: Float[Tensor, "B P"]
     weight: float = 1.0
+    place: tuple[int, int] | None = None
 
 
 class TrainLoader:
@@ -107,9 +114,10 @@ class TrainLoader:
 
     def _drawn(self, chosen: Tensor, theta: Tensor, seed: int) -> Drawn:
         own, weight = self.shard.of(len(chosen)), self.shard.weight(len(chosen))
+        place = own.start, len(chosen)
         if isinstance(self.distortion, WarpDistortion):  # θ describes all of it: no draws that depend on the batch
             chosen, theta, own = chosen[own], theta[own], slice(None)
-        return Drawn(self.images.take(chosen), self.labels[chosen], theta, seed, own, weight)
+        return Drawn(self.images.take(chosen), self.labels[chosen], theta, seed, own, weight, place)
 
     def state_dict(self) -> dict[str, int]:
         """Epoch and number of batches handed out, for Lightning's checkpoints."""

@@ -100,7 +100,8 @@ class ObjectiveTask(FastHooksModule):
 
     def training_step(self, batch: Distorted, batch_idx: int) -> Tensor:
         step = (self.global_step, self.global_rank)
-        shown = self.theta_loss.augment(batch, generator(self.seed, "delta", *step))
+        # Of the whole batch, as its distortions are: the same in every process.
+        shown = self.theta_loss.augment(batch, generator(self.seed, "delta", self.global_step, 0))
         with recorded_stages(self.network) as stages:
             output = self(shown.images)
         seen = self._batch(shown.images, shown.labels, batch, stages, output, generator(self.seed, "objective", *step))

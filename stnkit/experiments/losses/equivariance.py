@@ -28,6 +28,10 @@ class Similarity(NamedTuple):
     linear: Float[Tensor, "B 2 2"]
     shift: Float[Tensor, "B 2"]
 
+    def of(self, images: slice) -> "Similarity":
+        """Those of some of the images."""
+        return Similarity(self.linear[images], self.shift[images])
+
     def __call__(self, points: Float[Tensor, "#B N 2"]) -> Float[Tensor, "B N 2"]:
         """Δ of points."""
         linear, shift = self.linear.to(points), self.shift.to(points)

@@ -95,10 +95,14 @@ class ThetaLoss:
         assert self.transformer is not None
         return self.transformer.family.ndim
 
-    def _delta(self, images: Tensor, draws: torch.Generator) -> Delta:
+    def _delta(self, batch: Distorted, draws: torch.Generator) -> Delta:
+        """Δ of each image, drawn for the whole batch, so that several processes draw what one does."""
+        size, device = tuple(batch.images.shape[2:]), batch.images.device
+        first, n = (0, len(batch.images)) if batch.place is None else batch.place
+        own = slice(first, first + len(batch.images))
         if self.milder is None:
-            return draw_delta(len(images), self.equivariance, tuple(images.shape[2:]), draws, images.device)
-        return Drawn(self.milder.family, self.milder.sample(len(images), draws).to(images.device))
+            return draw_delta(n, self.equivariance, size, draws, device).of(own)
+        return Drawn(self.milder.family, self.milder.sample(n, draws)[own].to(device))
 
     def augment(self, batch: Distorted, draws: torch.Generator) -> TrainingImages:
         """The batch, and for the equivariance loss its images warped by a random Δ.
@@ -111,7 +115,7 @@ class ThetaLoss:
             return TrainingImages(batch.images, batch.labels, None)
         assert self.transformer is not None
         images = batch.images
-        delta = self._delta(images, draws)
+        delta = self._delta(batch, draws)
         again = warped(images, delta, self.transformer.sampler)
         if not self.equivariance.augment:
             # In front of the pass of the images themselves, so that the θ recorded last is theirs.
