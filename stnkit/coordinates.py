@@ -115,20 +115,17 @@ def check_counts(name: str, counts: Sequence[int], ndim: int, at_least: int) -> 
     Raises:
         InputError: when they are not `ndim` whole numbers of at least `at_least`.
     """
-    given: tuple[Any, ...] = (
-        tuple(counts) if isinstance(counts, Iterable) and getattr(counts, "shape", True) else (counts,)
-    )
+    given: Any = tuple(counts) if isinstance(counts, Iterable) and getattr(counts, "shape", True) else (counts,)
     if len(given) != ndim or not all(_is_whole(n) and n >= at_least for n in given):
-        told = list(given) if isinstance(counts, Iterable) else counts
-        raise InputError(f"{name}: expected {ndim} whole numbers of at least {at_least}, got {told}")
-    whole: list[Any] = [n if isinstance(n, int | torch.SymInt) else int(n) for n in given]
-    return tuple(whole)
+        got: Any = list(given) if isinstance(counts, Iterable) else counts
+        raise InputError(f"{name}: expected {ndim} whole numbers of at least {at_least}, got {got}")
+    return tuple(n if isinstance(n, torch.SymInt) else int(n) for n in given)  # type: ignore[misc]
 
 
 def _is_whole(n: Any) -> bool:
     if isinstance(n, Tensor):  # a size of an image under torch.jit.trace, which warns that it becomes a constant
-        traced: bool = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        return traced and n.ndim == 0 and not n.is_floating_point()
+        scalar = n.ndim == 0 and not n.is_floating_point()
+        return scalar and bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
     return isinstance(n, int | torch.SymInt | numbers.Integral) and not isinstance(n, bool)
 
 

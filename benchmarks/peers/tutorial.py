@@ -87,7 +87,7 @@ class Net(Localized):
 
 
 class PaperNet(Localized):
-    """The paper's ST-CNN, layer by layer that of stnkit's `model=st_cnn_affine`, written in the tutorial's manner."""
+    """The paper's ST-CNN, layer by layer that of `model=paper_st_cnn_affine`, written in the tutorial's manner."""
 
     def __init__(self) -> None:
         super().__init__(

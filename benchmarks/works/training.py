@@ -11,11 +11,16 @@ from stepping import Training, by_hand
 from work import Call, Work
 
 BATCH = 256
-PAPER = ["model=st_cnn_affine", "distortion=rotation", "training=paper"]
+# The paper's networks and losses: no equivariance.
+PLAIN = ["distortion=rotation", "training.equivariance.weight=0"]
+PAPER = ["model=paper_st_cnn_affine", *PLAIN]
 TAX = {
     "st_cnn, batch 256, 28×28": PAPER,
-    "st_cnn, batch 64, 42×42": ["model=st_cnn_affine", "distortion=rts"],
-    "st_fcn, batch 256, 28×28": ["model=st_fcn_affine", "distortion=rotation", "training=paper"],
+    "st_cnn, batch 64, 42×42": [
+        *("model=paper_st_cnn_affine", "training=default", "training.localizer_scale=0.3"),
+        *("distortion=rts", "training.equivariance.weight=0"),
+    ],
+    "st_fcn, batch 256, 28×28": ["model=paper_st_fcn_affine", *PLAIN],
 }
 
 

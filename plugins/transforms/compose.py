@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 import stnkit
-from stnkit import coordinates, portable
+from stnkit import coordinates
 
 # Points beyond this were sent outside on purpose: to `OUTSIDE`, or to a fraction of it that a sum of terms leaves.
 NEAR = coordinates.OUTSIDE / 16
@@ -111,10 +111,10 @@ class Compose(stnkit.TransformFamily):
         self, theta: Float[Tensor, "B P"], source: Float[Tensor, "B N ndim"]
     ) -> Float[Tensor, "B N ndim"]:
         outer = [*zip(self._families()[-2::-1], self._split(theta)[-2::-1], strict=True)]
-        if portable.is_scripted():  # without the mask, which is of comparisons
+        if stnkit.families.is_scripted():  # without the mask, which is of comparisons
             for family, part in outer:
                 margin = NEAR - source.abs().amax(dim=-1, keepdim=True)
-                source = portable.chosen(margin, family(part, source), source)
+                source = stnkit.families.chosen(margin, family(part, source), source)
             return coordinates.finite(source)
         near = _near(source)
         for family, part in outer:

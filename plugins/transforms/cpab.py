@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 import stnkit
-from stnkit import coordinates, portable
+from stnkit import coordinates
 
 # Bound of a velocity, in normalized units: a point crosses the image four times.
 FASTEST = 8.0
@@ -112,7 +112,7 @@ class CPAB(stnkit.TransformFamily):
         return f"{shown}, volume_preserving={self.volume_preserving}"
 
     def _velocities(self, entries: Float[Tensor, "B P"]) -> Float[Tensor, "B K 2"]:
-        if portable.is_scripted():
+        if stnkit.families.is_scripted():
             planes = entries @ _selection(tuple(self._entries.tolist()), entries.shape[1], entries.dtype)
         else:
             padded = torch.nn.functional.pad(entries, (0, 1)) if self.zero_boundary else entries

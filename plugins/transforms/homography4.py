@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 import stnkit
-from stnkit import portable
 
 # The corners of the output as (x, y, 1), in the order of pixels: top left, top right, bottom left and right.
 CORNERS = [[-1, -1, 1], [1, -1, 1], [-1, 1, 1], [1, 1, 1]]
@@ -54,7 +53,7 @@ class Homography4(stnkit.families.MatrixFamily):
         return torch.zeros(8, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:
-        if portable.is_scripted():
+        if stnkit.families.is_scripted():
             return _scripted_rows(theta)
         corners, planar, sides = _constants(theta.device)
         far = stnkit.coordinates.OUTSIDE
@@ -97,9 +96,9 @@ def _scripted_rows(theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns
     side = (source @ sides).view(-1, 4, 4)
     weight = side[:, 0] * side[:, 3] - side[:, 2] * side[:, 1]
     largest = weight.abs().amax(dim=1, keepdim=True)
-    scale = portable.chosen(-weight.sum(dim=1, keepdim=True), -largest, largest)
+    scale = stnkit.families.chosen(-weight.sum(dim=1, keepdim=True), -largest, largest)
     spread = side.abs().flatten(1).amax(dim=1, keepdim=True).square()
-    weight = (weight / portable.chosen(largest - FLAT * spread, scale, HUGE))[:, None]
+    weight = (weight / stnkit.families.chosen(largest - FLAT * spread, scale, HUGE))[:, None]
     return torch.cat([source * weight, weight], dim=1) @ corners / 4
 
 

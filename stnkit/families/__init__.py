@@ -21,7 +21,7 @@ from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.runge_kutta_steps import runge_kutta
 from stnkit.families.tensor_product import displaced_lattice, lattice_bending_energy
-from stnkit.portable import clamped, coordinates_last, is_exported, split_theta, widened_sum
+from stnkit.portable import chosen, clamped, coordinates_last, is_exported, is_scripted, split_theta, widened_sum
 
 __all__ = [
     "DelaunayMesh",
@@ -39,6 +39,7 @@ __all__ = [
     "bounded",
     "bounded_exp",
     "cached",
+    "chosen",
     "chosen_aspect",
     "clamped",
     "control_positions",
@@ -50,6 +51,7 @@ __all__ = [
     "gauss_newton",
     "image_by_image",
     "is_exported",
+    "is_scripted",
     "jacobian",
     "lattice_bending_energy",
     "lattice_counts",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from stnkit.distortions import Distortion
+from stnkit.distortions import Distortion, describes
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import CheckFailed, NotBuilt, close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
@@ -123,6 +123,20 @@ def batch_independence(under_test: ComponentUnderTest) -> None:
             require(error <= allowed, f"an image must be distorted as it would be alone: it is off by {error:.2g} of 1")
 
 
+def milder(under_test: ComponentUnderTest) -> None:
+    """Its milder distortion is None, or one of images of `out_size` whose θ is one map for all channels."""
+    for _, distortion in under_test.for_images():
+        found = distortion.milder()
+        if found is None:
+            continue
+        claim = "milder() must return a Distortion or None"
+        require(isinstance(found, Distortion), f"{claim}, got {type(found).__name__}")
+        size, own = list(distortion.out_size), list(found.out_size)
+        require(own == size, f"milder(): expected images of {size}, got {own}")
+        require(describes(found, len(size)), "milder(): expected one map for all channels of an image")
+        finite(found.sample(50, _generator(5)), "draws of milder() must be finite")
+
+
 CHECKS = (
     construction,
     final_methods,
@@ -136,6 +150,7 @@ CHECKS = (
     values_in_range,
     theta_reproduces_the_image,
     batch_independence,
+    milder,
 )
 
 

@@ -1,7 +1,6 @@
 """A continuous piecewise affine velocity field by reading an image of its cells, for programs that are exported."""
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -32,6 +31,10 @@ def unrolled_flow(
     """
     start = points.transpose(1, 2).expand(velocities.shape[0], -1, -1)
     return picard(CellField(velocities, tessellation), start).transpose(1, 2)
+
+
+# The modes of `torch.grid_sampler`: the value of the nearest pixel, and at the edge that of its own.
+NEAREST, BORDER = 1, 1
 
 
 class CellField:
@@ -78,9 +81,7 @@ class CellField:
             points: normalized.
         """
         on_square = points.clamp(-1, 1)
-        read = F.grid_sample(
-            self._image, on_square.permute(0, 2, 3, 1), mode="nearest", padding_mode="border", align_corners=False
-        )
+        read = torch.grid_sampler(self._image, on_square.permute(0, 2, 3, 1), NEAREST, BORDER, align_corners=False)
         local = on_square * self._scale - read[:, :2]
         x, y = local[:, :1], local[:, 1:]
         diagonal = torch.cat([x + y, x - y], dim=1)

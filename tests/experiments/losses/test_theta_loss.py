@@ -145,7 +145,7 @@ def test_a_warped_theta_that_is_not_finite_is_not_hidden():
         ({"equivariance": EquivarianceConfig(weight=3.0)}, {"distortion": None}, 3.0),
     ],
 )
-def test_the_default_weight_is_for_distortions_that_can_be_milder(training, options, weight):
+def test_the_default_weight_needs_a_milder_distortion(training, options, weight):
     assert task(TrainingConfig(**training), **options).theta_loss.weights.get("equivariance", 0.0) == weight
 
 
@@ -162,7 +162,7 @@ def test_delta_of_a_distortion_turns_half_as_far(name, degrees, scale):
         assert values.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05, abs=1e-6)
 
 
-def test_a_range_in_the_config_takes_precedence_over_the_distortion():
+def test_a_range_in_the_config_takes_precedence():
     own, given = (task(TrainingConfig(equivariance=EquivarianceConfig(degrees=d))).theta_loss for d in (None, 10.0))
     assert isinstance(own.augment(batch(), torch.Generator()).warped.delta, Drawn)
     delta = given.augment(batch(50), torch.Generator()).warped.delta

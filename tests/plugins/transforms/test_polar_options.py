@@ -108,7 +108,7 @@ def test_a_run_trains_and_tells_that_it_is_a_chart(stnkit_main, tmp_path):
 
 @pytest.mark.no_jaxtyping
 def test_it_is_shown_as_a_chart(stnkit_main):
-    _, out, _ = stnkit_main("plugins", "show", "polar")
+    _, out, _ = stnkit_main("plugins", "show", "transform", "polar")
     assert "It is a chart: none of its maps is the identity." in out
     _, out, _ = stnkit_main("plugins", "show", "transform", "affine")
     assert "chart" not in out
