@@ -69,7 +69,7 @@ class Distortion(Contract):
         """
 
     def milder(self) -> "Distortion | None":
-        """Δ of the equivariance loss: the same kind of distortion with about half its range, of images of `out_size`.
+        """Optional hook: Δ of the equivariance loss, of the same kind and half as wide, for images of `out_size`.
 
         None, the default, where images that are warped once more would mislead a transformer: the loss is off then,
         unless a weight is given.
