@@ -44,7 +44,7 @@ def test_the_default_experiment_is_the_affine_one(composed):
         "transform": "affine",
         "localizer": "convolutional",
         "sampler": "bilinear",
-        "network": "paper_cnn",
+        "network": "compact_cnn",
         "dataset": "digits",
     }
     assert config.placement.at == ["input"]
