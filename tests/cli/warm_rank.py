@@ -1,4 +1,4 @@
-"""What a process of a run imports, for a server that forks such processes.
+"""The imports of a process of a run, for a server that forks such processes.
 
 Lightning reads the rank when it is imported. Here that is before the rank is known, so it is told to each process.
 """
