@@ -4,7 +4,12 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from stnkit.experiments.run_directory.job_identity import ADDED, ADDED_TO_COMPONENTS, PADDING, in_proportion
+from stnkit.experiments.run_directory.job_identity import (
+    ADDED_TO_COMPONENTS,
+    PADDING,
+    in_proportion,
+    with_added_options,
+)
 
 IDENTITY = "_identity"
 # Degrees, pixels, or the logarithm of a scale: θ in float32 leaves less of a pose that no image has.
@@ -80,13 +85,7 @@ def _with_added_options(
             name = str(component.get("name"))
             added = {key: value for key, value in options.items() if (group, name, key) in of_components}
             config[group] = added | dict(component)
-    for key, default in ADDED.items():
-        section, _, last = key.rpartition(".")
-        if not section:
-            config.setdefault(last, default)
-        elif isinstance(config.get(section), Mapping) and last not in config[section]:
-            config[section] = {**config[section], last: default}
-    return {**record, "config": config}
+    return {**record, "config": with_added_options(config)}
 
 
 def _images(record: Mapping[str, Any]) -> str:

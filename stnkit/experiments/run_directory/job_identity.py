@@ -1,6 +1,7 @@
 """Jobs of a sweep: the identity of a job is a digest of its config, by which it finds its run directory again."""
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -21,10 +22,12 @@ CLAIM = ".job"  # the identity of the job that a directory is reserved for
 ADDED: dict[str, Any] = {
     "training.keep": "last",
     "training.patience": None,
+    "training.augmentation": None,
     "init_from": None,
     "transform_init": None,
     "placement.pair": False,
     "training.equivariance.augment": True,
+    "training.equivariance.common_pose": 0.0,
     "objective": {"name": "classification", "label_smoothing": 0.0, "class_weights": None},
 }
 # The same of the components of a group, of which only some have them.
@@ -56,11 +59,37 @@ def identity_of(config: Mapping[str, Any]) -> str:
             # By comparison, since a value may be a list, which is not hashable.
             relevant[group] = {k: v for k, v in relevant[group].items() if k not in added or added[k] != v}
     for key, default in ADDED.items():
-        section, _, last = key.rpartition(".")
-        options = relevant.get(section, {}) if section else relevant
-        if options.get(last, default) == default:
-            options.pop(last, None)
+        section, last = section_of(relevant, key)
+        if section is not None and section.get(last, default) == default:
+            section.pop(last, None)
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def section_of(config: Any, key: str) -> tuple[dict[str, Any] | None, str]:
+    """The mapping in a config that holds an option, or None where the config has no such section, and its last name.
+
+    Args:
+        config: as plain values.
+        key: of the option, its sections separated by dots.
+    """
+    *sections, last = key.split(".")
+    for section in sections:
+        config = config.get(section) if isinstance(config, dict) else None
+    return (config if isinstance(config, dict) else None), last
+
+
+def with_added_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config with the options that its version did not have, at the defaults by which it means what it meant.
+
+    Args:
+        config: of any version, as plain values.
+    """
+    whole: dict[str, Any] = copy.deepcopy(dict(config))
+    for key, default in ADDED.items():
+        section, last = section_of(whole, key)
+        if section is not None:
+            section.setdefault(last, copy.deepcopy(default))
+    return whole
 
 
 def in_proportion(distortion: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from stnkit.experiments.run_directory.job_identity import identity_of, job_directory
+from stnkit.experiments.run_directory.job_identity import identity_of, job_directory, with_added_options
 
 
 def test_a_number_that_another_job_has_claimed_is_not_given_away(tmp_path):
@@ -37,6 +37,16 @@ def test_later_options_at_their_defaults_change_no_identity():
     assert identity_of(today) == identity_of(of_a_run)
     for option in ({"keep": "best"}, {"patience": 3}):
         assert identity_of(today | {"training": today["training"] | option}) != identity_of(of_a_run)
+
+
+def test_an_option_of_a_section_in_a_section_is_known():
+    of_a_run = {"training": {"equivariance": {"weight": 1.0}}}
+    today = {"training": {"equivariance": {"weight": 1.0, "augment": True, "common_pose": 0.0}}}
+    assert identity_of(today) == identity_of(of_a_run)
+    assert with_added_options(of_a_run)["training"]["equivariance"] == today["training"]["equivariance"]
+    assert of_a_run == {"training": {"equivariance": {"weight": 1.0}}}
+    today["training"]["equivariance"]["common_pose"] = None
+    assert identity_of(today) != identity_of(of_a_run)
 
 
 @pytest.mark.parametrize(
