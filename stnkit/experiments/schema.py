@@ -53,6 +53,8 @@ class EquivarianceConfig:
             or 45, 1.2 and 0 where there is none; otherwise null is for 45, 1.2 or 0.
         scale: scaling by 1/scale to scale, uniform in its logarithm.
         shift: translation by U(−shift, shift) of the image's sides.
+        common_pose: weight of a loss that asks for one pose of all originals, from a second distortion of each, which
+            the localizer alone sees. By default it is 3 where Δ is the milder distortion, else 0.
         augment: the warped images are images of the objective too, at twice the cost; otherwise the localizer alone
             sees them.
     """
@@ -61,11 +63,18 @@ class EquivarianceConfig:
     degrees: float | None = None
     scale: float | None = None
     shift: float | None = None
+    common_pose: float | None = None
     augment: bool = False
 
     def validate(self) -> None:
         """Raise an InputError if an option is out of its range."""
-        ranges = {"weight": (0, math.inf), "degrees": (0, 180), "scale": (1, math.inf), "shift": (0, math.inf)}
+        ranges = {
+            "weight": (0, math.inf),
+            "common_pose": (0, math.inf),
+            "degrees": (0, 180),
+            "scale": (1, math.inf),
+            "shift": (0, math.inf),
+        }
         for name, (low, high) in ranges.items():
             if (value := getattr(self, name)) is not None:
                 _check_range(f"training.equivariance.{name}", value, low, high)
@@ -91,6 +100,8 @@ class TrainingConfig:
         gradient_clip: largest norm of the gradient of all parameters; null turns clipping off.
         supervision: weight of a loss that compares θ with the true distortion; 0 turns it off.
         equivariance: loss on images that are warped once more.
+        augmentation: a distortion, its name or a mapping with `name` and options, by which every training image is
+            warped in front of its own distortion, as {name: elastic, scale: [1, 1], std: 0.5}; null for none.
         keep: epoch whose weights are tested and reported: last; or best, the one with the best primary figure of the
             objective in validation, such as the lowest validation error.
         patience: stop after this many epochs without a better primary figure in validation; null never stops.
@@ -118,6 +129,7 @@ class TrainingConfig:
     gradient_clip: float | None = None
     supervision: float = 0.0
     equivariance: EquivarianceConfig = field(default_factory=EquivarianceConfig)
+    augmentation: Any = None
     keep: Keep = Keep.last
     patience: int | None = None
     checkpoint_every: int = 100

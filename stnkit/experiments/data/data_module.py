@@ -9,11 +9,12 @@ from torch import Tensor
 from stnkit.datasets import Dataset, Split
 from stnkit.distortions import Distortion
 from stnkit.errors import DataError, InputError
+from stnkit.experiments.data.augmentation import Augmentation
 from stnkit.experiments.data.checks import are_labels, check_labels, checked_split
 from stnkit.experiments.data.fixed import FixedLoader
 from stnkit.experiments.data.loaders import Distorted, Drawn, Shard, TrainLoader
 from stnkit.experiments.data.rows import as_float
-from stnkit.experiments.data.seeds import generator
+from stnkit.experiments.data.seeds import derived_seed, generator
 from stnkit.objectives import Objective
 
 
@@ -28,6 +29,10 @@ class DistortedData(lightning.LightningDataModule):
         batch_size: of a training batch, over all processes.
         seed: of the run; only the training draws depend on it.
         dtype: of the distorted images; they are distorted in float32.
+        augmentation: of the training images.
+
+    Attributes:
+        distorts_twice: True for training batches that hold every original under a second draw of the distortion too.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class DistortedData(lightning.LightningDataModule):
         batch_size: int,
         seed: int,
         dtype: torch.dtype = torch.float32,
+        augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
         self.dataset = dataset
@@ -44,6 +50,8 @@ class DistortedData(lightning.LightningDataModule):
         self.batch_size = batch_size
         self.seed = seed
         self.dtype = dtype
+        self.augmentation = augmentation
+        self.distorts_twice = False
         self._splits: dict[Split, tuple[Tensor, Tensor]] = {}
         self._fixed: dict[Split, FixedLoader] = {}
 
@@ -128,8 +136,25 @@ class DistortedData(lightning.LightningDataModule):
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Distorted:
         if not isinstance(batch, Drawn):
             return Distorted(*batch)
-        draws = generator(batch.seed, device=batch.images.device)
-        images = self.distortion.apply(as_float(batch.images), batch.theta, draws)[batch.own]
-        return Distorted(
-            images.to(self.dtype), batch.labels[batch.own], batch.theta[batch.own], batch.weight, batch.place
-        )
+        own = batch.own
+        images = self._distorted(batch, batch.theta, batch.seed)
+        again = None
+        if self.distorts_twice:
+            # Drawn for the whole batch, as the first ones are.
+            seed = derived_seed(batch.seed, "again")
+            first, n = (0, len(images)) if batch.place is None else batch.place
+            theta = self.distortion.sample(n, generator(seed, "theta")).to(batch.theta.device)
+            rows = slice(first, first + len(batch.theta)) if len(batch.theta) < n else slice(None)
+            again = self._distorted(batch, theta[rows], seed)[own]
+        return Distorted(images[own], batch.labels[own], batch.theta[own], batch.weight, batch.place, again)
+
+    def _distorted(self, batch: Drawn, theta: Tensor, seed: int) -> Tensor:
+        """The images of a batch under a draw of the distortion."""
+        originals = as_float(batch.images)
+        if self.augmentation is None:
+            images = self.distortion.apply(originals, theta, generator(seed, device=originals.device))
+        else:
+            # Of images that are all of the batch, or the own ones of it.
+            place = batch.place if batch.own == slice(None) else None
+            images = self.augmentation.distorted(self.distortion, originals, theta, seed, place)
+        return images.to(self.dtype)

@@ -47,8 +47,8 @@ class Drawn(NamedTuple):
 class Distorted(NamedTuple):
     """Distorted images, their targets, the θ that distorted each, the weight of their mean, and their place.
 
-    `place` is where they lie in the whole batch of all processes: the number of images in front of them, and of all;
-    None where they are all.
+    `again` are the same originals, distorted anew, where a loss on θ reads them. `place` is where they lie in the whole
+    batch of all processes: the number of images in front of them, and of all; None where they are all.
     """
 
     images: Float[Tensor, "B C *size"]
@@ -56,6 +56,7 @@ class Distorted(NamedTuple):
     theta: Float[Tensor, "B P"]
     weight: float = 1.0
     place: tuple[int, int] | None = None
+    again: Float[Tensor, "B C *size"] | None = None
 
 
 class TrainLoader:

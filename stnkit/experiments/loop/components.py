@@ -9,6 +9,7 @@ import lightning
 import torch
 
 from stnkit.errors import InputError
+from stnkit.experiments.data.augmentation import build_augmentation
 from stnkit.experiments.data.checks import checked_class_names
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.initial_weights import load_initial_weights
@@ -58,7 +59,8 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     checked_class_names(dataset)
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     dtype = torch.float64 if training.precision == FLOAT64 else torch.float32
-    data = DistortedData(dataset, distortion, training.batch_size, config["seed"], dtype)
+    augmentation = build_augmentation(training.augmentation, dataset.image_shape)
+    data = DistortedData(dataset, distortion, training.batch_size, config["seed"], dtype, augmentation)
     check_memory(config["out_size"], data.in_shape[0], training.batch_size)
     objective = build_objective(config, dataset, data.in_shape)
     check_data_needs(config, objective, dataset, distortion)
@@ -70,7 +72,9 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     check_sweep_objective(config.get("sweep_objective"), ["loss", *objective.figures, *objective.terms])
     network.to(dtype)
     objective.to(dtype)
-    return RunComponents(data, network, ObjectiveTask(objective, network, training, config["seed"], distortion))
+    task = ObjectiveTask(objective, network, training, config["seed"], distortion)
+    data.distorts_twice = task.theta_loss.reads_again
+    return RunComponents(data, network, task)
 
 
 def check_start(config: Mapping[str, Any]) -> None:

@@ -115,7 +115,8 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
     except DataError as missing:
         found.no_data = str(missing)
         noise = _Noise(data.dataset, training.batch_size)
-        data = DistortedData(noise, data.distortion, data.batch_size, data.seed, data.dtype)
+        data = DistortedData(noise, data.distortion, data.batch_size, data.seed, data.dtype, data.augmentation)
+        data.distorts_twice = components.data.distorts_twice
     clock = _Clock()
     try:
         with quiet_lightning(), one_process(), _shapes_recorded(network, found.shapes):

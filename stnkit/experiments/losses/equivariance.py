@@ -9,14 +9,10 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.distortions import pose_theta, uniform
-from stnkit.experiments.losses.nodes import comparison_nodes, within_reach
+from stnkit.experiments.losses.nodes import SMALLEST, centered, comparison_nodes
 from stnkit.experiments.schema import EquivarianceConfig
 from stnkit.families.family import TransformFamily
 from stnkit.samplers.sampler import Sampler
-
-# Squared half images. A map with a smaller extent is a collapse to a point, and cannot be its own unit of length.
-SMALLEST = 1e-6
-
 
 # The range of Δ where neither the config nor the distortion has one.
 DEGREES, SCALE, SHIFT = 45.0, 1.2, 0.0
@@ -113,16 +109,9 @@ def equivariance_error(
     with coordinates.full_precision(theta):
         nodes = comparison_nodes(family.ndim, theta)
         source, source_warped = family(theta, nodes), delta(family(theta_warped, nodes))
-        center, spread = _split(source)
-        center_warped, spread_warped = _split(source_warped)
+        center, spread = centered(source)
+        center_warped, spread_warped = centered(source_warped)
         extent = (spread.square().sum(dim=(1, 2)) + spread_warped.square().sum(dim=(1, 2))) / 2
         shift = (center_warped - center).square().sum(dim=(1, 2))
         shape = (spread_warped - spread).square().sum(dim=(1, 2)) / extent.clamp(min=SMALLEST)
         return (shift + shape).mean()
-
-
-def _split(points: Float[Tensor, "B N ndim"]) -> tuple[Float[Tensor, "B 1 ndim"], Float[Tensor, "B N ndim"]]:
-    """The center of points within reach, and the points about it."""
-    points = within_reach(points)
-    center = points.mean(dim=1, keepdim=True)
-    return center, points - center

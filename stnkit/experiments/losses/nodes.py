@@ -9,6 +9,8 @@ from stnkit import coordinates
 NODES = 4
 # Half images. Nodes that a map sends beyond, close to a horizon, would outweigh all others.
 FARTHEST = 10.0
+# Squared half images. A map with a smaller extent is a collapse to a point, and cannot be its own unit of length.
+SMALLEST = 1e-6
 
 
 def comparison_nodes(ndim: int, like: Tensor) -> Float[Tensor, "1 N ndim"]:
@@ -28,3 +30,14 @@ def within_reach(points: Float[Tensor, "B N ndim"]) -> Float[Tensor, "B N ndim"]
         points: images of the nodes.
     """
     return coordinates.finite(points, FARTHEST)
+
+
+def centered(points: Float[Tensor, "B N ndim"]) -> tuple[Float[Tensor, "B 1 ndim"], Float[Tensor, "B N ndim"]]:
+    """The center of points within reach, and the points about it.
+
+    Args:
+        points: images of the nodes.
+    """
+    points = within_reach(points)
+    center = points.mean(dim=1, keepdim=True)
+    return center, points - center

@@ -9,13 +9,15 @@ from torch import Tensor, nn
 from stnkit.distortions import Distortion, describes
 from stnkit.errors import InputError, PluginError
 from stnkit.experiments.data.loaders import Distorted
+from stnkit.experiments.losses.common_pose import common_pose_error
 from stnkit.experiments.losses.equivariance import Delta, Drawn, draw_delta, equivariance_error, warped
 from stnkit.experiments.losses.supervision import supervision_error
 from stnkit.experiments.placement import input_transformer
 from stnkit.experiments.schema import TrainingConfig
 
-# The default weight of the equivariance loss (docs/theta.md).
+# The default weights of the equivariance loss and of the common pose (docs/theta.md).
 WEIGHT = 10.0
+COMMON_POSE = 3.0
 
 
 class WarpedBatch(NamedTuple):
@@ -37,15 +39,17 @@ class TrainingImages(NamedTuple):
         images: of the batch; with `equivariance.augment` followed by the same warped by Δ.
         labels: of the images.
         warped: for the equivariance loss.
+        theta_again: θ of the same originals, distorted anew, for the common pose.
     """
 
     images: Float[Tensor, "N C *size"]
     labels: Shaped[Tensor, "N *target"]
     warped: WarpedBatch | None
+    theta_again: Float[Tensor, "B P"] | None = None
 
 
 class ThetaLoss:
-    """weight · equivariance error + supervision · supervision error, each where its weight is above 0.
+    """The weighted errors of equivariance, common pose and supervision, each where its weight is above 0.
 
     Args:
         training: the weights, and the range of Δ.
@@ -66,12 +70,16 @@ class ThetaLoss:
         # A range in the config takes precedence.
         self.milder = None if ranged else milder
         weight = self._equivariance_weight(training, has_milder=milder is not None)
-        weights = {"equivariance": weight, "supervision": training.supervision}
+        common_pose = training.equivariance.common_pose
+        if common_pose is None:
+            common_pose = COMMON_POSE if weight > 0 and self.milder is not None else 0.0
+        weights = {"equivariance": weight, "common_pose": common_pose, "supervision": training.supervision}
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         for name in self.weights:
             if self.transformer is None:
                 raise InputError(f"training.{name}: expected one spatial transformer at the input, got none")
-        if "equivariance" in self.weights and self.transformer and self.transformer.sampled_channels is not None:
+        of_images = self.weights.keys() & {"equivariance", "common_pose"}
+        if of_images and self.transformer and self.transformer.sampled_channels is not None:
             raise InputError("training.equivariance: expected single images, got pairs")
         if "equivariance" in self.weights and self._ndim != 2:
             raise InputError(f"training.equivariance: expected a transformer of 2 dimensions, got {self._ndim}")
@@ -89,6 +97,11 @@ class ThetaLoss:
         fits = transformer is not None and transformer.sampled_channels is None and transformer.family.ndim == 2
         # A transformer that is told the truth needs no other sign of it.
         return WEIGHT if fits and has_milder and training.supervision == 0 else 0.0
+
+    @property
+    def reads_again(self) -> bool:
+        """True if it needs every original of a batch under a second draw of its distortion."""
+        return "common_pose" in self.weights
 
     @property
     def _ndim(self) -> int:
@@ -111,17 +124,25 @@ class ThetaLoss:
             batch: distorted images.
             draws: of the CPU, for Δ.
         """
+        # In front of the pass of the images themselves, so that the θ recorded last is theirs.
+        theta_again = self._localized(batch.again) if self.reads_again else None
         if "equivariance" not in self.weights:
-            return TrainingImages(batch.images, batch.labels, None)
+            return TrainingImages(batch.images, batch.labels, None, theta_again)
         assert self.transformer is not None
         images = batch.images
         delta = self._delta(batch, draws)
         again = warped(images, delta, self.transformer.sampler)
         if not self.equivariance.augment:
-            # In front of the pass of the images themselves, so that the θ recorded last is theirs.
-            return TrainingImages(images, batch.labels, WarpedBatch(delta, self.transformer.localize(again)))
+            return TrainingImages(images, batch.labels, WarpedBatch(delta, self._localized(again)), theta_again)
         both, labels = torch.cat([images, again]), torch.cat([batch.labels, batch.labels])
-        return TrainingImages(both, labels, WarpedBatch(delta, None))
+        return TrainingImages(both, labels, WarpedBatch(delta, None), theta_again)
+
+    def _localized(self, images: Tensor | None) -> Float[Tensor, "B P"]:
+        """θ of images that the localizer alone sees."""
+        assert self.transformer is not None
+        assert images is not None
+        theta: Tensor = self.transformer.localize(images)
+        return theta
 
     def errors(self, batch: Distorted, seen: TrainingImages, theta: Tensor | None) -> dict[str, Tensor]:
         """Each loss by its name, without its weight.
@@ -141,13 +162,18 @@ class ThetaLoss:
             delta, again = seen.warped
             if again is None:
                 theta, again = theta.chunk(2)
-            error = equivariance_error(family, theta, again, delta)
-            # Its points are clamped, and would hide that θ has diverged.
-            errors["equivariance"] = torch.where(torch.isfinite(again).all(), error, torch.nan)
+            errors["equivariance"] = _or_nan(equivariance_error(family, theta, again, delta), again)
+        if seen.theta_again is not None:
+            errors["common_pose"] = _or_nan(common_pose_error(family, theta, seen.theta_again), seen.theta_again)
         if "supervision" in self.weights:
             assert self.distortion is not None
             errors["supervision"] = supervision_error(family, theta, self.distortion.family, batch.theta)
         return errors
+
+
+def _or_nan(error: Float[Tensor, ""], theta: Tensor) -> Float[Tensor, ""]:
+    """The error, or NaN if θ has diverged: the points of the error are clamped, and would hide it."""
+    return torch.where(torch.isfinite(theta).all(), error, torch.nan)
 
 
 def _milder(distortion: Distortion) -> Distortion | None:

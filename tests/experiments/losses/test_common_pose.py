@@ -1,0 +1,79 @@
+import math
+
+import pytest
+import torch
+
+import stnkit
+from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.data.loaders import Drawn
+from stnkit.experiments.losses.common_pose import common_pose_error
+from tests.helpers import metrics
+
+ROTATION = stnkit.build("transform", "rotation")
+
+
+def uniform(n, degrees, seed):
+    return math.radians(degrees) * (2 * torch.rand(n, 1, generator=torch.Generator().manual_seed(seed)) - 1)
+
+
+def test_it_is_zero_for_one_pose_and_the_variance_of_poses_else():
+    n, poses = 40_000, 0.2 * torch.randn(40_000, 1, generator=torch.Generator().manual_seed(0))
+    first, second = uniform(n, 60, 1), uniform(n, 60, 2)
+    one_pose = common_pose_error(ROTATION, first, second)
+    many = common_pose_error(ROTATION, first + poses, second + poses)
+    # The mean map of uniform rotations is a rotation by the pose, shrunk by the sinc; poses vary as |R(c) − mean|².
+    shrunk = (math.sin(math.radians(60)) / math.radians(60)) ** 2
+    spread = shrunk * (1 - torch.exp(torch.tensor(-(0.2**2))))
+    assert abs(float(one_pose)) < 0.01
+    assert float(many) == pytest.approx(float(spread), abs=0.01)
+
+
+def test_it_is_symmetric_and_does_not_depend_on_a_common_zoom():
+    family = stnkit.build("transform", "affine")
+    first, second = (family.identity().float() + 0.2 * torch.randn(6, 6) for _ in range(2))
+    first[:, [2, 5]] = second[:, [2, 5]] = 0
+    error = common_pose_error(family, first, second)
+    torch.testing.assert_close(common_pose_error(family, second, first), error)
+    torch.testing.assert_close(common_pose_error(family, first / 3, second / 3), error)
+
+
+def test_its_gradient_joins_poses_and_shrinks_no_map():
+    n = 20_000
+    pose = torch.where(torch.arange(n)[:, None] % 2 == 0, 0.3, -0.3).requires_grad_()
+    slope = torch.ones((), requires_grad=True)
+    error = common_pose_error(ROTATION, slope * uniform(n, 60, 1) + pose, slope * uniform(n, 60, 2) + pose)
+    of_pose, of_slope = torch.autograd.grad(error, (pose, slope))
+    assert float((of_pose * pose.detach().sign()).mean()) * n > 0.1
+    # A penalty on the variance of the maps would pull on the slope with about the variance of the rotations, 0.7.
+    assert abs(float(of_slope)) < 0.1
+
+
+@pytest.mark.parametrize("name", ["rotation", "translated_cluttered"])
+def test_processes_see_the_second_draws_that_one_does(name):
+    dataset = stnkit.build("dataset", "digits")
+    data = DistortedData(dataset, stnkit.build("distortion", name, image_shape=dataset.image_shape), 6, 0)
+    images, labels = (part[:6] for part in dataset.split("train"))
+    theta = data.distortion.sample(6, torch.Generator().manual_seed(1))
+    assert data.on_after_batch_transfer(Drawn(images, labels, theta, 3), 0).again is None
+    data.distorts_twice = True
+    whole = data.on_after_batch_transfer(Drawn(images, labels, theta, 3, place=(0, 6)), 0)
+    assert whole.again.shape == whole.images.shape
+    assert not torch.allclose(whole.again, whole.images, atol=0.1)
+    shards = []
+    for own in (slice(0, 2), slice(2, 6)):
+        place = (own.start, 6)
+        if name == "rotation":  # a process reads its own images alone
+            drawn = Drawn(images[own], labels[own], theta[own], 3, place=place)
+        else:
+            drawn = Drawn(images, labels, theta, 3, own=own, place=place)
+        shards.append(data.on_after_batch_transfer(drawn, 0).again)
+    torch.testing.assert_close(torch.cat(shards), whole.again)
+
+
+@pytest.mark.training
+def test_a_run_records_it_and_a_range_turns_it_off(stnkit_main, tmp_path):
+    quick = ("training.epochs=1", "training.progress=false", "training.batch_size=400", "distortion=rotation")
+    for options, recorded in (((), True), (("training.equivariance.degrees=45",), False)):
+        code, _, err = stnkit_main("train", *quick, *options, "hydra.run.dir=run", "overwrite=true")
+        assert code == 0, err
+        assert ("train_common_pose" in metrics(tmp_path / "run")["history"][0]) is recorded
