@@ -16,6 +16,7 @@ EXPERIMENTS = sorted(path.stem for path in (CONF / "experiment").glob("*.yaml"))
 OF_ADDITION = ("compact_cnn", "two_affine", "two_projective", "two_tps")
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 RUNS = {
+    "table1": 60,
     "paper_table1": 96,
     "paper_clutter": 12,
     "rotation_ablation": 18,

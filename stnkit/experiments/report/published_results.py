@@ -157,9 +157,11 @@ def _unexpected(cells: Sequence[Sequence[Run]], published: PublishedResults) -> 
     flats = [flatten(run.job_config) for runs in cells for run in runs]
     notes = []
     for key, value in published.expected.items():
-        others = sorted({label(flat, key) for flat in flats if flat.get(key, value) != value})
+        usual = _allowed(value)
+        others = sorted({label(flat, key) for flat in flats if flat.get(key, usual[0]) not in usual})
         if others:
             notes.append(
-                f"not directly comparable: {published.title} uses {key}={value}, these runs use {', '.join(others)}"
+                f"not directly comparable: {published.title} uses {key}={' or '.join(map(str, usual))}, "
+                f"these runs use {', '.join(others)}"
             )
     return notes

@@ -28,6 +28,7 @@ TC = {"name": "translated_cluttered"}
         ({"transform": {"name": "rotation"}}, None),
         ({"placement": {"at": ["conv2"]}}, None),
         ({"placement": {"at": ["input"], "recurrent": 2}}, None),
+        ({"network": {"name": "compact_cnn"}}, 0.7),
         ({"network": {"name": "compact"}}, None),
         ({"objective": {"name": "sequence"}}, None),
         ({"distortion": {"name": "rotation", "degrees": 30.0}}, None),
@@ -64,10 +65,19 @@ def test_an_empty_cell_has_the_result_of_its_row_and_column(make_run, runs_of):
 
 
 def test_the_source_and_a_difference_in_data_are_noted(make_run, runs_of):
-    make_run(dataset={"name": "digits"}, record={"test_error": 1.0})
+    make_run(dataset={"name": "digits"}, network={"name": "compact_cnn"}, record={"test_error": 1.0})
     notes = compare(make_table(runs_of()), PAPER).notes
     assert any("Jaderberg" in note for note in notes)
     assert "not directly comparable: the paper uses dataset=mnist, these runs use digits" in notes
+    assert (
+        "not directly comparable: the paper uses network=paper_cnn or paper_fcn, these runs use compact_cnn" in notes
+    )
+
+
+def test_a_network_of_the_paper_needs_no_note(make_run, runs_of):
+    make_run(record={"test_error": 1.0})
+    make_run(network=FCN, record={"test_error": 1.0})
+    assert not any("network=" in note for note in compare(make_table(runs_of()), PAPER).notes)
 
 
 @pytest.mark.no_jaxtyping
