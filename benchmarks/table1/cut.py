@@ -2,9 +2,9 @@
 
     cd benchmarks; PYTHONPATH=. python -m table1.cut RUN... [--root FOLDER]
 
-A distortion moves parts of a digit out of the image, and no classifier can read what is not there. A digit counts as cut
-when more than 1 % of its ink, the sum of the original's gray values, lies outside of the distorted image; it is badly cut
-above 10 %. For the distortions whose map is a matrix: rotation, rts, projective.
+A distortion moves parts of a digit out of the image, and no classifier can read what is not there. A digit counts as
+cut when more than 1 % of its ink, the sum of the original's gray values, lies outside of the distorted image; it is
+badly cut above 10 %. For the distortions whose map is a matrix: rotation, rts, projective.
 """
 
 import argparse

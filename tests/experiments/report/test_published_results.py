@@ -69,9 +69,7 @@ def test_the_source_and_a_difference_in_data_are_noted(make_run, runs_of):
     notes = compare(make_table(runs_of()), PAPER).notes
     assert any("Jaderberg" in note for note in notes)
     assert "not directly comparable: the paper uses dataset=mnist, these runs use digits" in notes
-    assert (
-        "not directly comparable: the paper uses network=paper_cnn or paper_fcn, these runs use compact_cnn" in notes
-    )
+    assert "not directly comparable: the paper uses network=paper_cnn or paper_fcn, these runs use compact_cnn" in notes
 
 
 def test_a_network_of_the_paper_needs_no_note(make_run, runs_of):
