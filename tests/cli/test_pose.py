@@ -70,6 +70,7 @@ def test_a_supervised_transformer_learns_to_undo_the_distortion(stnkit_main):
     ("override", "message"),
     [
         ("training.equivariance.weight=-1", "training.equivariance.weight: expected a number of at least 0, got -1.0"),
+        ("training.equivariance.common_pose=-1", "common_pose: expected a number of at least 0, got -1.0"),
         ("training.equivariance.wieght=1", "; did you mean training.equivariance.weight?"),
         ("training.supervision=much", "could not be converted to Float"),
     ],
@@ -81,7 +82,15 @@ def test_a_mistake_in_a_term_is_one_sentence(override, message, stnkit_main):
     assert message in line
 
 
-def test_losses_on_theta_are_refused_without_a_transformer(stnkit_main):
-    code, _, err = stnkit_main("train", *QUICK, "placement=none", "training.equivariance.weight=1")
+@pytest.mark.parametrize("loss", ["training.equivariance", "training.equivariance.common_pose"])
+def test_losses_on_theta_are_refused_without_a_transformer(loss, stnkit_main):
+    option = loss if loss.endswith("pose") else f"{loss}.weight"
+    code, _, err = stnkit_main("train", *QUICK, "placement=none", f"{option}=1")
     assert code == 2
-    assert "training.equivariance: expected one spatial transformer at the input, got none" in err
+    assert f"{loss}: expected one spatial transformer at the input, got none" in err
+
+
+def test_a_common_pose_of_pairs_is_refused(stnkit_main):
+    code, _, err = stnkit_main("train", "dataset=pairs", "transform=tps", "training.equivariance.common_pose=1")
+    assert code == 2
+    assert "training.equivariance.common_pose: expected single images, got pairs" in err

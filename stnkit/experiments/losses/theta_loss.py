@@ -75,12 +75,13 @@ class ThetaLoss:
             common_pose = COMMON_POSE if weight > 0 and self.milder is not None else 0.0
         weights = {"equivariance": weight, "common_pose": common_pose, "supervision": training.supervision}
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
+        pairs = self.transformer is not None and self.transformer.sampled_channels is not None
         for name in self.weights:
+            option = "equivariance.common_pose" if name == "common_pose" else name
             if self.transformer is None:
-                raise InputError(f"training.{name}: expected one spatial transformer at the input, got none")
-        of_images = self.weights.keys() & {"equivariance", "common_pose"}
-        if of_images and self.transformer and self.transformer.sampled_channels is not None:
-            raise InputError("training.equivariance: expected single images, got pairs")
+                raise InputError(f"training.{option}: expected one spatial transformer at the input, got none")
+            if pairs and name != "supervision":
+                raise InputError(f"training.{option}: expected single images, got pairs")
         if "equivariance" in self.weights and self._ndim != 2:
             raise InputError(f"training.equivariance: expected a transformer of 2 dimensions, got {self._ndim}")
         if "supervision" in self.weights and (distortion is None or not describes(distortion, self._ndim)):

@@ -153,6 +153,23 @@ def test_the_default_weight_needs_a_milder_distortion(training, options, weight)
     assert task(TrainingConfig(**training), **options).theta_loss.weights.get("equivariance", 0.0) == weight
 
 
+@pytest.mark.parametrize(
+    ("options", "weight"),
+    [
+        ({}, 3.0),
+        ({"weight": 0.5}, 3.0),
+        ({"weight": 0.0}, 0.0),
+        ({"degrees": 20.0}, 0.0),
+        ({"common_pose": 0.0}, 0.0),
+        ({"weight": 0.0, "common_pose": 2.0}, 2.0),
+    ],
+)
+def test_a_common_pose_is_asked_for_with_delta_of_the_distortion(options, weight):
+    loss = task(TrainingConfig(equivariance=EquivarianceConfig(**options))).theta_loss
+    assert loss.weights.get("common_pose", 0.0) == weight
+    assert loss.reads_again is (weight > 0)
+
+
 @pytest.mark.parametrize(("name", "degrees", "scale"), [("rotation", 45.0, 1.0), ("rts", 22.5, (1.2 / 0.7) ** 0.25)])
 def test_delta_of_a_distortion_turns_half_as_far(name, degrees, scale):
     distortion = stnkit.build("distortion", name, image_shape=(1, 20, 20))
