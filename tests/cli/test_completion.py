@@ -92,7 +92,10 @@ def test_what_hydra_tells_of_the_overrides(line, expected, stnkit_main, monkeypa
         (
             "stnkit plugins show training.eq",
             ["training.equivariance "]
-            + [f"training.equivariance.{name} " for name in ("augment", "degrees", "scale", "shift", "weight")],
+            + [
+                f"training.equivariance.{name} "
+                for name in ("augment", "common_pose", "degrees", "scale", "shift", "weight")
+            ],
         ),
     ],
 )

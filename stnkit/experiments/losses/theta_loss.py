@@ -165,7 +165,8 @@ class ThetaLoss:
                 theta, again = theta.chunk(2)
             errors["equivariance"] = _or_nan(equivariance_error(family, theta, again, delta), again)
         if seen.theta_again is not None:
-            errors["common_pose"] = _or_nan(common_pose_error(family, theta, seen.theta_again), seen.theta_again)
+            error = common_pose_error(family, theta, seen.theta_again, batch.weight)
+            errors["common_pose"] = _or_nan(error, seen.theta_again)
         if "supervision" in self.weights:
             assert self.distortion is not None
             errors["supervision"] = supervision_error(family, theta, self.distortion.family, batch.theta)

@@ -48,6 +48,27 @@ def test_its_gradient_joins_poses_and_shrinks_no_map():
     assert abs(float(of_slope)) < 0.1
 
 
+def test_value_and_gradient_are_those_of_the_formula():
+    family = stnkit.build("transform", "affine")
+    first, second = (
+        (family.identity() + 0.2 * torch.randn(5, 6, dtype=torch.float64)).requires_grad_() for _ in range(2)
+    )
+    nodes = torch.cartesian_prod(*2 * [torch.tensor([-0.75, -0.25, 0.25, 0.75], dtype=torch.float64)])
+    maps = [theta.view(-1, 2, 3) @ torch.cat([nodes, torch.ones(16, 1)], dim=1).T for theta in (first, second)]
+    centers = [points.mean(dim=2) for points in maps]
+    about = [points - center[:, :, None] for points, center in zip(maps, centers, strict=True)]
+
+    def covariance(a, b):
+        mean = (a.mean(dim=0) + b.mean(dim=0)) / 2
+        return ((a - mean) * (b - mean)).sum() / len(a)
+
+    extent = sum(points.square().sum() for points in about) / 2 / 5
+    expected = covariance(*centers) + covariance(*about) / extent
+    error = common_pose_error(family, first, second)
+    torch.testing.assert_close(error, expected)
+    torch.testing.assert_close(*(torch.autograd.grad(value, (first, second)) for value in (error, expected)))
+
+
 @pytest.mark.parametrize("name", ["rotation", "translated_cluttered"])
 def test_processes_see_the_second_draws_that_one_does(name):
     dataset = stnkit.build("dataset", "digits")
