@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 import stnkit
+from stnkit.experiments.data.rows import as_float
 
 CUT, BADLY = 0.01, 0.10
 BATCH = 500
@@ -37,7 +38,7 @@ def ink_outside(originals: Tensor, family: stnkit.families.MatrixFamily, theta: 
 
 
 def errors_and_cuts(run_dir: Path, root: str | None) -> tuple[Tensor, Tensor]:
-    """Whether each test image of a run is classified wrongly, and the share of its ink that is cut off."""
+    """For each test image of a run, true where it is classified wrongly, and the share of its ink that is cut off."""
     run = stnkit.load_run(run_dir, dataset={"root": root} if root else None)
     test = run.data.fixed("test")
     wrong, cut = [], []
@@ -45,7 +46,7 @@ def errors_and_cuts(run_dir: Path, root: str | None) -> tuple[Tensor, Tensor]:
         for start in range(0, len(test.images), BATCH):
             drawn = test.rows(slice(start, start + BATCH))
             wrong.append(run.network(drawn.images).argmax(dim=1) != drawn.labels)
-            originals = run.data.split("test")[0][start : start + BATCH].float() / 255
+            originals = as_float(run.data.split("test")[0][start : start + BATCH])
             cut.append(ink_outside(originals, run.data.distortion.family, drawn.theta))
     return torch.cat(wrong), torch.cat(cut)
 

@@ -141,11 +141,9 @@ class DistortedData(lightning.LightningDataModule):
         again = None
         if self.distorts_twice:
             # Drawn for the whole batch, as the first ones are.
-            seed = derived_seed(batch.seed, "again")
-            first, n = (0, len(images)) if batch.place is None else batch.place
-            theta = self.distortion.sample(n, generator(seed, "theta")).to(batch.theta.device)
-            rows = slice(first, first + len(batch.theta)) if len(batch.theta) < n else slice(None)
-            again = self._distorted(batch, theta[rows], seed)[own]
+            seed, (first, n) = derived_seed(batch.seed, "again"), batch.held
+            theta = self.distortion.sample(n, generator(seed, "theta"))[first : first + len(batch.theta)]
+            again = self._distorted(batch, theta.to(batch.theta.device), seed)[own]
         return Distorted(images[own], batch.labels[own], batch.theta[own], batch.weight, batch.place, again)
 
     def _distorted(self, batch: Drawn, theta: Tensor, seed: int) -> Tensor:
@@ -154,7 +152,5 @@ class DistortedData(lightning.LightningDataModule):
         if self.augmentation is None:
             images = self.distortion.apply(originals, theta, generator(seed, device=originals.device))
         else:
-            # Of images that are all of the batch, or the own ones of it.
-            place = batch.place if batch.own == slice(None) else None
-            images = self.augmentation.distorted(self.distortion, originals, theta, seed, place)
+            images = self.augmentation.distorted(self.distortion, originals, theta, seed, batch.held)
         return images.to(self.dtype)

@@ -43,6 +43,11 @@ class Drawn(NamedTuple):
     weight: float = 1.0
     place: tuple[int, int] | None = None
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """The number of images of the whole batch in front of those that it holds, its own ones or all, and of all."""
+        return (0, len(self.images)) if self.place is None or self.own != slice(None) else self.place
+
 
 class Distorted(NamedTuple):
     """Distorted images, their targets, the θ that distorted each, the weight of their mean, and their place.

@@ -4,9 +4,8 @@ import torch.nn.functional as F
 
 import stnkit
 from stnkit.experiments.data.augmentation import Augmentation, build_augmentation
-from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.loaders import Drawn
 from stnkit.experiments.data.seeds import generator
+from tests.experiments.data.sharded import digits_under, whole_and_shards
 from tests.helpers import metrics
 
 SHAPE = (1, 28, 28)
@@ -58,28 +57,13 @@ def test_clutter_is_drawn_over_originals_that_are_warped(images):
 
 @pytest.mark.parametrize("name", ["rotation", "translated_cluttered"])
 def test_processes_augment_their_shards_as_one_does_the_batch(name):
-    dataset = stnkit.build("dataset", "digits")
-    distortion = stnkit.build("distortion", name, image_shape=dataset.image_shape)
-    data = DistortedData(dataset, distortion, 6, 0, augmentation=build_augmentation(ELASTIC, dataset.image_shape))
-    images, labels = (part[:6] for part in dataset.split("train"))
-    theta = distortion.sample(6, torch.Generator().manual_seed(1))
-    whole = data.on_after_batch_transfer(Drawn(images, labels, theta, 3, place=(0, 6)), 0)
-    shards = []
-    for own in (slice(0, 2), slice(2, 6)):
-        place = (own.start, 6)
-        if name == "rotation":  # a process reads its own images alone
-            drawn = Drawn(images[own], labels[own], theta[own], 3, place=place)
-        else:
-            drawn = Drawn(images, labels, theta, 3, own=own, place=place)
-        shards.append(data.on_after_batch_transfer(drawn, 0).images)
-    torch.testing.assert_close(torch.cat(shards), whole.images)
+    whole, shards = whole_and_shards(digits_under(name, build_augmentation(ELASTIC, SHAPE)))
+    torch.testing.assert_close(torch.cat([shard.images for shard in shards]), whole.images)
 
 
 def test_images_of_validation_and_test_are_not_augmented():
-    dataset, distortion = stnkit.build("dataset", "digits"), built("rotation")
     plain, augmented = (
-        DistortedData(dataset, distortion, 6, 0, augmentation=augmentation)
-        for augmentation in (None, build_augmentation(ELASTIC, SHAPE))
+        digits_under("rotation", augmentation) for augmentation in (None, build_augmentation(ELASTIC, SHAPE))
     )
     for split in ("validation", "test"):
         assert torch.equal(plain.fixed(split).images[:4], augmented.fixed(split).images[:4])

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.loaders import Drawn
 from stnkit.experiments.losses.common_pose import common_pose_error
+from tests.experiments.data.sharded import digits_under, whole_and_shards
 from tests.helpers import metrics
 
 ROTATION = stnkit.build("transform", "rotation")
@@ -71,24 +70,13 @@ def test_value_and_gradient_are_those_of_the_formula():
 
 @pytest.mark.parametrize("name", ["rotation", "translated_cluttered"])
 def test_processes_see_the_second_draws_that_one_does(name):
-    dataset = stnkit.build("dataset", "digits")
-    data = DistortedData(dataset, stnkit.build("distortion", name, image_shape=dataset.image_shape), 6, 0)
-    images, labels = (part[:6] for part in dataset.split("train"))
-    theta = data.distortion.sample(6, torch.Generator().manual_seed(1))
-    assert data.on_after_batch_transfer(Drawn(images, labels, theta, 3), 0).again is None
+    data = digits_under(name)
+    assert whole_and_shards(data)[0].again is None
     data.distorts_twice = True
-    whole = data.on_after_batch_transfer(Drawn(images, labels, theta, 3, place=(0, 6)), 0)
+    whole, shards = whole_and_shards(data)
     assert whole.again.shape == whole.images.shape
     assert not torch.allclose(whole.again, whole.images, atol=0.1)
-    shards = []
-    for own in (slice(0, 2), slice(2, 6)):
-        place = (own.start, 6)
-        if name == "rotation":  # a process reads its own images alone
-            drawn = Drawn(images[own], labels[own], theta[own], 3, place=place)
-        else:
-            drawn = Drawn(images, labels, theta, 3, own=own, place=place)
-        shards.append(data.on_after_batch_transfer(drawn, 0).again)
-    torch.testing.assert_close(torch.cat(shards), whole.again)
+    torch.testing.assert_close(torch.cat([shard.again for shard in shards]), whole.again)
 
 
 @pytest.mark.training
