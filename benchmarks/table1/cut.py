@@ -40,6 +40,10 @@ def ink_outside(originals: Tensor, family: stnkit.families.MatrixFamily, theta: 
 def errors_and_cuts(run_dir: Path, root: str | None) -> tuple[Tensor, Tensor]:
     """For each test image of a run, true where it is classified wrongly, and the share of its ink that is cut off."""
     run = stnkit.load_run(run_dir, dataset={"root": root} if root else None)
+    family = run.data.distortion.family
+    if not isinstance(family, stnkit.families.MatrixFamily):
+        name = run.config["distortion"]["name"]
+        raise stnkit.errors.InputError(f"{run_dir}: expected a distortion whose map is a matrix, got {name}")
     test = run.data.fixed("test")
     wrong, cut = [], []
     with torch.no_grad():
@@ -47,7 +51,7 @@ def errors_and_cuts(run_dir: Path, root: str | None) -> tuple[Tensor, Tensor]:
             drawn = test.rows(slice(start, start + BATCH))
             wrong.append(run.network(drawn.images).argmax(dim=1) != drawn.labels)
             originals = as_float(run.data.split("test")[0][start : start + BATCH])
-            cut.append(ink_outside(originals, run.data.distortion.family, drawn.theta))
+            cut.append(ink_outside(originals, family, drawn.theta))
     return torch.cat(wrong), torch.cat(cut)
 
 
@@ -59,7 +63,10 @@ def main() -> None:
     print("| run | cut | badly cut | error | error, not cut | error, cut | error, badly cut |")
     print("|---|---:|---:|---:|---:|---:|---:|")
     for run_dir in options.runs:
-        wrong, cut = errors_and_cuts(run_dir, options.root)
+        try:
+            wrong, cut = errors_and_cuts(run_dir, options.root)
+        except stnkit.errors.StnkitError as error:
+            parser.error(str(error))
         groups = [cut >= 0, cut <= CUT, cut > CUT, cut > BADLY]
         shares = [f"{100 * float(group.double().mean()):.1f} %" for group in groups[2:]]
         errors = [f"{100 * float(wrong[group].double().mean()):.2f} %" if group.any() else "—" for group in groups]
