@@ -1,10 +1,12 @@
-"""Matrices between pixels as tools take them: inverses, affine rows, coordinates from the outer edge."""
+"""Matrices between pixels as tools take them: inverses, affine rows, coordinates from the outer edge, eight numbers."""
 
+import numpy as np
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from stnkit.errors import InputError
+from stnkit.interop.pixels import as_array
 
 # The condition number from which an inverse in float64 has hardly a correct digit.
 SINGULAR = 1e14
@@ -82,6 +84,29 @@ def from_edges(matrix: Float64[Tensor, "B rows rows"]) -> Float64[Tensor, "B row
         tensor([2.0000, 0.0000, 0.5000], dtype=torch.float64)
     """
     return _shift(matrix, -0.5) @ matrix @ _shift(matrix, 0.5)
+
+
+def eight_numbers(matrix: Float64[Tensor, "B 3 3"]) -> Float64[np.ndarray, "B 8"]:
+    """The first eight numbers of M / M₃₃.
+
+    Args:
+        matrix: M, one for each element of the batch.
+
+    Raises:
+        InputError: when M₃₃ is 0.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.interop.matrices.eight_numbers(2 * torch.eye(3).double()[None]).tolist()
+        [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]
+    """
+    flat = as_array(matrix).reshape(-1, 9)
+    on_horizon = np.flatnonzero(np.abs(flat[:, 8]) < 1e-12 * np.abs(flat).max(axis=1))
+    if len(on_horizon):
+        raise InputError(
+            f"theta: expected the upper left corner in front of the horizon, got one on it in row {on_horizon[0]}"
+        )
+    return flat[:, :8] / flat[:, 8:]
 
 
 def _shift(like: Tensor, by: float) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
-from stnkit.interop.matrices import affine_rows, from_edges, to_edges
+from stnkit.interop.matrices import affine_rows, eight_numbers, from_edges, to_edges
 from stnkit.interop.pixels import as_array, as_tensor, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_matrix
 
@@ -117,26 +117,3 @@ def theta_of_coefficients(
     last = numbers.new_tensor([0.0, 0.0, 1.0])[numbers.shape[-1] - 6 :].expand(len(numbers), -1)
     matrix = torch.cat([numbers, last], dim=1).view(-1, 3, 3)
     return theta_of_pixel_matrix(family, from_edges(matrix), in_size, out_size)
-
-
-def eight_numbers(matrix: Float64[Tensor, "B 3 3"]) -> Float64[np.ndarray, "B 8"]:
-    """The first eight numbers of M / M₃₃.
-
-    Args:
-        matrix: M, one for each element of the batch.
-
-    Raises:
-        InputError: when M₃₃ is 0.
-
-    Example:
-        >>> import torch, stnkit
-        >>> stnkit.interop.pillow.eight_numbers(2 * torch.eye(3).double()[None]).tolist()
-        [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]
-    """
-    flat = as_array(matrix).reshape(-1, 9)
-    on_horizon = np.flatnonzero(np.abs(flat[:, 8]) < 1e-12 * np.abs(flat).max(axis=1))
-    if len(on_horizon):
-        raise InputError(
-            f"theta: expected the upper left corner in front of the horizon, got one on it in row {on_horizon[0]}"
-        )
-    return flat[:, :8] / flat[:, 8:]

@@ -17,8 +17,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
-from stnkit.interop.matrices import from_edges, to_edges
-from stnkit.interop.pillow import eight_numbers
+from stnkit.interop.matrices import eight_numbers, from_edges, to_edges
 from stnkit.interop.pixels import as_tensor, as_theta, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_map, theta_of_pixel_matrix
 
