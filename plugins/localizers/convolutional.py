@@ -12,6 +12,8 @@ import stnkit
 
 # Pixels on a side behind the last convolution, with the default channels.
 LARGEST = 8
+# Default channels of the last convolution, and the fewest of any.
+LAST, FEWEST = 128, 16
 
 
 class Convolutional(stnkit.Localizer):
@@ -22,8 +24,9 @@ class Convolutional(stnkit.Localizer):
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
-        channels: channels of each convolution; by default 64, 128 and as many more of 128 as it takes to leave at most
-            8 pixels on each side, so that the fully connected layer stays small: two at 28×28, four at 224×224.
+        channels: channels of each convolution; by default as many as it takes to leave at most 8 pixels on each side,
+            so that the fully connected layer stays small: two at 28×28, four at 224×224. The last has 128, and each
+            one half of the next, but at least 16: what large images cost is not in the first ones.
         kernel_size: side of each convolution's kernel in pixels, odd.
         downsample: factor of the average-pool in front, 1 for none.
         features: width of the fully connected layer.
@@ -102,13 +105,13 @@ def _padding(side: int, kernel_size: int) -> int:
 
 
 def _default_channels(size: Sequence[int], kernel_size: int, downsample: int) -> list[int]:
-    """64, 128, 128, …: as many as leave at most LARGEST pixels on each side, at least two."""
-    channels, left = [64], [side // downsample for side in size]
+    """…, 32, 64, 128: as many as leave at most LARGEST pixels on each side, at least two."""
+    n, left = 1, [side // downsample for side in size]
     while True:
         left = [side + 2 * _padding(side, kernel_size) - kernel_size + 1 for side in left]
-        if len(channels) > 1 and (max(left) <= LARGEST or min(left) < 2):
-            return channels
-        channels.append(128)
+        if n > 1 and (max(left) <= LARGEST or min(left) < 2):
+            return [max(LAST >> i, FEWEST) for i in reversed(range(n))]
+        n += 1
         left = [side // 2 for side in left]
 
 

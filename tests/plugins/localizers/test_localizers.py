@@ -26,7 +26,12 @@ def test_convolutional_can_have_the_papers_shapes():
 
 @pytest.mark.parametrize(
     ("shape", "channels", "side"),
-    [((1, 28, 28), [64, 128], 1), ((1, 60, 60), [64, 128, 128], 2), ((3, 224, 224), [64, 128, 128, 128], 6)],
+    [
+        ((1, 28, 28), [64, 128], 1),
+        ((1, 60, 60), [32, 64, 128], 2),
+        ((3, 224, 224), [16, 32, 64, 128], 6),
+        ((1, 1024, 1024), [16, 16, 16, 32, 64, 128], 8),
+    ],
 )
 def test_larger_images_have_more_convolutions(shape, channels, side):
     model = stnkit.build("localizer", "convolutional", in_shape=shape)
