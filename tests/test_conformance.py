@@ -89,6 +89,7 @@ VARIANTS = {
         {"model": "vit_tiny_patch16_224", "in_shape": [3, 32, 48], "options": {"depth": 2}},
         {"model": "resnet10t", "cells": 0, "options": {"zero_init_last": False}},
     ],
+    "network.augmented": [{"inner": {"name": "paper_fcn", "hidden": [8]}, "distortion": "rotation"}],
     "network.paper_cnn": [{"in_shape": [1, 30, 40]}],
     "network.resnet": [{"width": 3, "blocks": [1, 2]}, {"in_shape": [3, 96, 128]}],
     "network.timm": [
