@@ -78,6 +78,10 @@ class TranslatedCluttered(stnkit.Distortion):
         placed = stnkit.warp(self.family, theta, images, self.sampler, self.out_size)
         return self._cluttered(placed, images, generator) if self.patches > 0 and len(images) > 0 else placed
 
+    def milder(self) -> "_Shifted | None":
+        room = [(full - own) / 4 for full, own in zip(self.out_size, self.in_size, strict=True)]
+        return _Shifted(self.out_size, room) if max(room) > 0 else None
+
     def _cluttered(
         self, placed: Float[Tensor, "B C H W"], images: Float[Tensor, "B C h w"], generator: torch.Generator
     ) -> Float[Tensor, "B C H W"]:
@@ -103,6 +107,24 @@ class TranslatedCluttered(stnkit.Distortion):
         side = torch.arange(self.patch_size, device=generator.device)
         inside = side[:, None] * width + side
         return (top * width + left)[..., None] + inside.flatten()
+
+
+class _Shifted(stnkit.distortions.WarpDistortion):
+    """A shift by U(−farthest, farthest) along each axis, on the same canvas.
+
+    Args:
+        size: (H, W) of the canvas.
+        farthest: along y and x, in pixels.
+    """
+
+    def __init__(self, size: tuple[int, ...], farthest: list[float]) -> None:
+        super().__init__(stnkit.build("transform", "translation"), stnkit.build("sampler", "bilinear"), size)
+        self.farthest = farthest
+
+    def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
+        axes = zip(self.farthest[::-1], self.out_size[::-1], strict=True)
+        shifts = [2 / side * stnkit.distortions.uniform(n, -far, far, generator) for far, side in axes]
+        return torch.stack(shifts, dim=1).float()
 
 
 def _whole(low: int, high: int, shape: tuple[int, ...], generator: torch.Generator) -> Int64[Tensor, "*shape"]:

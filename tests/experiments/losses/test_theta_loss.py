@@ -183,6 +183,20 @@ def test_delta_of_a_distortion_turns_half_as_far(name, degrees, scale):
         assert values.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05, abs=1e-6)
 
 
+def test_delta_of_the_cluttered_distortion_shifts_half_as_far():
+    distortion = stnkit.build("distortion", "translated_cluttered", image_shape=(1, 20, 24), canvas=(36, 48), patches=0)
+    milder = distortion.milder()
+    assert tuple(milder.out_size) == (36, 48)
+    theta = milder.sample(4000, torch.Generator().manual_seed(0)).double() * torch.tensor([24, 18])
+    for values, farthest in zip(theta.T, (6.0, 4.0), strict=True):  # positions go 12 and 8 pixels from the center
+        assert values.abs().max() <= farthest * 1.0001
+        assert values.std().item() == pytest.approx(farthest / math.sqrt(3), rel=0.05)
+
+
+def test_a_cluttered_canvas_without_room_has_no_delta():
+    assert stnkit.build("distortion", "translated_cluttered", image_shape=(1, 60, 60)).milder() is None
+
+
 def test_a_range_in_the_config_takes_precedence():
     own, given = (task(TrainingConfig(equivariance=EquivarianceConfig(degrees=d))).theta_loss for d in (None, 10.0))
     assert isinstance(own.augment(batch(), torch.Generator()).warped.delta, Drawn)
