@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from stnkit.errors import CheckpointError
+
 IMAGES = "images"
 # The sums in checkpoints of versions without objectives, which do not hold their names: these, then the losses on θ.
 EARLIER = ("loss", "errors", "outside", "theta_distance", IMAGES)
@@ -77,8 +79,16 @@ class EpochSums:
 
         Args:
             state: of EpochSums with the same names, or the tensor of a version without objectives.
+
+        Raises:
+            CheckpointError: when the names are others, as those of a version with other defaults.
         """
         if isinstance(state, Tensor):
             state = dict(zip([*EARLIER, *(n for n in self.names if n not in (*EARLIER, "error"))], state, strict=True))
             state["error"] = 100 * state.pop("errors")
+        elif others := sorted(set(state) ^ set(self.names)):
+            raise CheckpointError(
+                f"expected a checkpoint of the same losses and figures, got one that differs in {', '.join(others)}: "
+                f"the run is of a version with other defaults; give its options, or train anew with overwrite=true"
+            )
         self._sums = torch.stack([torch.as_tensor(state[name]) for name in self.names]).to(self._sums)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+import stnkit
 from stnkit.experiments.loop.epoch_sums import EpochSums
 
 
@@ -57,6 +58,17 @@ def test_sums_continue_from_a_checkpoint(sums):
     add(resumed, 1.0, [0.0] * 4, outside=0.0, equivariance=0.0)
     assert resumed.compute() == pytest.approx({"loss": 2.0, "error": 25.0, "outside": 0.2, "equivariance": 1.0})
     assert sums.compute()["loss"] == 3.0
+
+
+@pytest.mark.parametrize(
+    ("before", "now"), [(("loss",), ("loss", "equivariance")), (("loss", "supervision"), ("loss",))]
+)
+def test_sums_of_other_losses_are_refused(before, now):
+    (other,) = {*before} ^ {*now}
+    with pytest.raises(
+        stnkit.errors.CheckpointError, match=f"got one that differs in {other}: the run is of a version"
+    ):
+        EpochSums(now).load_state(EpochSums(before).state())
 
 
 def test_sums_of_inference_mode_can_be_continued_outside(sums):
