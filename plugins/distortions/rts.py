@@ -74,29 +74,33 @@ class RTS(stnkit.distortions.WarpDistortion):
             shift[:, d] = stnkit.distortions.uniform(n, -room, room, generator)
         return stnkit.distortions.pose_theta(degrees, scale, shift, self.in_size, self.out_size)
 
-    def milder(self) -> "_Turned":
-        return _Turned(self.out_size, self.degrees / 2, (self.scale[1] / self.scale[0]) ** 0.25)
+    def milder(self) -> "_Moved":
+        # Half as far as positions at scale 1; a scale may leave no room.
+        farthest = [max(full - own, 0) / 4 for full, own in zip(self.out_size, self.in_size, strict=True)]
+        return _Moved(self.out_size, self.degrees / 2, (self.scale[1] / self.scale[0]) ** 0.25, farthest)
 
 
-class _Turned(stnkit.distortions.WarpDistortion):
-    """A rotation by U(−degrees, degrees) and a scaling by scale^U(−1, 1) about the center, on the same canvas.
+class _Moved(stnkit.distortions.WarpDistortion):
+    """A rotation by U(−degrees, degrees), a scaling by scale^U(−1, 1) and a shift along each axis, on the same canvas.
 
     Args:
         size: (H, W) of the canvas.
         degrees: half the range of the rotation.
         scale: largest scale, at least 1.
+        farthest: shift along y and x, in pixels.
     """
 
-    def __init__(self, size: tuple[int, ...], degrees: float, scale: float) -> None:
+    def __init__(self, size: tuple[int, ...], degrees: float, scale: float, farthest: list[float]) -> None:
         super().__init__(stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear"), size)
         self.degrees = degrees
         self.scale = scale
+        self.farthest = farthest
 
     def sample(self, n: int, generator: torch.Generator) -> Float[Tensor, "n P"]:
         degrees = stnkit.distortions.uniform(n, -self.degrees, self.degrees, generator)
         scale = self.scale ** stnkit.distortions.uniform(n, -1, 1, generator)
-        still = torch.zeros(n, 2, dtype=torch.float64)
-        return stnkit.distortions.pose_theta(degrees, scale, still, self.out_size, self.out_size)
+        shifts = [stnkit.distortions.uniform(n, -far, far, generator) for far in self.farthest[::-1]]
+        return stnkit.distortions.pose_theta(degrees, scale, torch.stack(shifts, dim=1), self.out_size, self.out_size)
 
 
 @stnkit.hookimpl
