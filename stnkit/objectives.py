@@ -105,7 +105,10 @@ class Batch:
 
 
 # Names that a run logs beside the figures.
-RESERVED = ("loss", "outside", "theta_distance", "equivariance", "supervision", "images")
+RESERVED = (
+    *("loss", "outside", "theta_distance", "equivariance", "common_pose", "supervision", "images"),
+    *("rotation_residual", "corner_error_per_class"),
+)
 
 
 def _are_figures(value: Any) -> bool:

@@ -68,7 +68,7 @@ def has_terminal() -> bool:
 
 
 class EpochLines(Checkpoint):
-    """Log one line for every epoch: its number, loss, primary figure in validation and seconds.
+    """Log one line for every epoch: its number, loss, primary figure and corner error in validation, and seconds.
 
     It is a Checkpoint because Lightning calls checkpoints after the task's own end of the epoch.
 
@@ -90,9 +90,11 @@ class EpochLines(Checkpoint):
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, ObjectiveTask)
         figures, primary = pl_module.history[-1], primary_figure({"figures": described(pl_module.objective)})
+        corners = figures.get("validation_corner_error_per_class")
+        left = "" if corners is None else f"corners {corners:.2f} px  "
         line = (
             f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}  loss {figures['train_loss']:.4f}  "
-            f"validation {primary.words} {primary.text(figures[f'validation_{primary.name}'])}  "
+            f"validation {primary.words} {primary.text(figures[f'validation_{primary.name}'])}  {left}"
             f"{time.perf_counter() - self._began:.1f} s"
         )
         LOG.info(line)

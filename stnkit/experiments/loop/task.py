@@ -19,6 +19,7 @@ from stnkit.experiments.loop.lightning_overrides import FastHooksModule
 from stnkit.experiments.loop.objective_returns import checked_figures, checked_losses
 from stnkit.experiments.loop.stages import Stages, recorded_stages, seen_batch
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
+from stnkit.experiments.loop.validation_pose import ValidationPose, validation_pose
 from stnkit.experiments.losses.theta_loss import ThetaLoss
 from stnkit.experiments.placement import reads_pairs
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
@@ -30,7 +31,8 @@ class ObjectiveTask(FastHooksModule):
     """The losses of an objective on distorted images, plus the auxiliary losses on θ.
 
     Logs for every epoch the loss, its terms where there are several, the figures of the objective, and where there are
-    transformers the share of grid points outside of the image and the mean distance ‖θ − identity‖.
+    transformers the share of grid points outside of the image, the mean distance ‖θ − identity‖, and the pose that is
+    left of the validation images where the distortion gives them one.
 
     Args:
         objective: losses and figures.
@@ -73,12 +75,15 @@ class ObjectiveTask(FastHooksModule):
         self.train_sums = EpochSums(("loss", *measured, *terms, *distance, *self.theta_loss.weights))
         self.eval_sums = EpochSums(("loss", *figures, *terms, *outside, *distance))
         self.by_class: FiguresByClass | None = None
+        self.validation_pose: ValidationPose | None = None
 
     def setup(self, stage: str) -> None:
         data: Any = getattr(self.trainer, "datamodule", None)
         if data is not None:
             for split in ("test",) if stage == "test" else ("train", "validation"):
                 data.check_targets(split, self.objective)
+        if data is not None and stage == "fit":
+            self.validation_pose = validation_pose(self.network, data)
         if data is not None and stage == "test" and data.has_labels("test"):
             self.by_class = FiguresByClass(tuple(self.objective.figures), data.dataset.n_classes)
 
@@ -119,14 +124,16 @@ class ObjectiveTask(FastHooksModule):
         return total * batch.weight
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
-        self._evaluated(batch, batch_idx)
+        self._evaluated(batch, batch_idx, self.validation_pose)
 
     def test_step(self, batch: Distorted, batch_idx: int) -> None:
         measured = self._evaluated(batch, batch_idx)
         if measured is not None and self.by_class is not None:
             self.by_class.add(batch.labels, measured)
 
-    def _evaluated(self, batch: Distorted, batch_idx: int) -> dict[str, Tensor] | None:
+    def _evaluated(
+        self, batch: Distorted, batch_idx: int, pose: ValidationPose | None = None
+    ) -> dict[str, Tensor] | None:
         if not len(batch.labels):  # of a process whose shard has fewer images than there are batches
             return None
         with recorded_stages(self.network) as stages:
@@ -138,10 +145,14 @@ class ObjectiveTask(FastHooksModule):
         outside = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
         measured = self._measured(seen)
         self._add(self.eval_sums, seen, {**losses, **outside, "loss": _total(losses)}, measured)
+        if pose is not None and stages.theta is not None:
+            pose.add(stages.theta, batch.theta)
         return measured
 
     def on_validation_epoch_start(self) -> None:
         self.eval_sums.reset()
+        if self.validation_pose is not None:
+            self.validation_pose.reset()
 
     def on_test_epoch_start(self) -> None:
         self.eval_sums.reset()
@@ -150,6 +161,9 @@ class ObjectiveTask(FastHooksModule):
 
     def on_validation_epoch_end(self) -> None:
         self._log("validation", self.eval_sums)
+        if self.validation_pose is not None:
+            for name, value in self.validation_pose.figures(self._sum_over_processes).items():
+                self.log(f"validation_{name}", value)
 
     def on_test_epoch_end(self) -> None:
         self._log("test", self.eval_sums)

@@ -46,7 +46,12 @@ class Drawn(NamedTuple):
 
 
 # Figures of θ, which every objective has.
-OF_THETA = {"theta_distance": ("‖θ − identity‖", "theta-"), "outside": ("grid points outside, %", "outside-")}
+OF_THETA = {
+    "rotation_residual": ("rotation residual, °", "rotation-"),
+    "corner_error_per_class": ("corner error per class, px", "corners-"),
+    "theta_distance": ("‖θ − identity‖", "theta-"),
+    "outside": ("grid points outside, %", "outside-"),
+}
 
 
 class Line(NamedTuple):
@@ -64,8 +69,8 @@ class Curves:
     """A figure with its legend.
 
     Args:
-        svg: the figure, whose lines have the ids curve-PANEL-ROW-SEED, after `theta-` or `outside-` for those of θ, and
-            `objective1-` and so on for those of further objectives.
+        svg: the figure, whose lines have the ids curve-PANEL-ROW-SEED, after `rotation-`, `corners-`, `theta-` or
+            `outside-` for those of θ, and `objective1-` and so on for those of further objectives.
         legend: (row, title, color, marker) of each row of the table that has a line.
         seeds: (seed, number, dash array) of each seed.
         title: the labels of its axes.
@@ -78,7 +83,7 @@ class Curves:
 
 
 def learning_curves(table: Table) -> Curves | None:
-    """Primary figure in validation, distance of θ and share outside by epoch; None without epochs.
+    """Primary figure in validation and figures of θ by epoch; None without epochs.
 
     A panel for each column of the table, a line for each run: its color tells the row, its dashes the seed.
 

@@ -39,11 +39,11 @@ _SPLIT = "train_|validation_|test_"
 _OF_THETA = ("px", "°")
 # The first pattern that matches the whole name. Poses are those of θ in float32, of 7 digits.
 _PATTERNS = {
-    r"rotation_residual": Quantity("°", 1e-4, -1),
+    r"(validation_)?rotation_residual": Quantity("°", 1e-4, -1),
     r"rotation_\w+": Quantity("°", 1e-4),
     r"log_scale_residual": Quantity("", 1e-6, -1),
     r"log_scale_\w+": Quantity("", 1e-6),
-    r"translation_residual|corner_error_(raw|global|per_class)": Quantity("px", 1e-4, -1),
+    r"translation_residual|corner_error_(raw|global)|(validation_)?corner_error_per_class": Quantity("px", 1e-4, -1),
     r"translation_\w+|corner_error_\w+": Quantity("px", 1e-4),
     r"rectified_variance": Quantity("", 1e-6, -1),
     r"rectified_\w+": Quantity("", 1e-6),

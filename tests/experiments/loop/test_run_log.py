@@ -30,9 +30,15 @@ def epoch_lines(run_dir, epochs):
     """The pattern of each line, from the record."""
     return [
         f"epoch {number}/{epochs}  loss {figures['train_loss']:.4f}  "
-        f"validation error {figures['validation_error']:.2f} %  [0-9]+\\.[0-9] s\n"
+        f"validation error {figures['validation_error']:.2f} %  {corners_of(figures)}[0-9]+\\.[0-9] s\n"
         for number, figures in enumerate(metrics(run_dir)["history"], start=1)
     ]
+
+
+def corners_of(figures):
+    """Absent without a transformer."""
+    left = figures.get("validation_corner_error_per_class")
+    return "" if left is None else f"corners {left:.2f} px  "
 
 
 def test_the_log_tells_versions_config_epochs_and_the_end(quick_run):

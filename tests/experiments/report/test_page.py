@@ -58,9 +58,10 @@ def test_the_pictures_of_a_real_sweep_load_and_nothing_else_does(sweep, show):
     loaded = page.execute_script("return performance.getEntriesByType('resource').map(entry => entry.name)")
     assert [name for name in loaded if not name.startswith("data:")] == []
     assert "there is no checkpoint" in page.find_element("tag name", "main").text
-    # One line for each run, and two more for that with a transformer: the distance of θ and the share outside.
+    # One line for each run, and four more for that with a transformer: the pose, the distance of θ, the share outside.
     lines = page.execute_script("return [...document.querySelectorAll('#curves svg [id*=curve-]')].map(g => g.id)")
-    assert lines == ["curve-1-0-0", "curve-1-1-0", "theta-curve-1-0-0", "outside-curve-1-0-0"]
+    of_theta = [f"{name}-curve-1-0-0" for name in ("rotation", "corners", "theta", "outside")]
+    assert lines == ["curve-1-0-0", "curve-1-1-0", *of_theta]
 
 
 def test_links_of_the_table_lead_to_the_pictures_of_their_cell(sweep, show):
