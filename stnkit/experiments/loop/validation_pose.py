@@ -67,11 +67,9 @@ class ValidationPose:
         every = torch.zeros(len(self.labels), sum(parts), dtype=torch.float64, device=self.labels.device)
         if self._rows:  # a process may have no image
             every[self._own] = torch.cat(self._rows)
-        numbers, center, corners = sum_over_processes(every).split(parts, dim=1)
+        numbers, center, corners = torch.split(sum_over_processes(every), parts, dim=1)
         degrees, log_scale, defined = numbers.unbind(dim=1)
-        found = Poses(
-            degrees if ndim == 2 else None, log_scale, center, corners.unflatten(1, (2**ndim, ndim)), defined == 1
-        )
+        found = Poses(degrees if ndim == 2 else None, log_scale, center, corners.view(-1, 2**ndim, ndim), defined == 1)
         if not bool(found.defined.any()):
             return {}
         measured, _ = summary(found, self.labels.to(center.device), self.n_classes, self._size)
