@@ -14,6 +14,7 @@ from rich.progress import track
 from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.experiments.report import formats
+from stnkit.experiments.report.curves import check_curve_file, write_curves
 from stnkit.experiments.report.notes import notes
 from stnkit.experiments.report.published_results import PUBLISHED, Comparison, compare, load_published
 from stnkit.experiments.report.runs import find_jobs_not_begun, find_runs
@@ -33,14 +34,19 @@ def main(arguments: list[str]) -> int:
         arguments: those after the command.
     """
     options = _parser().parse_args(arguments)
-    for option in ("output", "html"):
+    for option in ("output", "html", "curves"):
         _check_folder(option, getattr(options, option))
+    if options.curves is not None:
+        check_curve_file(options.curves)
     not_begun = find_jobs_not_begun(options.directories)
     runs = find_runs(options.directories, lambda paths: _progress(paths, "reading runs"), none_begun=bool(not_begun))
     table = make_table(runs, options.rows, options.columns, options.value, not_begun)
     comparison = compare(table, load_published(options.against)) if options.against else None
     all_notes = notes(table) + (comparison.notes if comparison else [])
     _write_table(options, table, comparison, all_notes)
+    if options.curves is not None:
+        write_curves(table, options.curves)
+        print(f"curves  {options.curves}", file=sys.stderr)
     if options.html is not None:
         from stnkit.experiments.report.page import make_page  # imports PyTorch and matplotlib
 
@@ -79,6 +85,9 @@ def _parser() -> Parser:
     parser.add_argument("--output", metavar="FILE", type=Path, help="write the table to FILE instead of printing it")
     parser.add_argument(
         "--html", metavar="FILE", type=Path, help="write an HTML page with the table, learning curves and pictures"
+    )
+    parser.add_argument(
+        "--curves", metavar="FILE", type=Path, help="write the learning curves to FILE, an .svg, .pdf or .png"
     )
     parser.add_argument(
         "--dataset",

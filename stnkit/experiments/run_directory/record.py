@@ -95,17 +95,17 @@ def check_same_data(recorded: Mapping[str, Any], **found: Any) -> None:
             )
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write under a temporary name in the same folder, then rename: a reader sees the old or the new file.
 
     Args:
         path: of the file.
-        text: its new content.
+        content: its new one, a text or bytes.
     """
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "w" if isinstance(content, str) else "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)

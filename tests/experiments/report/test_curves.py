@@ -3,7 +3,9 @@ import re
 
 import pytest
 
-from stnkit.experiments.report.curves import DASHES, learning_curves
+import stnkit
+from stnkit.experiments.report.curve_panels import DASHES
+from stnkit.experiments.report.curves import learning_curves, write_curves
 from stnkit.experiments.report.table import make_table
 
 
@@ -138,3 +140,39 @@ def test_each_objective_has_its_own_curves(make_run, runs_of):
     curves = learning_curves(make_table(runs_of()))
     assert curves.title == "validation error, %, validation point error, px"
     assert ids(curves.svg) == ["curve-0-0-0", "objective1-curve-0-1-0"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "magic"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG"), ("SVG", b"<?xml")]
+)
+def test_curves_are_written_in_the_format_of_the_suffix(suffix, magic, make_run, runs_of, tmp_path):
+    make_run(record=history([50.0, 10.0]))
+    table, path = make_table(runs_of()), tmp_path / f"curves.{suffix}"
+    write_curves(table, path)
+    first = path.read_bytes()
+    assert first.startswith(magic)
+    write_curves(table, path)
+    assert path.read_bytes() == first
+
+
+def test_a_file_of_curves_has_a_legend_of_rows_and_seeds(make_run, runs_of, tmp_path):
+    for transform in ("affine", "tps"):
+        for seed in (3, 5):
+            make_run(seed=seed, transform={"name": transform}, record=history([50.0, 10.0]))
+    write_curves(make_table(runs_of()), tmp_path / "curves.svg")
+    svg = (tmp_path / "curves.svg").read_text()
+    for text in ("affine", "tps", "seed 3", "seed 5", "epoch", "validation error, %"):
+        assert f"{text}</text>" in svg
+    # In a viewer of its own there is no style sheet.
+    assert "var(" not in svg
+    assert "currentColor" not in svg
+
+
+def test_curves_without_an_epoch_or_a_format_are_refused(make_run, runs_of, tmp_path):
+    make_run(record={"test_error": 1.0})
+    table = make_table(runs_of())
+    with pytest.raises(stnkit.errors.InputError, match=r"curves.svg: expected runs with epochs, got none"):
+        write_curves(table, tmp_path / "curves.svg")
+    with pytest.raises(stnkit.errors.InputError, match=r"curves: expected a file that ends in .svg, .pdf or .png"):
+        write_curves(table, tmp_path / "curves")
+    assert list(tmp_path.glob("curves*")) == []
