@@ -66,7 +66,8 @@ class ValidationPose:
         parts = [3, ndim, ndim * 2**ndim]
         every = torch.zeros(len(self.labels), sum(parts), dtype=torch.float64, device=self.labels.device)
         if self._rows:  # a process may have no image
-            every[self._own] = torch.cat(self._rows)
+            rows = torch.cat(self._rows)  # fewer than its images in a dry run; those left out are not defined
+            every[self._own][: len(rows)] = rows
         numbers, center, corners = torch.split(sum_over_processes(every), parts, dim=1)
         degrees, log_scale, defined = numbers.unbind(dim=1)
         found = Poses(degrees if ndim == 2 else None, log_scale, center, corners.view(-1, 2**ndim, ndim), defined == 1)

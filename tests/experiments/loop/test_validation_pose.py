@@ -66,6 +66,28 @@ def test_a_process_without_an_image_adds_nothing():
     assert pose.figures(lambda numbers: numbers) == {}
 
 
+def test_of_a_part_of_the_images_the_others_are_left_out():
+    data = data_of("rotation")
+    network = network_for(data)
+    part, loader = validation_pose(network, data), data.fixed("validation")
+    with torch.no_grad():
+        for start in (0, 64):
+            batch = loader.rows(slice(start, start + 64))
+            part.add(network.transformer.localize(batch.images), batch.theta)
+        few = DistortedData(DIGITS, data.distortion, 64, 0)
+        few.fixed("validation").labels = loader.labels[:128]
+        few.fixed("validation").theta = loader.theta[:128]
+        whole = validation_pose(network, few)
+        whole.add(network.transformer.localize(loader.rows(slice(0, 128)).images), loader.theta[:128])
+    assert part.figures(lambda numbers: numbers) == pytest.approx(whole.figures(lambda numbers: numbers))
+
+
+@pytest.mark.training
+def test_a_dry_run_measures_a_part(stnkit_main):
+    code, _, err = stnkit_main("train", *QUICK, "distortion=rotation", "training.batch_size=50", "dry_run=true")
+    assert (code, err) == (0, "")
+
+
 def test_an_epoch_begins_anew():
     data = data_of("rotation")
     network = network_for(data)
