@@ -5,6 +5,7 @@ import shlex
 
 import pytest
 
+import stnkit
 from tests.helpers import ROOT, metrics
 
 RECORDS = sorted((ROOT / "benchmarks" / "results").rglob("metrics.json"))
@@ -56,11 +57,22 @@ def test_the_archive_holds_completed_runs_alone(quick_run, monkeypatch, tmp_path
     from table1.archive import archived, portable
 
     (tmp_path / "metrics.json").write_text(json.dumps(metrics(quick_run) | {"status": "interrupted"}))
-    assert list(archived(tmp_path)) == []
-    [(name, record)] = archived(quick_run)
+    assert archived(tmp_path) == {}
+    [(name, record)] = archived(quick_run).items()
     assert name == "affine/paper_fcn-rts-0"
     assert record == portable(metrics(quick_run))
     assert not {"checkpoint", "picture"} & set(record)
+
+
+def test_two_runs_of_one_name_are_refused(quick_run, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    from table1.archive import archived
+
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.json").write_text(json.dumps(metrics(quick_run)))
+    with pytest.raises(stnkit.errors.InputError, match="seed, got two affine/paper_fcn-rts-0"):
+        archived(tmp_path)
 
 
 def test_an_augmented_network_has_the_name_of_its_inner_one(monkeypatch):

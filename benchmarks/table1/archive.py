@@ -8,10 +8,10 @@ checkpoint and picture, and with the dataset at data/NAME.
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.report.runs import find_runs
 
 PATHS = ("checkpoint", "picture")
@@ -45,15 +45,25 @@ def name_of(record: dict[str, Any]) -> str:
     return f"{transform}/{augmented}{inner}-{config['distortion']['name']}-{config['seed']}"
 
 
-def archived(sweep: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name and the record of each completed run of a sweep.
+def archived(sweep: Path) -> dict[str, dict[str, Any]]:
+    """The record of each completed run of a sweep, by its name.
 
     Args:
         sweep: directory of the sweep.
+
+    Raises:
+        InputError: when there is no run, or two have one name, since they differ in another option.
     """
+    records: dict[str, dict[str, Any]] = {}
     for run in find_runs([sweep]):
         if run.record.get("status") == "completed":
-            yield name_of(run.record), portable(run.record)
+            name = name_of(run.record)
+            if name in records:
+                raise InputError(
+                    f"{sweep}: expected one run of each network, transform, distortion and seed, got two {name}"
+                )
+            records[name] = portable(run.record)
+    return records
 
 
 def main() -> None:
@@ -61,7 +71,11 @@ def main() -> None:
     parser.add_argument("sweep", type=Path, help="directory of the sweep")
     parser.add_argument("folder", type=Path, help="where to write; records of earlier runs of these names are replaced")
     options = parser.parse_args()
-    for name, record in archived(options.sweep):
+    try:
+        records = archived(options.sweep)
+    except StnkitError as error:
+        parser.error(str(error))
+    for name, record in records.items():
         path = options.folder / name / "metrics.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, indent=1) + "\n")

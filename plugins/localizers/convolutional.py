@@ -26,7 +26,7 @@ class Convolutional(stnkit.Localizer):
         in_shape: (C, *size) of the images; the program supplies it.
         channels: channels of each convolution; by default as many as it takes to leave at most 8 pixels on each side,
             so that the fully connected layer stays small: two at 28×28, four at 224×224. The last has 128, and each
-            one half of the next, but at least 16: what large images cost is not in the first ones.
+            one half of the next, but at least 16, so that on large images the first ones do not cost the most.
         kernel_size: side of each convolution's kernel in pixels, odd.
         downsample: factor of the average-pool in front, 1 for none.
         features: width of the fully connected layer.

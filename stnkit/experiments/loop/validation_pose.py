@@ -32,7 +32,7 @@ class ValidationPose:
         loader = data.fixed("validation")
         labelled = data.has_labels("validation")
         self.n_classes = data.dataset.n_classes if labelled else 1
-        self.labels = loader.labels if labelled else torch.zeros(len(loader.theta), dtype=torch.long)
+        self.labels = loader.labels if labelled else torch.zeros_like(loader.theta[:, 0], dtype=torch.long)
         self._family, self._distortion = transformer.family, data.distortion.family
         self._size = tuple(data.dataset.image_shape[1:])
         self._out_size = transformer.out_size or data.distortion.out_size
@@ -73,7 +73,7 @@ class ValidationPose:
         found = Poses(degrees if ndim == 2 else None, log_scale, center, corners.view(-1, 2**ndim, ndim), defined == 1)
         if not bool(found.defined.any()):
             return {}
-        measured, _ = summary(found, self.labels.to(center.device), self.n_classes, self._size)
+        measured, _ = summary(found, self.labels, self.n_classes, self._size)
         return {name: measured[name] for name in FIGURES if math.isfinite(measured.get(name, math.nan))}
 
 
