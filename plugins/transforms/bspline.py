@@ -97,7 +97,18 @@ class BSpline(stnkit.TransformFamily):
         self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
     ) -> Float[Tensor, "B P"]:
         """Linear least squares."""
-        return stnkit.families.linear_least_squares(self, self.identity().to(target), target, source, weights)
+        start = self.identity().to(target)
+        return stnkit.families.linear_least_squares(self, start, target, source, weights, self._functions)
+
+    def _functions(self, points: Float[Tensor, "B N ndim"]) -> tuple[Int[Tensor, "B N S"], Float[Tensor, "B N S"]]:
+        """The indices among the free control points and the weights of the 4^ndim that reach each point."""
+        first, weights = self._support(points)
+        index, value = first[..., None], torch.ones_like(points[..., :1])
+        for axis, along in enumerate(weights):
+            stride = math.prod(self.control_points[axis + 1 :])
+            index = torch.cat([index + j * stride for j in range(REACH)], dim=-1)
+            value = torch.cat([value * weight[:, 0, :, None] for weight in along], dim=-1)
+        return self._pinned.among_free(index, value)
 
     def _bending_energy(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B"]:
         """The energy by derivatives of the splines along each axis, which do not depend on θ."""

@@ -82,7 +82,19 @@ class Displacement(stnkit.TransformFamily):
         self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
     ) -> Float[Tensor, "B P"]:
         """Linear least squares."""
-        return stnkit.families.linear_least_squares(self, self.identity().to(target), target, source, weights)
+        start = self.identity().to(target)
+        return stnkit.families.linear_least_squares(self, start, target, source, weights, self._functions)
+
+    def _functions(self, points: Float[Tensor, "B N ndim"]) -> tuple[Int[Tensor, "B N S"], Float[Tensor, "B N S"]]:
+        """The indices and weights of the cells that each point reads; where an axis has one cell, twice."""
+        index, fractions = self._cells(points)
+        index, value = index[..., None], torch.ones_like(points[..., :1])
+        for axis, fraction in enumerate(fractions):
+            stride = math.prod(self.resolution[axis + 1 :]) if self.resolution[axis] > 1 else 0
+            share = fraction[:, 0, :, None]
+            index = torch.cat([index, index + stride], dim=-1)
+            value = torch.cat([value * (1 - share), value * share], dim=-1)
+        return index, value
 
     def _cells(self, points: Float[Tensor, "b N ndim"]) -> tuple[Int[Tensor, "b N"], list[Float[Tensor, "b 1 N"]]]:
         """Flat index of the first cell that each point reads, and the weight of the next along each axis."""

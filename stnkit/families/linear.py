@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.families.correspondences import linear_least_squares
+from stnkit.families.correspondences.local import LocalFunctions
 from stnkit.families.family import TransformFamily
 from stnkit.families.grid_marks import bounded
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
@@ -120,13 +121,30 @@ class LinearFamily(TransformFamily):
         self, target: Float[Tensor, "B N ndim"], source: Float[Tensor, "B N ndim"], weights: Float[Tensor, "B N"]
     ) -> Float[Tensor, "B P"]:
         """Optional hook: by default linear least squares, in closed form."""
-        return linear_least_squares(self, self.identity().to(target), target, source, weights)
+        functions = None if self._coefficients_are_solved() else self._local_functions(target)
+        return linear_least_squares(self, self.identity().to(target), target, source, weights, functions)
+
+    def _local_functions(self, target: Float[Tensor, "B N ndim"]) -> LocalFunctions | None:
+        """`local_basis` of points of several elements, or None where there is none."""
+        if self.local_basis(target[:1, 0]) is None:
+            return None
+
+        def functions(points: Tensor) -> tuple[Tensor, Tensor]:
+            local = self.local_basis(points.reshape(-1, self.ndim))
+            assert local is not None
+            indices, values = (tensor.view(*points.shape[:2], -1) for tensor in local)
+            return indices, values
+
+        return functions
+
+    def _coefficients_are_solved(self) -> bool:
+        """False where θ is the coefficients."""
+        return type(self).coefficients is not LinearFamily.coefficients
 
     def _checked_coefficients(self, theta: Tensor) -> Tensor:
         """The coefficients, in the dtype in which sums over the functions are formed."""
         # Solved in float64: in float32 the identity of 32 × 32 points is off by 1e-2. The default, θ, is not solved.
-        solved = type(self).coefficients is not LinearFamily.coefficients
-        coefficients = self.coefficients(theta.double() if solved else theta)
+        coefficients = self.coefficients(theta.double() if self._coefficients_are_solved() else theta)
         if coefficients.ndim != 3 or coefficients.shape[1] != self.ndim:
             raise InputError(
                 f"{type(self).__name__}.coefficients: expected shape (B, {self.ndim}, K) for K basis functions, "

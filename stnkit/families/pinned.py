@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from stnkit.errors import InputError
@@ -72,6 +72,21 @@ class PinnedPoints:
             return values
         pinned = resting[:, list(self.indices)].to(values).expand(values.shape[0], -1, -1)
         return torch.cat([values, pinned], dim=2).index_select(2, self._order.to(values.device))
+
+    def among_free(
+        self, indices: Int64[Tensor, "*any"], values: Float[Tensor, "*any"]
+    ) -> tuple[Int64[Tensor, "*any"], Float[Tensor, "*any"]]:
+        """Control points as indices of the free ones, with the values 0 where they are pinned.
+
+        Args:
+            indices: of control points.
+            values: of them.
+        """
+        if not self.indices:
+            return indices, values
+        place = self._order.to(indices.device)[indices]
+        is_free = place < len(self.free)
+        return torch.where(is_free, place, 0), torch.where(is_free, values, 0.0)
 
 
 def _mask(pinned: Sequence[int] | str | None, border: Bool[Tensor, "K"]) -> Bool[Tensor, "K"]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families.correspondences.least_squares import column_scales, rank_of, solve_by_qr, undetermined
+from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.correspondences.stationary_point import PointMap, newton_steps, symmetric_solution
 
 # Evaluations of the map after which the iteration ends.
@@ -187,8 +188,8 @@ def _check_determined(
 
 def _degrees_of_freedom(point_map: PointMap, theta: Float[Tensor, "1 P"], ndim: int) -> int:
     """The number of directions in which θ changes the map on the image."""
-    side = max(8, math.ceil((EQUATIONS * theta.shape[1] / ndim) ** (1 / ndim)))
-    everywhere = coordinates.lattice([side] * ndim, dtype=theta.dtype, device=theta.device).view(1, -1, ndim)
+    count = max(8**ndim, math.ceil(EQUATIONS * theta.shape[1] / ndim))
+    everywhere = scattered_points(count, ndim).to(theta)
     jacobian = _weighted_jacobian(point_map, theta, everywhere, torch.ones_like(everywhere[..., :1]))
     return int(rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0)))
 

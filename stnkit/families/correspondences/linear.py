@@ -6,7 +6,10 @@ from torch import Tensor
 
 from stnkit.families.correspondences.least_squares import column_scales, is_regular, normal_solution, solve_by_qr
 from stnkit.families.correspondences.levenberg_marquardt import gauss_newton
+from stnkit.families.correspondences.local import LocalFunctions, local_least_squares
 from stnkit.families.correspondences.stationary_point import PointMap
+from stnkit.families.thresholds import DENSE_FIT
+from stnkit.families.tracing import is_transformed
 
 
 def linear_least_squares(
@@ -15,6 +18,7 @@ def linear_least_squares(
     target: Float[Tensor, "B N ndim"],
     source: Float[Tensor, "B N ndim"],
     weights: Float[Tensor, "B N"],
+    functions: LocalFunctions | None = None,
 ) -> Float[Tensor, "B P"]:
     """The θ of least Σ w ‖T_θ(p) − q‖² for a T that is affine in θ, in closed form.
 
@@ -29,6 +33,9 @@ def linear_least_squares(
         target: p, in float64.
         source: q, in float64.
         weights: w, at least 0.
+        functions: for a planar θ of F entries for each coordinate, and a T whose coordinate d is that at θ = 0 and
+            Σ_s θ[d, k_s] b_s: called with points (B, N, ndim), it gives the indices k and the values b, (B, N, S) each,
+            of the functions that are not 0 at each point, differentiable in the points.
 
     Raises:
         InputError: when the points do not determine the map.
@@ -46,6 +53,11 @@ def linear_least_squares(
     batch, n_points, ndim = target.shape
     n_params = len(identity)
     origin = torch.zeros(1, n_params, dtype=target.dtype, device=target.device)
+    if functions is not None and n_points * n_params > DENSE_FIT and not is_transformed():
+        values = source - point_map(origin.expand(batch, -1), target)
+        found = local_least_squares(functions(target), n_params // ndim, values, weights)
+        if found is not None:
+            return found.flatten(1)
     units = torch.eye(n_params, dtype=target.dtype, device=target.device)
     # As one set of points, which all unit vectors share.
     together = target.reshape(1, -1, ndim)

@@ -5,6 +5,7 @@ import math
 import torch
 
 from stnkit.errors import InputError
+from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.family import TransformFamily
 from stnkit.families.linear import LinearFamily
 from stnkit.testing.assertions import CheckFailed, NotApplicable, close
@@ -16,12 +17,12 @@ from stnkit.testing.transforms.algebra import linearity
 TOLERANCE = 1e-7
 # Entries of θ beyond which a fit takes seconds, and beyond which the default one does.
 MANY, MANY_ITERATED = 400, 100
-# Equations for each entry of θ, and by how much finer the lattice of points is where they leave an entry open.
-EQUATIONS, FINER = 2, 3
+# Equations for each entry of θ, and how many times as many points there are where they leave an entry open.
+EQUATIONS, MORE = 2, 9
 
 
 def fit(under_test: ComponentUnderTest) -> None:
-    """The fit to pixel centers p and T_θ(p) has the map T_θ, and a point of weight 0 has no influence."""
+    """The fit to points p and T_θ(p) has the map T_θ, and a point of weight 0 has no influence."""
     family: TransformFamily = under_test.built()
     most = MANY_ITERATED if type(family)._fit is TransformFamily._fit else MANY
     if family.n_params > most:
@@ -29,19 +30,19 @@ def fit(under_test: ComponentUnderTest) -> None:
     _require_start(family)
     if isinstance(family, LinearFamily):
         _require_linear(under_test)
-    side = max(5, math.ceil((EQUATIONS * family.n_params / family.ndim) ** (1 / family.ndim)))
+    n_points = max(5**family.ndim, math.ceil(EQUATIONS * family.n_params / family.ndim))
     try:
-        _check_fit(family, side)
+        _check_fit(family, n_points)
     except InputError:
         try:
-            _check_fit(family, FINER * side)
+            _check_fit(family, MORE * n_points)
         except InputError as refusal:
             claim = "fit must find the map that has made the points"
             raise CheckFailed(f"{claim}: expected θ, got {refusal}") from refusal
 
 
-def _check_fit(family: TransformFamily, side: int) -> None:
-    points = lattice_points((side,) * family.ndim)
+def _check_fit(family: TransformFamily, n_points: int) -> None:
+    points = scattered_points(n_points, family.ndim)
     expected = family(theta_of(family, batch=1), points).detach()
     weights = has_source(expected).double()
     spoiled = expected.clone()

@@ -155,3 +155,11 @@ def test_points_without_a_nearest_map_are_refused():
 
     with pytest.raises(InputError, match=r"^Growing.fit: expected points "):
         Growing().fit(POINTS, POINTS + 2)
+
+
+def test_a_row_of_more_cells_than_points_read_is_refused():
+    # 20 points reach at most 40 of the 64 cells of a row, which a lattice of 16 × 16 points would not tell apart.
+    family = stnkit.build("transform", "displacement", resolution=[1, 64])
+    points = random_points(family, batch=1, n=20)
+    with pytest.raises(InputError, match="from which 40 of its 128 degrees of freedom follow"):
+        family.fit(points, points)
