@@ -112,6 +112,16 @@ def test_the_higher_of_two_figures_may_be_the_better(make_run, runs_of):
     assert caption(table) == "test_found, % ↑: of one seed (number of completed runs); ↑ higher is better"
 
 
+def test_means_of_different_distortions_have_no_best_one(make_run, runs_of):
+    for distortion, errors in (("rotation", (0.7, 0.6)), ("elastic", (0.5, 0.9))):
+        for transform, error in zip(("affine", "tps"), errors, strict=True):
+            make_run(distortion={"name": distortion}, transform={"name": transform}, record={"test_error": error})
+    by_distortion = make_table(runs_of(), rows=["distortion"], columns=["transform"], metrics=["test_error"])
+    assert best_cells(by_distortion) == set()
+    both = make_table(runs_of(), rows=["distortion", "transform"], columns=[], metrics=["test_error"])
+    assert [both.row_title(row) for row, _, _ in sorted(best_cells(both))] == ["rotation · tps", "elastic · affine"]
+
+
 def test_an_arrow_stands_where_a_best_mean_is_marked(make_run, runs_of):
     for transform, error in (("affine", 1.0), ("tps", 2.0)):
         make_run(transform={"name": transform}, record={"test_error": error, "seconds": 5.0})
