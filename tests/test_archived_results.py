@@ -40,7 +40,7 @@ def test_a_table_is_what_its_command_prints(command, shown, stnkit_main, monkeyp
     assert tables_of(out) == [shown]
 
 
-@pytest.mark.parametrize("path", RECORDS, ids=lambda path: "-".join(path.parts[-3:-1]))
+@pytest.mark.parametrize("path", RECORDS, ids=lambda path: "-".join(path.parts[-5:-1]))
 def test_a_record_names_no_folder_of_the_machine(path):
     def strings(value):
         if isinstance(value, dict | list):
@@ -59,7 +59,7 @@ def test_the_archive_holds_completed_runs_alone(quick_run, monkeypatch, tmp_path
     (tmp_path / "metrics.json").write_text(json.dumps(metrics(quick_run) | {"status": "interrupted"}))
     assert archived(tmp_path) == {}
     [(name, record)] = archived(quick_run).items()
-    assert name == "affine/paper_fcn-rts-0"
+    assert name == "paper_fcn/affine/rts-0"
     assert record == portable(metrics(quick_run))
     assert not {"checkpoint", "picture"} & set(record)
 
@@ -71,7 +71,7 @@ def test_two_runs_of_one_name_are_refused(quick_run, monkeypatch, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "metrics.json").write_text(json.dumps(metrics(quick_run)))
-    with pytest.raises(stnkit.errors.InputError, match="seed, got two affine/paper_fcn-rts-0"):
+    with pytest.raises(stnkit.errors.InputError, match="seed, got two paper_fcn/affine/rts-0"):
         archived(tmp_path)
 
 
@@ -86,4 +86,4 @@ def test_an_augmented_network_has_the_name_of_its_inner_one(monkeypatch):
         "distortion": {"name": "rts"},
         "seed": 2,
     }
-    assert name_of({"config": config}) == "none/augmented-paper_fcn-rts-2"
+    assert name_of({"config": config}) == "augmented-paper_fcn/none/rts-2"

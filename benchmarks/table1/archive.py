@@ -2,7 +2,7 @@
 
     cd benchmarks; PYTHONPATH=. python -m table1.archive SWEEP results/table1
 
-For each completed run it writes FOLDER/TRANSFORM/NETWORK-DISTORTION-SEED/metrics.json: the record without the paths of
+For each completed run it writes FOLDER/NETWORK/TRANSFORM/DISTORTION-SEED/metrics.json: the record without the paths of
 checkpoint and picture, and with the dataset at data/NAME.
 """
 
@@ -32,7 +32,7 @@ def portable(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def name_of(record: dict[str, Any]) -> str:
-    """TRANSFORM/NETWORK-DISTORTION-SEED.
+    """NETWORK/TRANSFORM/DISTORTION-SEED.
 
     Args:
         record: content of metrics.json.
@@ -42,7 +42,7 @@ def name_of(record: dict[str, Any]) -> str:
     inner = network if isinstance(network, str) else network["name"]
     augmented = "augmented-" if config["network"]["name"] == "augmented" else ""
     transform = config["transform"]["name"] if config["placement"]["at"] else "none"
-    return f"{transform}/{augmented}{inner}-{config['distortion']['name']}-{config['seed']}"
+    return f"{augmented}{inner}/{transform}/{config['distortion']['name']}-{config['seed']}"
 
 
 def archived(sweep: Path) -> dict[str, dict[str, Any]]:
