@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from stnkit.families.ordered_product import ordered_product
+
 
 class Reflection(NamedTuple):
     """basis(p with one coordinate negated) = signs · basis(p)[order]: the symmetry of a basis across one coordinate.
@@ -47,7 +49,8 @@ def mirrored_product(
         # Σ c_k s_k b_{order(k)} = Σ (c · s)_{order⁻¹(k)} b_k, and a reflection is its own inverse.
         swapped = (mirrored * signs.to(mirrored))[..., order.to(mirrored.device)]
         mirrored = torch.cat([mirrored, swapped])
-    corners = (mirrored.reshape(-1, mirrored.shape[-1]) @ basis).view(*mirrored.shape[:-1], *corner(size))
+    corners = ordered_product(mirrored.reshape(-1, mirrored.shape[-1]), basis)
+    corners = corners.view(*mirrored.shape[:-1], *corner(size))
     for coordinate, n in enumerate(reversed(size)):
         # x was swapped first, so that it changes fastest along the first axis.
         axis = corners.ndim - 1 - coordinate

@@ -31,7 +31,7 @@ def answers(family, theta, image, sampler, upstream):
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("sampler", [("bilinear", "zeros"), ("bilinear", "circular"), ("bicubic", "fill")])
-@pytest.mark.parametrize("transform", ["affine", "projective", "tps"])
+@pytest.mark.parametrize("transform", ["affine", "projective", "tps", "bspline", "displacement", "piecewise_affine"])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_the_bits_do_not_depend_on_the_threads(shape, transform, sampler, memory_format, threads):
     torch.manual_seed(0)
