@@ -47,13 +47,11 @@ class _OrderedProduct(torch.autograd.Function):
 
 def _adjoint(gradient: Float[Tensor, "R N"], basis: Float[Tensor, "K N"]) -> Float[Tensor, "R K"]:
     """The product gradient · basisᵀ, by sums over `ORDERED_POINTS` points each."""
-    n_points = gradient.shape[1]
-    n_sums, rest = divmod(n_points, ORDERED_POINTS)
-    total = gradient[:, n_points - rest :] @ basis[:, n_points - rest :].T
-    if n_sums:
-        parts = (
-            tensor[:, : n_points - rest].reshape(tensor.shape[0], n_sums, ORDERED_POINTS).transpose(0, 1)
-            for tensor in (gradient, basis)
-        )
-        total = total + torch.bmm(next(parts), next(parts).mT).sum(dim=0)
-    return total
+    n_sums = gradient.shape[1] // ORDERED_POINTS
+    whole = n_sums * ORDERED_POINTS
+    sums = torch.bmm(_in_parts(gradient[:, :whole], n_sums), _in_parts(basis[:, :whole], n_sums).mT)
+    return sums.sum(dim=0) + gradient[:, whole:] @ basis[:, whole:].T
+
+
+def _in_parts(rows: Float[Tensor, "R whole"], n_parts: int) -> Float[Tensor, "parts R points"]:
+    return rows.reshape(rows.shape[0], n_parts, ORDERED_POINTS).transpose(0, 1)

@@ -1,8 +1,6 @@
 """The best mean of each column."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from stnkit.experiments.report.flat_config import identity
 from stnkit.experiments.report.statistic import decimals
 from stnkit.experiments.report.table import Cell, Table
 
@@ -34,21 +32,16 @@ def best_cells(table: Table) -> set[tuple[int, int, str]]:
             statistics = {i: cells[j].statistic(metric) for i, cells in enumerate(table.cells)}
             # As printed: a lead that no digit shows is none.
             means = {i: better * round(s.mean, decimals(s.mean, kind.digits)) for i, s in statistics.items() if s}
-            alike: list[tuple[Any, dict[int, float]]] = []
+            groups: dict[str, dict[int, float]] = {}
             for i, mean in means.items():
-                images = _images(table.cells[i][j])
-                group = next((group for other, group in alike if other == images), None)
-                if group is None:
-                    alike.append((images, {i: mean}))
-                else:
-                    group[i] = mean
-            for _, group in alike if better else ():
+                groups.setdefault(_images(table.cells[i][j]), {})[i] = mean
+            for group in groups.values() if better else ():
                 if len(set(group.values())) > 1:
                     found |= {(i, j, metric) for i, mean in group.items() if mean == max(group.values())}
     return found
 
 
-def _images(cell: Cell) -> tuple[Any, ...]:
-    """The dataset and the distortion of the runs of a cell, without the place of the data."""
-    config: Mapping[str, Any] = cell.runs[0].job_config
-    return config.get("dataset"), config.get("distortion")
+def _images(cell: Cell) -> str:
+    """The dataset and the distortion of a cell's runs as text, without the place of the data."""
+    config = cell.runs[0].job_config
+    return f"{identity(config, 'dataset')} {identity(config, 'distortion')}"

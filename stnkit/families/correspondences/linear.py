@@ -55,7 +55,7 @@ def linear_least_squares(
     origin = torch.zeros(1, n_params, dtype=target.dtype, device=target.device)
     if functions is not None and n_points * n_params > DENSE_FIT and not is_transformed():
         values = source - point_map(origin.expand(batch, -1), target)
-        found = local_least_squares(functions(target), n_params // ndim, values, weights)
+        found = local_least_squares(functions, n_params // ndim, target, values, weights)
         if found is not None:
             return found.flatten(1)
     units = torch.eye(n_params, dtype=target.dtype, device=target.device)

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
 from stnkit.errors import InputError
+from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.scattered_basis import local_product
 
 # (B, N, ndim) points in float64 -> the indices (B, N, S) and values (B, N, S) of the functions that act at each.
@@ -20,11 +19,14 @@ LocalFunctions = Callable[[Tensor], tuple[Tensor, Tensor]]
 # Normal equations keep half of the digits. Beyond this condition number the steps of refinement could leave an error
 # above 1e-10, and QR is asked.
 WORST = 1e10
+# Scattered points for each function, of which some lie where it acts, if it acts on the image.
+POINTS = 16
 
 
 def local_least_squares(
-    functions: tuple[Int64[Tensor, "B N S"], Float[Tensor, "B N S"]],
+    functions: LocalFunctions,
     n_functions: int,
+    target: Float[Tensor, "B N ndim"],
     values: Float[Tensor, "B N ndim"],
     weights: Float[Tensor, "B N"],
 ) -> Float[Tensor, "B ndim F"] | None:
@@ -33,20 +35,22 @@ def local_least_squares(
     N × S numbers and a sparse factor, where a dense system has N × F. Differentiable in b, v and w, twice.
 
     Args:
-        functions: the indices k and the values b of the functions that are not 0 at each point; an index may occur
-            twice.
+        functions: gives the indices k and the values b of the functions that are not 0 at each point; an index may
+            occur twice.
         n_functions: F.
-        values: v, in float64.
+        target: the points, in float64.
+        values: v, likewise.
         weights: w, at least 0.
 
     Raises:
-        InputError: when a function acts on no point.
+        InputError: when a function that acts on the image acts on none of the points.
     """
-    indices, basis = functions
+    indices, basis = functions(target)
+    _check_read(functions, n_functions, target, (indices, basis), weights)
     normals: list[_Normal] = []
     for index in range(len(indices)):
         same = index > 0 and all(torch.equal(t[index], t[index - 1]) for t in (indices, basis, weights))
-        normal = normals[-1] if same else _Normal.of(indices[index], basis[index], n_functions, weights[index], index)
+        normal = normals[-1] if same else _Normal.of(indices[index], basis[index], n_functions, weights[index])
         if normal is None:
             return None
         normals.append(normal)
@@ -58,6 +62,37 @@ def local_least_squares(
     for _ in range(2):
         found = found + _step(normals, indices, basis, values, weights, found)
     return found
+
+
+def _check_read(
+    functions: LocalFunctions,
+    n_functions: int,
+    target: Float[Tensor, "B N ndim"],
+    read: tuple[Int64[Tensor, "B N S"], Float[Tensor, "B N S"]],
+    weights: Float[Tensor, "B N"],
+) -> None:
+    """Nothing if each function that acts on the image acts on a point of positive weight.
+
+    Raises:
+        InputError: when one does not.
+    """
+    acting = _acting(read[0], weights[..., None] * read[1], n_functions)
+    if bool(acting.all()):
+        return
+    everywhere = scattered_points(POINTS * n_functions, target.shape[2]).to(target)
+    unread = (_acting(*functions(everywhere), n_functions) & ~acting).sum(dim=1)
+    for index in unread.nonzero()[:, 0].tolist():
+        n_points = int((weights[index] > 0).sum())
+        raise InputError(
+            f"expected points that determine the map, got {n_points} of positive weight at index {index} of the batch, "
+            f"and none of them where {int(unread[index])} of its {n_functions} functions act"
+        )
+
+
+def _acting(indices: Int64[Tensor, "B N S"], values: Float[Tensor, "B N S"], n_functions: int) -> Bool[Tensor, "B F"]:
+    """The mask of functions that are not 0 at one of the points."""
+    sums = torch.zeros(len(indices), n_functions, dtype=values.dtype, device=values.device)
+    return sums.scatter_add(1, indices.flatten(1), values.detach().abs().flatten(1)) > 0
 
 
 def _step(
@@ -75,7 +110,7 @@ def _step(
 class _Normal:
     """The factor of AᵀWA of one element of the batch, with columns of A of length 1."""
 
-    def __init__(self, lengths: NDArray[np.float64], factor: scipy.sparse.linalg.SuperLU) -> None:
+    def __init__(self, lengths: NDArray[np.float64], factor: Any) -> None:
         self._lengths = lengths
         self._factor = factor
 
@@ -86,7 +121,6 @@ class _Normal:
         basis: Float[Tensor, "N S"],
         n_functions: int,
         weights: Float[Tensor, "N"],
-        index: int,
     ) -> "_Normal | None":
         """The factor, or None where the matrix is nearly singular.
 
@@ -95,11 +129,9 @@ class _Normal:
             basis: their values.
             n_functions: the number of all functions.
             weights: of the points.
-            index: of this element, for the message.
-
-        Raises:
-            InputError: when a function acts on no point.
         """
+        import scipy.sparse.linalg  # slow to import, and only needed for large fits
+
         n_points, n_support = indices.shape
         rows = np.repeat(np.arange(n_points), n_support)
         entries = (weights.detach().sqrt()[:, None] * basis.detach()).flatten().cpu().numpy()
@@ -107,12 +139,8 @@ class _Normal:
         matrix = scipy.sparse.csc_array((entries, place), shape=(n_points, n_functions))
         normal = (matrix.T @ matrix).tocsc()
         squares = normal.diagonal()
-        unread = int((squares == 0).sum())
-        if unread:
-            raise InputError(
-                f"expected points that determine the map, got {int((weights > 0).sum())} of positive weight at index "
-                f"{index} of the batch, and none of them where {unread} of its {n_functions} functions act"
-            )
+        if not squares.all():  # of a function that acts nowhere on the image
+            return None
         lengths = np.sqrt(squares)
         scaled = (scipy.sparse.diags_array(1 / lengths) @ normal @ scipy.sparse.diags_array(1 / lengths)).tocsc()
         try:

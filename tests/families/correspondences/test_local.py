@@ -115,3 +115,20 @@ def test_points_that_do_not_tell_two_functions_apart_are_refused(always_sparse):
     points[0, 1:9, 0] = -0.875  # the first hat is 0 elsewhere, and there it is as large as the second
     with pytest.raises(InputError, match="from which 16 of its 18 degrees of freedom follow"):
         Hats().fit(points, points)
+
+
+def test_a_function_outside_of_the_image_is_no_obstacle(always_sparse):
+    class WithOneOutside(Hats):
+        n_params = 20
+
+        def identity(self):
+            nodes = torch.cat([super().identity()[:9], torch.tensor([3.0], dtype=torch.float64)])
+            return torch.cat([nodes, torch.zeros(10, dtype=torch.float64)])
+
+        def basis(self, points):
+            return torch.cat([super().basis(points), (1 - 4 * (points[:, :1] - 3).abs()).clamp(min=0)], dim=-1)
+
+    family = WithOneOutside()
+    target, source = noisy(family)
+    expected = FAMILIES["hats"].fit(target, source).view(2, 2, 9)
+    torch.testing.assert_close(family.fit(target, source).view(2, 2, 10)[..., :9], expected, rtol=0, atol=1e-9)
