@@ -66,10 +66,11 @@ class Convolutional(stnkit.Localizer):
             channels = _default_channels(size, kernel_size, downsample)
         three = len(size) == 3
         conv: Any
-        conv, norm, max_pool, average_pool = (
-            (_Conv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AvgPool3d)
+        covering: Any
+        conv, covering, norm, max_pool, average_pool = (
+            (nn.Conv3d, _CoveringConv3d, nn.BatchNorm3d, nn.MaxPool3d, nn.AvgPool3d)
             if three
-            else (_Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
+            else (nn.Conv2d, _CoveringConv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
         )
 
         layers: list[nn.Module] = [average_pool(downsample)] if downsample > 1 else []
@@ -86,7 +87,8 @@ class Convolutional(stnkit.Localizer):
                 )
             padding = [_padding(n, kernel_size) for n in left]
             # Batch-norm would subtract a bias in front of it.
-            layers.append(conv(n_channels, width, kernel_size, padding=tuple(padding), bias=not batch_norm))
+            kind: Any = covering if set(left) == {kernel_size} else conv
+            layers.append(kind(n_channels, width, kernel_size, padding=tuple(padding), bias=not batch_norm))
             layers += [_BatchNorm(norm(width)), nn.ReLU()] if batch_norm else [nn.ReLU()]
             left = [n + 2 * p - kernel_size + 1 for n, p in zip(left, padding, strict=True)]
             n_channels = width
@@ -116,23 +118,19 @@ def _default_channels(size: Sequence[int], kernel_size: int, downsample: int) ->
 
 
 @final
-class _Conv2d(nn.Conv2d):
-    """A convolution, which in training is one product of matrices where its kernel covers all of the image."""
+class _CoveringConv2d(nn.Conv2d):
+    """A convolution of images that its kernel covers: in training one product of matrices."""
 
-    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D h w"]:
-        return _product(self, x) if self.training and _covers(self, x) else super().forward(x)
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B D 1 1"]:
+        return _product(self, x) if self.training else super().forward(x)
 
 
 @final
-class _Conv3d(nn.Conv3d):
+class _CoveringConv3d(nn.Conv3d):
     """The same of volumes."""
 
-    def forward(self, x: Float[Tensor, "B C D H W"]) -> Float[Tensor, "B K d h w"]:
-        return _product(self, x) if self.training and _covers(self, x) else super().forward(x)
-
-
-def _covers(conv: nn.Conv2d | nn.Conv3d, x: Float[Tensor, "B C *size"]) -> bool:
-    return x.shape[2:] == conv.kernel_size and not any(conv.padding)
+    def forward(self, x: Float[Tensor, "B C D H W"]) -> Float[Tensor, "B K 1 1 1"]:
+        return _product(self, x) if self.training else super().forward(x)
 
 
 def _product(conv: nn.Conv2d | nn.Conv3d, x: Float[Tensor, "B C *size"]) -> Float[Tensor, "B D *one"]:
