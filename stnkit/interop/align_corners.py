@@ -35,7 +35,7 @@ def from_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Floa
         >>> stnkit.interop.align_corners.from_points(torch.tensor([[1.0, -1.0]]), (4, 8))
         tensor([[ 0.8750, -0.7500]])
     """
-    _check_points(points)
+    points = _checked(points)
     extent = _extent(points, size)
     return points * ((extent - 1) / extent)
 
@@ -56,7 +56,7 @@ def to_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[
         >>> stnkit.interop.align_corners.to_points(torch.tensor([[0.875, -0.75]]), (4, 8))
         tensor([[ 1., -1.]])
     """
-    _check_points(points)
+    points = _checked(points)
     _check_not_single(size, points.shape[-1])
     extent = _extent(points, size)
     return points * (extent / (extent - 1))
@@ -173,15 +173,17 @@ def theta_of_grid(
         tensor([[0.5000, 0.0000]], dtype=torch.float64)
     """
     check_family(family)
-    given = as_tensor("grid", grid).detach().double()
-    points = from_points(given, coordinates.check_size(in_size, family.ndim))
-    return theta_of_pixel_map(family, coordinates.to_pixels(points, in_size), in_size, tolerance)
+    given = as_tensor("grid", grid).detach()
+    points = from_points(given.double(), coordinates.check_size(in_size, family.ndim))
+    return theta_of_pixel_map(family, coordinates.to_pixels(points, in_size), in_size, tolerance, given.dtype)
 
 
-def _check_points(points: Tensor) -> None:
+def _checked(points: Tensor) -> Tensor:
+    """Points in float32 at least: in bfloat16 the extent 4097 is 4096."""
     coordinates.check_is_tensor("points", points)
     if not points.ndim or not points.is_floating_point():
         raise InputError(f"points: expected floating-point (…, 2 or 3), got {points.dtype} of {tuple(points.shape)}")
+    return points.to(torch.promote_types(points.dtype, torch.float32))
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:

@@ -247,12 +247,12 @@ def theta_of_field(
         tensor([[0.5000, 0.0000]], dtype=torch.float64)
     """
     check_family(family)
-    given = as_tensor("field", field).detach().double().cpu()
+    given = as_tensor("field", field).detach().cpu()
     if given.ndim != family.ndim + 2 or given.shape[1] != family.ndim:
         raise InputError(f"field: expected shape (B, {family.ndim}, *size), got {tuple(given.shape)}")
     size = tuple(given.shape[2:])
     lattice = coordinates.to_pixels(coordinates.lattice(size, dtype=torch.float64), size)
-    return theta_of_pixel_map(family, given.movedim(1, -1).flip(-1) + lattice, size, tolerance)
+    return theta_of_pixel_map(family, given.movedim(1, -1).flip(-1) + lattice, size, tolerance, given.dtype)
 
 
 def _reversed(matrix: Tensor) -> Tensor:

@@ -170,14 +170,16 @@ def theta_of_transform(
         tensor([[0., 0.]], dtype=torch.float64)
     """
     check_family(family)
-    matrix = getattr(transform, "params", transform)
-    if isinstance(matrix, Tensor | np.ndarray):
+    # The homogeneous matrix of a transform; those of a polynomial, which are one row for each coordinate, are none.
+    matrix: Any = getattr(transform, "params", None) if callable(transform) else transform
+    square = isinstance(matrix, np.ndarray) and matrix.shape == (family.ndim + 1,) * 2
+    if isinstance(transform, Tensor | np.ndarray) or square:
         return theta_of_pixel_matrix(family, as_matrices(matrix, family.ndim), in_size, out_size)
     if not callable(transform):
         raise InputError(f"transform: expected a transform, a matrix or a callable, got {type(transform).__name__}")
     size = coordinates.check_size(out_size, family.ndim)
     points = np.stack(np.meshgrid(*[np.arange(float(n)) for n in size], indexing="ij")[::-1], axis=-1)
-    mapped = np.asarray(transform(points.reshape(-1, family.ndim)), dtype=np.float64)
+    mapped = np.asarray(transform(points.reshape(-1, family.ndim)))
     return theta_of_pixel_map(family, mapped.reshape(points.shape), in_size, tolerance)
 
 

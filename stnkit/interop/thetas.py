@@ -75,6 +75,7 @@ def theta_of_pixel_map(
     pixels: Float[Tensor | np.ndarray, "*batch_and_out_size ndim"],
     in_size: Sequence[int],
     tolerance: float = 0.1,
+    dtype: torch.dtype | None = None,
 ) -> Float64[Tensor, "B P"]:
     """The θ nearest to a map of pixels, by `family.fit`: the inverse of `pixel_map`.
 
@@ -88,6 +89,7 @@ def theta_of_pixel_map(
             or thousands of images away where it is not known.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         tolerance: in pixels of the input, the largest distance from the map that is given, beside its rounding.
+        dtype: what the map was rounded to, if it has been converted since; by default that of `pixels`.
 
     Raises:
         InputError: when the map has the wrong shape, does not determine θ, or is farther from any map of the family.
@@ -114,7 +116,8 @@ def theta_of_pixel_map(
     in_size = coordinates.check_size(in_size, family.ndim)
     source = coordinates.from_pixels(known, in_size)
     target = coordinates.lattice(out_size, dtype=torch.float64)[chosen].flatten(end_dim=-2)
-    share = torch.finfo(pixels.dtype).eps if pixels.is_floating_point() else 0.0
+    dtype = pixels.dtype if dtype is None else dtype
+    share = torch.finfo(dtype).eps if dtype.is_floating_point else 0.0
     weights = 1.0 if share < COARSE else _near(source) ** -2
     theta = family.fit(target[None], source, source.isfinite().all(dim=-1) * weights).detach()
     distance = (coordinates.to_pixels(family.grid(theta, out_size), in_size) - given).norm(dim=-1)

@@ -97,12 +97,12 @@ def theta_of_field(
         tensor([[0.5000, 0.0000]], dtype=torch.float64)
     """
     check_ndim(family, TOOL)
-    given = as_tensor("field", field).detach().double().cpu()
+    given = as_tensor("field", field).detach().cpu()
     if given.ndim != 4 or given.shape[-1] != 2:
         raise InputError(f"field: expected shape (B, H, W, 2), got {tuple(given.shape)}")
     size = tuple(given.shape[1:3])
     source = coordinates.lattice(size, dtype=torch.float64) + given
-    return theta_of_pixel_map(family, coordinates.to_pixels(source, size), size, tolerance)
+    return theta_of_pixel_map(family, coordinates.to_pixels(source, size), size, tolerance, given.dtype)
 
 
 def theta_of_affine(

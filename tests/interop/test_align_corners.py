@@ -80,6 +80,14 @@ def test_points_are_those_of_the_outermost_centers_and_back():
     torch.testing.assert_close(align_corners.from_points(align_corners.to_points(points, size), size), points)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_points_of_half_precision_are_widened(dtype):
+    found = align_corners.from_points(torch.tensor([[1.0, -1.0]], dtype=dtype), (224, 4097))
+    torch.testing.assert_close(found, torch.tensor([[4096 / 4097, -223 / 224]]), rtol=0, atol=1e-7)
+    back = align_corners.to_points(torch.tensor([[0.5, -0.5]], dtype=dtype), (224, 4097))
+    torch.testing.assert_close(back, torch.tensor([[0.5 * 4097 / 4096, -0.5 * 224 / 223]]), rtol=0, atol=1e-7)
+
+
 def test_a_grid_has_the_gradient_of_theta():
     family, theta = tps()
     theta = theta.float().requires_grad_()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import skimage
 import torch
-from skimage.transform import AffineTransform, ProjectiveTransform, ThinPlateSplineTransform, warp
+from skimage.transform import AffineTransform, PolynomialTransform, ProjectiveTransform, ThinPlateSplineTransform, warp
 
 import stnkit
 from stnkit.interop import scikit_image
@@ -141,6 +141,17 @@ def test_theta_of_a_spline_that_is_fitted_shows_its_picture():
     family = stnkit.build("transform", "bspline", control_points=[12, 12])
     theta = scikit_image.theta_of_transform(family, transform, IN, OUT)
     assert error(shown(transform), warped(family, theta, IMAGE, OUT)) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("affine", [[2, 1, 0.1], [1, 0, 0.9]]), ("bspline", [[2, 1, 0, 0.005, 0, 0.002], [1, 0, 1, 0, 0.005, 0]])],
+)
+def test_theta_of_a_polynomial_shows_its_picture(name, params):
+    transform = PolynomialTransform(np.array(params, dtype=float))
+    family = stnkit.build("transform", name, **({"control_points": [9, 9]} if name == "bspline" else {}))
+    theta = scikit_image.theta_of_transform(family, transform, IN, OUT)
+    assert error(shown(transform), warped(family, theta, IMAGE, OUT)) < 1e-5
 
 
 @pytest.mark.no_jaxtyping

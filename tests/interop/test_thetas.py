@@ -44,6 +44,30 @@ def test_theta_of_a_pixel_map_is_the_theta_that_made_it(name, as_tensor):
     torch.testing.assert_close(back, theta, rtol=0, atol=1e-8)
 
 
+MODULES = {
+    "align_corners": lambda family, theta: interop.align_corners.theta_of_grid(
+        family, interop.align_corners.grid(family, theta, IN, IN), IN
+    ),
+    "monai": lambda family, theta: interop.monai.theta_of_field(family, interop.monai.warp_field(family, theta, IN)),
+    "torchvision": lambda family, theta: interop.torchvision.theta_of_field(
+        family, interop.torchvision.elastic(family, theta, IN)
+    ),
+    "kornia": lambda family, theta: interop.kornia.theta_of_maps(
+        family, *interop.kornia.remap(family, theta, IN, IN), IN
+    ),
+}
+
+
+@pytest.mark.parametrize("tool", MODULES)
+def test_a_map_in_float32_with_a_horizon_leads_back(tool):
+    family = stnkit.build("transform", "projective")
+    noise = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
+    theta = family.identity().float() + 0.45 * noise
+    assert (0.45 * noise[:, 6:].abs().sum(dim=1) > 1).any()
+    for one in theta:
+        torch.testing.assert_close(MODULES[tool](family, one[None]).float(), one[None], rtol=0, atol=1e-6)
+
+
 def test_theta_of_a_map_of_volumes_is_the_theta_that_made_it():
     family, theta = affine(3)
     pixels = interop.pixel_map(family, theta, VOLUME, OUT_VOLUME)
