@@ -171,7 +171,7 @@ class Pose(stnkit.Objective):
             corners = stnkit.coordinates.corners(task.family.ndim, device=theta.device).to(theta)[None]
             shown = corners if identity else task.family(theta, corners)
             if task.undo:
-                shown = task.distortion(_true_theta(batch), shown)
+                shown = stnkit.families.onward(task.distortion, _true_theta(batch), shown)
             if task.truth is Truth.corners:
                 return _in_pixels(shown, task), batch.targets.to(theta)
             return _in_pixels(shown, task), _in_pixels(_wanted(task, batch, corners), task)

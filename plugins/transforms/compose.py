@@ -5,14 +5,11 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
 import stnkit
 from stnkit import coordinates
-
-# Points beyond this were sent outside on purpose: to `OUTSIDE`, or to a fraction of it that a sum of terms leaves.
-NEAR = coordinates.OUTSIDE / 16
 
 
 class Compose(stnkit.TransformFamily):
@@ -102,7 +99,7 @@ class Compose(stnkit.TransformFamily):
                 return None
             # The image of [-1, 1] is the convex hull of those of its corners, where all of these are in front.
             image, w = corners @ product[:, :-1, :-1].mT + product[:, None, :-1, -1], _depth(product, corners)
-            if not bool(((w > 0) & (image.abs() < NEAR * w)).all()):
+            if not bool(((w > 0) & (image.abs() < stnkit.families.NEAR * w)).all()):
                 return None
             product = matrix @ product
         return product
@@ -110,18 +107,8 @@ class Compose(stnkit.TransformFamily):
     def _outer_stages(
         self, theta: Float[Tensor, "B P"], source: Float[Tensor, "B N ndim"]
     ) -> Float[Tensor, "B N ndim"]:
-        outer = [*zip(self._families()[-2::-1], self._split(theta)[-2::-1], strict=True)]
-        if stnkit.families.is_scripted():  # without the mask, which is of comparisons
-            for family, part in outer:
-                margin = NEAR - source.abs().amax(dim=-1, keepdim=True)
-                source = stnkit.families.chosen(margin, family(part, source), source)
-            return coordinates.finite(source)
-        near = _near(source)
-        for family, part in outer:
-            # Lost points pass the stage as the center, where it has finite values and gradients, and keep their place
-            # on their side of the image.
-            source = torch.where(near, family(part, torch.where(near, source, 0.0)), source)
-            near = near & _near(source)
+        for family, part in zip(self._families()[-2::-1], self._split(theta)[-2::-1], strict=True):
+            source = stnkit.families.onward(family, part, source)
         return coordinates.finite(source)
 
     def _fitted_in_turn(
@@ -159,11 +146,6 @@ class Compose(stnkit.TransformFamily):
 def _depth(matrix: Float[Tensor, "B rows rows"], points: Float[Tensor, "1 N ndim"]) -> Float[Tensor, "B N 1"]:
     """The w of points, 1 for an affine matrix."""
     return points @ matrix[:, -1:, :-1].mT + matrix[:, None, -1:, -1]
-
-
-def _near(source: Float[Tensor, "B N ndim"]) -> Bool[Tensor, "B N 1"]:
-    """The mask of points with every coordinate within `NEAR`; False for NaN."""
-    return source.detach().abs().amax(dim=-1, keepdim=True) < NEAR
 
 
 @stnkit.hookimpl

@@ -14,6 +14,7 @@ from stnkit.families.matrix import MatrixFamily
 from stnkit.families.matrix_form import matrix_form
 from stnkit.families.meshes import KuhnMesh, Mesh
 from stnkit.families.mirrored import Reflection
+from stnkit.families.onward import NEAR, onward
 from stnkit.families.pinned import PinnedPoints
 from stnkit.families.positions import control_positions, lattice_counts
 from stnkit.families.radial_kernels import RadialBasis, RadialKernel
@@ -24,6 +25,7 @@ from stnkit.families.tensor_product import displaced_lattice, lattice_bending_en
 from stnkit.portable import chosen, clamped, coordinates_last, is_exported, is_scripted, split_theta, widened_sum
 
 __all__ = [
+    "NEAR",
     "DelaunayMesh",
     "KuhnMesh",
     "LatticeBasis",
@@ -58,6 +60,7 @@ __all__ = [
     "linear_least_squares",
     "log_scales",
     "matrix_form",
+    "onward",
     "procrustes",
     "rotation_log",
     "rotation_rows",

@@ -9,6 +9,7 @@ from torch import Tensor
 from stnkit.distortions import Distortion, WarpDistortion
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.data.seeds import generator
+from stnkit.families.onward import onward
 from stnkit.plugin_system import build
 
 
@@ -49,7 +50,7 @@ class Augmentation:
         if not isinstance(distortion, WarpDistortion):
             return distortion.apply(self.warp.apply(images, own, draws), theta, draws)
         grid = distortion.family.grid(theta, distortion.out_size)
-        points = self.warp.family(own, grid.reshape(len(images), -1, grid.shape[-1]))
+        points = onward(self.warp.family, own, grid.reshape(len(images), -1, grid.shape[-1]))
         distorted: Tensor = distortion.sampler(images, points.view_as(grid))
         return distorted
 

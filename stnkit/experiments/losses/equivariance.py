@@ -12,6 +12,7 @@ from stnkit.distortions import pose_theta, uniform
 from stnkit.experiments.losses.nodes import SMALLEST, centered, comparison_nodes
 from stnkit.experiments.schema import EquivarianceConfig
 from stnkit.families.family import TransformFamily
+from stnkit.families.onward import onward
 from stnkit.samplers.sampler import Sampler
 
 # The range of Δ where neither the config nor the distortion has one.
@@ -42,7 +43,7 @@ class Drawn(NamedTuple):
 
     def __call__(self, points: Float[Tensor, "#B N 2"]) -> Float[Tensor, "B N 2"]:
         """Δ of points."""
-        return self.family(self.theta.to(points), points.expand(len(self.theta), -1, -1))
+        return onward(self.family, self.theta.to(points), points.expand(len(self.theta), -1, -1))
 
 
 Delta = Similarity | Drawn

@@ -6,6 +6,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.experiments.losses.nodes import comparison_nodes, within_reach
 from stnkit.families.family import TransformFamily
+from stnkit.families.onward import onward
 
 
 def supervision_error(
@@ -27,6 +28,6 @@ def supervision_error(
     """
     with coordinates.full_precision(theta):
         nodes = comparison_nodes(family.ndim, theta)
-        source = distortion(true_theta.to(theta), family(theta, nodes))
+        source = onward(distortion, true_theta.to(theta), family(theta, nodes))
         wanted = within_reach(family(family.identity()[None].to(theta), nodes)) if family.is_chart else nodes
         return (within_reach(source) - wanted).square().sum(dim=-1).mean()

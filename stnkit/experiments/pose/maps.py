@@ -9,12 +9,11 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families.family import TransformFamily
+from stnkit.families.onward import has_source, onward
 
 # Step of the central differences, in half images. Families compute in float64; one that computes in float32 loses
 # three of its seven digits.
 STEP = 1e-3
-# Half images: a point of the original farther away counts as behind a horizon.
-FAR = 1e3
 
 PointMap = Callable[[Tensor], Tensor]
 
@@ -24,7 +23,8 @@ class Poses(NamedTuple):
 
     Attributes:
         degrees: rotation of the similarity nearest to the map at the center; None in three dimensions.
-        log_scale: natural logarithm of the number of original pixels that an output pixel spans at the center.
+        log_scale: natural logarithm of the number of original pixels that an output pixel spans at the center: of the
+            square root of the ratio of areas, in three dimensions of the cube root of that of volumes.
         center: the point of the original that the center of the output shows.
         corners: the same for the corners, the last coordinate varying slowest.
         defined: True where no corner lies behind a horizon and the map is not folded at the center.
@@ -56,7 +56,7 @@ def composed(
         with coordinates.full_precision(points):
             if family is not None and theta is not None:
                 points = family(theta.double(), points)
-            return distortion(true_theta.double(), points)
+            return onward(distortion, true_theta.double(), points)
 
     return evaluate
 
@@ -85,7 +85,7 @@ def poses(point_map: PointMap, size: Sequence[int], out_size: Sequence[int], lik
         # The rotation nearest to a 2×2 matrix (Procrustes).
         sine, cosine = jacobian[:, 1, 0] - jacobian[:, 0, 1], jacobian[:, 0, 0] + jacobian[:, 1, 1]
         degrees = torch.rad2deg(torch.atan2(sine, cosine))
-    near = (normalized.abs() < FAR).all(dim=-1).all(dim=-1)  # false for NaN
+    near = has_source(normalized).all(dim=-1).all(dim=-1)
     return Poses(
         degrees,
         determinant.abs().log() / ndim,
