@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from stnkit import coordinates
 
@@ -22,6 +23,15 @@ QUICK = [
     "training.batch_size=256",
     "training.progress=false",
     "training.epochs=2",
+]
+
+# Of a run of seconds on a folder of images.
+FOLDER_OPTIONS = [
+    "training.epochs=1",
+    "training.schedule=step",
+    "training.progress=false",
+    "network=resnet",
+    "localizer=fully_connected",
 ]
 
 # The config in the record of a run, as the tests of the report write it.
@@ -83,6 +93,15 @@ def trained(folder, *overrides):
 def metrics(run_dir):
     """The content of a run's metrics.json."""
     return json.loads((Path(run_dir) / "metrics.json").read_text())
+
+
+def write_tree(root, classes, n=12):
+    """Folders of 24×20 pixels for each split and class: n images to train on, two each to validate and test."""
+    for split, of_split in (("train", n), ("validation", 2), ("test", 2)):
+        for number, name in enumerate(classes):
+            (root / split / name).mkdir(parents=True)
+            for index in range(of_split):
+                Image.new("RGB", (24, 20), (90 * number, 9 * index, 0)).save(root / split / name / f"{index}.png")
 
 
 def pip_install(target, *packages):

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from stnkit.cli.parser import Parser
-from stnkit.errors import InputError
+from stnkit.errors import DataError, InputError
 from stnkit.exporting.formats import FORMATS
 from stnkit.exporting.runtimes import RUNTIMES
 
@@ -61,8 +61,13 @@ def _parser() -> Parser:
     parser.add_argument(
         "--runtime", metavar="NAME,…", help=f"of {', '.join(RUNTIMES)} (default: those that are installed)"
     )
+    parser.add_argument("--root", metavar="DIR", help="folder of the run's dataset, where it has moved")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
+
+
+def _dataset(options: argparse.Namespace) -> dict[str, str] | None:
+    return None if options.root is None else {"root": options.root}
 
 
 def _tolerance(text: str) -> float:
@@ -79,18 +84,24 @@ def _export(options: argparse.Namespace) -> int:
     from stnkit.experiments.exported_run import export_run
     from stnkit.exporting.reference import BATCHES
 
-    exported = export_run(
-        options.run,
-        options.output,
-        options.part,
-        to=options.to or "onnx",
-        warped=options.warped,
-        theta=options.theta,
-        opset=options.opset,
-        half=options.half,
-        tolerance=options.tolerance,
-        reference=options.reference,
-    )
+    try:
+        exported = export_run(
+            options.run,
+            options.output,
+            options.part,
+            _dataset(options),
+            to=options.to or "onnx",
+            warped=options.warped,
+            theta=options.theta,
+            opset=options.opset,
+            half=options.half,
+            tolerance=options.tolerance,
+            reference=options.reference,
+        )
+    except DataError as error:
+        if options.root is not None:
+            raise
+        raise DataError(f"{error}, here --root DIR") from error
     if options.json:
         told = vars(exported) | {"path": str(exported.path)}
         print(json.dumps(told, indent=2))
@@ -116,4 +127,5 @@ def _check(options: argparse.Namespace) -> int:
     from stnkit.cli.export_check import check_file
 
     runtimes = None if options.runtime is None else [name.strip() for name in options.runtime.split(",")]
-    return check_file(options.check, options.run, runtimes, options.tolerance, as_json=options.json)
+    dataset = _dataset(options)
+    return check_file(options.check, options.run, runtimes, options.tolerance, dataset, as_json=options.json)

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from rich import box
 from rich.console import Console
@@ -19,7 +20,13 @@ _DIFFERS = 1
 
 
 def check_file(
-    path: Path, run_dir: Path | None, runtimes: Sequence[str] | None, tolerance: float | None, *, as_json: bool
+    path: Path,
+    run_dir: Path | None,
+    runtimes: Sequence[str] | None,
+    tolerance: float | None,
+    dataset: Mapping[str, Any] | None = None,
+    *,
+    as_json: bool,
 ) -> int:
     """Run a file in runtimes, print a table or JSON, and return 1 if one of them refuses it or computes other values.
 
@@ -28,6 +35,7 @@ def check_file(
         run_dir: of the run that it was exported from; None for its reference, or the run that it names.
         runtimes: their names; None for those that are installed.
         tolerance: the largest difference; None for the default.
+        dataset: options of the run's dataset that differ on this machine.
         as_json: True to print JSON.
 
     Raises:
@@ -39,7 +47,7 @@ def check_file(
     if not names:
         raise NotInstalledError("expected a runtime that is installed, got none: pip install 'stnkit[export]'")
     file = OnnxFile(path)
-    reference, origin = _reference(file, run_dir)
+    reference, origin = _reference(file, run_dir, dataset)
     limit = tolerance or reference.tolerance
     found = check(file, reference, names)
     if as_json:
@@ -49,7 +57,7 @@ def check_file(
     return 0 if all(each.agrees(limit) for each in found if not each.setting) else _DIFFERS
 
 
-def _reference(file: OnnxFile, run_dir: Path | None) -> tuple[Reference, Path]:
+def _reference(file: OnnxFile, run_dir: Path | None, dataset: Mapping[str, Any] | None) -> tuple[Reference, Path]:
     beside = file.path.with_name(file.path.name + REFERENCE_SUFFIX)
     if run_dir is None and beside.is_file():
         return read_reference(beside), beside
@@ -61,7 +69,7 @@ def _reference(file: OnnxFile, run_dir: Path | None) -> tuple[Reference, Path]:
         )
     from stnkit.experiments.exported_run import reference_of_run
 
-    return reference_of_run(chosen, file.metadata), chosen
+    return reference_of_run(chosen, file.metadata, dataset), chosen
 
 
 def _as_json(found: Found, limit: float) -> dict[str, object]:

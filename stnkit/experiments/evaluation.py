@@ -9,6 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.data.recorded import difference
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs
 from stnkit.experiments.loop.task import ObjectiveTask
@@ -131,8 +132,7 @@ def _check_data(data: DistortedData, run: TrainedRun) -> None:
             f"expected images of shape {list(run.data.in_shape)}, as the network was trained on, "
             f"got {list(data.in_shape)}"
         )
-    if data.dataset.n_classes != run.data.dataset.n_classes:
-        raise InputError(
-            f"expected a dataset of {run.data.dataset.n_classes} classes, as the network was trained on, "
-            f"got {data.dataset.n_classes}"
-        )
+    trained = run.data.dataset
+    told = difference({"dataset": {"n_classes": trained.n_classes}, "class_names": trained.class_names}, data.dataset)
+    if told is not None:
+        raise InputError(told)

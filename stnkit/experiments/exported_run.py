@@ -26,7 +26,9 @@ class _Part(NamedTuple):
     images: Float[Tensor, "B C *size"]
 
 
-def export_run(run_dir: Path, path: Path, part: str | None = None, **options: Any) -> Exported:
+def export_run(
+    run_dir: Path, path: Path, part: str | None = None, dataset: Mapping[str, Any] | None = None, **options: Any
+) -> Exported:
     """Export the network of a run, or its transformer, and compare the file with it on test images.
 
     The metadata have the part, the run directory as it is given, the names of the classes, the range of the values of
@@ -36,12 +38,14 @@ def export_run(run_dir: Path, path: Path, part: str | None = None, **options: An
         run_dir: of a run with a checkpoint.
         path: of the new file.
         part: network, the default, or transformer, the default of a run without a network.
+        dataset: options of the dataset that differ on this machine, such as its root.
         options: of `stnkit.export`.
 
     Raises:
         InputError: when the run does not have the part, and as `stnkit.export`.
+        DataError: when the test images are not there.
     """
-    run = load_run(run_dir)
+    run = load_run(run_dir, dataset=dataset)
     chosen = _part(run, run_dir, part)
     return export(
         chosen.module,
@@ -53,19 +57,20 @@ def export_run(run_dir: Path, path: Path, part: str | None = None, **options: An
     )
 
 
-def reference_of_run(run_dir: Path, metadata: Mapping[str, Any]) -> Reference:
+def reference_of_run(run_dir: Path, metadata: Mapping[str, Any], dataset: Mapping[str, Any] | None = None) -> Reference:
     """The outputs of a run for test images, with which a file that was exported from it is compared.
 
     Args:
         run_dir: of the run.
         metadata: of the file.
+        dataset: options of the dataset that differ on this machine.
 
     Raises:
         InputError: when the file was exported from no run, or the run is another one.
     """
     if metadata.get("part") not in PARTS:
         raise InputError("expected a file that was exported from a run, got one of `stnkit.export`")
-    run = load_run(run_dir)
+    run = load_run(run_dir, dataset=dataset)
     chosen = _part(run, run_dir, metadata["part"])
     shape = list(chosen.images.shape[1:])
     if shape != metadata["input"]["shape"]:

@@ -9,9 +9,11 @@ from lightning.pytorch.utilities.seed import isolate_rng
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
-from stnkit.errors import CheckpointError, InputError
+from stnkit.datasets import Dataset
+from stnkit.errors import CheckpointError, DataError, InputError, StnkitError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.data.loaders import Distorted
+from stnkit.experiments.data.recorded import RecordedDataset, difference
 from stnkit.experiments.data.seeds import generator
 from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.loop.stages import observed
@@ -28,6 +30,7 @@ from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.objectives import Batch, Objective
 from stnkit.paths import as_path
+from stnkit.plugin_system import build
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class TrainedRun:
         network: logits of images, on the CPU and in eval mode; `network.transformer` stands at the input.
         objective: of the run, with its weights, on the CPU and in eval mode.
         data: the dataset under its distortion; `data.fixed("test")` has the images, labels and θ of the test.
-            `images[:8]` computes eight of the images, and `rows([3, 5])` two with their labels and θ.
+            `images[:8]` computes eight of the images, and `rows([3, 5])` two with their labels and θ. Where the images
+            are no longer those of the training, or not there, reading them raises an error, and nothing else does.
         config: of the run, resolved, as plain values.
         metrics: the content of metrics.json.
     """
@@ -113,10 +117,13 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
 
     Args:
         run_dir: of any run with metrics.json and a checkpoint, completed or not.
-        dataset: options of the dataset that differ on this machine, such as `{"root": "data/mnist"}`.
+        dataset: options of the dataset that differ on this machine, such as `{"root": "data/mnist"}`. Without them
+            the run can be used where its images are not.
 
     Raises:
-        InputError: when `run_dir` is no run directory, or a component cannot be built.
+        InputError: when `run_dir` is no run directory, a component cannot be built, or the dataset of these options
+            has other images or classes than that of the training.
+        DataError: when it is not there.
         CheckpointError: when the checkpoint is missing or damaged, or does not fit the config.
     """
     run_dir = as_path("run_dir", run_dir)
@@ -136,7 +143,7 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
         path = kept_checkpoint(run_dir, training.keep)
         checkpoint = read_checkpoint(path)
         with isolate_rng():
-            components = build_components(config, training)
+            components = build_components(config, training, _dataset(config, metrics, moved=bool(dataset)))
     except (KeyError, TypeError, OmegaConfBaseException) as error:
         first = str(error).splitlines()[0]
         raise InputError(f"{run_dir}: its config does not fit this version of stnkit: {first}") from error
@@ -148,3 +155,22 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
             f"checkpoint {path} does not fit the config of its run: {' '.join(str(error).split())}"
         ) from error
     return TrainedRun(components.network.eval(), components.task.objective.eval(), components.data, config, metrics)
+
+
+def _dataset(config: Mapping[str, Any], metrics: Mapping[str, Any], *, moved: bool) -> Dataset:
+    """The dataset of a run, or the record of it where it is not there or has changed, unless the caller chose it."""
+    reason: StnkitError
+    try:
+        dataset = build("dataset", config["dataset"])
+    except DataError as error:
+        if moved or "dataset" not in metrics:
+            raise
+        reason = error
+    else:
+        told = difference(metrics, dataset)
+        if told is None:
+            return dataset
+        reason = InputError(f"dataset: {told}")
+        if moved or "dataset" not in metrics:
+            raise reason
+    return RecordedDataset(metrics, reason)

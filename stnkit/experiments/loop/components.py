@@ -8,6 +8,7 @@ from typing import Any
 import lightning
 import torch
 
+from stnkit.datasets import Dataset
 from stnkit.errors import InputError
 from stnkit.experiments.data.augmentation import build_augmentation
 from stnkit.experiments.data.checks import checked_class_names
@@ -40,12 +41,15 @@ class RunComponents:
     task: ObjectiveTask
 
 
-def build_components(config: Mapping[str, Any], training: TrainingConfig) -> RunComponents:
+def build_components(
+    config: Mapping[str, Any], training: TrainingConfig, dataset: Dataset | None = None
+) -> RunComponents:
     """Validate the training section, then build dataset, distortion, objective, network and task.
 
     Args:
         config: of the run, as plain values.
         training: its training section, typed.
+        dataset: in place of that of the config.
 
     Raises:
         StnkitError: when an option is out of its range, or a component cannot be built or does not fit another.
@@ -55,7 +59,7 @@ def build_components(config: Mapping[str, Any], training: TrainingConfig) -> Run
     if not 0 <= config["seed"] < 2**32:  # NumPy's limit
         raise InputError(f"seed: expected a whole number from 0 to {2**32 - 1}, got {config['seed']}")
     lightning.seed_everything(config["seed"], verbose=False)
-    dataset = build("dataset", config["dataset"])
+    dataset = build("dataset", config["dataset"]) if dataset is None else dataset
     checked_class_names(dataset)
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     dtype = torch.float64 if training.precision == FLOAT64 else torch.float32

@@ -13,6 +13,7 @@ from stnkit.errors import NotFiniteError
 from stnkit.experiments.class_samples import captions, classes_in, of_each_class
 from stnkit.experiments.data.checks import checked_class_names
 from stnkit.experiments.data.loaders import Distorted
+from stnkit.experiments.data.recorded import facts_of
 from stnkit.experiments.data.seeds import generator
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
@@ -231,6 +232,9 @@ def _train(
     record.update(
         n_parameters=sum(p.numel() for p in network.parameters()), figures=described(task.objective), **provenance
     )
+    facts = facts_of(data.dataset)
+    check_same_data(record.values, dataset=facts)
+    record.update(dataset=facts)
     if names := checked_class_names(data.dataset):
         check_same_data(record.values, class_names=list(names))
         record.update(class_names=list(names))

@@ -3,26 +3,10 @@
 import shutil
 
 import pytest
-from PIL import Image
 
 from stnkit.errors import DataError
 from stnkit.experiments.run_directory.record import check_same_data
-
-OPTIONS = [
-    "training.epochs=1",
-    "training.schedule=step",
-    "training.progress=false",
-    "network=resnet",
-    "localizer=fully_connected",
-]
-
-
-def write_tree(root, classes, n=12):
-    for split, of_split in (("train", n), ("validation", 2), ("test", 2)):
-        for number, name in enumerate(classes):
-            (root / split / name).mkdir(parents=True)
-            for index in range(of_split):
-                Image.new("RGB", (24, 20), (90 * number, 9 * index, 0)).save(root / split / name / f"{index}.png")
+from tests.helpers import FOLDER_OPTIONS, write_tree
 
 
 def test_values_that_were_not_recorded_are_not_compared():
@@ -40,7 +24,7 @@ def test_other_data_are_refused_and_moved_data_are_not(tmp_path, stnkit_main, mo
     write_tree(tmp_path / "old", ("a", "b"))
     write_tree(tmp_path / "other", ("q", "z"))
     write_tree(tmp_path / "more", ("a", "b"), n=13)
-    code, _, err = stnkit_main("train", "dataset=folder", "dataset.root=old", "hydra.run.dir=run", *OPTIONS)
+    code, _, err = stnkit_main("train", "dataset=folder", "dataset.root=old", "hydra.run.dir=run", *FOLDER_OPTIONS)
     assert code == 0, err
     recorded = (tmp_path / "run" / "metrics.json").read_text()
     for root, told in (("other", "got ['q', 'z']"), ("more", "got {'train': 26")):

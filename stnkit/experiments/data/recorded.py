@@ -1,0 +1,89 @@
+"""The record of a dataset in metrics.json, and a dataset of that record alone: for images that are elsewhere now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+from torch import Tensor
+
+from stnkit.array_files import ArrayLayout
+from stnkit.datasets import Dataset, Split
+from stnkit.errors import StnkitError
+from stnkit.packing.decoding import Decoding
+from stnkit.packing.fitting import Fit
+
+
+def facts_of(dataset: Dataset) -> dict[str, Any]:
+    """The part of metrics.json about a dataset, besides the names of its classes: all that a network is built from.
+
+    Args:
+        dataset: of the run.
+    """
+    facts: dict[str, Any] = {
+        "image_shape": list(dataset.image_shape),
+        "n_classes": dataset.n_classes,
+        "target_shape": None if dataset.target_shape is None else list(dataset.target_shape),
+        "pair": dataset.pair,
+    }
+    decoding = getattr(getattr(dataset, "images", None), "decoding", None)
+    if isinstance(decoding, Decoding):
+        facts |= {"fit": decoding.fit.value, "background": list(decoding.background)}
+    layout = getattr(dataset, "layout", None)
+    return facts | ({"layout": layout.value} if isinstance(layout, ArrayLayout) else {})
+
+
+def difference(metrics: Mapping[str, Any], dataset: Dataset) -> str | None:
+    """The first difference between a dataset and that of a run, as one sentence; None for none.
+
+    Args:
+        metrics: the content of metrics.json; those of earlier versions do not say all.
+        dataset: to compare.
+    """
+    facts, names = metrics.get("dataset", {}), metrics.get("class_names")
+    shape, found = facts.get("image_shape"), list(dataset.image_shape)
+    if shape not in (None, found):
+        return f"expected images of shape {shape}, as the run was trained on, got {found}"
+    n_classes = facts.get("n_classes", None if names is None else len(names))
+    if n_classes not in (None, dataset.n_classes):
+        return f"expected a dataset of {n_classes} classes, as the run was trained on, got {dataset.n_classes}"
+    pairs = zip(names or (), dataset.class_names or (), strict=False)
+    return next(
+        (
+            f"expected class {label} to be {ours}, as in the training of the run, got {theirs}"
+            for label, (ours, theirs) in enumerate(pairs)
+            if ours != theirs
+        ),
+        None,
+    )
+
+
+@final
+class RecordedDataset(Dataset):
+    """A dataset whose images cannot be read: all else is as in training.
+
+    Args:
+        metrics: the content of metrics.json, with what `facts_of` gave.
+        reason: the error that reading a split raises.
+    """
+
+    def __init__(self, metrics: Mapping[str, Any], reason: StnkitError) -> None:
+        facts, names = metrics["dataset"], metrics.get("class_names")
+        self.image_shape, self.n_classes = tuple(facts["image_shape"]), facts["n_classes"]
+        self.class_names = None if names is None else tuple(names)
+        self.target_shape = None if facts["target_shape"] is None else tuple(facts["target_shape"])
+        self.pair = facts["pair"]
+        if "fit" in facts:
+            red, green, blue = facts["background"]
+            self.images = _Images(Decoding(fit=Fit(facts["fit"]), background=(red, green, blue)))
+        if "layout" in facts:
+            self.layout = ArrayLayout(facts["layout"])
+        self._reason = reason
+
+    def split(self, name: Split) -> tuple[Tensor, Tensor]:
+        """Raise the reason."""
+        raise self._reason
+
+
+@dataclass(frozen=True)
+class _Images:
+    decoding: Decoding
