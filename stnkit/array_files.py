@@ -79,7 +79,7 @@ def check_row_order(images: np.ndarray, path: Path) -> None:
         raise DataError(f"{path}: expected images in C order, one after another, got {got}")
 
 
-def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path) -> np.ndarray:
+def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path, *, pair: bool = False) -> np.ndarray:
     """A view of images as (N, C, *size).
 
     Args:
@@ -87,6 +87,7 @@ def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path) -> np.nd
         layout: of their axes; auto: 3 axes are nhw, 5 ncdhw, and 4 are nhwc if the last has length 1, 3 or 4 and the
             second has not, else nchw.
         path: of the file.
+        pair: True if each is a pair of images, with twice these lengths.
 
     Raises:
         DataError: when the numbers are no pixels, or the axes are others.
@@ -94,7 +95,8 @@ def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path) -> np.nd
     if images.dtype not in _PIXELS:
         raise DataError(f"{path}: expected images in {', '.join(_PIXELS)}, got {images.dtype.str}")
     if layout is ArrayLayout.auto:
-        last = images.ndim == 4 and images.shape[-1] in _CHANNELS and images.shape[1] not in _CHANNELS
+        channels = [n * (2 if pair else 1) for n in _CHANNELS]
+        last = images.ndim == 4 and images.shape[-1] in channels and images.shape[1] not in channels
         found = {3: ArrayLayout.nhw, 4: ArrayLayout.nhwc if last else ArrayLayout.nchw, 5: ArrayLayout.ncdhw}
         layout = found.get(images.ndim, layout)
     if images.ndim != len(layout) or 0 in images.shape[1:]:
@@ -132,8 +134,11 @@ def _content(path: Path) -> Any:
     if path.suffix == ".pt":
         return _of_tensors(path)
     with path.open("rb") as file:
-        if file.read(2) == (b"PK" if path.suffix == ".npy" else b"\x93N"):
-            raise ValueError(f"its name ends in {path.suffix}, and its content is of the other format of NumPy")
+        start = file.read(2)
+    if start == (b"PK" if path.suffix == ".npy" else b"\x93N"):
+        raise ValueError(f"its name ends in {path.suffix}, and its content is of the other format of NumPy")
+    if start not in (b"PK", b"\x93N"):
+        raise ValueError("it does not begin as a file of NumPy")
     if path.suffix == ".npy":
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
     with path.open("rb") as file:  # NumPy leaves a damaged archive open that it has opened itself

@@ -75,11 +75,13 @@ class Arrays(stnkit.Dataset):
         if targets is None and Path(images).suffix == ".npy":
             targets = str(Path(images).with_name(Path(images).name.replace("images", "targets")))
             if targets == images:
+                if SPLIT not in images and not Path(root, images).exists():
+                    raise DataError(f"dataset.images: expected a file, got {Path(root, images)}, which does not exist")
                 raise InputError(f"targets: expected a file, since {images} holds images alone, got null")
         if targets is not None and (SPLIT in images) != (SPLIT in targets):
             raise InputError(f"targets: expected {SPLIT} in both names or in none, got {images}, {targets}")
         self.root = Path(root)
-        self.images, self.targets = images, targets
+        self.images, self.targets, self.pair = images, targets, pair
         self.shares, self.layout = stnkit.reading.checked_shares(split), ArrayLayout(layout)
         self._cached: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._one_for_each = SPLIT in images
@@ -95,7 +97,6 @@ class Arrays(stnkit.Dataset):
             raise DataError(
                 f"{self._path(images, 'train')}: expected pairs, an even number of channels, got {self.image_shape[0]}"
             )
-        self.pair = pair
         shapes = {targets.shape[1:] for _, targets in given.values()}
         self.target_shape = shapes.pop() if len(shapes) == 1 else None
         labels = {self._path(self.targets or images, name): each for name, (_, each) in given.items() if len(each)}
@@ -143,7 +144,7 @@ class Arrays(stnkit.Dataset):
             targets = stnkit.reading.read_array(targets_path, "targets", alone=self.targets is not None)
             if self._one_for_each and path.suffix != ".npz":  # mapped, and not copied
                 stnkit.reading.check_row_order(images, path)
-            images = stnkit.reading.channels_first(images, self.layout, path)
+            images = stnkit.reading.channels_first(images, self.layout, path, pair=self.pair)
             if targets.ndim == 0 or len(targets) != len(images):
                 raise DataError(
                     f"{targets_path}: expected {len(images)} targets, one for each image of {path}, "

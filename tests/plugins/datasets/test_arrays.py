@@ -120,6 +120,14 @@ def test_targets_that_are_no_labels_are_kept(targets, save):
     assert torch.equal(whole(dataset)[1], torch.from_numpy(targets))
 
 
+@pytest.mark.parametrize(
+    ("shape", "channels"), [((9, 8, 6), 6), ((9, 8, 2), 2), ((9, 8, 8), 8), ((6, 9, 2), 6), ((2, 9, 8), 2)]
+)
+def test_pairs_have_twice_the_channels_of_images(shape, channels, save):
+    dataset = save(pixels(*shape), pair=True)
+    assert dataset.image_shape[0] == channels
+
+
 def test_arrays_pass_the_checks_of_a_dataset(save, tmp_path):
     save(pixels(9, 8, 3))
     checked = stnkit.testing.check("dataset.arrays", root=str(tmp_path), class_names=["a", "b", "c"])
@@ -141,15 +149,20 @@ def test_arrays_pass_the_checks_of_a_dataset(save, tmp_path):
         ({"n_classes": 0}, "n_classes: expected at least 2, or null, got 0"),
         ({"n_classes": 1}, "n_classes: expected at least 2, or null, got 1"),
         ({"n_classes": 2}, r"targets.npy: expected labels from 0 to 1, got 2 in row 2$"),
-        ({"images": "x.npy"}, "targets: expected a file, since x.npy holds images alone, got null"),
+        ({"images": "x.npy"}, "dataset.images: expected a file, got .*x.npy, which does not exist"),
+        ({"images": "photos.npy"}, "targets: expected a file, since photos.npy holds images alone, got null"),
+        ({"images": "text.npy"}, "text.npy: expected an array of numbers, .*: it does not begin as a file of NumPy"),
         ({"images": "images_SPLIT.npy", "targets": "t.npy"}, "targets: expected SPLIT in both names or in none"),
         ({"images": "no/images.npy"}, "dataset.images: expected a file, got .*no/images.npy, which does not exist"),
         ({"targets": "gone.npy"}, "dataset.targets: expected a file, got .*gone.npy, which does not exist"),
         ({"layout": "nhwc"}, r"expected images of 4 axes with pixels, got shape \(200, 9, 8\)"),
     ],
 )
-def test_options_that_do_not_fit_are_one_sentence(options, message, save):
+def test_options_that_do_not_fit_are_one_sentence(options, message, save, tmp_path):
     save(pixels(9, 8))
+    (tmp_path / "photos.npy").write_bytes((tmp_path / "images.npy").read_bytes())
+    (tmp_path / "text.npy").write_text("1, 2\n")
+    options = {"targets": "targets.npy"} | options if options == {"images": "text.npy"} else options
     with pytest.raises((stnkit.errors.InputError, stnkit.errors.DataError), match=message):
         save.built(**options)
 
