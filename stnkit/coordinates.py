@@ -11,8 +11,9 @@ import numbers
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Real
 from torch import Tensor
 
 from stnkit import portable
@@ -216,7 +217,17 @@ def corners(ndim: int, *, device: torch.device | str | None = None) -> Float[Ten
     return 2 * lattice((2,) * ndim, dtype=torch.float64, device=device).flatten(end_dim=-2)
 
 
+def _as_points(points: Tensor | np.ndarray) -> Tensor:
+    if isinstance(points, np.ndarray):
+        points = torch.from_numpy(np.ascontiguousarray(points))
+    elif not isinstance(points, Tensor):
+        raise InputError(f"points: expected a tensor or an array of NumPy, got {type(points).__name__}")
+    return points.to(coordinate_dtype(points.dtype))
+
+
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
+    if isinstance(size, numbers.Number):
+        raise InputError(f"size: expected {points.shape[-1]} numbers, one for each coordinate, got {size}")
     if points.shape[-1] != len(size):
         raise InputError(
             f"expected points of {len(size)} coordinates for an image size of {tuple(size)}, got {points.shape[-1]}"
@@ -224,25 +235,31 @@ def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
     return torch.tensor(tuple(size)[::-1], dtype=points.dtype, device=points.device)
 
 
-def to_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
+def to_pixels(points: Float[Tensor | np.ndarray, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
     """((p + 1)·size − 1)/2: normalized points as pixel indices, x before y.
 
     Args:
         points: normalized, x first.
         size: of the image, (H, W) or (D, H, W).
+
+    Raises:
+        InputError: when the points are no tensor or array, or there is not one size for each coordinate.
     """
-    points = points.to(coordinate_dtype(points.dtype))
+    points = _as_points(points)
     return ((points + 1) * _extent(points, size) - 1) / 2
 
 
-def from_pixels(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
+def from_pixels(points: Real[Tensor | np.ndarray, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
     """(2p + 1)/size − 1: pixel indices, x before y, as normalized points.
 
     Args:
         points: pixel indices, x first; they need not be whole.
         size: of the image, (H, W) or (D, H, W).
+
+    Raises:
+        InputError: when the points are no tensor or array, or there is not one size for each coordinate.
     """
-    points = points.to(coordinate_dtype(points.dtype))
+    points = _as_points(points)
     return (2 * points + 1) / _extent(points, size) - 1
 
 

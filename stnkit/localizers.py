@@ -71,13 +71,15 @@ class Localizer(nn.Module, Contract):
         """The features of images, their shapes checked.
 
         Raises:
-            InputError: when the image is not of `in_shape`, a layer does not accept it, or the features are not
-                (B, n_features), or a map of that many for as many dimensions as the image has.
+            InputError: when the image is of integers or not of `in_shape`, a layer does not accept it, or the features
+                are not (B, n_features), or a map of that many for as many dimensions as the image has.
         """
         if self.in_shape is not None and tuple(image.shape[1:]) != tuple(self.in_shape):
             raise InputError(
                 f"{type(self).__name__}: expected images of shape {list(self.in_shape)}, got {list(image.shape[1:])}"
             )
+        if not (isinstance(image, torch.fx.Proxy) or image.is_floating_point()):
+            raise InputError(f"{type(self).__name__}: expected floating-point images, got {image.dtype}")
         features = self._read(image)
         # A tracer of modules and not of tensors knows no shapes.
         if not isinstance(features, torch.fx.Proxy):

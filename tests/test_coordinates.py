@@ -81,6 +81,25 @@ def test_a_size_is_any_sequence_of_whole_numbers(size):
     assert [type(n) for n in checked] == [int, int]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+def test_points_of_numpy_are_taken(dtype):
+    points = np.array([[0, 3], [7, 1]], dtype=dtype)[::-1]
+    normalized = coordinates.from_pixels(points, (4, 8))
+    expected = coordinates.from_pixels(torch.tensor([[7.0, 1.0], [0.0, 3.0]]), (4, 8))
+    torch.testing.assert_close(normalized.float(), expected)
+    back = coordinates.to_pixels(normalized.numpy(), (4, 8))
+    torch.testing.assert_close(back.float(), torch.tensor(points.copy()).float())
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("convert", [coordinates.from_pixels, coordinates.to_pixels])
+def test_points_or_a_size_that_are_none_are_refused(convert):
+    with pytest.raises(stnkit.errors.InputError, match=r"^size: expected 2 numbers, one for each coordinate, got 64$"):
+        convert(torch.zeros(1, 2), 64)
+    with pytest.raises(stnkit.errors.InputError, match=r"^points: expected a tensor or an array of NumPy, got list$"):
+        convert([[0.0, 1.0]], (4, 8))
+
+
 @pytest.mark.no_jaxtyping
 def test_points_and_size_of_different_dimensions_are_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"expected points of 2 coordinates.*got 3"):

@@ -109,6 +109,14 @@ def test_an_image_that_no_layer_accepts_is_one_sentence(shape):
     assert sentence.startswith(f"Gray: expected images that its layers accept, got shape {list(shape)}: RuntimeError: ")
 
 
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int32])
+def test_images_of_integers_are_refused_by_their_dtype(dtype):
+    model = transformer(stnkit.build("localizer", "convolutional", in_shape=(1, 28, 28)))
+    sentence = refusal(lambda: model(torch.zeros(2, 1, 28, 28, dtype=dtype)))
+    assert sentence == f"Convolutional: expected floating-point images, got {dtype}"
+
+
 def test_a_failed_allocation_is_not_said_to_be_a_wrong_image():
     with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
         transformer(Full((1, 8, 8)))(torch.rand(2, 1, 8, 8))

@@ -61,6 +61,9 @@ def insert_transformers(
         >>> torch.allclose(network(image), before, atol=1e-5)
         True
     """
+    if not isinstance(points, Mapping) or not all(isinstance(point, str) for point in points):
+        got = f"keys {[*points]}" if isinstance(points, Mapping) else repr(points)
+        raise InputError(f"points: expected a mapping of names of insertion points to components, got {got}")
     stream = RandomStream()
     probes: list[Probe] = []
     for point, components in points.items():

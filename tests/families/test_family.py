@@ -30,6 +30,22 @@ def test_a_result_of_the_author_is_bounded_and_its_shape_checked():
         wrong.grid(torch.zeros(3, 2), (4, 5))
 
 
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("forward", "got"),
+    [
+        (lambda self, theta, points: None, "NoneType"),
+        (lambda self, theta, points: points, r"\[1, 20, 2\]"),
+        (lambda self, theta, points: (points + theta[:, None])[..., :1], r"\[3, 20, 1\]"),
+    ],
+)
+def test_a_forward_that_gives_no_points_for_each_theta_is_told(forward, got):
+    family = type("Mine", (Shift,), {"n_params": 2, "forward": forward})()
+    message = rf"^Mine.forward: expected shape \[3, 20, 2\], got {got}$"
+    with pytest.raises(stnkit.errors.InputError, match=message):
+        family.grid(torch.zeros(3, 2), (4, 5))
+
+
 def test_forward_gets_valid_inputs_of_one_dtype_and_no_autocast():
     seen = []
 

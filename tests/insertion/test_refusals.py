@@ -26,6 +26,16 @@ def refused(network, points, example, match):
     assert not any(module._forward_pre_hooks or module._forward_hooks for module in network.modules())
 
 
+@pytest.mark.parametrize(
+    ("points", "got"),
+    [(["input"], r"\['input'\]"), ("input", "'input'"), ({0: AFFINE}, r"keys \[0\]"), (None, "None")],
+)
+def test_points_are_names_with_components(points, got):
+    network = nn.Sequential(nn.Conv2d(1, 2, 3))
+    message = f"^points: expected a mapping of names of insertion points to components, got {got}$"
+    refused(network, points, torch.rand(1, 1, 8, 8), message)
+
+
 class Odd(nn.Module):
     """Modules that are called in every way but once with an image."""
 

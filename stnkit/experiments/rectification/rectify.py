@@ -62,6 +62,8 @@ def rectify(
     check_size(size, scale)
     if not (image.is_floating_point() or image.dtype == torch.uint8):
         raise InputError(f"image: expected uint8 or floating-point numbers, got {image.dtype}")
+    if image.is_floating_point() and not bool(image.isfinite().all()):
+        raise InputError("image: expected finite values, got NaN or infinity")
     if 0 in image.shape:
         raise InputError(f"image: expected at least one pixel, got shape {tuple(image.shape)}")
     if not isinstance(number, Integral) or not 0 <= number < len(rectifier.transformers):

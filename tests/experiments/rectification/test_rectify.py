@@ -139,6 +139,7 @@ def test_the_share_outside_is_the_share_of_padding(padding, make_run):
             {},
             "image: expected uint8 or floating-point numbers, got torch.int64",
         ),
+        (torch.full((3, 9, 9), torch.nan), {}, "image: expected finite values, got NaN or infinity"),
         (torch.zeros(3, 0, 9), {}, r"expected at least one pixel, got shape \(3, 0, 9\)"),
         (torch.zeros(3, 9, 9), {"size": (0, 5)}, "size: expected H W, each from 1 to 65535, got 0 5"),
         (torch.zeros(3, 9, 9), {"size": (5, 5, 5)}, "size: expected H W, each from 1 to 65535, got 5 5 5"),
