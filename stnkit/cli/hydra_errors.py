@@ -75,5 +75,6 @@ def _shortened(error: BaseException) -> str:
     text = str(error).split("Config search path")[0].removeprefix("Error merging override ")
     if cause is not error:
         text += f": {str(cause).splitlines()[0]}"
-    text = text.replace("int is not a ListConfig, list or tuple.", "expected a list, such as [28,28]")
+    text = re.sub(r"\w+ is not a ListConfig, list or tuple\.", "expected a list, such as [28,28]", text)
+    text = re.sub(r"(\w+) is not a subclass of \w+\. value: (.*)", r"expected a group of options, got \2", text)
     return " ".join(line.strip() for line in text.splitlines() if line.strip())

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -203,7 +204,11 @@ class JobAnnouncer(Callback):
             if word.startswith("dry_run=") and not isinstance(parse_override(word)[1], bool):
                 raise SweepRefused(f"dry_run: expected one value for the whole sweep, got {word}")
         if is_dry_sweep(config):
-            raise DryRunAsked(config, dry_jobs(config))
+            try:
+                jobs_of_dry_run = dry_jobs(config)
+            except HydraException:
+                return  # the sweeper composes the same job next, and its error is not taken for one of this callback
+            raise DryRunAsked(config, jobs_of_dry_run)
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory) as file:

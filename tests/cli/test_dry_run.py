@@ -165,6 +165,7 @@ def test_labels_stand_apart_and_initial_values_are_told(dry, quick_run):
         (["hydra.run.dir=run"], "run holds a run that is completed"),
         (["transform=nonsense"], "there is no transform 'nonsense'"),
         (["-m", "dry_run=true,false", "hydra.sweep.dir=sweep"], "dry_run: expected one value for the whole sweep"),
+        (["-m", "dry_run=true", "seed=0,1", "transform=affine,nope"], "there is no transform 'nope'"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments, sentence, copy_of_quick_run, stnkit_main):
