@@ -6,10 +6,9 @@ Sizes are in the order of the image's axes, (H, W) or (D, H, W), coordinates in 
 """
 
 import contextlib
-import functools
 import numbers
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +16,14 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from stnkit import portable
+from stnkit.default_device import built_on_cpu as built_on_cpu
 from stnkit.errors import InputError
-
-FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
 # A coordinate outside of every image: far beyond the support of any kernel, and small enough that pixel indices stay
 # exact in the samplers' integers for images of 400,000 pixels a side.
 OUTSIDE = 1e4
+# Points beyond this were sent outside on purpose: to `OUTSIDE`, or to a fraction of it that a sum of terms leaves.
+NEAR = OUTSIDE / 16
 
 
 def coordinate_dtype(dtype: torch.dtype) -> torch.dtype:
@@ -65,23 +65,6 @@ products_are_narrowed._dynamo_marked_constant = True  # type: ignore[attr-define
 def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
     """Coordinates clamped to ±`bound`, with NaN moved to it: by default outside of every image."""
     return portable.finite(source, bound)
-
-
-def built_on_cpu(constructor: FunctionT) -> FunctionT:
-    """A constructor that makes its constants on the CPU, also within `torch.device("meta")` or another default device.
-
-    For constants that are plain attributes: nothing moves or initializes them afterwards.
-
-    Args:
-        constructor: an `__init__`.
-    """
-
-    @functools.wraps(constructor)
-    def construct(*args: Any, **options: Any) -> None:
-        with torch.device("cpu"):
-            constructor(*args, **options)
-
-    return construct  # type: ignore[return-value]
 
 
 def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
@@ -218,20 +201,14 @@ def corners(ndim: int, *, device: torch.device | str | None = None) -> Float[Ten
 
 
 def _as_points(points: Tensor | np.ndarray) -> Tensor:
-    if isinstance(points, np.ndarray):
-        points = torch.from_numpy(np.ascontiguousarray(points))
-    elif not isinstance(points, Tensor):
-        raise InputError(f"points: expected a tensor or an array of NumPy, got {type(points).__name__}")
-    return points.to(coordinate_dtype(points.dtype))
+    given = torch.from_numpy(np.ascontiguousarray(points)) if isinstance(points, np.ndarray) else points
+    check_is_tensor("points", given)
+    return given.to(coordinate_dtype(given.dtype))
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
-    if isinstance(size, numbers.Number):
-        raise InputError(f"size: expected {points.shape[-1]} numbers, one for each coordinate, got {size}")
-    if points.shape[-1] != len(size):
-        raise InputError(
-            f"expected points of {len(size)} coordinates for an image size of {tuple(size)}, got {points.shape[-1]}"
-        )
+    if isinstance(size, numbers.Number) or points.shape[-1] != len(size):
+        raise InputError(f"size: expected {points.shape[-1]} numbers, one for each coordinate of points, got {size}")
     return torch.tensor(tuple(size)[::-1], dtype=points.dtype, device=points.device)
 
 
@@ -257,7 +234,7 @@ def from_pixels(points: Real[Tensor | np.ndarray, "*any ndim"], size: Sequence[i
         size: of the image, (H, W) or (D, H, W).
 
     Raises:
-        InputError: when the points are no tensor or array, or there is not one size for each coordinate.
+        InputError: as `to_pixels`.
     """
     points = _as_points(points)
     return (2 * points + 1) / _extent(points, size) - 1

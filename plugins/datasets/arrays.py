@@ -16,6 +16,8 @@ from stnkit.reading import SPLITS, ArrayLayout
 
 # In the name of a file: there is one for each split.
 SPLIT = "SPLIT"
+# In place of the name of a file of targets.
+NONE = "none"
 
 
 class Arrays(stnkit.Dataset):
@@ -33,11 +35,12 @@ class Arrays(stnkit.Dataset):
         root: folder of the files.
         images: file of images; with SPLIT in its name, one for each split, as in images_SPLIT.npy.
         targets: file of targets, likewise; null for those in the file of images, or, of a .npy file, for the file with
-            `targets` in place of `images` in its name.
+            `targets` in place of `images` in its name; `none` for images without targets.
         split: shares of train, validation and test, above 0 and with sum 1; ignored for files of one split.
         layout: axes of the images: nhw, nchw, nhwc, ncdhw; or auto: 3 axes are nhw, 5 ncdhw, and 4 are nhwc if the last
             has length 1, 3 or 4 and the second has not, else nchw.
-        n_classes: number of classes, at least 2; null for the largest label + 1, or 0 where targets are no labels.
+        n_classes: number of classes, at least 2; null for the largest label + 1, or 0 where targets are no labels or
+            there are none.
         class_names: names of the classes by label; null for none.
         pair: true if images are pairs, the channels of the moving image and then those of the fixed one.
 
@@ -78,7 +81,7 @@ class Arrays(stnkit.Dataset):
                 if SPLIT not in images and not Path(root, images).exists():
                     raise DataError(f"dataset.images: expected a file, got {Path(root, images)}, which does not exist")
                 raise InputError(f"targets: expected a file, since {images} holds images alone, got null")
-        if targets is not None and (SPLIT in images) != (SPLIT in targets):
+        if targets not in (None, NONE) and (SPLIT in images) != (SPLIT in targets):
             raise InputError(f"targets: expected {SPLIT} in both names or in none, got {images}, {targets}")
         self.root = Path(root)
         self.images, self.targets, self.pair = images, targets, pair
@@ -134,6 +137,16 @@ class Arrays(stnkit.Dataset):
     def _path(self, file: str, split: str) -> Path:
         return self.root / file.replace(SPLIT, split)
 
+    def _targets(self, path: Path, n: int) -> np.ndarray:
+        if self.targets == NONE:
+            return np.empty((n, 0), np.float32)
+        try:
+            return stnkit.reading.read_array(path, "targets", alone=self.targets is not None)
+        except DataError as error:
+            if path.exists():
+                raise
+            raise DataError(f"{error}; dataset.targets={NONE} takes images without targets") from error
+
     def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Images (N, C, *size) and targets of a split, or of all where they share a file."""
         key = split if self._one_for_each else "all"
@@ -141,7 +154,7 @@ class Arrays(stnkit.Dataset):
             path = self._path(self.images, split)
             images = stnkit.reading.read_array(path, "images", alone=self.targets is not None)
             targets_path = path if self.targets is None else self._path(self.targets, split)
-            targets = stnkit.reading.read_array(targets_path, "targets", alone=self.targets is not None)
+            targets = self._targets(targets_path, len(images))
             if self._one_for_each and path.suffix != ".npz":  # mapped, and not copied
                 stnkit.reading.check_row_order(images, path)
             images = stnkit.reading.channels_first(images, self.layout, path, pair=self.pair)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from jaxtyping import Int64, UInt8
+import torch
+from jaxtyping import Shaped, UInt8
 from torch import Tensor
 
 import stnkit
@@ -32,6 +33,7 @@ class Folder(stnkit.Dataset):
         cache: folder of the packed images; None for $STNKIT_CACHE or the user's cache folder.
         workers: number of processes that decode, at least 1; None for one on each core.
         pack: False to read images only if they are packed.
+        labels: False for images without classes: all that are in `root`, or in the folders of the splits, and below.
 
     Raises:
         InputError: when an option is out of its range.
@@ -67,9 +69,10 @@ class Folder(stnkit.Dataset):
         cache: str | None = None,
         workers: int | None = None,
         pack: bool = True,
+        labels: bool = True,
     ) -> None:
         self.images = stnkit.reading.ImageFolder(
-            stnkit.reading.find_layout(Path(root), split),
+            stnkit.reading.find_layout(Path(root), split, labels=labels),
             stnkit.reading.Decoding.of_options(channels, size, fit, background),
             stnkit.reading.cache_folder(cache),
             skip_broken=skip_broken,
@@ -77,11 +80,14 @@ class Folder(stnkit.Dataset):
             may_pack=pack,
         )
         self.image_shape = self.images.image_shape
-        self.class_names = self.images.layout.classes
-        self.n_classes = len(self.class_names)
+        self.class_names = self.images.layout.classes if labels else None
+        self.n_classes = len(self.images.layout.classes) if labels else 0
+        if not labels:
+            self.target_shape = (0,)
 
-    def split(self, name: str) -> tuple[UInt8[Tensor, "N C H W"], Int64[Tensor, "N"]]:
-        return self.images.split(name)
+    def split(self, name: str) -> tuple[UInt8[Tensor, "N C H W"], Shaped[Tensor, "N *target"]]:
+        images, labels = self.images.split(name)
+        return images, labels if self.n_classes else torch.empty(len(images), 0)
 
 
 @stnkit.hookimpl

@@ -99,7 +99,7 @@ class Compose(stnkit.TransformFamily):
                 return None
             # The image of [-1, 1] is the convex hull of those of its corners, where all of these are in front.
             image, w = corners @ product[:, :-1, :-1].mT + product[:, None, :-1, -1], _depth(product, corners)
-            if not bool(((w > 0) & (image.abs() < stnkit.families.NEAR * w)).all()):
+            if not bool(((w > 0) & (image.abs() < coordinates.NEAR * w)).all()):
                 return None
             product = matrix @ product
         return product

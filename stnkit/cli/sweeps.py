@@ -204,11 +204,9 @@ class JobAnnouncer(Callback):
             if word.startswith("dry_run=") and not isinstance(parse_override(word)[1], bool):
                 raise SweepRefused(f"dry_run: expected one value for the whole sweep, got {word}")
         if is_dry_sweep(config):
-            try:
-                jobs_of_dry_run = dry_jobs(config)
-            except HydraException:
-                return  # the sweeper composes the same job next, and its error is not taken for one of this callback
-            raise DryRunAsked(config, jobs_of_dry_run)
+            with contextlib.suppress(HydraException):  # of a job that the sweeper composes next, and tells of
+                raise DryRunAsked(config, dry_jobs(config))
+            return
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=directory) as file:
@@ -241,9 +239,9 @@ class JobAnnouncer(Callback):
             _answers.enter_context(handling_stops(_stop))
         elif self.parent is not None and worker is None:
             worker = Worker(self.parent)
-        run_dir = Path(config.hydra.runtime.output_dir)
-        record_run_dir(Path(config.hydra.sweep.dir), list(config.hydra.overrides.task), run_dir)
-        overrides = [o for o in config.hydra.overrides.task if o.split("=", 1)[0] in self.varying]
+        words, run_dir = list(config.hydra.overrides.task), Path(config.hydra.runtime.output_dir)
+        record_run_dir(Path(config.hydra.sweep.dir), words, run_dir)
+        overrides = [word for word in words if word.split("=", 1)[0] in self.varying]
         of = "" if self.n is None else f" of {self.n}"
         print(f"job {config.hydra.job.num + 1}{of}: {' '.join(overrides)}".rstrip(": "), flush=True)
 
@@ -255,10 +253,9 @@ def record_failure(run_dir: Path, error: Exception) -> None:
         run_dir: of the job.
         error: why it failed.
     """
-    try:
+    record: dict[str, Any] = {}
+    with contextlib.suppress(ValueError):
         record = read_record(run_dir) or {}
-    except ValueError:
-        record = {}
     if record.get("status") not in ("failed", None):  # of an earlier run: one that has trained records itself
         (run_dir / REFUSED).write_text(f"{error}\n")
     elif record.get("status") is None:
@@ -272,10 +269,8 @@ def print_unexpected(run_dir: Path, error: Exception) -> None:
         run_dir: of the job.
         error: the one that is being handled.
     """
-    path = run_dir / TRACEBACK
-    path.write_text(traceback.format_exc())
-    first = (str(error).splitlines() or [""])[0]
-    _print_error(f"{run_dir}: {type(error).__name__}: {first} (traceback in {path})")
+    (path := run_dir / TRACEBACK).write_text(traceback.format_exc())
+    _print_error(f"{run_dir}: {type(error).__name__}: {[*str(error).splitlines(), ''][0]} (traceback in {path})")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -14,7 +14,7 @@ from stnkit.families.matrix import MatrixFamily
 from stnkit.families.matrix_form import matrix_form
 from stnkit.families.meshes import KuhnMesh, Mesh
 from stnkit.families.mirrored import Reflection
-from stnkit.families.onward import NEAR, onward
+from stnkit.families.onward import onward
 from stnkit.families.pinned import PinnedPoints
 from stnkit.families.positions import control_positions, lattice_counts
 from stnkit.families.radial_kernels import RadialBasis, RadialKernel
@@ -25,7 +25,6 @@ from stnkit.families.tensor_product import displaced_lattice, lattice_bending_en
 from stnkit.portable import chosen, clamped, coordinates_last, is_exported, is_scripted, split_theta, widened_sum
 
 __all__ = [
-    "NEAR",
     "DelaunayMesh",
     "KuhnMesh",
     "LatticeBasis",

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
-from stnkit.families.arguments import checked_points, checked_theta
+from stnkit.families.arguments import check_source, checked_points, checked_theta
 from stnkit.families.correspondences import gauss_newton
 from stnkit.families.correspondences.arguments import check_correspondences
 from stnkit.families.newton import invert
 from stnkit.families.tracing import note_bounded
-from stnkit.portable import is_scripted
 
 
 class TransformFamily(nn.Module, Contract):
@@ -222,16 +221,7 @@ class TransformFamily(nn.Module, Contract):
         """
         target = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).view(1, -1, self.ndim)
         source = self(theta, target)
-        expected = (theta.shape[0], *target.shape[1:])
-        # Sizes are tensors under torch.jit.trace, and a wrong batch of one is caught in eager mode.
-        if (
-            not isinstance(source, Tensor)
-            or source.ndim != 3
-            or source.shape[1:] != expected[1:]
-            or (not is_scripted() and source.shape[0] != expected[0])
-        ):
-            got = list(source.shape) if isinstance(source, Tensor) else type(source).__name__
-            raise InputError(f"{type(self).__name__}.forward: expected shape {list(expected)}, got {got}")
+        check_source(type(self).__name__, source, (theta.shape[0], *target.shape[1:]))
         return source.view(theta.shape[0], *size, self.ndim)
 
     def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:

@@ -7,9 +7,6 @@ from torch import Tensor
 from stnkit import coordinates, portable
 from stnkit.families.family import TransformFamily
 
-# Points beyond this were sent outside on purpose: to `OUTSIDE`, or to a fraction of it that a sum of terms leaves.
-NEAR = coordinates.OUTSIDE / 16
-
 
 def onward(
     family: TransformFamily, theta: Float[Tensor, "B P"], source: Float[Tensor, "#B N ndim"]
@@ -22,7 +19,7 @@ def onward(
     Args:
         family: T.
         theta: θ.
-        source: q, normalized. Where a coordinate is NaN or beyond `NEAR`, q is lost.
+        source: q, normalized. Where a coordinate is NaN or beyond `coordinates.NEAR`, q is lost.
 
     Example:
         >>> family = stnkit.build("transform", "projective")
@@ -32,7 +29,7 @@ def onward(
                  [1.0000e+04, 1.0000e+04]]])
     """
     if portable.is_scripted():  # without the mask, which is of comparisons
-        margin = NEAR - source.abs().amax(dim=-1, keepdim=True)
+        margin = coordinates.NEAR - source.abs().amax(dim=-1, keepdim=True)
         return portable.chosen(margin, family(theta, source), source)
     near = has_source(source)
     # Lost points pass as the center, where the map has finite values and gradients.
@@ -40,9 +37,9 @@ def onward(
 
 
 def has_source(points: Float[Tensor, "#B N ndim"]) -> Bool[Tensor, "#B N 1"]:
-    """True for points with every coordinate within `NEAR`; False for NaN.
+    """True for points with every coordinate within `coordinates.NEAR`; False for NaN.
 
     Args:
         points: normalized.
     """
-    return points.detach().abs().amax(dim=-1, keepdim=True) < NEAR
+    return points.detach().abs().amax(dim=-1, keepdim=True) < coordinates.NEAR

@@ -9,6 +9,7 @@ from stnkit.errors import DataError, InputError
 from stnkit.shares import SPLITS, Shares, checked_shares
 
 _ALSO = {"validation": "val"}
+_NO_LABELS = ("",)
 _FOLDERS = "expected the folders train, validation (or val) and test"
 
 
@@ -18,7 +19,7 @@ class Layout:
 
     Args:
         root: the folder above all.
-        classes: names of the classes, in the order of their labels.
+        classes: names of the classes, in the order of their labels; one empty name for images without labels.
         folders: by split, the name of its folder; None for one tree, whose files are split by their names.
         shares: of the splits of one tree.
     """
@@ -33,16 +34,19 @@ class Layout:
         if self.folders is None:
             return [(name, label) for label, name in enumerate(self.classes)]
         return [
-            (f"{folder}/{name}", label) for folder in self.folders.values() for label, name in enumerate(self.classes)
+            (f"{folder}/{name}".rstrip("/"), label)
+            for folder in self.folders.values()
+            for label, name in enumerate(self.classes)
         ]
 
 
-def find_layout(root: Path, split: list[float] | None) -> Layout:
+def find_layout(root: Path, split: list[float] | None, *, labels: bool = True) -> Layout:
     """The layout of a folder of images.
 
     Args:
         root: of the dataset.
         split: shares of train, validation and test for one tree of class folders; None for a folder for each.
+        labels: False if folders are no classes.
 
     Raises:
         InputError: when `split` is not three positive numbers with a sum of 1.
@@ -55,7 +59,7 @@ def find_layout(root: Path, split: list[float] | None) -> Layout:
     if shares is not None:
         if len(missing) <= 1:  # they would be taken for classes
             raise InputError(f"dataset.split: expected null for the folders {', '.join(own)} of {root}, got {split}")
-        return Layout(root, _classes(root, inside), shares=shares)
+        return Layout(root, _classes(root, inside) if labels else _NO_LABELS, shares=shares)
     if missing:
         raise DataError(f"dataset.root={root}: {_without(missing, own, inside)}")
     folders = {}
@@ -64,6 +68,8 @@ def find_layout(root: Path, split: list[float] | None) -> Layout:
         if len(found) > 1:
             raise DataError(f"dataset.root={root}: expected one of {' and '.join(map(str, found))}, got both")
         folders[name] = str(found[0])
+    if not labels:
+        return Layout(root, _NO_LABELS, folders)
     classes = _classes(root / folders["train"], subfolders(root / folders["train"]))
     for folder in list(folders.values())[1:]:
         unknown = sorted(set(subfolders(root / folder)) - set(classes))
@@ -122,6 +128,7 @@ def _without(missing: list[str], own: list[str], inside: list[str]) -> str:
 def _classes(folder: Path, names: list[str]) -> tuple[str, ...]:
     if len(names) < 2:
         raise DataError(
-            f"{folder}: expected a folder for each of at least two classes, got {names[0] if names else 'no folders'}"
+            f"{folder}: expected a folder for each of at least two classes, or dataset.labels=false, "
+            f"got {names[0] if names else 'no folders'}"
         )
     return tuple(names)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from posixpath import join
 from typing import Any
 
 from stnkit.errors import DataError
@@ -48,7 +49,7 @@ class Listing:
     def names(self) -> Iterator[list[str]]:
         """The names of the images below the root, one list for each of the layout's class folders."""
         for (folder, _), lines in zip(self.layout.class_folders(), self.lines, strict=True):
-            yield [f"{folder}/{line.partition(_END)[0]}" for line in lines]
+            yield [join(folder, line.partition(_END)[0]) for line in lines]
 
     def key(self, options: dict[str, Any]) -> str:
         """A name for the packed images: another one when a file, its time or an option is another.
@@ -77,7 +78,7 @@ class Listing:
         every, number = max(1, len(self) // _SAMPLED), 0
         for (folder, _), lines in zip(self.layout.class_folders(), self.lines, strict=True):
             for line in lines[-number % every :: every]:
-                yield f"{folder}/{line.partition(_END)[0]}"
+                yield join(folder, line.partition(_END)[0])
             number += len(lines)
 
 
@@ -92,7 +93,7 @@ def list_files(layout: Layout) -> Listing:
     """
     listing = Listing(layout)
     tops = {""} if layout.folders is None else {"", *layout.folders.values()}
-    for top in sorted(tops):
+    for top in sorted(tops.difference(folder for folder, _ in layout.class_folders())):
         _note_strays(listing, top)
     for folder, _ in layout.class_folders():
         lines: list[str] = []
@@ -149,7 +150,7 @@ def _walk(listing: Listing, folder: str, below: str, lines: list[str], above: tu
                 elif name[name.rfind(".") :].lower() in known and (found := _size_and_time(entry)):
                     lines.append(f"{below}{name}{_END}{found[0]}{_END}{found[1]}")
                 else:
-                    listing.others.append(f"{folder}/{below}{name}")
+                    listing.others.append(join(folder, f"{below}{name}"))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     if inside:

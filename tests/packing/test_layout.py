@@ -22,6 +22,12 @@ def test_one_tree_has_its_classes_at_the_root(tmp_path):
     assert layout.shares == (0.8, 0.1, 0.1)
 
 
+def test_without_labels_the_folders_of_splits_have_the_images(tmp_path):
+    root = write_splits(tmp_path)
+    assert find_layout(root, None, labels=False).class_folders() == [("train", 0), ("validation", 0), ("test", 0)]
+    assert find_layout(root / "train", [0.8, 0.1, 0.1], labels=False).class_folders() == [("", 0)]
+
+
 def test_a_class_that_only_train_has_is_no_mistake(tmp_path):
     root = write_splits(tmp_path)
     write_image(root, "train/bird/0.png")
@@ -67,8 +73,8 @@ def damage(root, change):
         ("no splits", r"or class folders and dataset.split=\[0.8,0.1,0.1\], got cat, dog$"),
         ("both", "expected one of validation and val, got both"),
         ("unknown", "test: expected the classes of .*train, got also bird"),
-        ("one class", "train: expected a folder for each of at least two classes, got dog"),
-        ("no class", "train: expected a folder for each of at least two classes, got no folders"),
+        ("one class", "train: expected a folder for each of at least two classes, or dataset.labels=false, got dog"),
+        ("no class", "classes, or dataset.labels=false, got no folders"),
     ],
 )
 def test_a_wrong_layout_is_one_sentence(change, message, tmp_path):

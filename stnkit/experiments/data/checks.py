@@ -95,8 +95,9 @@ def check_classes(dataset: Dataset, objective: str) -> None:
     """
     if dataset.target_shape:
         raise InputError(
-            f"objective={objective}: expected labels, one for each image, got targets of shape "
-            f"{list(dataset.target_shape)} from {type(dataset).__name__}"
+            f"objective={objective}: expected labels, one for each image, got "
+            f"{'none' if 0 in dataset.target_shape else f'targets of shape {list(dataset.target_shape)}'} "
+            f"from {type(dataset).__name__}"
         )
     if dataset.n_classes >= 1:
         return

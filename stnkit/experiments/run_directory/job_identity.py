@@ -34,6 +34,7 @@ ADDED: dict[str, Any] = {
 ADDED_TO_COMPONENTS: dict[str, dict[str, Any]] = {
     "transform": {"ndim": 2, "isotropic": True, "pinned": None, "kernel": None, "epsilon": None},
     "sampler": {"renormalize": False},
+    "dataset": {"labels": True},
 }
 # The same of distortions that have a padding; others do not have that option.
 PADDING = {"padding": "zeros"}

@@ -128,6 +128,21 @@ def test_pairs_have_twice_the_channels_of_images(shape, channels, save):
     assert dataset.image_shape[0] == channels
 
 
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["images.npy", "all.npz"])
+def test_images_without_targets_are_taken(name, save, tmp_path):
+    images = pixels(9, 8)
+    if name == "all.npz":
+        np.savez(tmp_path / name, images=images)
+        dataset = save.built(images=name, targets="none")
+    else:
+        np.save(tmp_path / name, images)
+        dataset = save.built(targets="none")
+        assert torch.equal(whole(dataset)[0], torch.from_numpy(images[:, None]))
+    assert (dataset.n_classes, dataset.target_shape) == (0, (0,))
+    assert dataset.split("test")[1].shape == (len(dataset.split("test")[0]), 0)
+
+
 def test_arrays_pass_the_checks_of_a_dataset(save, tmp_path):
     save(pixels(9, 8, 3))
     checked = stnkit.testing.check("dataset.arrays", root=str(tmp_path), class_names=["a", "b", "c"])
@@ -154,7 +169,10 @@ def test_arrays_pass_the_checks_of_a_dataset(save, tmp_path):
         ({"images": "text.npy"}, "text.npy: expected an array of numbers, .*: it does not begin as a file of NumPy"),
         ({"images": "images_SPLIT.npy", "targets": "t.npy"}, "targets: expected SPLIT in both names or in none"),
         ({"images": "no/images.npy"}, "dataset.images: expected a file, got .*no/images.npy, which does not exist"),
-        ({"targets": "gone.npy"}, "dataset.targets: expected a file, got .*gone.npy, which does not exist"),
+        (
+            {"targets": "gone.npy"},
+            "dataset.targets: expected a file, got .*gone.npy, which .*; dataset.targets=none takes",
+        ),
         ({"layout": "nhwc"}, r"expected images of 4 axes with pixels, got shape \(200, 9, 8\)"),
     ],
 )

@@ -31,6 +31,29 @@ def test_shape_and_classes_are_known_before_anything_is_packed(tmp_path):
     assert folder(tmp_path / "images", size=[2, 3], channels=1).image_shape == (1, 2, 3)
 
 
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("one_tree", [True, False])
+def test_images_without_labels_are_all_that_are_there(one_tree, tmp_path):
+    root = write_tree(tmp_path / "images", 30) if one_tree else write_splits(tmp_path / "images", 5)
+    names = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
+    split = {"split": [0.6, 0.2, 0.2]} if one_tree else {}
+    dataset = folder(root, labels=False, **split)
+    assert (dataset.n_classes, dataset.class_names, dataset.target_shape) == (0, None, (0,))
+    parts = {name: dataset.split(name) for name in ("train", "validation", "test")}
+    found = [image.tobytes() for images, _ in parts.values() for image in images.numpy()]
+    assert sorted(found) == sorted(image.tobytes() for image in expected_images(names))
+    assert all(targets.shape == (len(images), 0) for images, targets in parts.values())
+    if one_tree:  # an image has the split that it has with labels
+        with_labels = folder(root, **split)
+        for name, (images, _) in parts.items():
+            assert sorted(i.tobytes() for i in images.numpy()) == sorted(
+                i.tobytes() for i in with_labels.split(name)[0].numpy()
+            )
+    results = stnkit.testing.run("dataset.folder", root=str(root), labels=False, **split)
+    assert "passed" in str(results), str(results)
+    assert "failed" not in str(results), str(results)
+
+
 def test_the_shape_is_that_of_an_upright_image(tmp_path):
     from PIL import Image
 
