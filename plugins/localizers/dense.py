@@ -15,7 +15,8 @@ from stnkit.errors import InputError
 class Dense(stnkit.Localizer):
     """An encoder and a decoder with skip connections, whose output is a map of features, from which θ is read.
 
-    A level of the encoder is a 3×3 convolution, batch-norm and ReLU on the 2× average-pool of the level before. A level
+    A level of the encoder is a 3×3 convolution, batch-norm and ReLU on the 2× average-pool of the level before, which
+    is enlarged by a pixel along an axis of an odd number, so that each level spans the image exactly. A level
     of the decoder is the same on the coarser level, enlarged linearly, beside the encoder's level of its size. The map
     is the last level. For families whose θ is a lattice of control points: the head is a 1×1 convolution, read at each
     of these, and its number of weights does not grow with theirs. Images of any size are taken, in training and later.
@@ -71,6 +72,7 @@ class Dense(stnkit.Localizer):
                 f"downsample={downsample})"
             )
         ndim = len(size)
+        self.downsample = downsample
         self.shrink = stnkit.localizers.average_pool(ndim, downsample)
         self.halve = stnkit.localizers.average_pool(ndim, 2)
         self.encoder = nn.ModuleList()
@@ -85,13 +87,18 @@ class Dense(stnkit.Localizer):
         self.n_features = n_channels
 
     def features(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_features *any"]:
-        x, levels = self.shrink(image), []
+        x, levels = self.shrink(self._in_cells(image, self.downsample)), []
         for i, level in enumerate(self.encoder):
-            x = level(x if i == 0 else self.halve(x))
+            x = level(x if i == 0 else self.halve(self._in_cells(x, 2)))
             levels.append(x)
         for level, beside in zip(self.decoder, levels[-2::-1], strict=False):
             x = level(torch.cat([F.interpolate(x, beside.shape[2:], mode=self.mode), beside], dim=1))
         return x
+
+    def _in_cells(self, x: Float[Tensor, "B C *size"], factor: int) -> Float[Tensor, "B C *larger"]:
+        """Enlarge x to whole cells of a pool, so that they span the image: with a part of a cell they span more."""
+        size = [-(-n // factor) * factor for n in x.shape[2:]]
+        return x if size == [*x.shape[2:]] else F.interpolate(x, size, mode=self.mode)
 
 
 @stnkit.hookimpl

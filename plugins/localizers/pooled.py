@@ -8,7 +8,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import stnkit
-from stnkit import coordinates
 from stnkit.errors import InputError
 
 
@@ -63,6 +62,7 @@ class Pooled(stnkit.Localizer):
                 f"has one pixel; use larger images, fewer channels or a smaller downsample (now channels={channels}, "
                 f"downsample={downsample})"
             )
+        self.stride = downsample * 2 ** (len(channels) - 1)
         layers: list[nn.Module] = []
         for width in channels:
             layers.append(stnkit.localizers.average_pool(len(size), 2 if layers else downsample))
@@ -87,8 +87,15 @@ class Pooled(stnkit.Localizer):
         means = flat.mean(dim=2)
         if not self.moments:
             return means
-        positions = coordinates.lattice(maps.shape[2:], dtype=maps.dtype, device=maps.device).flatten(0, -2)
+        axes = [_centers(m, self.stride, n, maps) for m, n in zip(maps.shape[2:], image.shape[2:], strict=True)]
+        positions = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).flatten(0, -2)
         return torch.cat([means, (flat @ positions / positions.shape[0]).flatten(1)], dim=1)
+
+
+def _centers(n_cells: int, stride: int, n_pixels: int, like: Tensor) -> Float[Tensor, "cells"]:
+    """Normalized centers of the pixels of each cell along an axis: the last one has fewer where they do not divide."""
+    first = torch.arange(n_cells, dtype=like.dtype, device=like.device) * stride
+    return (first + (first + stride).clamp(max=n_pixels)) / n_pixels - 1
 
 
 @stnkit.hookimpl

@@ -33,6 +33,30 @@ def test_the_map_has_half_the_size_of_the_image(size, expected):
         assert localizer(torch.rand(batch, 3, *size)).shape == (batch, 16, *expected)
 
 
+class First(torch.nn.Module):
+    """The first channel, in place of a level's convolutions."""
+
+    def forward(self, x):
+        return x[:, :1]
+
+
+@pytest.mark.parametrize("downsample", [1, 2, 3, 8])
+@pytest.mark.parametrize("size", [(290, 291), (292, 293), (294, 295), (296, 289)])
+def test_every_level_spans_the_image(size, downsample):
+    """A ramp is its own mean over any pixels about a point, so that each cell holds the coordinate of its center."""
+    localizer = built((1, *size), channels=[1, 1, 1], downsample=downsample)
+    for levels in (localizer.encoder, localizer.decoder):
+        for i in range(len(levels)):
+            levels[i] = First()
+    for axis in (0, 1):
+        ramp = stnkit.coordinates.lattice(size, dtype=torch.float64)[..., axis]
+        found = localizer.features(ramp[None, None])[0, 0]
+        expected = stnkit.coordinates.lattice(tuple(found.shape), dtype=torch.float64)[..., axis]
+        inner = expected.abs() < 0.4  # beyond, the last pixels stand for what follows them
+        assert inner.any()
+        torch.testing.assert_close(found[inner], expected[inner], rtol=0, atol=1e-12)
+
+
 def test_fewer_levels_of_the_decoder_leave_a_coarser_map():
     for decoder, expected in (([], (9, 4, 4)), ([5], (5, 7, 7)), ([5, 3], (3, 14, 14))):
         localizer = built(channels=[4, 6, 9], decoder=decoder)

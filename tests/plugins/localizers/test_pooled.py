@@ -38,6 +38,21 @@ def test_averages_are_means_and_first_moments():
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(28, 40), (31, 57)])
+def test_moments_are_those_of_pixels_also_of_a_cut_cell(size):
+    localizer = built((1, *size)).eval()
+    stride, (height, width) = 8, size
+    localizer.layers = torch.nn.AvgPool2d(stride, ceil_mode=True)
+    for row, column in ((0, 0), (height - 1, width - 1), (height // 2, width // 2)):
+        image = torch.zeros(1, 1, *size)
+        image[0, 0, row, column] = 1
+        mean, x, y = localizer.averages(image)[0]
+        for moment, place, n in ((x, column, width), (y, row, height)):
+            first = place // stride * stride
+            center = (first + min(first + stride, n)) / n - 1
+            assert (moment / mean).item() == pytest.approx(center, abs=1e-5)
+
+
 @pytest.mark.parametrize("size", [(24, 16), (8, 16, 8)])
 def test_a_tiled_image_has_the_features_of_its_tile(size):
     """The borders wrap around in this test: elsewhere they are zeros, which a tile has more of."""
