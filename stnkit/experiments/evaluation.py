@@ -132,7 +132,8 @@ def _check_data(data: DistortedData, run: TrainedRun) -> None:
             f"expected images of shape {list(run.data.in_shape)}, as the network was trained on, "
             f"got {list(data.in_shape)}"
         )
-    trained = run.data.dataset
-    told = difference({"dataset": {"n_classes": trained.n_classes}, "class_names": trained.class_names}, data.dataset)
+    trained, uses_labels = run.data.dataset, "labels" in run.objective.needs
+    facts = {"n_classes": trained.n_classes, "uses_labels": uses_labels}
+    told = difference({"dataset": facts, "class_names": trained.class_names}, data.dataset)
     if told is not None:
         raise InputError(told)

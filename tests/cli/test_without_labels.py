@@ -46,6 +46,15 @@ def test_alignment_learns_from_images_alone(dataset, stnkit_main, tmp_path):
     assert {row["prediction"] for row in rows} == {""}
 
 
+def test_classes_that_nothing_was_learned_of_may_be_others(stnkit_main, tmp_path):
+    write_tree(tmp_path / "others", ("q", "r", "s"))
+    with_labels = ["dataset=folder", "dataset.root=photos", "objective=alignment", "distortion=rotation"]
+    code, _, err = stnkit_main("train", *with_labels, "hydra.run.dir=run", *QUICK)
+    assert code == 0, err
+    code, _, err = stnkit_main("evaluate", "run", "dataset.root=others")
+    assert code == 0, err
+
+
 def test_registration_learns_from_pairs_alone(stnkit_main, tmp_path):
     more = ["dataset.pair=true", "objective=registration", "hydra.run.dir=run"]
     code, _, err = stnkit_main(

@@ -13,17 +13,19 @@ from stnkit.packing.decoding import Decoding
 from stnkit.packing.fitting import Fit
 
 
-def facts_of(dataset: Dataset) -> dict[str, Any]:
+def facts_of(dataset: Dataset, *, uses_labels: bool) -> dict[str, Any]:
     """The part of metrics.json about a dataset, besides the names of its classes: all that a network is built from.
 
     Args:
         dataset: of the run.
+        uses_labels: True if the objective needs them, so that classes must stay what they are.
     """
     facts: dict[str, Any] = {
         "image_shape": list(dataset.image_shape),
         "n_classes": dataset.n_classes,
         "target_shape": None if dataset.target_shape is None else list(dataset.target_shape),
         "pair": dataset.pair,
+        "uses_labels": uses_labels,
     }
     decoding = getattr(getattr(dataset, "images", None), "decoding", None)
     if isinstance(decoding, Decoding):
@@ -43,6 +45,8 @@ def difference(metrics: Mapping[str, Any], dataset: Dataset) -> str | None:
     shape, found = facts.get("image_shape"), list(dataset.image_shape)
     if shape not in (None, found):
         return f"expected images of shape {shape}, as the run was trained on, got {found}"
+    if not facts.get("uses_labels", True):
+        return None
     n_classes = facts.get("n_classes", None if names is None else len(names))
     if n_classes not in (None, dataset.n_classes):
         return f"expected a dataset of {n_classes} classes, as the run was trained on, got {dataset.n_classes}"

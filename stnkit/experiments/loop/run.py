@@ -232,7 +232,7 @@ def _train(
     record.update(
         n_parameters=sum(p.numel() for p in network.parameters()), figures=described(task.objective), **provenance
     )
-    facts = facts_of(data.dataset)
+    facts = facts_of(data.dataset, uses_labels="labels" in task.objective.needs)
     check_same_data(record.values, dataset=facts)
     record.update(dataset=facts)
     if names := checked_class_names(data.dataset):
