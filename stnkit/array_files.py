@@ -15,7 +15,7 @@ from stnkit.errors import DataError
 
 _PIXELS = ("uint8", "float16", "float32", "float64")
 # Lengths of an axis that are taken for the number of channels.
-_CHANNELS = (1, 3, 4)
+_CHANNELS, _CHANNELS_OF_PAIRS = (1, 3, 4), (2, 4, 6, 8)
 
 
 class ArrayLayout(StrEnum):
@@ -87,7 +87,7 @@ def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path, *, pair:
         layout: of their axes; auto: 3 axes are nhw, 5 ncdhw, and 4 are nhwc if the last has length 1, 3 or 4 and the
             second has not, else nchw.
         path: of the file.
-        pair: True if each is a pair of images, with twice these lengths.
+        pair: True if each is a pair of images, with 2, 4, 6 or 8 channels.
 
     Raises:
         DataError: when the numbers are no pixels, or the axes are others.
@@ -95,7 +95,7 @@ def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path, *, pair:
     if images.dtype not in _PIXELS:
         raise DataError(f"{path}: expected images in {', '.join(_PIXELS)}, got {images.dtype.str}")
     if layout is ArrayLayout.auto:
-        channels = [n * (2 if pair else 1) for n in _CHANNELS]
+        channels = _CHANNELS_OF_PAIRS if pair else _CHANNELS
         last = images.ndim == 4 and images.shape[-1] in channels and images.shape[1] not in channels
         found = {3: ArrayLayout.nhw, 4: ArrayLayout.nhwc if last else ArrayLayout.nchw, 5: ArrayLayout.ncdhw}
         layout = found.get(images.ndim, layout)

@@ -201,14 +201,18 @@ def corners(ndim: int, *, device: torch.device | str | None = None) -> Float[Ten
 
 
 def _as_points(points: Tensor | np.ndarray) -> Tensor:
-    given = torch.from_numpy(np.ascontiguousarray(points)) if isinstance(points, np.ndarray) else points
-    check_is_tensor("points", given)
-    return given.to(coordinate_dtype(given.dtype))
+    if isinstance(points, np.ndarray):
+        if points.dtype.kind not in "fiu":
+            raise InputError(f"points: expected real numbers, got {points.dtype}")
+        points = torch.from_numpy(points.astype(np.float32 if points.dtype == np.float32 else np.float64))
+    check_is_tensor("points", points)
+    return points.to(coordinate_dtype(points.dtype))
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
-    if isinstance(size, numbers.Number) or points.shape[-1] != len(size):
-        raise InputError(f"size: expected {points.shape[-1]} numbers, one for each coordinate of points, got {size}")
+    n = points.shape[-1] if points.ndim else 0
+    if not hasattr(size, "__len__") or n != len(size):
+        raise InputError(f"size: expected {n} numbers, one for each coordinate of points, got {size}")
     return torch.tensor(tuple(size)[::-1], dtype=points.dtype, device=points.device)
 
 

@@ -81,14 +81,16 @@ def test_a_size_is_any_sequence_of_whole_numbers(size):
     assert [type(n) for n in checked] == [int, int]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.no_jaxtyping  # which knows the dtypes of this machine's byte order
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", ">f8", "float16"])
 def test_points_of_numpy_are_taken(dtype):
     points = np.array([[0, 3], [7, 1]], dtype=dtype)[::-1]
+    points.flags.writeable = False
     normalized = coordinates.from_pixels(points, (4, 8))
     expected = coordinates.from_pixels(torch.tensor([[7.0, 1.0], [0.0, 3.0]]), (4, 8))
     torch.testing.assert_close(normalized.float(), expected)
     back = coordinates.to_pixels(normalized.numpy(), (4, 8))
-    torch.testing.assert_close(back.float(), torch.tensor(points.copy()).float())
+    torch.testing.assert_close(back.float(), torch.tensor(points.astype("float32")))
 
 
 @pytest.mark.no_jaxtyping
@@ -99,6 +101,12 @@ def test_points_or_a_size_that_are_none_are_refused(convert):
         convert(torch.zeros(1, 2), 64)
     with pytest.raises(stnkit.errors.InputError, match=r"^points: expected a tensor, got list$"):
         convert([[0.0, 1.0]], (4, 8))
+    with pytest.raises(stnkit.errors.InputError, match=r"^points: expected real numbers, got <U1$"):
+        convert(np.array([["a", "b"]]), (4, 8))
+    with pytest.raises(stnkit.errors.InputError, match=r"^size: expected 2 numbers, .*, got None$"):
+        convert(torch.zeros(1, 2), None)
+    with pytest.raises(stnkit.errors.InputError, match=r"^size: expected 0 numbers, .*, got \(4, 8\)$"):
+        convert(torch.tensor(1.0), (4, 8))
 
 
 @pytest.mark.no_jaxtyping

@@ -71,7 +71,7 @@ class Dense(stnkit.Localizer):
                 f"one pixel; use larger images, fewer channels or a smaller downsample (now channels={channels}, "
                 f"downsample={downsample})"
             )
-        ndim = len(size)
+        ndim = self.ndim = len(size)
         self.downsample = downsample
         self.shrink = stnkit.localizers.average_pool(ndim, downsample)
         self.halve = stnkit.localizers.average_pool(ndim, 2)
@@ -97,8 +97,11 @@ class Dense(stnkit.Localizer):
 
     def _in_cells(self, x: Float[Tensor, "B C *size"], factor: int) -> Float[Tensor, "B C *larger"]:
         """Enlarge x to whole cells of a pool, so that they span the image: with a part of a cell they span more."""
-        size = [-(-n // factor) * factor for n in x.shape[2:]]
-        return x if size == [*x.shape[2:]] else F.interpolate(x, size, mode=self.mode)
+        given = [x.shape[2 + axis] for axis in range(self.ndim)]
+        size = [-(-n // factor) * factor for n in given]
+        # A graph that takes images of any size has no branch; at its own size an image is left as it is.
+        is_graph = torch.compiler.is_compiling() or isinstance(x, torch.fx.Proxy)
+        return F.interpolate(x, size, mode=self.mode) if is_graph or size != given else x
 
 
 @stnkit.hookimpl

@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from stnkit.cli.parser import Parser
-from stnkit.errors import DataError, InputError
+from stnkit.errors import InputError
 from stnkit.exporting.formats import FORMATS
 from stnkit.exporting.runtimes import RUNTIMES
 
@@ -84,24 +84,19 @@ def _export(options: argparse.Namespace) -> int:
     from stnkit.experiments.exported_run import export_run
     from stnkit.exporting.reference import BATCHES
 
-    try:
-        exported = export_run(
-            options.run,
-            options.output,
-            options.part,
-            _dataset(options),
-            to=options.to or "onnx",
-            warped=options.warped,
-            theta=options.theta,
-            opset=options.opset,
-            half=options.half,
-            tolerance=options.tolerance,
-            reference=options.reference,
-        )
-    except DataError as error:
-        if options.root is not None:
-            raise
-        raise DataError(f"{error}, here --root DIR") from error
+    exported = export_run(
+        options.run,
+        options.output,
+        options.part,
+        _dataset(options),
+        to=options.to or "onnx",
+        warped=options.warped,
+        theta=options.theta,
+        opset=options.opset,
+        half=options.half,
+        tolerance=options.tolerance,
+        reference=options.reference,
+    )
     if options.json:
         told = vars(exported) | {"path": str(exported.path)}
         print(json.dumps(told, indent=2))

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.recorded import difference
+from stnkit.experiments.data.recorded import difference, facts_of
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs
 from stnkit.experiments.loop.task import ObjectiveTask
@@ -132,8 +132,9 @@ def _check_data(data: DistortedData, run: TrainedRun) -> None:
             f"expected images of shape {list(run.data.in_shape)}, as the network was trained on, "
             f"got {list(data.in_shape)}"
         )
-    trained, uses_labels = run.data.dataset, "labels" in run.objective.needs
-    facts = {"n_classes": trained.n_classes, "uses_labels": uses_labels}
+    trained = run.data.dataset
+    facts = facts_of(trained, uses_labels="labels" in run.objective.needs)
+    facts["image_shape"] = [int(n) for n in data.dataset.image_shape]  # compared above, as the distortion leaves them
     told = difference({"dataset": facts, "class_names": trained.class_names}, data.dataset)
     if told is not None:
         raise InputError(told)

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.errors import InputError
+from stnkit.errors import InputError, StnkitError
+from stnkit.experiments.data.recorded import RecordedDataset
 from stnkit.experiments.placement import reads_pairs
 from stnkit.experiments.trained_run import TrainedRun, load_run
 from stnkit.exporting.export import Exported, eager, export
@@ -91,7 +92,12 @@ def _part(run: TrainedRun, run_dir: Path, part: str | None) -> _Part:
         raise InputError(
             f"{run_dir}: expected a run with a transformer at its input for the part transformer, got none"
         )
-    test = run.data.fixed("test")
+    try:
+        test = run.data.fixed("test")
+    except StnkitError as error:
+        if not isinstance(run.data.dataset, RecordedDataset):
+            raise
+        raise type(error)(f"{error}; stnkit export --root DIR says where they are now") from error
     images = test.rows(slice(min(N_IMAGES, len(test.labels)))).images.float()
     run.network.float()  # a run in float64
     if part == NETWORK:

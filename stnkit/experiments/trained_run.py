@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
 from stnkit.datasets import Dataset
-from stnkit.errors import CheckpointError, DataError, InputError, StnkitError
+from stnkit.errors import CheckpointError, DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.recorded import RecordedDataset, difference
@@ -159,18 +159,12 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
 
 def _dataset(config: Mapping[str, Any], metrics: Mapping[str, Any], *, moved: bool) -> Dataset:
     """The dataset of a run, or the record of it where it is not there or has changed, unless the caller chose it."""
-    reason: StnkitError
     try:
         dataset = build("dataset", config["dataset"])
-    except DataError as error:
+        if told := difference(metrics, dataset):
+            raise InputError(f"dataset: {told}")
+    except (DataError, InputError) as error:
         if moved or "dataset" not in metrics:
             raise
-        reason = error
-    else:
-        told = difference(metrics, dataset)
-        if told is None:
-            return dataset
-        reason = InputError(f"dataset: {told}")
-        if moved or "dataset" not in metrics:
-            raise reason
-    return RecordedDataset(metrics, reason)
+        return RecordedDataset(metrics, error)
+    return dataset

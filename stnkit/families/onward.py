@@ -21,6 +21,9 @@ def onward(
         theta: θ.
         source: q, normalized. Where a coordinate is NaN or beyond `coordinates.NEAR`, q is lost.
 
+    Raises:
+        InputError: when θ or q do not fit the family.
+
     Example:
         >>> family = stnkit.build("transform", "projective")
         >>> theta = torch.tensor([[1, 0, 0, 0, 1, 0, 0.5, 0]])
@@ -31,6 +34,7 @@ def onward(
     if portable.is_scripted():  # without the mask, which is of comparisons
         margin = coordinates.NEAR - source.abs().amax(dim=-1, keepdim=True)
         return portable.chosen(margin, family(theta, source), source)
+    coordinates.check_is_tensor("source", source)
     near = has_source(source)
     # Lost points pass as the center, where the map has finite values and gradients.
     return torch.where(near, family(theta, torch.where(near, source, 0.0)), source)

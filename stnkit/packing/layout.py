@@ -61,7 +61,7 @@ def find_layout(root: Path, split: list[float] | None, *, labels: bool = True) -
             raise InputError(f"dataset.split: expected null for the folders {', '.join(own)} of {root}, got {split}")
         return Layout(root, _classes(root, inside) if labels else _NO_LABELS, shares=shares)
     if missing:
-        raise DataError(f"dataset.root={root}: {_without(missing, own, inside)}")
+        raise DataError(f"dataset.root={root}: {_without(missing, own, inside, labels=labels)}")
     folders = {}
     for name in SPLITS:
         found = [folder for folder in (name, _ALSO.get(name)) if folder in own]
@@ -117,12 +117,13 @@ def is_folder(entry: "os.DirEntry[str]", above: Path) -> bool:
         raise DataError(f"{above / entry.name} cannot be read: {error.strerror}") from error
 
 
-def _without(missing: list[str], own: list[str], inside: list[str]) -> str:
+def _without(missing: list[str], own: list[str], inside: list[str], *, labels: bool) -> str:
     """The message for a root that lacks folders of splits: class folders alone need shares."""
     listed = ", ".join(inside[:5]) + ", …" * (len(inside) > 5)
     if len(own) > 1 or own == inside != []:
         return f"{_FOLDERS}, got {listed}: there is no {' and no '.join(missing)}"
-    return f"{_FOLDERS}, or class folders and dataset.split=[0.8,0.1,0.1], got {listed or 'no folders'}"
+    beside = "class folders and " if labels else ""
+    return f"{_FOLDERS}, or {beside}dataset.split=[0.8,0.1,0.1], got {listed or 'no folders'}"
 
 
 def _classes(folder: Path, names: list[str]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """A trained run whose folder of images has moved, or has other classes now."""
 
 import csv
+import json
 import shutil
 
 import onnx
@@ -65,6 +66,51 @@ def test_a_class_more_is_no_matter_for_apply(upright, stnkit_main, tmp_path):
     assert "expected a dataset of 2 classes, as the run was trained on, got 3" in err
 
 
+def test_a_folder_that_is_divided_since_is_no_matter_for_apply(upright, stnkit_main, tmp_path):
+    before = upright("before")
+    shutil.rmtree(tmp_path / "photos" / "test")
+    assert upright("divided") == before
+    assert "there is no test" in told(stnkit_main("evaluate", "upright"))
+
+
+def test_a_record_of_before_is_compared_with_nothing(upright, stnkit_main, tmp_path):
+    before = upright("before")
+    path = tmp_path / "upright" / "metrics.json"
+    record = json.loads(path.read_text())
+    assert record.pop("dataset") == {
+        "image_shape": [3, 20, 24],
+        "n_classes": 2,
+        "target_shape": None,
+        "pair": False,
+        "uses_labels": True,
+        "fit": "stretch",
+        "background": [0, 0, 0],
+    }
+    path.write_text(json.dumps(record))
+    shutil.copytree(tmp_path / "photos", tmp_path / "elsewhere")
+    assert stnkit.load_run("upright", dataset={"root": "elsewhere"}).data.dataset.n_classes == 2
+    assert upright("after") == before
+    shutil.rmtree(tmp_path / "photos")
+    assert "that folder does not exist" in told(stnkit_main("apply", "upright", "seen.png", "--output", "gone"))
+    code, _, err = stnkit_main("train", "resume=upright", "training.epochs=2", "dataset.root=elsewhere")
+    assert code == 0, err
+    assert json.loads(path.read_text())["dataset"]["n_classes"] == 2
+
+
+def test_pictures_of_other_classes_are_not_those_of_a_run(upright, stnkit_main, tmp_path):
+    upright("before")
+    for split in ("train", "validation", "test"):
+        (tmp_path / "photos" / split / "cat").rename(tmp_path / "photos" / split / "zebra")
+    data = ("dataset=folder", "dataset.root=photos", "seed=1")
+    code, _, err = stnkit_main("train", *data, "hydra.run.dir=second", *FOLDER_OPTIONS, "localizer=convolutional")
+    assert code == 0, err
+    code, _, err = stnkit_main("report", "second", "upright", "--html", "page.html")
+    assert code == 0, err
+    page = (tmp_path / "page.html").read_text()
+    assert "no pictures of upright: dataset: expected class 0 to be cat" in page
+    assert "zebra" in page
+
+
 def test_images_of_another_size_are_refused_by_their_size(upright, tmp_path):
     Image.new("RGB", (30, 20)).save("large.png")
     for path in (tmp_path / "photos").rglob("*.png"):
@@ -81,7 +127,9 @@ def test_a_run_is_applied_and_exported_without_its_old_place(upright, stnkit_mai
     before = upright("before")
     shutil.move(tmp_path / "photos", tmp_path / "elsewhere")
     assert upright("moved") == before
-    missing = "dataset.root=photos: that folder does not exist; dataset.root=DIR chooses one, here --root DIR"
+    missing = (
+        "dataset.root=photos: that folder does not exist; dataset.root=DIR chooses one; stnkit export --root DIR says"
+    )
     assert missing in told(stnkit_main("export", "upright", "--output", "a.onnx"))
     code, _, err = stnkit_main("export", "upright", "--output", "a.onnx", "--root", "elsewhere")
     assert code == 0, err

@@ -28,6 +28,12 @@ def test_without_labels_the_folders_of_splits_have_the_images(tmp_path):
     assert find_layout(root / "train", [0.8, 0.1, 0.1], labels=False).class_folders() == [("", 0)]
 
 
+def test_a_flat_folder_is_asked_for_shares_alone(tmp_path):
+    message = r"test, or dataset.split=\[0.8,0.1,0.1\], got cat, dog$"
+    with pytest.raises(DataError, match=message):
+        find_layout(write_tree(tmp_path, 1), None, labels=False)
+
+
 def test_a_class_that_only_train_has_is_no_mistake(tmp_path):
     root = write_splits(tmp_path)
     write_image(root, "train/bird/0.png")

@@ -21,10 +21,10 @@ def facts_of(dataset: Dataset, *, uses_labels: bool) -> dict[str, Any]:
         uses_labels: True if the objective needs them, so that classes must stay what they are.
     """
     facts: dict[str, Any] = {
-        "image_shape": list(dataset.image_shape),
-        "n_classes": dataset.n_classes,
-        "target_shape": None if dataset.target_shape is None else list(dataset.target_shape),
-        "pair": dataset.pair,
+        "image_shape": [int(n) for n in dataset.image_shape],
+        "n_classes": int(dataset.n_classes),
+        "target_shape": None if dataset.target_shape is None else [int(n) for n in dataset.target_shape],
+        "pair": bool(dataset.pair),
         "uses_labels": uses_labels,
     }
     decoding = getattr(getattr(dataset, "images", None), "decoding", None)
@@ -38,19 +38,20 @@ def difference(metrics: Mapping[str, Any], dataset: Dataset) -> str | None:
     """The first difference between a dataset and that of a run, as one sentence; None for none.
 
     Args:
-        metrics: the content of metrics.json; those of earlier versions do not say all.
+        metrics: the content of metrics.json; those of earlier versions say too little to compare.
         dataset: to compare.
     """
-    facts, names = metrics.get("dataset", {}), metrics.get("class_names")
-    shape, found = facts.get("image_shape"), list(dataset.image_shape)
-    if shape not in (None, found):
-        return f"expected images of shape {shape}, as the run was trained on, got {found}"
-    if not facts.get("uses_labels", True):
+    facts = metrics.get("dataset")
+    if facts is None:
         return None
-    n_classes = facts.get("n_classes", None if names is None else len(names))
-    if n_classes not in (None, dataset.n_classes):
-        return f"expected a dataset of {n_classes} classes, as the run was trained on, got {dataset.n_classes}"
-    pairs = zip(names or (), dataset.class_names or (), strict=False)
+    found = [int(n) for n in dataset.image_shape]
+    if facts["image_shape"] != found:
+        return f"expected images of shape {facts['image_shape']}, as the run was trained on, got {found}"
+    if not facts["uses_labels"]:
+        return None
+    if facts["n_classes"] != dataset.n_classes:
+        return f"expected a dataset of {facts['n_classes']} classes, as the run was trained on, got {dataset.n_classes}"
+    pairs = zip(metrics.get("class_names") or (), dataset.class_names or (), strict=False)
     return next(
         (
             f"expected class {label} to be {ours}, as in the training of the run, got {theirs}"

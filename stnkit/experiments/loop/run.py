@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from stnkit.errors import NotFiniteError
+from stnkit.errors import DataError, NotFiniteError
 from stnkit.experiments.class_samples import captions, classes_in, of_each_class
 from stnkit.experiments.data.checks import checked_class_names
 from stnkit.experiments.data.loaders import Distorted
-from stnkit.experiments.data.recorded import facts_of
+from stnkit.experiments.data.recorded import difference, facts_of
 from stnkit.experiments.data.seeds import generator
 from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
@@ -232,11 +232,13 @@ def _train(
     record.update(
         n_parameters=sum(p.numel() for p in network.parameters()), figures=described(task.objective), **provenance
     )
-    facts = facts_of(data.dataset, uses_labels="labels" in task.objective.needs)
-    check_same_data(record.values, dataset=facts)
-    record.update(dataset=facts)
-    if names := checked_class_names(data.dataset):
+    names = checked_class_names(data.dataset)
+    if told := difference(record.values, data.dataset):
+        raise DataError(f"resume: {told}")
+    if names and "dataset" not in record.values:  # of an earlier version
         check_same_data(record.values, class_names=list(names))
+    record.update(dataset=facts_of(data.dataset, uses_labels="labels" in task.objective.needs))
+    if names:
         record.update(class_names=list(names))
     if taken := network.options_from_images():
         record.update(options_from_images=taken)

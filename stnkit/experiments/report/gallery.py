@@ -129,7 +129,10 @@ class Galleries:
         return Gallery(note, shown.classes, names, samples, means)
 
     def _test_images(self, trained: TrainedRun) -> Shown:
-        key = json.dumps([trained.config["dataset"], trained.config["distortion"]], sort_keys=True)
+        # Of two runs with one root each may have known other classes there.
+        metrics, dataset = trained.metrics, type(trained.data.dataset).__name__
+        known = [dataset, metrics.get("dataset"), metrics.get("class_names")]
+        key = json.dumps([trained.config["dataset"], trained.config["distortion"], known], sort_keys=True)
         if key not in self._shown:
             test = trained.data.fixed("test")
             classes = classes_in(test.labels, MAX_CLASSES) if trained.data.has_labels("test") else ()

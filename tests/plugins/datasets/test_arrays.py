@@ -121,7 +121,8 @@ def test_targets_that_are_no_labels_are_kept(targets, save):
 
 
 @pytest.mark.parametrize(
-    ("shape", "channels"), [((9, 8, 6), 6), ((9, 8, 2), 2), ((9, 8, 8), 8), ((6, 9, 2), 6), ((2, 9, 8), 2)]
+    ("shape", "channels"),
+    [((9, 8, 6), 6), ((9, 8, 2), 2), ((9, 5, 8), 8), ((9, 5, 4), 4), ((6, 9, 2), 6), ((2, 9, 8), 2)],
 )
 def test_pairs_have_twice_the_channels_of_images(shape, channels, save):
     dataset = save(pixels(*shape), pair=True)

@@ -57,6 +57,18 @@ def test_every_level_spans_the_image(size, downsample):
         torch.testing.assert_close(found[inner], expected[inner], rtol=0, atol=1e-12)
 
 
+@pytest.mark.no_jaxtyping  # a tracer of modules has no tensors
+def test_a_graph_of_one_size_takes_another():
+    localizer = built((1, 27, 21)).eval()
+    traced = torch.fx.symbolic_trace(localizer)
+    dynamic = {"image": {0: torch.export.Dim.AUTO, 2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}}
+    exported = torch.export.export(localizer, (torch.rand(2, 1, 27, 21),), dynamic_shapes=dynamic).module()
+    for size in ((27, 21), (32, 26), (33, 40)):
+        image = torch.rand(3, 1, *size)
+        torch.testing.assert_close(exported(image), localizer(image))
+        torch.testing.assert_close(traced(image), localizer(image))
+
+
 def test_fewer_levels_of_the_decoder_leave_a_coarser_map():
     for decoder, expected in (([], (9, 4, 4)), ([5], (5, 7, 7)), ([5, 3], (3, 14, 14))):
         localizer = built(channels=[4, 6, 9], decoder=decoder)
