@@ -18,6 +18,7 @@ from torch import Tensor
 from stnkit import portable
 from stnkit.default_device import built_on_cpu as built_on_cpu
 from stnkit.errors import InputError
+from stnkit.numpy_arrays import as_tensor
 
 # A coordinate outside of every image: far beyond the support of any kernel, and small enough that pixel indices stay
 # exact in the samplers' integers for images of 400,000 pixels a side.
@@ -201,12 +202,8 @@ def corners(ndim: int, *, device: torch.device | str | None = None) -> Float[Ten
 
 
 def _as_points(points: Tensor | np.ndarray) -> Tensor:
-    if isinstance(points, np.ndarray):
-        if points.dtype.kind not in "fiu":
-            raise InputError(f"points: expected real numbers, got {points.dtype}")
-        points = torch.from_numpy(points.astype(np.float32 if points.dtype == np.float32 else np.float64))
-    check_is_tensor("points", points)
-    return points.to(coordinate_dtype(points.dtype))
+    given = as_tensor("points", points)
+    return given.to(coordinate_dtype(given.dtype))
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:

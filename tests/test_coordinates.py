@@ -99,7 +99,7 @@ def test_points_or_a_size_that_are_none_are_refused(convert):
     message = r"^size: expected 2 numbers, one for each coordinate of points, got 64$"
     with pytest.raises(stnkit.errors.InputError, match=message):
         convert(torch.zeros(1, 2), 64)
-    with pytest.raises(stnkit.errors.InputError, match=r"^points: expected a tensor, got list$"):
+    with pytest.raises(stnkit.errors.InputError, match=r"^points: expected a tensor or an array of NumPy, got list$"):
         convert([[0.0, 1.0]], (4, 8))
     with pytest.raises(stnkit.errors.InputError, match=r"^points: expected real numbers, got <U1$"):
         convert(np.array([["a", "b"]]), (4, 8))

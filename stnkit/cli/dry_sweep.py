@@ -1,9 +1,11 @@
 """The jobs that a dry run of a sweep lists, found without writing anything."""
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import Any
 
+from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from stnkit.cli.hydra_internals import job_config, job_overrides, parse_override
@@ -56,6 +58,16 @@ def varying_keys(jobs: list[list[str]]) -> set[str]:
     """
     values = [dict(override.split("=", 1) for override in job) for job in jobs]
     return {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
+
+
+def end_in_dry_run(config: DictConfig) -> None:
+    """Raise DryRunAsked with the jobs of a sweep, but not where one cannot be composed: the sweeper tells of it next.
+
+    Args:
+        config: composed, with its node `hydra`.
+    """
+    with contextlib.suppress(HydraException):
+        raise DryRunAsked(config, dry_jobs(config))
 
 
 def dry_jobs(config: DictConfig) -> list[DryJob] | None:

@@ -76,5 +76,5 @@ def _shortened(error: BaseException) -> str:
     if cause is not error:
         text += f": {str(cause).splitlines()[0]}"
     text = re.sub(r"\w+ is not a ListConfig, list or tuple\.", "expected a list, such as [28,28]", text)
-    text = re.sub(r"(\w+) is not a subclass of \w+\. value: (.*)", r"expected a group of options, got \2", text)
+    text = re.sub(r"\w+ is not a subclass of \w+\. value: (.*)", r"expected a group of options, got \1", text)
     return " ".join(line.strip() for line in text.splitlines() if line.strip())

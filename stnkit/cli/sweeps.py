@@ -13,14 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from stnkit import errors
 from stnkit.cli import launcher
-from stnkit.cli.dry_sweep import DryRunAsked, dry_jobs, is_dry_sweep, varying_keys
+from stnkit.cli.dry_sweep import DryRunAsked, end_in_dry_run, is_dry_sweep, varying_keys
 from stnkit.cli.hydra_internals import job_overrides, parse_override
 from stnkit.cli.quoting import quoted_override
 from stnkit.cli.workers import Worker, WorkersOfSweep
@@ -204,8 +203,7 @@ class JobAnnouncer(Callback):
             if word.startswith("dry_run=") and not isinstance(parse_override(word)[1], bool):
                 raise SweepRefused(f"dry_run: expected one value for the whole sweep, got {word}")
         if is_dry_sweep(config):
-            with contextlib.suppress(HydraException):  # of a job that the sweeper composes next, and tells of
-                raise DryRunAsked(config, dry_jobs(config))
+            end_in_dry_run(config)
             return
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
@@ -269,8 +267,10 @@ def print_unexpected(run_dir: Path, error: Exception) -> None:
         run_dir: of the job.
         error: the one that is being handled.
     """
-    (path := run_dir / TRACEBACK).write_text(traceback.format_exc())
-    _print_error(f"{run_dir}: {type(error).__name__}: {[*str(error).splitlines(), ''][0]} (traceback in {path})")
+    path = run_dir / TRACEBACK
+    path.write_text(traceback.format_exc())
+    first = (str(error).splitlines() or [""])[0]
+    _print_error(f"{run_dir}: {type(error).__name__}: {first} (traceback in {path})")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -9,7 +9,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.recorded import difference, facts_of
+from stnkit.experiments.data.recorded import difference_of_classes
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs
 from stnkit.experiments.loop.task import ObjectiveTask
@@ -133,8 +133,7 @@ def _check_data(data: DistortedData, run: TrainedRun) -> None:
             f"got {list(data.in_shape)}"
         )
     trained = run.data.dataset
-    facts = facts_of(trained, uses_labels="labels" in run.objective.needs)
-    facts["image_shape"] = [int(n) for n in data.dataset.image_shape]  # compared above, as the distortion leaves them
-    told = difference({"dataset": facts, "class_names": trained.class_names}, data.dataset)
-    if told is not None:
+    if "labels" in run.objective.needs and (
+        told := difference_of_classes(trained.n_classes, trained.class_names, data.dataset)
+    ):
         raise InputError(told)

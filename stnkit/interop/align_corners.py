@@ -183,7 +183,7 @@ def _checked(points: Tensor) -> Tensor:
     coordinates.check_is_tensor("points", points)
     if not points.ndim or not points.is_floating_point():
         raise InputError(f"points: expected floating-point (…, 2 or 3), got {points.dtype} of {tuple(points.shape)}")
-    return points.to(torch.promote_types(points.dtype, torch.float32))
+    return coordinates.widened(points)
 
 
 def _extent(points: Tensor, size: Sequence[int]) -> Tensor:

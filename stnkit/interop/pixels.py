@@ -14,6 +14,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily, matrix_form
+from stnkit.numpy_arrays import as_tensor as as_tensor
 
 
 def pixel_matrix(
@@ -211,30 +212,6 @@ def as_theta(theta: Shaped[Tensor | np.ndarray, "*any"]) -> Shaped[Tensor, "*any
         tensor([[0., 0.]], dtype=torch.float64)
     """
     return as_tensor("theta", theta)
-
-
-def as_tensor(name: str, value: Shaped[Tensor | np.ndarray, "*any"]) -> Shaped[Tensor, "*any"]:
-    """A tensor as it is, or an array as a tensor.
-
-    Args:
-        name: of the argument, for the message.
-        value: of the argument; an array of any strides and byte order.
-
-    Raises:
-        InputError: when it is neither, or its entries are no real numbers.
-
-    Example:
-        >>> import numpy as np, stnkit
-        >>> stnkit.interop.pixels.as_tensor("matrix", np.eye(2, dtype=">f4")[::-1])
-        tensor([[0., 1.],
-                [1., 0.]])
-    """
-    if not isinstance(value, Tensor | np.ndarray):
-        raise InputError(f"{name}: expected a tensor or an array of NumPy, got {type(value).__name__}")
-    if value.is_complex() if isinstance(value, Tensor) else value.dtype.kind not in "fiub":
-        raise InputError(f"{name}: expected real numbers, got {value.dtype}")
-    # A copy: torch takes neither negative strides nor the other byte order, and warns of an array that is read-only.
-    return value if isinstance(value, Tensor) else torch.from_numpy(np.array(value, value.dtype.newbyteorder("=")))
 
 
 def as_array(tensor: Shaped[Tensor, "*any"]) -> Float64[np.ndarray, "*any"]:

@@ -1,6 +1,6 @@
 """The record of a dataset in metrics.json, and a dataset of that record alone: for images that are elsewhere now."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -49,9 +49,20 @@ def difference(metrics: Mapping[str, Any], dataset: Dataset) -> str | None:
         return f"expected images of shape {facts['image_shape']}, as the run was trained on, got {found}"
     if not facts["uses_labels"]:
         return None
-    if facts["n_classes"] != dataset.n_classes:
-        return f"expected a dataset of {facts['n_classes']} classes, as the run was trained on, got {dataset.n_classes}"
-    pairs = zip(metrics.get("class_names") or (), dataset.class_names or (), strict=False)
+    return difference_of_classes(facts["n_classes"], metrics.get("class_names"), dataset)
+
+
+def difference_of_classes(n_classes: int, names: Sequence[str] | None, dataset: Dataset) -> str | None:
+    """The first difference between the classes of a dataset and those of a run; None for none.
+
+    Args:
+        n_classes: number of classes of the run.
+        names: of these, by label; None where they have none.
+        dataset: to compare.
+    """
+    if n_classes != dataset.n_classes:
+        return f"expected a dataset of {n_classes} classes, as the run was trained on, got {dataset.n_classes}"
+    pairs = zip(names or (), dataset.class_names or (), strict=False)
     return next(
         (
             f"expected class {label} to be {ours}, as in the training of the run, got {theirs}"

@@ -1,4 +1,4 @@
-"""What a record says of a dataset is plain JSON, and a dataset of the record is the same to a network."""
+"""The record of a dataset is plain JSON, and a dataset of that record is the same to a network."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Where a kernel covers the image, training computes a product of matrices: the same features and gradients."""
+"""A kernel that covers its image is a product of matrices in training: the same features and gradients."""
 
 import pytest
 import torch
