@@ -74,7 +74,7 @@ class Dataset:
         self.kind, self.big_endian = datatype[0] & 0xF, bool(datatype[1] & 1)
         (self.item_bytes,) = struct.unpack("<I", datatype[4:8])
         self.n_bytes = math.prod(self.shape) * self.item_bytes
-        if self.n_bytes > 1100 * len(self.objects.content):  # deflate makes no more of a byte
+        if self.n_bytes > 1100 * len(self.objects.content.raw):  # deflate makes no more of a byte
             raise InputError(f"{self.name}: expected a shape that the file can hold, got {list(self.shape)}")
         if layout[0] != 3:
             raise InputError(f"{self.name}: expected a data layout of version 3, got {layout[0]}: SimpleITK reads it")
@@ -86,7 +86,7 @@ class Dataset:
             found = self.layout[4 : 4 + self.n_bytes]
         elif self.layout[1] == _CONTIGUOUS:
             (at,) = struct.unpack("<Q", self.layout[2:10])
-            found = b"" if at == UNDEFINED else self.objects.bytes_at(at, self.n_bytes)
+            found = b"" if at == UNDEFINED else self.objects.content.bytes_at(at, self.n_bytes)
         elif self.layout[1] == _CHUNKED and len(self.shape) == 1:
             found = self._chunks()
         else:
@@ -101,8 +101,8 @@ class Dataset:
         if tree == UNDEFINED:
             return b""
         for key, at in self.objects.leaves(tree, 1, 24):
-            stored, skipped, first, _ = self.objects.unpack("<IIQQ", key)
-            content = self.objects.bytes_at(at, stored)
+            stored, skipped, first, _ = self.objects.content.unpack("<IIQQ", key)
+            content = self.objects.content.bytes_at(at, stored)
             for i, identifier in reversed(list(enumerate(self.filters))):
                 if not skipped >> i & 1:
                     content = self._unfiltered(identifier, content, chunk_bytes)
@@ -125,12 +125,12 @@ class Dataset:
 
     def _of_heap(self, heap: int, index: int) -> bytes:
         """The object of a global heap."""
-        signature, size = self.objects.unpack("<4s4xQ", heap)
+        signature, size = self.objects.content.unpack("<4s4xQ", heap)
         at = heap + 16
         while signature == b"GCOL" and at + 16 <= heap + size:
-            found, n = self.objects.unpack("<H6xQ", at)
+            found, n = self.objects.content.unpack("<H6xQ", at)
             if found == index:
-                return self.objects.bytes_at(at + 16, n)
+                return self.objects.content.bytes_at(at + 16, n)
             if not found:
                 break
             at += 16 + n + -n % 8
