@@ -150,10 +150,14 @@ class KernelSampler(PaddedSampler):
         half = n_taps % 2 / 2
         start = torch.floor(x.detach() + half)
         # In [-half, 1 - half): a point left of a center by less than a rounding error must stay there, or one tap
-        # would be past its kink and the next would not.
+        # would be past its kink and the next would not. For the same reason fractions are multiples of a quantum with
+        # which the distances of all taps are exact, and widths are, too.
+        quantum = torch.finfo(x.dtype).eps * 2 ** (n_taps.bit_length() - 2)
         fraction = x - start
-        excess = fraction.detach() - (1 - half - torch.finfo(x.dtype).eps)
-        fraction = fraction - excess.clamp(min=0)
+        exact = _multiple(fraction, quantum).clamp(max=1 - half - quantum)
+        fraction = fraction + (exact - fraction.detach())
+        if width is not None:
+            width = width + (_multiple(width, quantum) - width.detach())
         offsets = torch.arange(n_taps, device=x.device)[:, None] - (n_taps - 1) // 2
         index = start.long() + margin + offsets
         distance = fraction - offsets.to(x.dtype)
@@ -165,6 +169,11 @@ class KernelSampler(PaddedSampler):
         if self.sample_padding is Padding.zeros:
             return torch.where((index >= 0) & (index < n), index, outside), weight
         return source_index(index, n, self.sample_padding), weight
+
+
+def _multiple(number: Float[Tensor, "*any"], quantum: float) -> Float[Tensor, "*any"]:
+    """The nearest multiple of a quantum, without a gradient."""
+    return torch.floor(number.detach() / quantum + 0.5) * quantum
 
 
 def _renormalized(weight: Float[Tensor, "B taps P"], inside: Bool[Tensor, "B taps P"]) -> Float[Tensor, "B taps P"]:

@@ -151,3 +151,16 @@ def test_there_is_no_state_and_nothing_that_half_would_narrow(name):
     assert not list(sampler.parameters())
     expected = sampler(image, grid)
     assert torch.equal(sampler.half()(image, grid), expected)
+
+
+# At some of these sizes a center of the identity lies left of a pixel's by a rounding error.
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_a_constant_image_has_no_gradient_to_the_grid(name, dtype):
+    sampler = sampler_of(name, "border")
+    sizes = [(n, n) for n in range(2, 130)] + [(9, 3), (12, 3), (15, 5), (20, 5), (33, 11), (56, 14), (10, 20)]
+    for n, n_out in sizes:
+        grid = stnkit.coordinates.lattice((1, n_out), dtype=dtype)[None].requires_grad_()
+        (gradient,) = torch.autograd.grad(sampler(torch.ones(1, 1, 2, n, dtype=dtype), grid).sum(), grid)
+        # In pixels: the derivatives of the weights cancel.
+        assert gradient.abs().max() * 2 / n < 20 * torch.finfo(dtype).eps, (n, n_out)
