@@ -84,6 +84,20 @@ def _versor(v: Values) -> Matrix:
     return np.eye(3) + 2 * w * cross + 2 * cross @ cross
 
 
+def _scale_versor(p: Values, _: Fixed) -> tuple[Matrix, Vector]:
+    # A sum: ITK adds the scales and the skews to the rotation.
+    linear = _versor(p[:3]) + np.diag(p[6:9] - 1)
+    if len(p) > 9:
+        linear[~np.eye(3, dtype=bool)] += p[9:]
+    return linear, p[3:6]
+
+
+def _composed_scale_skew_versor(p: Values, _: Fixed) -> tuple[Matrix, Vector]:
+    skew = np.eye(3)
+    skew[np.triu_indices(3, 1)] = p[9:]
+    return _versor(p[:3]) @ np.diag(p[6:9]) @ skew, p[3:6]
+
+
 Form = tuple[int, Callable[[Values, Fixed], tuple[Matrix, Vector]]]
 
 
@@ -109,4 +123,7 @@ _FORMS: dict[tuple[str, int], Form] = {
     ("VersorTransform", 3): (3, lambda p, _: (_versor(p), np.zeros(3))),
     ("VersorRigid3DTransform", 3): (6, lambda p, _: (_versor(p[:3]), p[3:])),
     ("Similarity3DTransform", 3): (7, lambda p, _: (p[6] * _versor(p[:3]), p[3:6])),
+    ("ScaleVersor3DTransform", 3): (9, _scale_versor),
+    ("ScaleSkewVersor3DTransform", 3): (15, _scale_versor),
+    ("ComposeScaleSkewVersor3DTransform", 3): (12, _composed_scale_skew_versor),
 }

@@ -18,6 +18,14 @@ def versor(transform):
     return transform
 
 
+def skewed(transform, skew):
+    """The turned transform with three scales and numbers of skew, if it has any."""
+    versor(transform).SetScale((1.3, 0.7, 1.1))
+    if skew:
+        transform.SetSkew(skew)
+    return transform
+
+
 LINEAR = {
     "Transform": lambda: sitk.Transform(3, sitk.sitkIdentity),
     "TranslationTransform": lambda: sitk.TranslationTransform(3, (1.0, 2.0, 3.0)),
@@ -29,6 +37,9 @@ LINEAR = {
     "VersorTransform": lambda: versor(sitk.VersorTransform()),
     "VersorRigid3DTransform": lambda: versor(sitk.VersorRigid3DTransform()),
     "Similarity3DTransform": lambda: versor(sitk.Similarity3DTransform()),
+    "ScaleVersor3DTransform": lambda: skewed(sitk.ScaleVersor3DTransform(), ()),
+    "ScaleSkewVersor3DTransform": lambda: skewed(sitk.ScaleSkewVersor3DTransform(), (0.1, -0.2, 0.3, 0.05, -0.1, 0.2)),
+    "ComposeScaleSkewVersor3DTransform": lambda: skewed(sitk.ComposeScaleSkewVersor3DTransform(), (0.1, -0.2, 0.3)),
 }
 
 
