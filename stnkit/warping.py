@@ -73,7 +73,8 @@ def warp(
     if interpolation is not None and _makes_grids_in_chunks(family, theta, image) and not has_hooks(sampler):
         checked, shape = family.check_theta(theta), coordinates.check_size(image.shape[2:] if size is None else size, 2)
         bytes_of_one = 8 * math.prod(shape)
-        if bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES and takes(image, checked, interpolation):
+        # In this order: a tracer would take the number of images for a constant.
+        if takes(image, checked, interpolation) and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES:
             images = max(1, GRID_CHUNK_BYTES // bytes_of_one)
             return warped_in_chunks(interpolation, image, lambda part: family.grid(checked[part], shape), shape, images)
     made: Tensor = sampler(image, family.grid(theta, image.shape[2:] if size is None else size))

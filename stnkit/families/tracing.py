@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch._guards import detect_fake_mode
 from torch.autograd import forward_ad
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.nn.modules.module import _has_any_global_hook
 from torch.utils._python_dispatch import _disable_current_modes, is_in_torch_dispatch_mode
 
@@ -29,19 +30,21 @@ def is_traced() -> bool:
     return is_in_torch_dispatch_mode() and detect_fake_mode() is not None
 
 
+def has_tracer() -> bool:
+    """True while any tracer follows the operations: values are hidden, or other ones will take their place."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        return True
+    # `make_fx` records real tensors too, in its mode "real".
+    return is_in_torch_dispatch_mode() and (get_proxy_mode() is not None or detect_fake_mode() is not None)
+
+
 def values_are_readable(entries: Tensor) -> bool:
     """True where reading values costs next to nothing: on the CPU, outside of any trace.
 
-    On an accelerator it would synchronize, and under a tracer there are no values, or other ones later.
+    On an accelerator it would synchronize, and under a tracer there are no values, or other ones later. To try is no
+    test: a fake tensor may return a symbol for its value.
     """
-    if not entries.is_cpu or torch.compiler.is_compiling():
-        return False
-    if is_in_torch_dispatch_mode():
-        try:
-            entries.sum().item()
-        except RuntimeError:
-            return False  # fake tensors; a FLOP counter is such a mode too, over real values
-    return not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+    return entries.is_cpu and not has_tracer()
 
 
 def known_within(entries: Tensor, limit: float) -> bool:
@@ -52,12 +55,12 @@ def known_within(entries: Tensor, limit: float) -> bool:
         read = entries.detach() if entries.requires_grad else entries
         return torch.linalg.vector_norm(read, math.inf).item() <= limit
     except RuntimeError:
-        return False  # under vmap or with fake tensors, and for no entries at all
+        return False  # under vmap, and for no entries at all
 
 
 def read_mask(mask: Tensor) -> list[bool] | None:
     """The entries of a mask of one axis, also of one on an accelerator; None under a tracer or vmap."""
-    if is_traced() or torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+    if has_tracer():
         return None
     try:
         entries: list[bool] = mask.tolist()

@@ -14,7 +14,7 @@ from stnkit.families.flows.cell_field import unrolled_flow
 from stnkit.families.flows.solution import Start, derived, solved
 from stnkit.families.flows.tessellation import Tessellation, tessellation_of
 from stnkit.families.flows.trajectory import end_of, pieces_of
-from stnkit.families.tracing import is_traced, is_transformed, read_mask
+from stnkit.families.tracing import has_tracer, is_transformed, read_mask
 from stnkit.native.arrangement import Arrangement, arranged
 from stnkit.portable import is_exported
 
@@ -71,7 +71,7 @@ def flow_lattice(
     """
     height, width = size
     options = velocities.dtype, velocities.device
-    if is_traced() or is_exported():
+    if has_tracer():
         points = coordinates.lattice(size, dtype=options[0], device=options[1]).view(1, -1, 2)
         return flow(velocities, points, tessellation).view(velocities.shape[0], height, width, 2)
     coefficients = coefficients_of(velocities, tessellation)
@@ -119,7 +119,7 @@ def _flowed(
     start: Start | None,
 ) -> Float[Tensor, "B N 2"]:
     # On the device meta only shapes are known.
-    if coefficients.is_meta or is_traced() or torch.jit.is_tracing() or _has_no_values(coefficients, points):  # type: ignore[attr-defined, no-untyped-call]
+    if coefficients.is_meta or has_tracer() or _has_no_values(coefficients, points):
         return operator.flowed(coefficients, points, tessellation)
     if is_transformed():
         return _recorded(coefficients, points, tessellation)
