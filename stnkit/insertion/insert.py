@@ -81,7 +81,7 @@ def insert_transformers(
     example = example_input if isinstance(example_input, tuple) else (example_input,)
     with modes_and_random_state_restored(network), contextlib.ExitStack() as hooks:
         for probe in probes:
-            hooks.callback(probe.host.register_forward_pre_hook(probe.receive).remove)
+            hooks.callback(probe.host.register_forward_pre_hook(probe.receive, with_kwargs=True).remove)
         try:
             _run(network, example, probes)
         except BaseException:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stnkit.errors import InputError
 from stnkit.insertion.components import make_transformers
 from stnkit.insertion.points import CHILD
-from stnkit.insertion.transformed import put_in_front
+from stnkit.insertion.transformed import image_name, put_in_front
 
 
 class RandomStream:
@@ -48,9 +48,12 @@ class Probe:
         self.made: nn.Module | None = None
         self.shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
-    def receive(self, host: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """A forward pre-hook: build the transformer of the insertion point and apply it."""
-        image = self._image(args)
+    def receive(
+        self, host: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """A forward pre-hook with keywords: build the transformer of the insertion point and apply it."""
+        name = image_name(host)
+        image = self._image(name, args, kwargs)
         with self.stream:
             made = make_transformers(self.point, self.components, tuple(image.shape[1:]))
         self.made = made.to(device=image.device, dtype=_working_dtype(image, host)).eval()
@@ -59,7 +62,7 @@ class Probe:
         warped = made.forward(image)
         self._refusal = made.register_forward_pre_hook(self._refuse_call)
         self.shapes = tuple(image.shape), tuple(warped.shape)
-        return (warped, *args[1:])
+        return ((warped, *args[1:]), kwargs) if args else (args, kwargs | {str(name): warped})
 
     def settle(self) -> None:
         """Leave the call of the transformer to the host."""
@@ -76,18 +79,18 @@ class Probe:
     def _refuse_call(self, module: nn.Module, args: Any) -> None:
         raise InputError(f"insertion point {self.point!r} is a module that calls all of its children, new ones too")
 
-    def _image(self, args: tuple[Any, ...]) -> Tensor:
+    def _image(self, name: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         if self.made is not None:
             raise InputError(
                 f"insertion point {self.point!r} is called more than once in one pass, and a transformer stands in "
                 f"front of one call: choose another point, or insert it at the input of that module by itself"
             )
-        if not args:
+        if not args and name not in kwargs:
             raise InputError(
-                f"insertion point {self.point!r} is called with keyword arguments only, "
-                f"and a transformer takes the first positional one"
+                f"insertion point {self.point!r}: expected a call with its first argument, which a transformer takes, "
+                f"got keywords {[*kwargs]}"
             )
-        image = args[0]
+        image = args[0] if args else kwargs[str(name)]
         if not isinstance(image, Tensor) or image.ndim not in (4, 5) or not image.is_floating_point():
             got = f"{tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else repr(type(image))
             raise InputError(

@@ -5,6 +5,7 @@ A hook, which belongs to the object, is lost by each of them.
 """
 
 import functools
+import inspect
 import types
 from typing import Any
 
@@ -34,17 +35,22 @@ def put_in_front(host: nn.Module, transformer: nn.Module) -> None:
         _transform(host)
 
 
-@functools.cache
 def transformed(cls: type[nn.Module]) -> type[nn.Module]:
-    """The subclass whose forward is image, … ↦ cls.forward(spatial_transformer(image), …).
+    """The subclass whose forward is image, … ↦ cls.forward(spatial_transformer(image), …); one while it is in use.
 
     Args:
         cls: of the host.
     """
+    # Found by `cls`, which refers to it weakly: what refers to both would keep classes alive that nobody has any more.
+    for derived in type.__subclasses__(cls):
+        if _MARK in vars(derived):
+            return derived
+    name = _first_name(cls.forward, is_bound=False)
 
     @functools.wraps(cls.forward)
-    def forward(self: nn.Module, image: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return cls.forward(self, _warped(self, image), *args, **kwargs)
+    def forward(self: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+        args, kwargs = _with_warped(self, name, args, kwargs)
+        return cls.forward(self, *args, **kwargs)
 
     def __reduce_ex__(self: nn.Module, protocol: Any) -> Any:  # noqa: N807
         # By the host's own class, which pickle finds by its name.
@@ -61,6 +67,15 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
         return types.new_class(f"Transformed{cls.__name__}", (cls,), exec_body=lambda body: body.update(members))
 
 
+def image_name(host: nn.Module) -> str | None:
+    """The name by which a module may be called with its first argument, or None if it has none.
+
+    Args:
+        host: the module behind a transformer.
+    """
+    return _first_name(host.forward, is_bound=True)
+
+
 def check_host(host: nn.Module) -> None:
     """Nothing for a module whose class can be derived from.
 
@@ -70,7 +85,9 @@ def check_host(host: nn.Module) -> None:
     Raises:
         InputError: when its class refuses a subclass.
     """
-    cls: Any = type(host)
+    if isinstance(host, fx.GraphModule):  # which gets a node, and keeps its class
+        return
+    cls = _class_of(host)
     try:
         transformed(cls)
     except Exception as error:
@@ -82,20 +99,48 @@ def _remade(cls: Any) -> nn.Module:
     return made
 
 
+def _class_of(host: nn.Module) -> Any:
+    cls: Any = type(host)
+    # Below the class that torch has made for this module alone, and removes with its parametrizations.
+    return cls.__bases__[0] if parametrize.is_parametrized(host) else cls
+
+
 def _transform(host: nn.Module) -> None:
     cls: Any = type(host)
+    derived = transformed(_class_of(host))
     if parametrize.is_parametrized(host):
-        # Below the class that torch has made for this module alone, and removes with its parametrizations.
-        cls.__bases__ = (transformed(cls.__bases__[0]),)
+        cls.__bases__ = (derived,)
     else:
-        host.__class__ = transformed(cls)
+        host.__class__ = derived
     own = vars(host).get("forward")
     if own is not None:  # of the object, where it hides that of the class
-        host.forward = functools.partial(_transformed_call, host, own)
+        host.forward = functools.partial(_transformed_call, host, own, _first_name(own, is_bound=True))
 
 
-def _transformed_call(host: nn.Module, forward: Any, image: Any, /, *args: Any, **kwargs: Any) -> Any:
-    return forward(_warped(host, image), *args, **kwargs)
+def _transformed_call(host: nn.Module, forward: Any, name: str | None, /, *args: Any, **kwargs: Any) -> Any:
+    args, kwargs = _with_warped(host, name, args, kwargs)
+    return forward(*args, **kwargs)
+
+
+def _first_name(forward: Any, is_bound: bool) -> str | None:
+    try:
+        parameters = list(inspect.signature(forward).parameters.values())
+    except (TypeError, ValueError):  # of a function that is not Python's
+        return None
+    first = parameters[not is_bound :][:1]
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return first[0].name if first and first[0].kind in named else None
+
+
+def _with_warped(
+    host: nn.Module, name: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    if args:
+        return (_warped(host, args[0]), *args[1:]), kwargs
+    if name is None:
+        raise InputError(f"the module behind a transformer: expected an image by position, got keywords {[*kwargs]}")
+    # Without an image the host has its default for it, or Python names what is missing.
+    return args, kwargs | {name: _warped(host, kwargs[name])} if name in kwargs else kwargs
 
 
 def _warped(host: nn.Module, image: Any) -> Any:

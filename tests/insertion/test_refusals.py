@@ -43,7 +43,7 @@ class Odd(nn.Module):
         super().__init__()
         self.shared = nn.Conv2d(1, 1, 1)
         self.unused = nn.Conv2d(1, 1, 1)
-        self.keyword = nn.Conv2d(1, 1, 1)
+        self.keyword = Keywords()
         self.empty = nn.Sequential()
         self.index = nn.Embedding(3, 2)
         self.blocks = nn.ModuleList([nn.Conv2d(1, 1, 1), nn.ReLU()])
@@ -54,7 +54,7 @@ class Odd(nn.Module):
         self.fc = nn.Linear(1, 2)
 
     def forward(self, x):
-        x = self.keyword(input=self.shared(self.shared(self.empty(x))))
+        x = self.keyword(image=self.shared(self.shared(self.empty(x))))
         x = self.named["a"](self.blocks[0](x))
         x = self.several([self.iterating(self.own(x))])
         self.index(torch.zeros(1, 1, 1, 1, dtype=torch.long))
@@ -79,6 +79,11 @@ class Iterating(nn.Module):
         return x
 
 
+class Keywords(nn.Module):
+    def forward(self, **images):
+        return images["image"]
+
+
 class Several(nn.Module):
     def forward(self, images):
         return images[0]
@@ -89,7 +94,7 @@ class Several(nn.Module):
     [
         ("shared", "'shared' is called more than once in one pass"),
         ("unused", "'unused' is not called when the network runs"),
-        ("keyword", "'keyword' is called with keyword arguments only"),
+        ("keyword", r"'keyword': expected a call with its first argument, .* got keywords \['image'\]$"),
         ("empty", "'empty' is an empty Sequential"),
         ("index", r"'index': expected an image, .* got \(1, 1, 1, 1\), torch.int64"),
         ("blocks", r"'blocks' is a ModuleList, a container that is never called itself.*: blocks.0, blocks.1"),

@@ -1,8 +1,10 @@
 """A transformer is part of what a module is: no compiler, tracer or converter computes without it."""
 
 import copy
+import gc
 import pickle
 import warnings
+import weakref
 
 import pytest
 import torch
@@ -215,6 +217,125 @@ def test_keywords_of_any_name_reach_the_host():
     network, seen = moved(Keywords(), "input", example=(image(), 1.0, 1.0, 1.0)), image()
     expected = transformer_of(network)(seen) + 6
     torch.testing.assert_close(network(seen, image=1, host=2, forward=3), expected)
+
+
+class Scaled(nn.Module):
+    """A block that is called with any of its arguments by name."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 1, 3, padding=1)
+
+    def forward(self, x, scale=1.0):
+        return scale * self.conv(x)
+
+
+class Block(nn.Module):
+    """Calls its child by keywords."""
+
+    def __init__(self, child):
+        super().__init__()
+        self.l2 = child
+
+    def forward(self, image, k=1):
+        return k * self.l2(scale=0.3, x=image)
+
+
+@pytest.mark.parametrize("point", ["input", "l2", "l2.conv"])
+def test_an_image_may_be_given_by_its_name(point):
+    network, seen = moved(Block(Scaled()), point).eval(), image()
+    expected = network(seen, 2)
+    torch.testing.assert_close(network(image=seen, k=2), expected)
+    torch.testing.assert_close(network(k=2, image=seen), expected)
+    network.set_submodule(f"{point}.spatial_transformer".removeprefix("input."), nn.Identity())
+    assert not torch.allclose(network(image=seen, k=2), expected, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", ["input", "l2"])
+def test_programs_take_an_image_by_its_name(point):
+    network, seen = moved(Block(Scaled()), point).eval(), image()
+    expected = network(seen)
+    compiled = torch.compile(network, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(image=seen), expected)
+    exported = torch.export.export(network, (), kwargs={"image": seen})
+    torch.testing.assert_close(exported.module()(image=seen), expected)
+    torch.testing.assert_close(fx.symbolic_trace(network)(image=seen), expected)
+
+
+def test_a_forward_of_the_object_takes_the_name_it_has():
+    network = Outer(Scaled())
+    network.forward = lambda picture: network.inner(picture)
+    seen = image()
+    moved(network, "input")
+    torch.testing.assert_close(network(picture=seen), network(seen))
+
+
+def test_an_image_without_a_name_is_one_sentence():
+    class Unnamed(nn.Module):
+        def forward(self, *images, **named):
+            return [*images, *named.values()][0]
+
+    network = moved(Unnamed(), "input")
+    with pytest.raises(stnkit.errors.InputError, match=r"expected an image by position, got keywords \['image'\]$"):
+        network(image=image())
+
+
+def test_a_missing_image_is_what_python_says_of_the_host():
+    network = moved(Scaled(), "input")
+    with pytest.raises(TypeError, match=r"Scaled\.forward\(\) missing 1 required positional argument: 'x'"):
+        network(scale=2.0)
+
+
+def of_own_classes():
+    class OwnConv(nn.Conv2d):
+        pass
+
+    class OwnNet(Net):
+        def __init__(self):
+            super().__init__()
+            self.conv = OwnConv(1, 4, 3, padding=1)
+
+    return OwnNet()
+
+
+def traced():
+    return fx.symbolic_trace(of_own_classes())
+
+
+def parametrized():
+    network = of_own_classes()
+    parametrizations.spectral_norm(network.conv)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("made", "point", "expected"),
+    [
+        (of_own_classes, "input", {"OwnNet", "TransformedOwnNet", "OwnConv"}),
+        (of_own_classes, "conv", {"OwnNet", "TransformedOwnConv", "OwnConv"}),
+        (parametrized, "input", {"OwnNet", "TransformedOwnNet", "OwnConv", "ParametrizedOwnConv"}),
+        (parametrized, "conv", {"OwnNet", "TransformedOwnConv", "OwnConv", "ParametrizedOwnConv"}),
+        (traced, "input", {"OwnNet"}),  # the class of a graph is its own, with the name of the module's
+    ],
+)
+def test_classes_of_hosts_end_with_their_networks(made, point, expected):
+    network = moved(made(), point)
+    classes = {cls for module in network.modules() for cls in type(module).__mro__ if "Own" in cls.__name__}
+    assert {cls.__name__ for cls in classes} == expected
+    network(image())
+    references = [weakref.ref(cls) for cls in classes]
+    del network, classes
+    gc.collect()
+    assert not [cls for reference in references if (cls := reference())]
+
+
+def test_two_hosts_of_a_class_have_one_class():
+    first, second = moved(Net(), "conv"), moved(Net(), "conv")
+    assert type(first.conv) is type(second.conv)
+    assert type(first.conv) is type(copy.deepcopy(second).conv)
+    assert type(first.conv) is type(pickle.loads(pickle.dumps(second)).conv)
+    assert not [name for name in vars(nn.Conv2d) if "insert" in name or "transform" in name]
 
 
 def test_a_class_that_refuses_subclasses_is_one_sentence():
