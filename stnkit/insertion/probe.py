@@ -54,7 +54,8 @@ class Probe:
         """A forward pre-hook with keywords: build the transformer of the insertion point and apply it."""
         name = image_name(host)
         image = self._image(name, args, kwargs)
-        with self.stream:
+        # On the device that the stream is of, whatever the default device is.
+        with self.stream, torch.device("cpu"):
             made = make_transformers(self.point, self.components, tuple(image.shape[1:]))
         self.made = made.to(device=image.device, dtype=_working_dtype(image, host)).eval()
         host.add_module(CHILD, made)

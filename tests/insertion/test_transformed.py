@@ -338,6 +338,19 @@ def test_two_hosts_of_a_class_have_one_class():
     assert not [name for name in vars(nn.Conv2d) if "insert" in name or "transform" in name]
 
 
+def test_the_default_device_is_not_that_of_a_transformer():
+    torch.manual_seed(0)
+    expected = stnkit.insert_transformers(Net(), {"conv": COMPONENTS}, image()).state_dict()
+    torch.manual_seed(0)
+    network, seen = Net(), image()
+    with torch.device("meta"):
+        stnkit.insert_transformers(network, {"conv": COMPONENTS}, seen)
+    found = network.state_dict()
+    assert {name: t.device.type for name, t in found.items()} == dict.fromkeys(expected, "cpu")
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor)
+
+
 def test_a_class_that_refuses_subclasses_is_one_sentence():
     class Closed(nn.Conv2d):
         def __init_subclass__(cls, *, name, **options):
