@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from stnkit import coordinates
+from stnkit.contract import COUNT
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
 from stnkit.heads import head_for
@@ -44,9 +45,9 @@ class SpatialTransformer(nn.Module):
 
     Raises:
         InputError: when a component is none of its kind, `out_size` is not one positive whole number for each
-            dimension of the family, `recurrent` is less than 1, or more with a family that does not compose,
-            `transform_init` does not fit the family, the localizer gives a map of features and the family's θ is no
-            lattice, or `sampled_channels` is less than 1.
+            dimension of the family, `recurrent` is no whole number of at least 1, or more with a family that does not
+            compose, `transform_init` does not fit the family, the localizer gives a map of features and the family's θ
+            is no lattice, or `sampled_channels` is no whole number of at least 1.
 
     Example:
         >>> import torch, stnkit
@@ -86,16 +87,16 @@ class SpatialTransformer(nn.Module):
             self.out_size = None if out_size is None else coordinates.check_size(out_size, family.ndim)
         except InputError as error:
             raise InputError(f"out_{error}") from None
-        if recurrent < 1:
-            raise InputError(f"recurrent: expected a whole number of at least 1, got {recurrent}")
+        if not COUNT.holds(recurrent):
+            raise InputError(f"recurrent: expected {COUNT.words}, got {recurrent!r}")
         if recurrent > 1:
             _check_composes(family)
             if transform_init is not None:
                 raise InputError(f"recurrent: expected 1 with transform_init, which each step applies, got {recurrent}")
-        self.recurrent = recurrent
-        if sampled_channels is not None and sampled_channels < 1:
-            raise InputError(f"sampled_channels: expected a whole number of at least 1 or None, got {sampled_channels}")
-        self.sampled_channels = sampled_channels
+        self.recurrent = int(recurrent)
+        if sampled_channels is not None and not COUNT.holds(sampled_channels):
+            raise InputError(f"sampled_channels: expected {COUNT.words} or None, got {sampled_channels!r}")
+        self.sampled_channels = None if sampled_channels is None else int(sampled_channels)
 
     @property
     def theta(self) -> nn.Module:
@@ -121,8 +122,19 @@ class SpatialTransformer(nn.Module):
         return self.theta_probe(theta)
 
     def sampled(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B K *in_size"]:
-        """The channels that the sampler reads: those of the moving image of a pair, and all of a single image."""
-        return image if self.sampled_channels is None else image[:, : self.sampled_channels]
+        """The channels that the sampler reads: those of the moving image of a pair, and all of a single image.
+
+        Raises:
+            InputError: for fewer channels than `sampled_channels`.
+        """
+        if self.sampled_channels is None:
+            return image
+        if image.shape[1] < self.sampled_channels:
+            raise InputError(
+                f"sampled_channels: expected at most the {image.shape[1]} channels of the image, "
+                f"got {self.sampled_channels}"
+            )
+        return image[:, : self.sampled_channels]
 
     def warp(
         self, image: Shaped[Tensor, "B C *in_size"], theta: Float[Tensor, "B P"]
@@ -134,7 +146,8 @@ class SpatialTransformer(nn.Module):
         """The image as the transformer straightens it: with `sampled_channels` the moving image of a pair.
 
         Raises:
-            InputError: when the image does not have the family's dimensions, or the localizer is for another shape.
+            InputError: when the image does not have the family's dimensions, the localizer is for another shape, or
+                there are fewer channels than `sampled_channels`.
         """
         check_dimensions(self.family, image)
         return self.warp(self.sampled(image), self.localize(image))

@@ -1,5 +1,7 @@
 """`sampled_channels`: the localizer sees both images of a pair, and the sampler reads the moving one."""
 
+import re
+
 import pytest
 import torch
 
@@ -53,6 +55,16 @@ def test_without_it_every_channel_is_read():
 
 
 @pytest.mark.no_jaxtyping
-def test_less_than_one_channel_is_refused():
-    with pytest.raises(stnkit.errors.InputError, match=r"^sampled_channels: expected a whole number of at least 1"):
-        transformer(sampled_channels=0)
+@pytest.mark.parametrize("given", [0, -1, 2.0, True, "1", [1]])
+def test_what_is_no_number_of_channels_is_refused(given):
+    expected = re.escape(f"sampled_channels: expected a whole number of at least 1 or None, got {given!r}")
+    with pytest.raises(stnkit.errors.InputError, match=f"^{expected}$"):
+        transformer(sampled_channels=given)
+
+
+@pytest.mark.parametrize("recurrent", [1, 2])
+def test_more_channels_than_an_image_has_are_refused(recurrent):
+    expected = "sampled_channels: expected at most the 2 channels of the image, got 3"
+    with pytest.raises(stnkit.errors.InputError, match=f"^{expected}$"):
+        transformer(recurrent, sampled_channels=3)(torch.rand(3, 2, 12, 12))
+    assert transformer(recurrent, sampled_channels=2)(torch.rand(3, 2, 12, 12)).shape == (3, 2, 12, 12)

@@ -1,5 +1,7 @@
 import copy
+import re
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -191,6 +193,13 @@ def test_a_family_that_does_not_compose_is_refused(transform):
 
 
 @pytest.mark.no_jaxtyping
-def test_less_than_one_look_is_refused():
-    with pytest.raises(stnkit.errors.InputError, match="recurrent: expected a whole number of at least 1, got 0"):
-        transformer(recurrent=0)
+@pytest.mark.parametrize("given", [0, 1.5, 2.0, True, "2", None])
+def test_what_is_no_number_of_looks_is_refused(given):
+    expected = re.escape(f"recurrent: expected a whole number of at least 1, got {given!r}")
+    with pytest.raises(stnkit.errors.InputError, match=f"^{expected}$"):
+        transformer(recurrent=given)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_number_of_looks_may_be_that_of_numpy():
+    assert type(transformer(recurrent=np.int64(2)).recurrent) is int
