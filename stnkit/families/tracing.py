@@ -118,6 +118,9 @@ def is_dual() -> bool:
     return forward_ad._current_level >= 0
 
 
+is_dual._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
 def has_hooks(module: nn.Module) -> bool:
     """True if a call of the module does more than its `forward`: hooks, of its own or global, or a compiled call."""
     return bool(

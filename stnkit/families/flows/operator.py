@@ -3,6 +3,7 @@
 The number of pieces of a trajectory depends on values, so that no tracer can follow it, and vmap neither.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -10,7 +11,9 @@ from torch import Tensor
 
 from stnkit.families.flows.solution import Start, derived, solved
 from stnkit.families.flows.tessellation import Tessellation, tessellation_of
-from stnkit.families.tracing import is_dual
+from stnkit.families.tracing import is_dual, is_transformed
+
+_NO_FORWARD_MODE = "stnkit::flow: expected no level of forward-mode AD, for which it has no rule"
 
 
 def flowed(coefficients: Tensor, points: Tensor, tessellation: Tessellation) -> Tensor:
@@ -21,7 +24,12 @@ def flowed(coefficients: Tensor, points: Tensor, tessellation: Tessellation) -> 
         points: at time 0, (B or 1, N, 2).
         tessellation: with the regions.
     """
-    made: Tensor = torch.ops.stnkit.flow(coefficients, points, tessellation.rows, tessellation.columns)
+    options = tessellation.rows, tessellation.columns
+    # A compiler does not follow the functions below, and differentiates the operator itself.
+    if is_transformed() and not torch.compiler.is_compiling():
+        transformed: Tensor = _Flowed.apply(coefficients, points, *options)  # type: ignore[no-untyped-call]
+        return transformed
+    made: Tensor = torch.ops.stnkit.flow(coefficients, points, *options)
     return made
 
 
@@ -62,22 +70,85 @@ def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
 
 
 def _refuse_second(ctx: Any, *gradients: Tensor) -> Any:
-    raise NotImplementedError("stnkit::flow: expected one derivative, got a second one: take it outside of the program")
+    raise NotImplementedError(
+        "stnkit::flow: expected one derivative, got a second one: take it outside of the program and of vmap"
+    )
+
+
+class _Flowed(torch.autograd.Function):
+    """The operator under transforms of torch.func, which ask for more than the derivative of an operator has."""
+
+    @staticmethod
+    def forward(coefficients: Tensor, points: Tensor, rows: int, columns: int) -> Tensor:
+        made: Tensor = torch.ops.stnkit.flow(coefficients, points, rows, columns)
+        return made
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _setup_context(ctx, inputs, output)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        found = _FlowedBackward.apply(gradient, *ctx.saved_tensors, ctx.rows, ctx.columns)  # type: ignore[no-untyped-call]
+        wanted = (t if needed else None for t, needed in zip(found, ctx.needs_input_grad[:2], strict=True))
+        return *wanted, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        raise NotImplementedError(_NO_FORWARD_MODE)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        return _batched_forward(_Flowed.apply, info, in_dims, *arguments)
+
+
+class _FlowedBackward(torch.autograd.Function):
+    """The gradients of the operator under transforms of torch.func."""
+
+    @staticmethod
+    def forward(
+        gradient: Tensor, coefficients: Tensor, points: Tensor, rows: int, columns: int
+    ) -> tuple[Tensor, Tensor]:
+        made: tuple[Tensor, Tensor] = torch.ops.stnkit.flow_backward(gradient, coefficients, points, rows, columns)
+        return made
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        """Nothing: there is no second derivative."""
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return _refuse_second(ctx, *gradients)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> Any:
+        raise NotImplementedError(_NO_FORWARD_MODE)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *arguments: Any) -> Any:
+        return _batched_backward(_FlowedBackward.apply, info, in_dims, *arguments)
 
 
 def _batched_forward(
-    info: Any, in_dims: tuple[Any, ...], coefficients: Tensor, points: Tensor, rows: int, columns: int
+    flow: Any, info: Any, in_dims: tuple[Any, ...], coefficients: Tensor, points: Tensor, rows: int, columns: int
 ) -> Any:
     flat = _flattened(info.batch_size, in_dims, coefficients, points)
-    return torch.ops.stnkit.flow(*flat, rows, columns).unflatten(0, (info.batch_size, -1)), 0
+    return flow(*flat, rows, columns).unflatten(0, (info.batch_size, -1)), 0
 
 
 def _batched_backward(
-    info: Any, in_dims: tuple[Any, ...], gradient: Tensor, coefficients: Tensor, points: Tensor, rows: int, columns: int
+    flow_backward: Any,
+    info: Any,
+    in_dims: tuple[Any, ...],
+    gradient: Tensor,
+    coefficients: Tensor,
+    points: Tensor,
+    rows: int,
+    columns: int,
 ) -> Any:
     shared = points.shape[in_dims[2] is not None] == 1
     flat = _flattened(info.batch_size, in_dims, gradient, coefficients, points)
-    found = torch.ops.stnkit.flow_backward(*flat, rows, columns)
+    found = flow_backward(*flat, rows, columns)
     first, second = (t.unflatten(0, (info.batch_size, -1)) for t in found)
     return (first, second.sum(dim=1, keepdim=True) if shared else second), (0, 0)
 
@@ -94,7 +165,7 @@ def _flattened(n: int, in_dims: tuple[Any, ...], *tensors: Tensor) -> list[Tenso
 def _refuse_forward_mode() -> None:
     # Below the level of autograd a tangent would be lost without a word.
     if is_dual():
-        raise NotImplementedError("stnkit::flow: expected no level of forward-mode AD, for which it has no rule")
+        raise NotImplementedError(_NO_FORWARD_MODE)
 
 
 def _define() -> None:
@@ -113,8 +184,8 @@ def _define() -> None:
     library.register_fake("stnkit::flow_backward", _backward_shape)
     library.register_autograd("stnkit::flow", _differentiate, setup_context=_setup_context)
     library.register_autograd("stnkit::flow_backward", _refuse_second)
-    library.register_vmap("stnkit::flow", _batched_forward)
-    library.register_vmap("stnkit::flow_backward", _batched_backward)
+    library.register_vmap("stnkit::flow", functools.partial(_batched_forward, torch.ops.stnkit.flow))
+    library.register_vmap("stnkit::flow_backward", functools.partial(_batched_backward, torch.ops.stnkit.flow_backward))
 
 
 _define()

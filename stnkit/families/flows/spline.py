@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stnkit import coordinates
 from stnkit.families.flows.unrolled_spline import unrolled_spline_flow
 from stnkit.families.runge_kutta_steps import VelocityField, runge_kutta
+from stnkit.families.tracing import is_dual
 from stnkit.native import spline_flow as native
 from stnkit.portable import is_exported
 
@@ -24,7 +26,7 @@ def spline_flow(
 
     On the CPU a kernel takes the steps: in 2D it reads 16 control points where the field reads four times linearly, and
     its backward pass needs no more memory than the points. `field` is for everything else, such as second derivatives,
-    torch.func and compiled programs; exported programs have a field of fewer operations.
+    torch.func and compiled programs; exported programs have a field of fewer operations, and so has forward-mode AD.
 
     Args:
         field: v, a function of velocities and points that autograd can follow.
@@ -42,6 +44,9 @@ def spline_flow(
 
     Source: Hairer, Nørsett, Wanner 1993, Solving Ordinary Differential Equations I, section II.1, table 1.2.
     """
+    if is_dual():  # a field may read by torch's `grid_sample`, which has no rule for forward-mode AD
+        wide = torch.float64 if coordinates.products_are_narrowed() else velocities.dtype
+        return unrolled_spline_flow(velocities.to(wide), points.to(wide), control_points, steps).to(velocities.dtype)
     if is_exported():
         return unrolled_spline_flow(velocities, points, control_points, steps)
     if not native.takes_spline_flow(control_points, velocities, points):

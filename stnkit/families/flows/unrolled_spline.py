@@ -1,4 +1,4 @@
-"""The flow of a B-spline's velocity field in few operations a step, for programs that are exported."""
+"""The flow of a B-spline's velocity field in few plain operations a step, for exported programs and forward-mode AD."""
 
 from collections.abc import Sequence
 

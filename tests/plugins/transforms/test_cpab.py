@@ -222,6 +222,43 @@ def test_forward_mode_gives_the_gradients_of_backward():
     torch.testing.assert_close(torch.func.jacfwd(lambda t: family(t, points))(theta), backward, atol=1e-10, rtol=0)
 
 
+def per_row(function, *rows):
+    """A function of one row of each, for each row, without vmap."""
+    found = [function(*(t.detach() for t in row)) for row in zip(*rows, strict=True)]
+    return tuple(map(torch.stack, zip(*found, strict=True)))
+
+
+@pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
+def test_gradients_of_each_sample_are_those_of_it_alone(options):
+    family = cpab(**options)
+    theta, points = drawn(family, n=3), points_within(1.1).expand(3, -1, -1).contiguous()
+
+    def loss(theta, points):
+        return family(theta[None], points[None]).square().sum() + family.grid(theta[None], (3, 4)).sin().sum()
+
+    gradients = torch.func.grad(loss, argnums=(0, 1))
+    torch.testing.assert_close(torch.func.vmap(gradients)(theta, points), per_row(gradients, theta, points))
+    shared = torch.func.vmap(gradients, in_dims=(0, None))(theta, points[0])
+    torch.testing.assert_close(shared, per_row(gradients, theta, points))
+    nested = torch.func.vmap(torch.func.vmap(gradients))(theta[None], points[None])
+    torch.testing.assert_close(nested, tuple(t[None] for t in shared))
+    total = torch.func.grad(lambda theta: torch.func.vmap(loss)(theta, points).sum())(theta)
+    torch.testing.assert_close(total, shared[0])
+
+
+def test_no_second_derivative_within_vmap_is_one_sentence():
+    family = cpab()
+    theta = drawn(family)
+
+    def loss(theta):
+        return family.grid(theta[None], (3, 4)).square().sum()
+
+    with pytest.raises(NotImplementedError, match=r"^stnkit::flow: expected one derivative, got a second one"):
+        torch.func.vmap(torch.func.grad(lambda t: torch.func.grad(loss)(t).sum()))(theta)
+    with pytest.raises(NotImplementedError, match=r"^stnkit::flow: expected no level of forward-mode AD"):
+        torch.func.vmap(torch.func.jacfwd(loss))(theta)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
 def test_the_kernel_and_the_composite_agree(options, dtype):

@@ -8,8 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
+from torch.autograd import forward_ad
 
 import stnkit
+from stnkit import coordinates
 from stnkit.errors import InputError
 from tests.helpers import lattice_points, random_points, random_theta
 from tests.native.cases import needs_library
@@ -121,6 +123,37 @@ def test_second_derivatives_are_right():
     theta = random_theta(family, batch=1).requires_grad_()
     points = random_points(family, batch=1, n=2).requires_grad_()
     assert torch.autograd.gradgradcheck(family, (theta, points), fast_mode=True)
+
+
+# torch's first forward-mode derivative warns.
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize("control_points", [[4, 4], [5, 9], [4, 6, 5]], ids=str)
+def test_forward_mode_gives_the_gradients_of_backward(control_points):
+    family = velocity(control_points, steps=2)
+    theta, size = moving(family, 0.3), [3, 4, 2][: family.ndim]
+    flow = {"grid": lambda t: family.grid(t, size), "points": lambda t: family.inverse(t, lattice_points(size))}
+    for follow in flow.values():
+        backward = torch.autograd.functional.jacobian(follow, theta)
+        torch.testing.assert_close(torch.func.jacfwd(follow)(theta), backward, atol=1e-10, rtol=0)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_forward_mode_goes_on_through_a_sampler():
+    family, sampler = velocity([4, 4], steps=2), stnkit.build("sampler", "bilinear", double_backward=True)
+    theta, image = moving(family, 0.3), torch.rand(1, 1, 5, 6, dtype=torch.float64)
+    backward = torch.autograd.functional.jacobian(lambda t: stnkit.warp(family, t, image, sampler), theta)
+    forward = torch.func.jacfwd(lambda t: stnkit.warp(family, t, image, sampler))(theta)
+    torch.testing.assert_close(forward, backward, atol=1e-10, rtol=0)
+
+
+def test_forward_mode_in_float32_is_not_narrowed(monkeypatch):
+    family, seen = velocity([4, 4], steps=1), []
+    monkeypatch.setattr(coordinates, "products_are_narrowed", lambda: True)
+    monkeypatch.setattr(torch, "bmm", lambda a, b, bmm=torch.bmm: [seen.append(a.dtype), bmm(a, b)][1])
+    theta = moving(family, 0.3).float()
+    with forward_ad.dual_level():
+        assert family(theta, torch.zeros(1, 1, 2)).dtype == torch.float32
+    assert set(seen) == {torch.float64}
 
 
 def test_gradients_without_recomputation_are_the_same():
