@@ -9,8 +9,9 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 
-# Coordinates from here on have no source. `OUTSIDE` comes back from pixels a little smaller, in float32 too.
-LOST = coordinates.OUTSIDE * (1 - 1e-5)
+# Coordinates from here on have no source. `OUTSIDE` comes back a little smaller from pixels, in float32 too, and from
+# numbers of fewer digits: 9984 in bfloat16, and pixels of it by less than the distance of its neighboring numbers.
+LOST = coordinates.OUTSIDE * (1 - torch.finfo(torch.bfloat16).eps)
 
 
 class Correspondences(NamedTuple):

@@ -39,6 +39,17 @@ def test_a_mark_that_was_rounded_in_pixels_is_left_out(share):
     torch.testing.assert_close(PROJECTIVE(found, points)[:, 3:], source[:, 3:], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_mark_is_left_out_in_every_dtype(dtype):
+    theta = torch.tensor([[1.0, 0.1, 0.2, 0.0, 0.9, 0.1, 1.4, 0.3]], dtype=torch.float64)
+    points = random_points(PROJECTIVE, batch=1, n=30)
+    source = PROJECTIVE(theta, points)
+    behind = (source == OUTSIDE).any(dim=2)
+    assert behind.any()
+    found = PROJECTIVE.fit(points, source.to(dtype), (source.abs().amax(dim=2) < 3) + behind.double())
+    torch.testing.assert_close(found, theta, rtol=0, atol=2 * torch.finfo(dtype).eps)
+
+
 @NAMES
 def test_a_mirrored_square_is_fitted_in_front_of_the_horizon(name):
     family = stnkit.build("transform", name)
