@@ -17,7 +17,8 @@ from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
 from stnkit.interop.pixels import as_tensor, as_theta, check_family, matrix_between
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
+from stnkit.interop.rounding import spacing
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix, theta_of_stored_map
 
 
 def from_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
@@ -174,8 +175,10 @@ def theta_of_grid(
     """
     check_family(family)
     given = as_tensor("grid", grid).detach()
-    points = from_points(given.double(), coordinates.check_size(in_size, family.ndim))
-    return theta_of_pixel_map(family, coordinates.to_pixels(points, in_size), in_size, tolerance, given.dtype)
+    in_size = coordinates.check_size(in_size, family.ndim)
+    pixels = coordinates.to_pixels(from_points(given.double(), in_size), in_size)
+    step = spacing(given) * (torch.tensor(in_size[::-1], device=given.device) - 1) / 2
+    return theta_of_stored_map(family, pixels, step, in_size, tolerance, given.dtype)
 
 
 def _checked(points: Tensor) -> Tensor:

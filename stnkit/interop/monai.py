@@ -18,7 +18,8 @@ from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows, inverted
 from stnkit.interop.pixels import as_array, as_tensor, as_theta, check_family, matrix_between, normalized_matrix_of
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
+from stnkit.interop.rounding import spacing
+from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix, theta_of_stored_map
 
 
 def affine_layer(family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"]) -> Float[Tensor, "B rows rows"]:
@@ -252,7 +253,8 @@ def theta_of_field(
         raise InputError(f"field: expected shape (B, {family.ndim}, *size), got {tuple(given.shape)}")
     size = tuple(given.shape[2:])
     lattice = coordinates.to_pixels(coordinates.lattice(size, dtype=torch.float64), size)
-    return theta_of_pixel_map(family, given.movedim(1, -1).flip(-1) + lattice, size, tolerance, given.dtype)
+    moved = given.movedim(1, -1).flip(-1)
+    return theta_of_stored_map(family, moved + lattice, spacing(moved), size, tolerance, given.dtype)
 
 
 def _reversed(matrix: Tensor) -> Tensor:

@@ -153,8 +153,8 @@ def theta_of_matrix(
 
 def theta_of_maps(
     family: TransformFamily,
-    map_x: Float[np.ndarray, "*batch height width"],
-    map_y: Float[np.ndarray, "*batch height width"],
+    map_x: Shaped[Tensor | np.ndarray, "*batch height width"],
+    map_y: Shaped[Tensor | np.ndarray, "*batch height width"],
     in_size: Sequence[int],
     tolerance: float = 0.1,
 ) -> Float64[Tensor, "B P"]:
@@ -181,8 +181,8 @@ def theta_of_maps(
     check_ndim(family, TOOL)
     maps = joined_maps(map_x, map_y)
     # The mark of `remap` for points without a source, which in a large image is nearer than `coordinates.OUTSIDE`.
-    lost = (maps.abs() >= FARTHEST).any(dim=-1, keepdim=True)
-    return theta_of_pixel_map(family, torch.where(lost, torch.nan, maps), in_size, tolerance)
+    known = (maps.double().abs() < FARTHEST).all(dim=-1, keepdim=True)
+    return theta_of_pixel_map(family, torch.where(known, maps.double(), torch.nan), in_size, tolerance, maps.dtype)
 
 
 def _matrix(

@@ -8,6 +8,7 @@ default mode `constant` is not stnkit's zeros: it gives the constant as soon as 
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
 from stnkit.interop.pixels import as_array, as_tensor, check_family, matrix_between, pixel_map
-from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
+from stnkit.interop.thetas import theta_of_pixel_map, theta_of_pixel_matrix
 
 # Padding of stnkit: mode of SciPy. `fill` is grid-constant with cval.
 MODES = {
@@ -115,12 +116,13 @@ def theta_of_affine(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     check_family(family)
-    linear, shift = (as_tensor(name, part).numpy() for name, part in (("matrix", matrix), ("offset", offset)))
+    linear, shift = as_tensor("matrix", matrix).double(), as_tensor("offset", offset).double()
     if linear.shape != (*shift.shape, family.ndim) or shift.shape[-1:] != (family.ndim,):
         expected = f"(…, {family.ndim}, {family.ndim}) and (…, {family.ndim})"
-        raise InputError(f"matrix and offset: expected shapes {expected}, got {linear.shape} and {shift.shape}")
-    rows = np.concatenate([linear[..., ::-1, ::-1], shift[..., ::-1, None]], axis=-1)
-    return theta_of_pixel_matrix(family, as_matrices(rows.copy(), family.ndim), in_size, out_size)
+        got = f"{tuple(linear.shape)} and {tuple(shift.shape)}"
+        raise InputError(f"matrix and offset: expected shapes {expected}, got {got}")
+    rows = torch.cat([linear.flip(-2, -1), shift.flip(-1)[..., None]], dim=-1)
+    return theta_of_pixel_matrix(family, rows, in_size, out_size)
 
 
 def theta_of_coordinates(
@@ -149,9 +151,8 @@ def theta_of_coordinates(
         True
     """
     check_family(family)
-    given = as_tensor("points", points).detach().cpu().numpy()
+    given = as_tensor("points", points)
     if given.ndim not in (family.ndim + 1, family.ndim + 2) or given.shape[-1 - family.ndim] != family.ndim:
         shape = f"({family.ndim}, *out_size) or (B, {family.ndim}, *out_size)"
-        raise InputError(f"points: expected shape {shape}, got {given.shape}")
-    pixels = np.moveaxis(given, -1 - family.ndim, -1)[..., ::-1]
-    return theta_of_pixel_map(family, np.ascontiguousarray(pixels), in_size, tolerance)
+        raise InputError(f"points: expected shape {shape}, got {tuple(given.shape)}")
+    return theta_of_pixel_map(family, given.movedim(-1 - family.ndim, -1).flip(-1), in_size, tolerance)

@@ -19,7 +19,8 @@ from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import eight_numbers, from_edges, to_edges
 from stnkit.interop.pixels import as_tensor, as_theta, check_ndim, matrix_between
-from stnkit.interop.thetas import theta_of_pixel_map, theta_of_pixel_matrix
+from stnkit.interop.rounding import spacing
+from stnkit.interop.thetas import theta_of_pixel_matrix, theta_of_stored_map
 
 TOOL = "torchvision"
 
@@ -102,7 +103,8 @@ def theta_of_field(
         raise InputError(f"field: expected shape (B, H, W, 2), got {tuple(given.shape)}")
     size = tuple(given.shape[1:3])
     source = coordinates.lattice(size, dtype=torch.float64) + given
-    return theta_of_pixel_map(family, coordinates.to_pixels(source, size), size, tolerance, given.dtype)
+    step = spacing(given) * torch.tensor(size[::-1]) / 2
+    return theta_of_stored_map(family, coordinates.to_pixels(source, size), step, size, tolerance, given.dtype)
 
 
 def theta_of_affine(
