@@ -28,5 +28,9 @@ def as_tensor(name: str, value: Shaped[Tensor | np.ndarray, "*any"]) -> Shaped[T
         raise InputError(f"{name}: expected a tensor or an array of NumPy, got {type(value).__name__}")
     if value.is_complex() if isinstance(value, Tensor) else value.dtype.kind not in "fiub":
         raise InputError(f"{name}: expected real numbers, got {value.dtype}")
-    # A copy: torch takes neither negative strides nor the other byte order, and warns of an array that is read-only.
-    return value if isinstance(value, Tensor) else torch.from_numpy(np.array(value, value.dtype.newbyteorder("=")))
+    if isinstance(value, Tensor):
+        return value
+    # A copy: torch takes neither negative strides, the other byte order nor more than 64 bits, and warns of an array
+    # that is read-only.
+    dtype = value.dtype.newbyteorder("=") if value.dtype.itemsize <= 8 else np.dtype(np.float64)
+    return torch.from_numpy(np.array(value, dtype))

@@ -226,3 +226,12 @@ def test_theta_of_maps_in_float32_across_a_horizon(horizon, size):
     maps[0][0, 15, 14] += 0.2  # the center of the output, which is close to that of the image
     with pytest.raises(stnkit.errors.InputError, match=r"^map: expected one of Projective, got one that .* misses by"):
         opencv.theta_of_maps(family, *maps, size)
+
+
+@pytest.mark.parametrize("other", [np.uint16, np.float16, np.float64])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.uint32, np.int64])
+def test_maps_of_whole_numbers_of_every_dtype_are_read(dtype, other):
+    family, (rows, columns) = stnkit.build("transform", "affine"), np.mgrid[:4, :8]
+    found = opencv.theta_of_maps(family, (2 * columns + 1).astype(dtype), (rows + 3).astype(other), (9, 20))
+    expected = opencv.theta_of_matrix(family, np.array([[2, 0, 1], [0, 1, 3]]), (9, 20), (4, 8))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12)

@@ -10,6 +10,7 @@ import torch
 
 import stnkit
 from stnkit import interop
+from stnkit.numpy_arrays import as_tensor
 from tests.interop.pictures import IN, OUT, affine
 
 FAMILY, THETA = affine()
@@ -79,6 +80,8 @@ CALLS = {
 }
 # Tested beside what they read and write, or taking any callable.
 ELSEWHERE = {"itk.Transform", "itk.read", "itk.write", "scikit_image.in_pixels"}
+# Whose arguments are tensors of torch alone.
+OF_TENSORS = {"align_corners.from_points", "align_corners.to_points"}
 OTHERS = (None, 5, -1.5, object(), "ab", [1, "x"], [[1, 2], [3]], np.array(["a"]), torch.tensor(1j))
 
 
@@ -110,6 +113,33 @@ def test_an_argument_of_another_type_is_one_sentence(name):
         except Exception as error:
             told.append((position, other, False, error))
     assert [each for each in told if not each[2]] == []
+
+
+# Each array or tensor with a gradient, of fewer and of more digits; and the share of the result that it may change.
+DTYPES = {
+    "gradient": (lambda given: as_tensor("", given).double().clone().requires_grad_(), 1e-12),
+    "bfloat16": (lambda given: as_tensor("", given).bfloat16(), 0.02),
+    "half": (lambda given: as_tensor("", given).half(), 0.02),
+    "longdouble": (lambda given: as_tensor("", given).numpy().astype(np.longdouble), 1e-6),
+}
+
+
+def numbers_of(result):
+    """All numbers of what a function gives, in float64."""
+    if isinstance(result, np.ndarray | torch.Tensor):
+        return [as_tensor("", result).detach().double().flatten()]
+    return [each for one in result for each in numbers_of(one)] if isinstance(result, tuple | list) else []
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("change", DTYPES)
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in OF_TENSORS])
+def test_an_array_of_another_dtype_is_the_same_map(name, change):
+    function, arguments = operator.attrgetter(name)(interop), CALLS[name]
+    changed, share = DTYPES[change]
+    given = [changed(each) if isinstance(each, np.ndarray | torch.Tensor) else each for each in arguments]
+    for found, expected in zip(numbers_of(function(*given)), numbers_of(function(*arguments)), strict=True):
+        torch.testing.assert_close(found, expected, rtol=0, atol=share * float(expected.abs().max()))
 
 
 @pytest.mark.no_jaxtyping

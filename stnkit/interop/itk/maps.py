@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.interop.itk.geometry import Geometry, transformed
 from stnkit.interop.itk.lattices import lattice_of
 from stnkit.interop.itk.linear import is_linear, matrix_of
 from stnkit.interop.itk.transform import Chain, chain_of
-from stnkit.interop.pixels import as_tensor
+from stnkit.interop.pixels import as_array, as_tensor
 
 
 def chain_matrix(chain: Chain, ndim: int) -> Float[np.ndarray, "rows rows"]:
@@ -74,7 +75,7 @@ def mapped(chain: Chain, points: Float[np.ndarray, "N d"]) -> Float[np.ndarray, 
 
 
 def source_points(
-    transform: Any, points: Float[np.ndarray, "N d"], moving: Geometry, fixed: Geometry
+    transform: Any, points: Float[Tensor | np.ndarray, "N d"], moving: Geometry, fixed: Geometry
 ) -> Float[np.ndarray, "N d"]:
     """G(moving)⁻¹ T(G(fixed) p): the normalized source points that ITK reads for normalized target points.
 
@@ -99,7 +100,7 @@ def source_points(
     chain = chain_of(transform)
     check_dimensions(chain[0].ndim, moving=moving, fixed=fixed)
     ndim = chain[0].ndim
-    given = as_tensor("points", points).numpy().astype(np.float64)
+    given = as_array(as_tensor("points", points))
     if given.ndim != 2 or given.shape[1] != ndim:
         raise InputError(f"points: expected shape (N, {ndim}), got {given.shape}")
     physical = transformed(fixed.normalized_to_physical, given)
