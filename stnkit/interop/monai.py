@@ -20,6 +20,7 @@ from stnkit.interop.matrices import affine_rows, inverted
 from stnkit.interop.pixels import as_array, as_tensor, as_theta, check_family, matrix_between, normalized_matrix_of
 from stnkit.interop.rounding import spacing
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix, theta_of_stored_map
+from stnkit.interop.world_affines import in_plane, in_space_of
 
 
 def affine_layer(family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"]) -> Float[Tensor, "B rows rows"]:
@@ -110,8 +111,8 @@ def resampled_affine(
     theta: Float[Tensor | np.ndarray, "B P"],
     in_size: Sequence[int],
     out_size: Sequence[int],
-    affine: Shaped[Tensor | np.ndarray, "rows rows"],
-) -> Float64[np.ndarray, "B rows rows"]:
+    affine: Shaped[Tensor | np.ndarray, "rows_of_all rows_of_all"],
+) -> Float64[np.ndarray, "B rows_of_all rows_of_all"]:
     """S·R·M·R: the affine of the output in the world in which S is that of the image, of any spacing and direction.
 
     `SpatialResample(padding_mode="zeros")(image, dst_affine=affine[0], spatial_size=out_size)`
@@ -121,10 +122,12 @@ def resampled_affine(
         theta: one row of parameters for each matrix.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         out_size: size of the output.
-        affine: S, the homogeneous matrix of the image, voxel → world, first axis first.
+        affine: S, the homogeneous matrix of the image, voxel → world, first axis first. In two dimensions also 4×4,
+            as a MetaTensor has it, where its third axis is apart from the others; so is then the result.
 
     Raises:
-        InputError: when the maps are not affine, or S has another shape.
+        InputError: when the maps are not affine, S has another shape, or it mixes a third axis with the others of a
+            family of two dimensions.
 
     Example:
         >>> import numpy as np, stnkit
@@ -134,7 +137,8 @@ def resampled_affine(
     """
     matrix = matrix_between(family, theta, in_size, out_size, "monai.warp_field").detach().cpu()
     affine_rows(matrix, "monai.warp_field")
-    return as_array(as_matrices(affine, family.ndim).cpu() @ _reversed(matrix))
+    target = in_plane("affine", affine, family.ndim).cpu() @ _reversed(matrix)
+    return as_array(in_space_of(target, affine))
 
 
 def theta_of_affines(
@@ -148,13 +152,15 @@ def theta_of_affines(
 
     Args:
         family: one that holds the map.
-        affine: S_in, voxel → world of the image that is read, first axis first, one or a batch.
-        out_affine: S_out, that of the other image.
+        affine: S_in, voxel → world of the image that is read, first axis first, one or a batch. In two dimensions also
+            4×4, as a MetaTensor has it, where its third axis is apart from the others.
+        out_affine: S_out, that of the other image, likewise.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         out_size: size of the other one.
 
     Raises:
-        InputError: when a matrix has the wrong shape or no inverse, or the family does not hold the map.
+        InputError: when a matrix has the wrong shape or no inverse, or mixes a third axis with the others of a family
+            of two dimensions, or the family does not hold the map.
 
     Example:
         >>> import numpy as np, stnkit
@@ -164,7 +170,7 @@ def theta_of_affines(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     check_family(family)
-    matrix = inverted(as_matrices(affine, family.ndim)) @ as_matrices(out_affine, family.ndim)
+    matrix = inverted(in_plane("affine", affine, family.ndim)) @ in_plane("out_affine", out_affine, family.ndim)
     return theta_of_pixel_matrix(family, _reversed(matrix), in_size, out_size)
 
 
@@ -206,11 +212,12 @@ def theta_of_voxel_matrix(
     """The θ of R·M·R: of the matrix that `Affine` returns beside the image, which is about the first voxel.
 
     Given back as the option `affine` it would be another map. It is also the affine of a MetaTensor whose affine was
-    the identity, without the third row and column in two dimensions.
+    the identity.
 
     Args:
         family: one that holds the map.
-        matrix: one or a batch, with or without the last row, first axis first.
+        matrix: one or a batch, with or without the last row, first axis first. In two dimensions also 4×4, as a
+            MetaTensor has it, where its third axis is apart from the others.
         in_size: size of the image that is read, (H, W) or (D, H, W).
         out_size: size of the output.
 
@@ -224,7 +231,7 @@ def theta_of_voxel_matrix(
         tensor([[1., 0.]], dtype=torch.float64)
     """
     check_family(family)
-    return theta_of_pixel_matrix(family, _reversed(as_matrices(matrix, family.ndim)), in_size, out_size)
+    return theta_of_pixel_matrix(family, _reversed(in_plane("matrix", matrix, family.ndim)), in_size, out_size)
 
 
 def theta_of_field(

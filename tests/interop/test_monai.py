@@ -175,6 +175,56 @@ def test_a_resampled_affine_shows_the_picture_in_the_world(padding):
     torch.testing.assert_close(back, theta, rtol=0, atol=1e-12)
 
 
+def slice_geometry():
+    """The 4×4 affine of a picture with a spacing, a turn and a place, which the third axis has too."""
+    affine = np.diag([0.7, 1.9, 2.5, 1.0])
+    affine[:2, :2] = np.array([[0.8, -0.6], [0.6, 0.8]]) @ affine[:2, :2]
+    affine[:3, 3] = [4.0, -3.0, 12.0]
+    return affine
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+def test_a_picture_is_resampled_in_the_world(padding):
+    family, theta = affine()
+    image = MetaTensor(torch.tensor(IMAGE)[None], affine=torch.tensor(slice_geometry()))
+    assert image.affine.shape == (4, 4)
+    (target,) = interop.monai.resampled_affine(family, theta, IN, OUT, image.affine)
+    assert target.shape == (4, 4)
+    assert target[2].tolist() == [0, 0, 2.5, 12]
+    plane = [0, 1, 3]
+    (flat,) = interop.monai.resampled_affine(family, theta, IN, OUT, slice_geometry()[plane][:, plane])
+    assert np.array_equal(flat, target[plane][:, plane])
+    for dst_affine in (target, flat):
+        options = {"dst_affine": torch.tensor(dst_affine), "spatial_size": OUT}
+        shown = SpatialResample(padding_mode=padding)(image, **options)
+        assert error(shown[0], warped(family, theta, IMAGE, OUT, padding)) < 1e-5
+    back = interop.monai.theta_of_affines(family, image.affine, torch.tensor(target), IN, OUT)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-12)
+
+
+def test_the_affine_of_a_picture_without_one_is_its_voxel_matrix():
+    family, theta = affine()
+    matrix = interop.monai.affine(family, theta, IN, OUT)[0]
+    shown = Affine(affine=matrix, spatial_size=OUT, image_only=True)(MetaTensor(torch.tensor(IMAGE)[None]))
+    assert shown.affine.shape == (4, 4)
+    back = interop.monai.theta_of_voxel_matrix(family, shown.affine, IN, OUT)
+    torch.testing.assert_close(back, theta, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("entry", [(0, 2), (1, 2), (2, 0), (2, 1), (3, 0), (3, 2)])
+def test_a_third_axis_that_mixes_with_a_picture_is_refused(entry):
+    family, theta = affine()
+    tilted = slice_geometry()
+    tilted[entry] = 0.1
+    message = r": expected a third axis apart from the other two, got one that is mixed with them$"
+    with pytest.raises(stnkit.errors.InputError, match=f"^affine{message}"):
+        interop.monai.resampled_affine(family, theta, IN, OUT, tilted)
+    with pytest.raises(stnkit.errors.InputError, match=f"^out_affine{message}"):
+        interop.monai.theta_of_affines(family, np.eye(4), tilted, IN, OUT)
+    with pytest.raises(stnkit.errors.InputError, match=f"^matrix{message}"):
+        interop.monai.theta_of_voxel_matrix(family, tilted, IN, OUT)
+
+
 def test_an_affine_without_the_spacing_shows_another_picture():
     family, theta = affine(3)
     (target,) = interop.monai.resampled_affine(family, theta, VOLUME, OUT_VOLUME, np.eye(4))

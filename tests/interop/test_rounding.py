@@ -80,7 +80,7 @@ def test_a_rounded_map_of_another_family_is_refused(tool, dtype):
     assert abs(distance - 36.1) < 2 * 2**8 * torch.finfo(dtype).eps
 
 
-def test_a_map_that_has_been_converted_has_the_rounding_of_before():
+def test_a_converted_map_may_name_the_dtype_it_was_stored_in():
     pixels = torch.tensor(interop.pixel_map(SHIFT, MOVE, SIZE, SIZE)).bfloat16().float()
     interop.theta_of_pixel_map(SHIFT, pixels, SIZE, dtype=torch.bfloat16)
     with pytest.raises(stnkit.errors.InputError, match=r"misses by"):
