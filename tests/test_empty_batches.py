@@ -47,6 +47,32 @@ def test_a_family_of_one_theta_maps_no_points(name, options):
     assert not theta.grad.any()
 
 
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+@pytest.mark.parametrize("batch", [0, 2])
+def test_a_map_of_no_points_has_no_derivatives(name, options, batch):
+    family = stnkit.build("transform", name, **options)
+    ndim, theta = family.ndim, family.identity()[None].float().repeat(batch, 1).requires_grad_()
+    for points in (torch.zeros(1, 0, ndim), torch.zeros(batch, 0, ndim)):
+        assert stnkit.families.jacobian(family, theta, points).shape == (batch, 0, ndim, ndim)
+        for determinant in (
+            stnkit.jacobian_determinant(family, theta, points),
+            family.jacobian_determinant(theta, points),
+        ):
+            assert determinant.shape == (batch, 0)
+            determinant.sum().backward()
+        assert stnkit.families.onward(family, theta, points).shape == (batch, 0, ndim)
+
+
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_a_family_of_no_theta_is_regular(name, options):
+    family = stnkit.build("transform", name, **options)
+    ndim, size, theta = family.ndim, SIZE[family.ndim], empty(family.n_params)
+    assert stnkit.families.jacobian(family, theta, size).shape == (0, *size, ndim, ndim)
+    assert stnkit.jacobian_determinant(family, theta, size).shape == (0, *size)
+    assert stnkit.folds(family, theta, size).shape == stnkit.bending_energy(family, theta, size).shape == (0,)
+    assert family.fit(empty(5, ndim), empty(5, ndim)).shape == theta.shape
+
+
 def closed_families():
     """Names of the families of matrices that compose."""
     built = {name: type(stnkit.build("transform", name)) for name in names("transform")}

@@ -48,7 +48,7 @@ def jacobian(
     """
     theta = family.check_theta(theta)
     found, shape = derivatives(family, theta, at, order=1)
-    return found.to(theta.dtype).view(-1, *shape, family.ndim, family.ndim)
+    return found.to(theta.dtype).view(len(found), *shape, family.ndim, family.ndim)
 
 
 def jacobian_determinant(
@@ -80,7 +80,7 @@ def jacobian_determinant(
     """
     theta = family.check_theta(theta)
     found, shape = derivatives(family, theta, at, order=1)
-    return _determinant(found).to(theta.dtype).view(-1, *shape)
+    return _determinant(found).to(theta.dtype).view(len(found), *shape)
 
 
 def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B"]:
