@@ -12,6 +12,7 @@ from stnkit import coordinates
 from stnkit.contract import SHAPE, Contract, Requirement
 from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
+from stnkit.families.given import check_family
 from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 from stnkit.warping import warp
@@ -117,6 +118,7 @@ class WarpDistortion(Distortion):
     """
 
     def __init__(self, family: TransformFamily, sampler: Sampler, out_size: Sequence[int]) -> None:
+        check_family(family)
         self.family = family
         self.sampler = sampler
         self.out_size = coordinates.check_size(out_size, family.ndim)

@@ -13,6 +13,7 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families.caching import cached
 from stnkit.families.family import TransformFamily
+from stnkit.families.given import check_family
 from stnkit.initial_theta import TransformInit, initial_theta
 from stnkit.renaming import tell_renamed
 
@@ -41,6 +42,7 @@ class Head(nn.Module, abc.ABC):
 
     def __init__(self, family: TransformFamily, transform_init: TransformInit | None = None) -> None:
         super().__init__()
+        check_family(family)
         with torch.device("cpu"):  # also where modules are built on another default device, such as meta
             identity = family.identity()
         shape = list(identity.shape) if isinstance(identity, Tensor) else type(identity).__name__

@@ -51,15 +51,11 @@ def test_a_family_of_one_theta_maps_no_points(name, options):
 @pytest.mark.parametrize("batch", [0, 2])
 def test_a_map_of_no_points_has_no_derivatives(name, options, batch):
     family = stnkit.build("transform", name, **options)
-    ndim, theta = family.ndim, family.identity()[None].float().repeat(batch, 1).requires_grad_()
+    ndim, theta = family.ndim, family.identity()[None].float().repeat(batch, 1)
     for points in (torch.zeros(1, 0, ndim), torch.zeros(batch, 0, ndim)):
         assert stnkit.families.jacobian(family, theta, points).shape == (batch, 0, ndim, ndim)
-        for determinant in (
-            stnkit.jacobian_determinant(family, theta, points),
-            family.jacobian_determinant(theta, points),
-        ):
-            assert determinant.shape == (batch, 0)
-            determinant.sum().backward()
+        assert stnkit.jacobian_determinant(family, theta, points).shape == (batch, 0)
+        assert family.jacobian_determinant(theta, points).shape == (batch, 0)
         assert stnkit.families.onward(family, theta, points).shape == (batch, 0, ndim)
 
 

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families.family import TransformFamily
+from stnkit.families.given import check_family
 
 
 def matrix_form(family: TransformFamily, theta: Float[Tensor, "B P"]) -> Float64[Tensor, "B rows rows"] | None:
@@ -25,6 +26,7 @@ def matrix_form(family: TransformFamily, theta: Float[Tensor, "B P"]) -> Float64
         >>> stnkit.families.matrix_form(family, family.identity()[None])[0, 0]
         tensor([1., 0., 0.], dtype=torch.float64)
     """
+    check_family(family)
     theta = family.check_theta(theta).double()
     with coordinates.full_precision(theta):
         return family._matrix_form(theta)

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from stnkit import coordinates, portable
 from stnkit.families.family import TransformFamily
+from stnkit.families.given import check_family
 
 
 def onward(
@@ -34,6 +35,7 @@ def onward(
     if portable.is_scripted():  # without the mask, which is of comparisons
         margin = coordinates.NEAR - source.abs().amax(dim=-1, keepdim=True)
         return portable.chosen(margin, family(theta, source), source)
+    check_family(family)
     coordinates.check_is_tensor("source", source)
     near = has_source(source)
     # Lost points pass as the center, where the map has finite values and gradients.

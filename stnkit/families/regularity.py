@@ -13,6 +13,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.derivatives import coefficients_of, derivatives, may_be_cached, mean_products, points_at
 from stnkit.families.family import TransformFamily
+from stnkit.families.given import check_family
 from stnkit.families.linear import LinearFamily
 
 # Points of all maps together, in which folds are counted at once: the derivatives of a volume would take gigabytes.
@@ -46,6 +47,7 @@ def jacobian(
         tensor([[[[[2., 1.],
                    [0., 3.]]]]])
     """
+    check_family(family)
     theta = family.check_theta(theta)
     found, shape = derivatives(family, theta, at, order=1)
     return found.to(theta.dtype).view(len(found), *shape, family.ndim, family.ndim)
@@ -78,6 +80,7 @@ def jacobian_determinant(
         >>> stnkit.jacobian_determinant(affine, torch.tensor([[2.0, 1, 0, 0, 3, 0]]), (1, 2))
         tensor([[[6., 6.]]])
     """
+    check_family(family)
     theta = family.check_theta(theta)
     found, shape = derivatives(family, theta, at, order=1)
     return _determinant(found).to(theta.dtype).view(len(found), *shape)
@@ -106,6 +109,7 @@ def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[i
         >>> stnkit.folds(affine, torch.tensor([[1.0, 0, 0, 0, 1, 0], [-1.0, 0, 0, 0, 1, 0]]), (8, 8))
         tensor([0., 1.])
     """
+    check_family(family)
     checked = family.check_theta(theta).detach()
     size = coordinates.check_size(size, family.ndim)
     step = max(1, CHUNK // max(1, len(checked)))
@@ -143,6 +147,7 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
 
     Source: Rueckert et al., Nonrigid registration using free-form deformations, TMI 1999, the penalty of smoothness.
     """
+    check_family(family)
     theta, size = family.check_theta(theta), coordinates.check_size(size, family.ndim)
     if isinstance(family, LinearFamily) and may_be_cached():
         # A square in the coefficients, which takes 0.5 ms for 64 splines of 28×28 and not 100.

@@ -14,6 +14,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily, matrix_form
+from stnkit.families.given import check_family as check_family
 from stnkit.numpy_arrays import as_tensor as as_tensor
 
 
@@ -158,23 +159,6 @@ def pixels_of(size: Sequence[int], ndim: int) -> Float64[Tensor, "rows rows"]:
     matrix = torch.diag(torch.cat([extent / 2, extent.new_ones(1)]))
     matrix[:-1, -1] = (extent - 1) / 2
     return matrix
-
-
-def check_family(family: TransformFamily) -> None:
-    """Nothing for a transform family.
-
-    Args:
-        family: of `stnkit.build("transform", …)`.
-
-    Raises:
-        InputError: for anything else, such as its name.
-
-    Example:
-        >>> import stnkit
-        >>> stnkit.interop.pixels.check_family(stnkit.build("transform", "affine"))
-    """
-    if not isinstance(family, TransformFamily):
-        raise InputError(f"family: expected a transform family, got {type(family).__name__}")
 
 
 def check_ndim(family: TransformFamily, tool: str, ndim: int = 2) -> None:
