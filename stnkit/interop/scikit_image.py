@@ -18,7 +18,7 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_array, check_family, matrix_between, pixel_map, pixels_of
+from stnkit.interop.pixels import as_array, as_tensor, check_family, matrix_between, pixel_map, pixels_of
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
 
 # Padding of stnkit: mode of scikit-image. `fill` is constant with cval.
@@ -128,6 +128,9 @@ def in_pixels(transform: PointMap, in_size: Sequence[int], out_size: Sequence[in
         in_size: (H, W) of the image that is read.
         out_size: (H, W) of the output.
 
+    Raises:
+        InputError: when a size is not two whole numbers; the map, when t gives no points for points.
+
     Example:
         >>> import numpy as np, stnkit
         >>> stnkit.interop.scikit_image.in_pixels(lambda points: points, (4, 9), (4, 3))(np.array([[0, 0], [2, 3]]))
@@ -138,7 +141,7 @@ def in_pixels(transform: PointMap, in_size: Sequence[int], out_size: Sequence[in
     outward = np.linalg.inv(as_array(pixels_of(out_size, 2)))
 
     def in_pixels_of_images(points: np.ndarray) -> np.ndarray:
-        return _mapped(inward, transform(_mapped(outward, points)))
+        return _mapped(inward, as_array(_result(transform, _mapped(outward, points))))
 
     return in_pixels_of_images
 
@@ -161,7 +164,8 @@ def theta_of_transform(
         tolerance: in pixels, the largest distance of a fit.
 
     Raises:
-        InputError: when the matrix has the wrong shape, or the family does not hold the map.
+        InputError: when the matrix has the wrong shape, the callable gives no points for points, or the family does
+            not hold the map.
 
     Example:
         >>> import numpy as np, stnkit
@@ -179,8 +183,19 @@ def theta_of_transform(
         raise InputError(f"transform: expected a transform, a matrix or a callable, got {type(transform).__name__}")
     size = coordinates.check_size(out_size, family.ndim)
     points = np.stack(np.meshgrid(*[np.arange(float(n)) for n in size], indexing="ij")[::-1], axis=-1)
-    mapped = np.asarray(transform(points.reshape(-1, family.ndim)))
+    mapped = _result(transform, points.reshape(-1, family.ndim))
     return theta_of_pixel_map(family, mapped.reshape(points.shape), in_size, tolerance)
+
+
+def _result(transform: PointMap, points: np.ndarray) -> Tensor:
+    made = transform(points)
+    try:
+        mapped = as_tensor("transform", made if isinstance(made, Tensor) else np.asarray(made))
+    except (InputError, ValueError):  # rows of several lengths
+        raise InputError(f"transform: expected a map to points, got one to {type(made).__name__}") from None
+    if mapped.shape != points.shape:
+        raise InputError(f"transform: expected a map to points of shape {points.shape}, got {tuple(mapped.shape)}")
+    return mapped
 
 
 def _mapped(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -143,6 +143,33 @@ def test_an_array_of_another_dtype_is_the_same_map(name, change):
 
 
 @pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (lambda points: None, "points, got one to NoneType"),
+        (lambda points: "ab", "points, got one to str"),
+        (lambda points: [[1, 2], [3]], "points, got one to list"),
+        (lambda points: points * 1j, "points, got one to ndarray"),
+        (lambda points: points[:3], r"points of shape \(899, 2\), got \(3, 2\)"),
+        (lambda points: points[:, :1], r"points of shape \(899, 2\), got \(899, 1\)"),
+        (lambda points: points.T, r"points of shape \(899, 2\), got \(2, 899\)"),
+    ],
+)
+def test_a_callable_that_gives_no_points_is_refused(result, told):
+    with pytest.raises(stnkit.errors.InputError, match=f"^transform: expected a map to {told}$"):
+        interop.scikit_image.theta_of_transform(FAMILY, result, IN, OUT)
+    with pytest.raises(stnkit.errors.InputError, match="^transform: expected a map to points"):
+        interop.scikit_image.in_pixels(result, IN, OUT)(np.zeros((899, 2)))
+
+
+@pytest.mark.parametrize("kind", [torch.as_tensor, np.ndarray.tolist, lambda points: points.astype(np.float32)])
+def test_a_callable_may_give_points_of_any_kind(kind):
+    found = interop.scikit_image.theta_of_transform(FAMILY, lambda points: kind(2 * points + 1), IN, OUT)
+    expected = interop.theta_of_pixel_matrix(FAMILY, np.array([[2, 0, 1], [0, 2, 1]]), IN, OUT)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("other", [None, 5, object(), b"a.tfm"])
 def test_a_path_of_another_type_is_refused(other):
     for call in (lambda: interop.itk.read(other), lambda: interop.itk.write(other, SHIFT)):
