@@ -144,7 +144,7 @@ def resampled_affine(
 def theta_of_affines(
     family: TransformFamily,
     affine: Shaped[Tensor | np.ndarray, "*batch rows columns"],
-    out_affine: Shaped[Tensor | np.ndarray, "*batch rows columns"],
+    out_affine: Shaped[Tensor | np.ndarray, "*out_batch out_rows out_columns"],
     in_size: Sequence[int],
     out_size: Sequence[int],
 ) -> Float64[Tensor, "B P"]:

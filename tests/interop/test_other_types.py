@@ -158,7 +158,7 @@ def test_an_array_of_another_dtype_is_the_same_map(name, change):
 def test_a_callable_that_gives_no_points_is_refused(result, told):
     with pytest.raises(stnkit.errors.InputError, match=f"^transform: expected a map to {told}$"):
         interop.scikit_image.theta_of_transform(FAMILY, result, IN, OUT)
-    with pytest.raises(stnkit.errors.InputError, match="^transform: expected a map to points"):
+    with pytest.raises(stnkit.errors.InputError, match=r"^transform: expected a map to points"):
         interop.scikit_image.in_pixels(result, IN, OUT)(np.zeros((899, 2)))
 
 

@@ -183,3 +183,33 @@ def test_a_map_that_is_no_numbers_is_refused(name, given):
 def test_the_name_of_a_family_is_no_family(name):
     with pytest.raises(stnkit.errors.InputError, match=r"^family: expected a transform family, got str$"):
         FROM[name]("affine", np.eye(3))
+
+
+# Of each function a batch of nothing.
+NO_MATRICES, NO_MAPS = np.zeros((0, 3, 3)), np.zeros((0, 4, 5))
+OF_NOTHING = {
+    "theta_of_pixel_matrix": lambda f: interop.theta_of_pixel_matrix(f, NO_MATRICES, IN, OUT),
+    "theta_of_pixel_map": lambda f: interop.theta_of_pixel_map(f, np.zeros((0, 4, 5, 2)), IN),
+    "align_corners.theta_of_affine_grid": lambda f: interop.align_corners.theta_of_affine_grid(f, NO_MATRICES, IN, OUT),
+    "align_corners.theta_of_grid": lambda f: interop.align_corners.theta_of_grid(f, np.zeros((0, 4, 5, 2)), IN),
+    "boxes.theta_of_boxes": lambda f: interop.boxes.theta_of_boxes(f, np.zeros((0, 4)), IN),
+    "kornia.theta_of_maps": lambda f: interop.kornia.theta_of_maps(f, *[torch.tensor(NO_MAPS)] * 2, IN),
+    "kornia.theta_of_matrix": lambda f: interop.kornia.theta_of_matrix(f, NO_MATRICES, IN, OUT),
+    "monai.theta_of_affine": lambda f: interop.monai.theta_of_affine(f, NO_MATRICES, IN, OUT),
+    "monai.theta_of_affines": lambda f: interop.monai.theta_of_affines(f, np.zeros((0, 4, 4)), NO_MATRICES, IN, OUT),
+    "monai.theta_of_field": lambda f: interop.monai.theta_of_field(f, np.zeros((0, 2, 4, 5))),
+    "monai.theta_of_voxel_matrix": lambda f: interop.monai.theta_of_voxel_matrix(f, NO_MATRICES, IN, OUT),
+    "opencv.theta_of_maps": lambda f: interop.opencv.theta_of_maps(f, NO_MAPS, NO_MAPS, IN),
+    "opencv.theta_of_matrix": lambda f: interop.opencv.theta_of_matrix(f, NO_MATRICES, IN, OUT, False),
+    "pillow.theta_of_coefficients": lambda f: interop.pillow.theta_of_coefficients(f, np.zeros((0, 6)), IN, OUT),
+    "scipy.theta_of_affine": lambda f: interop.scipy.theta_of_affine(f, np.zeros((0, 2, 2)), np.zeros((0, 2)), IN, OUT),
+    "scipy.theta_of_coordinates": lambda f: interop.scipy.theta_of_coordinates(f, np.zeros((0, 2, 4, 5)), IN),
+    "torchvision.theta_of_field": lambda f: interop.torchvision.theta_of_field(f, np.zeros((0, 4, 5, 2))),
+}
+
+
+@pytest.mark.parametrize("family", ["affine", "projective", "shear", "tps", "velocity"])
+@pytest.mark.parametrize("name", OF_NOTHING)
+def test_a_batch_of_no_maps_has_no_theta(name, family):
+    built = stnkit.build("transform", family)
+    assert OF_NOTHING[name](built).shape == (0, built.n_params)
