@@ -68,13 +68,11 @@ class Polar(stnkit.TransformFamily):
         in_shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        taken: dict[str, float] = {}
-        if in_shape is not None and aspect is None:
-            aspect = taken["aspect"] = coordinates.aspect_of(in_shape)
+        chosen, taken = stnkit.families.chosen_aspect(aspect, in_shape, self.ndim)
+        self.aspect = float(chosen)  # type: ignore[arg-type]  # of volumes it is a tuple
         if in_shape is not None and log and inner_radius is None:
             inner_radius = taken["inner_radius"] = min(2 / min(in_shape[1:]), radius / 2)
         self.options_from_images = taken
-        self.aspect = coordinates.check_aspect(1.0 if aspect is None else aspect)
         if not 1e-3 <= radius <= 1e3:
             raise InputError(f"radius: expected a number between 0.001 and 1000, got {radius}")
         if inner_radius is None:

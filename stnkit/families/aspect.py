@@ -25,21 +25,23 @@ def chosen_aspect(
 
     Raises:
         InputError: when the aspect is not a number between 0.001 and 1000, or of volumes three numbers with such
-            ratios, or `ndim` is 3 and the shape that of images.
+            ratios, or the shape is not that of images of `ndim` dimensions.
 
     Example:
         >>> chosen_aspect(None, (1, 20, 28, 42), 3)
         ((42.0, 28.0, 20.0), {'aspect': [42.0, 28.0, 20.0]})
     """
+    if in_shape is not None and len(in_shape) != ndim + 1:
+        if len(in_shape) in (3, 4):
+            raise InputError(f"ndim: expected {len(in_shape) - 1} for images of shape {list(in_shape)}, got {ndim}")
+        raise InputError(f"in_shape: expected (C, {'H, W' if ndim == 2 else 'D, H, W'}), got {list(in_shape)}")
     if aspect is not None:
         return _check_aspect(aspect, ndim), {}
     if in_shape is None:
         return 1.0 if ndim == 2 else (1.0,) * ndim, {}
     if ndim == 2:
-        taken = coordinates.check_aspect(coordinates.aspect_of(in_shape))
+        taken = coordinates.check_aspect(in_shape[-1] / in_shape[-2])
         return taken, {"aspect": taken}
-    if len(in_shape) != ndim + 1:
-        raise InputError(f"ndim: expected 2 for images of shape {list(in_shape)}, got {ndim}")
     sides = [float(n) for n in in_shape[:0:-1]]
     return _check_aspect(sides, ndim), {"aspect": sides}
 

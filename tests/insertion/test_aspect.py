@@ -51,6 +51,24 @@ def test_a_turn_of_a_volume_takes_the_sides_from_its_shape(name):
         stnkit.build("transform", name, ndim=3, in_shape=(1, 28, 42))
 
 
+@pytest.mark.parametrize("name", ["rotation", "euclidean", "similarity", "polar"])
+def test_images_of_other_dimensions_are_refused(name):
+    for options in ({}, {"aspect": 1.0}):
+        chosen = {"name": name, **options}
+        for in_shape in ((28, 42), (42,), (1, 2, 3, 28, 42)):
+            with pytest.raises(stnkit.errors.InputError, match=r": in_shape: expected \(C, H, W\), got \["):
+                stnkit.build("transform", chosen, in_shape=in_shape)
+        with pytest.raises(stnkit.errors.InputError, match=r": ndim: expected 3 for images of shape .*, got 2$"):
+            stnkit.build("transform", chosen, in_shape=(1, 20, 28, 42))
+
+
+@pytest.mark.parametrize("name", ["compose", "bounded"])
+def test_a_family_inside_another_refuses_other_images(name):
+    options = {"stages": ["rotation"]} if name == "compose" else {"inner": "rotation"}
+    with pytest.raises(stnkit.errors.InputError, match=r": in_shape: expected \(C, H, W\), got \[28, 42\]$"):
+        stnkit.build("transform", {"name": name, **options}, in_shape=(28, 42))
+
+
 def test_stages_of_a_composition_see_the_images():
     stages = ["affine", "similarity", {"name": "rotation", "aspect": 2.0}]
     family = stnkit.build("transform", "compose", stages=stages, in_shape=(1, 28, 42))
