@@ -139,15 +139,6 @@ def check_aspect(aspect: float) -> float:
     return aspect
 
 
-def aspect_of(in_shape: Sequence[int]) -> float:
-    """Width / height in pixels of images of shape (C, *size).
-
-    Args:
-        in_shape: of the images.
-    """
-    return in_shape[-1] / in_shape[-2]
-
-
 def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Float[Tensor, "n"]:
     """(2i + 1)/n − 1 for i = 0 … n − 1: the normalized centers of n pixels in a row.
 
@@ -210,7 +201,14 @@ def _extent(points: Tensor, size: Sequence[int]) -> Tensor:
     n = points.shape[-1] if points.ndim else 0
     if not hasattr(size, "__len__") or n != len(size):
         raise InputError(f"size: expected {n} numbers, one for each coordinate of points, got {size}")
+    if not torch.compiler.is_compiling() and not all(map(_is_side, size)):
+        check_size(size, n)
     return torch.tensor(tuple(size)[::-1], dtype=points.dtype, device=points.device)
+
+
+def _is_side(n: Any) -> bool:
+    """True for whole numbers of at least 1; a traced size is compared with nothing."""
+    return n > 0 if type(n) is int else isinstance(n, torch.SymInt | Tensor) and _is_whole(n)
 
 
 def to_pixels(points: Float[Tensor | np.ndarray, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:
@@ -221,7 +219,8 @@ def to_pixels(points: Float[Tensor | np.ndarray, "*any ndim"], size: Sequence[in
         size: of the image, (H, W) or (D, H, W).
 
     Raises:
-        InputError: when the points are no tensor or array, or there is not one size for each coordinate.
+        InputError: when the points are no tensor or array, or the size is not one whole number of at least 1 for each
+            coordinate.
     """
     points = _as_points(points)
     return ((points + 1) * _extent(points, size) - 1) / 2

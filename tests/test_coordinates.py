@@ -110,6 +110,21 @@ def test_points_or_a_size_that_are_none_are_refused(convert):
 
 
 @pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("size", [(0, 3), (4, -4), (4.5, 3), (4.0, 3), (True, 3), "ab", (None, 3)])
+@pytest.mark.parametrize("convert", [coordinates.from_pixels, coordinates.to_pixels])
+def test_a_size_of_no_image_is_refused(convert, size):
+    with pytest.raises(stnkit.errors.InputError, match=r"^size: expected 2 whole numbers of at least 1, got"):
+        convert(torch.zeros(1, 2), size)
+
+
+@pytest.mark.parametrize("size", [[4, 8], torch.Size([4, 8]), torch.zeros(1, 1, 4, 8).shape[2:]])
+@pytest.mark.parametrize("convert", [coordinates.from_pixels, coordinates.to_pixels])
+def test_a_size_of_any_kind_is_taken(convert, size):
+    points = torch.tensor([[0.5, 0.25]])
+    assert torch.equal(convert(points, size), convert(points, (4, 8)))
+
+
+@pytest.mark.no_jaxtyping
 def test_points_and_size_of_different_dimensions_are_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"size: expected 3 numbers, one for .*, got \(4, 4\)"):
         coordinates.to_pixels(torch.zeros(2, 3), (4, 4))
