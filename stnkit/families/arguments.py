@@ -6,7 +6,6 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.portable import is_scripted
 
 
 def checked_theta(name: str, theta: Tensor, n_params: int) -> Float[Tensor, "B P"]:
@@ -47,22 +46,3 @@ def checked_points(name: str, points: Tensor, theta: Tensor, ndim: int) -> Float
     if not points.is_floating_point():
         raise InputError(f"{name}: expected floating-point points, got {points.dtype}")
     return points.to(torch.promote_types(points.dtype, theta.dtype))
-
-
-def check_source(name: str, source: object, expected: tuple[int, ...]) -> None:
-    """Check what an author's `forward` gives.
-
-    Args:
-        name: of the family.
-        source: given.
-        expected: its shape, (B, N, ndim).
-
-    Raises:
-        InputError: when it is no tensor of that shape.
-    """
-    shape = tuple(source.shape) if isinstance(source, Tensor) else ()
-    # Sizes are tensors under torch.jit.trace; a wrong batch is told in eager mode.
-    first = 1 if is_scripted() else 0
-    if len(shape) != 3 or shape[first:] != expected[first:]:
-        got = list(shape) if isinstance(source, Tensor) else type(source).__name__
-        raise InputError(f"{name}.forward: expected shape {list(expected)}, got {got}")

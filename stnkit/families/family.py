@@ -12,10 +12,11 @@ from torch import Tensor, nn
 from stnkit import coordinates
 from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
-from stnkit.families.arguments import check_source, checked_points, checked_theta
+from stnkit.families.arguments import checked_points, checked_theta
 from stnkit.families.correspondences import gauss_newton
 from stnkit.families.correspondences.arguments import check_correspondences
 from stnkit.families.newton import invert
+from stnkit.families.results import check_result
 from stnkit.families.tracing import note_bounded
 
 
@@ -85,15 +86,15 @@ class TransformFamily(nn.Module, Contract):
         Arguments are checked before forward pre-hooks run.
 
         Raises:
-            InputError: when θ or the points have the wrong shape or are not real.
+            InputError: when θ, the points or what the author's `forward` gives have the wrong shape or are not real.
         """
         if isinstance(theta, torch.fx.Proxy):  # a tracer with families as leaves: nothing to check yet
-            traced: Tensor = super().__call__(theta, points)
-            return traced
+            return super().__call__(theta, points)  # type: ignore[no-any-return]
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
             source: Tensor = super().__call__(theta if theta.dtype == points.dtype else theta.to(points.dtype), points)
+        check_result(self, "forward", source, (theta.shape[0], *points.shape[1:]))
         return source
 
     @final
@@ -112,9 +113,7 @@ class TransformFamily(nn.Module, Contract):
         size = coordinates.check_size(size, self.ndim)
         with coordinates.full_precision(theta):
             grid = self._grid(theta, size)
-        if grid.shape != (theta.shape[0], *size, self.ndim):
-            expected = [len(theta), *size, self.ndim]
-            raise InputError(f"{type(self).__name__}._grid: expected shape {expected}, got {list(grid.shape)}")
+        check_result(self, "_grid", grid, (theta.shape[0], *size, self.ndim))
         return note_bounded(grid if getattr(self._grid, "is_bounded", False) else coordinates.finite(grid))
 
     @final
@@ -133,8 +132,9 @@ class TransformFamily(nn.Module, Contract):
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):
-            found = self._inverse(theta.to(points.dtype), points).to(points.dtype)
-        return torch.where(found.isfinite().all(dim=-1, keepdim=True), found, torch.nan)
+            found = self._inverse(theta.to(points.dtype), points)
+        check_result(self, "_inverse", found, (theta.shape[0], *points.shape[1:]))
+        return torch.where(found.isfinite().all(dim=-1, keepdim=True), found, torch.nan).to(points.dtype)
 
     @final
     def compose(self, outer: Float[Tensor, "#B P"], inner: Float[Tensor, "#B P"]) -> Float[Tensor, "B P"]:
@@ -157,7 +157,9 @@ class TransformFamily(nn.Module, Contract):
             outer, inner = outer.expand(batch, -1), inner.expand(batch, -1)
         dtype = torch.promote_types(outer.dtype, inner.dtype)
         with coordinates.full_precision(outer):
-            return self._compose(outer.to(dtype), inner.to(dtype)).to(dtype)
+            composed = self._compose(outer.to(dtype), inner.to(dtype))
+        check_result(self, "_compose", composed, tuple(outer.shape))
+        return composed.to(dtype)
 
     @final
     def fit(
@@ -191,6 +193,7 @@ class TransformFamily(nn.Module, Contract):
                 theta = self._fit(target, source, given)
         except InputError as error:
             raise InputError(f"{type(self).__name__}.fit: {error}") from error
+        check_result(self, "_fit", theta, (len(target), self.n_params))
         return theta.to(dtype)
 
     @final
@@ -220,9 +223,7 @@ class TransformFamily(nn.Module, Contract):
             size: of the output, (H, W) or (D, H, W).
         """
         target = coordinates.lattice(size, dtype=theta.dtype, device=theta.device).view(1, -1, self.ndim)
-        source = self(theta, target)
-        check_source(type(self).__name__, source, (theta.shape[0], *target.shape[1:]))
-        return source.view(theta.shape[0], *size, self.ndim)
+        return self(theta, target).view(theta.shape[0], *size, self.ndim)
 
     def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
         """Optional hook: the inverse; by default damped Newton steps on `forward`, in float64.

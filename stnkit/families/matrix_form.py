@@ -6,6 +6,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.families.family import TransformFamily
 from stnkit.families.given import check_family
+from stnkit.families.results import check_result
 
 
 def matrix_form(family: TransformFamily, theta: Float[Tensor, "B P"]) -> Float64[Tensor, "B rows rows"] | None:
@@ -18,7 +19,7 @@ def matrix_form(family: TransformFamily, theta: Float[Tensor, "B P"]) -> Float64
         theta: one row of parameters for each element of the batch.
 
     Raises:
-        InputError: when θ has the wrong shape or is not real.
+        InputError: when θ has the wrong shape or is not real, or the author's `_matrix_form` gives no such matrices.
 
     Example:
         >>> import stnkit
@@ -29,4 +30,8 @@ def matrix_form(family: TransformFamily, theta: Float[Tensor, "B P"]) -> Float64
     check_family(family)
     theta = family.check_theta(theta).double()
     with coordinates.full_precision(theta):
-        return family._matrix_form(theta)
+        matrix = family._matrix_form(theta)
+    if matrix is not None:
+        check_result(family, "_matrix_form", matrix, (theta.shape[0], family.ndim + 1, family.ndim + 1))
+        matrix = matrix.double()
+    return matrix

@@ -15,6 +15,7 @@ from stnkit.families.derivatives import coefficients_of, derivatives, may_be_cac
 from stnkit.families.family import TransformFamily
 from stnkit.families.given import check_family
 from stnkit.families.linear import LinearFamily
+from stnkit.families.results import check_result
 
 # Points of all maps together, in which folds are counted at once: the derivatives of a volume would take gigabytes.
 CHUNK = 2**18
@@ -155,6 +156,7 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
         return ((coefficients @ products) * coefficients).sum(dim=(1, 2)).clamp_min(0).to(theta.dtype)
     known = family._bending_energy(theta.double(), size)
     if known is not None:
+        check_result(family, "_bending_energy", known, (theta.shape[0],))
         return known.to(theta.dtype)
     second, _ = derivatives(family, theta, size, order=2)
     return second.square().sum(dim=(-3, -2, -1)).mean(dim=1).to(theta.dtype)
