@@ -1,5 +1,6 @@
 """The checks of `Distortion`, for images of several shapes."""
 
+import functools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from stnkit.distortions import Distortion, describes
 from stnkit.testing import round_trips
+from stnkit.testing.arguments import require_unchanged
 from stnkit.testing.assertions import CheckFailed, NotBuilt, close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.contracts import final_methods
@@ -33,6 +35,13 @@ def construction(under_test: ComponentUnderTest) -> None:
 def config(under_test: ComponentUnderTest) -> None:
     """Its options pass through a Hydra config unchanged: it can be selected and set on the command line."""
     round_trips.through_config(under_test)
+
+
+def unchanged_arguments(under_test: ComponentUnderTest) -> None:
+    """`apply` changes neither images nor θ in place: they are distorted again, and θ is what a run is compared with."""
+    for shape, distortion in under_test.for_images():
+        drawn = distortion.sample(6, _generator(3))
+        require_unchanged("apply", functools.partial(_apply, distortion), images=blobs(shape, 6), theta=drawn)
 
 
 def theta(under_test: ComponentUnderTest) -> None:
@@ -141,6 +150,7 @@ CHECKS = (
     construction,
     final_methods,
     config,
+    unchanged_arguments,
     theta,
     seeded_draws,
     seeded_images,
@@ -177,6 +187,10 @@ def _check_pair(distortion: Distortion, shape: tuple[int, ...]) -> None:
     inside = (grid.abs() <= 1 - 2 / min(distortion.out_size)).all(dim=-1)
     error = float(((fixed - Linear()(moving, grid)).abs().amax(dim=1) * inside).max())
     require(error <= ALIKE, f"the fixed image must be the moving one read through T_θ: it is off by {error:.2g} of 1")
+
+
+def _apply(distortion: Distortion, images: Tensor, drawn: Tensor) -> Tensor:
+    return distortion.apply(images, drawn, _generator(4))
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -1,5 +1,6 @@
 """Checks that localizers and networks share: both are built for images of one shape and map them to vectors."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from stnkit.errors import InputError, one_line
 from stnkit.testing import round_trips
+from stnkit.testing.arguments import require_unchanged
 from stnkit.testing.assertions import LONGEST_REASON, CheckFailed, NotApplicable, NotBuilt, close, finite, require
 from stnkit.testing.component_under_test import N_CLASSES, ComponentUnderTest
 from stnkit.testing.image_shapes import images_of
@@ -84,6 +86,14 @@ def check_gradients(makers: Iterator[Callable[[], tuple[nn.Module, Tensor]]]) ->
             if not missing:
                 break
         require(not missing, f"a gradient must reach every parameter: none reaches {', '.join(sorted(missing))}")
+
+
+def check_unchanged(under_test: ComponentUnderTest, output: Output) -> None:
+    """Images are not changed in place, neither in training nor in eval mode."""
+    for shape, module in under_test.for_images():
+        for training in (True, False):
+            call = functools.partial(output, module.train(training))
+            require_unchanged("the call", call, images=images_of(shape))
 
 
 def check_determinism(under_test: ComponentUnderTest, output: Output) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
@@ -18,6 +19,9 @@ from stnkit.testing.inputs import uniform
 from stnkit.testing.references import Field, Linear, Moves
 from stnkit.transformer import SpatialTransformer
 
+# Of θ from the identity, with a head whose weights are not zero: as many half images.
+MOVE = 0.3
+
 
 def construction(under_test: ComponentUnderTest) -> None:
     """The constructor works with the options, for images of at least one of the typical shapes."""
@@ -27,6 +31,11 @@ def construction(under_test: ComponentUnderTest) -> None:
 def config(under_test: ComponentUnderTest) -> None:
     """Its options pass through a Hydra config unchanged: it can be selected and set on the command line."""
     round_trips.through_config(under_test)
+
+
+def unchanged_arguments(under_test: ComponentUnderTest) -> None:
+    """Images are not changed in place: the sampler reads them after the localizer."""
+    image_modules.check_unchanged(under_test, _features)
 
 
 def input_sizes(under_test: ComponentUnderTest) -> None:
@@ -118,6 +127,7 @@ CHECKS = (
     construction,
     final_methods,
     config,
+    unchanged_arguments,
     input_sizes,
     dimensions,
     map_position,
@@ -176,7 +186,10 @@ def _transformer(localizer: Localizer, shape: tuple[int, ...]) -> SpatialTransfo
 
 def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
     _, localizer = next(under_test.for_images([shape]))
-    transformer = _transformer(localizer, shape)
+    transformer, images = _transformer(localizer, shape), images_of(shape, batch=4)
     with torch.no_grad():
-        transformer.head.weight.normal_(std=0.1)
-    return transformer, transformer(images_of(shape, batch=4)).square().sum()
+        # θ then lies about MOVE from the identity, whatever the size of the features: a grid that has left the image
+        # gives no gradient.
+        size = float(localizer(images).double().norm(dim=1).mean())
+        transformer.head.weight.normal_(std=MOVE / size if 0 < size < math.inf else MOVE)
+    return transformer, transformer(images).square().sum()

@@ -22,6 +22,11 @@ def config(under_test: ComponentUnderTest) -> None:
     round_trips.through_config(under_test)
 
 
+def unchanged_arguments(under_test: ComponentUnderTest) -> None:
+    """Images are not changed in place: an objective may read them after the network."""
+    image_modules.check_unchanged(under_test, _logits)
+
+
 def logits(under_test: ComponentUnderTest) -> None:
     """Images of the shape that it was built for give (B, n_classes), finite; or the images, where it `gives_image`."""
     _check_width(under_test, under_test.image_shapes().main)
@@ -81,6 +86,7 @@ def compiled(under_test: ComponentUnderTest) -> None:
 CHECKS = (
     construction,
     config,
+    unchanged_arguments,
     logits,
     dimensions,
     too_small_input,

@@ -55,7 +55,7 @@ def test_a_chart_that_does_not_say_so_is_told_to():
 
 def test_a_forward_that_gives_no_points_fails_shapes():
     failed = reasons(stnkit.testing.run(MODULES["transform"].OneCoordinate))
-    assert failed["shapes"] == "forward: expected points of shape (3, 12, 2), got (3, 12, 1)"
+    assert failed["shapes"] == "it raised OneCoordinate.forward: expected shape [3, 12, 2], got [3, 12, 1]"
 
 
 @pytest.mark.parametrize(
@@ -128,6 +128,17 @@ def test_an_unusual_family_fails_none(name):
 
 def test_a_localizer_that_gives_a_map_fails_none():
     checked = stnkit.testing.run(MODULES["localizer"].GoodMap, compile=True)
+    assert checked.ok, str(checked)
+
+
+@pytest.mark.parametrize("factor", [1e-4, 100.0, 1e4])
+def test_a_localizer_with_features_of_any_size_fails_none(factor):
+    checked = stnkit.testing.run(MODULES["localizer"].Scaled, factor=factor)
+    assert checked.ok, str(checked)
+
+
+def test_a_localizer_with_a_map_of_any_size_fails_none():
+    checked = stnkit.testing.run(MODULES["localizer"].ScaledMap)
     assert checked.ok, str(checked)
 
 

@@ -1,6 +1,7 @@
 """The checks of `Sampler`, in two and in three dimensions where it reads both."""
 
 from stnkit.testing.contracts import final_methods
+from stnkit.testing.samplers.arguments import unchanged_arguments
 from stnkit.testing.samplers.construction import config, construction
 from stnkit.testing.samplers.differentiation import gradient_to_grid, gradient_to_image, nan_grid
 from stnkit.testing.samplers.evaluation import (
@@ -20,6 +21,7 @@ CHECKS = (
     construction,
     final_methods,
     config,
+    unchanged_arguments,
     shapes,
     dimensions,
     empty_batch,

@@ -5,6 +5,7 @@
 
 from stnkit.testing.contracts import final_methods
 from stnkit.testing.transforms.algebra import composition, inverse, linearity
+from stnkit.testing.transforms.arguments import unchanged_arguments
 from stnkit.testing.transforms.construction import config, construction, identity, lattice
 from stnkit.testing.transforms.correspondences import fit
 from stnkit.testing.transforms.differentiation import after_inference_mode, gradients
@@ -15,6 +16,7 @@ from stnkit.testing.transforms.evaluation import (
     grid_sizes,
     shapes,
 )
+from stnkit.testing.transforms.hooks import bending_energy, matrix_form
 from stnkit.testing.transforms.persistence import compiled, deep_copied, pickled, state_dict
 from stnkit.testing.transforms.precision import autocast, dtype_and_device, half_precision
 from stnkit.testing.transforms.refusals import wrong_points, wrong_size, wrong_theta
@@ -24,6 +26,7 @@ CHECKS = (
     construction,
     final_methods,
     config,
+    unchanged_arguments,
     identity,
     shapes,
     grid_sizes,
@@ -36,6 +39,8 @@ CHECKS = (
     inverse,
     composition,
     linearity,
+    matrix_form,
+    bending_energy,
     fit,
     lattice,
     gradients,

@@ -71,6 +71,11 @@ with plugin_api_1():
             return super().apply(images, theta, generator)
 
 
+class Rounds(Changed):
+    def apply(self, images, theta, generator):
+        return super().apply(images, theta.mul_(2**20).round_().div_(2**20), generator)
+
+
 class WideTheta(Good):
     def sample(self, n, generator):
         return super().sample(n, generator).double()
@@ -130,6 +135,7 @@ BROKEN = {
     "construction": Raises,
     "final_methods": Overrides,
     "config": NoConfig,
+    "unchanged_arguments": Rounds,
     "theta": WideTheta,
     "seeded_draws": Counts,
     "seeded_images": OwnNoise,

@@ -46,6 +46,22 @@ class GoodMap(stnkit.Localizer):
         return self.layers(image)
 
 
+class Scaled(Good):
+    """Features of any size."""
+
+    def __init__(self, in_shape: tuple[int, ...], factor: float = 1e4) -> None:
+        super().__init__(in_shape)
+        self.factor = factor
+
+    def features(self, image):
+        return self.factor * super().features(image)
+
+
+class ScaledMap(GoodMap):
+    def features(self, image):
+        return 1e4 * super().features(image)
+
+
 class Transposes(GoodMap):
     def features(self, image):
         return super().features(image).transpose(2, 3)
@@ -65,6 +81,9 @@ class Normalizes(Good):
 
 
 class Raises(vectors.Raises, Good): ...
+
+
+class Rounds(vectors.Rounds, Good): ...
 
 
 class Squeezes(vectors.Squeezes, Good): ...
@@ -104,6 +123,7 @@ BROKEN = {
     "construction": Raises,
     "final_methods": Overrides,
     "config": NoConfig,
+    "unchanged_arguments": Rounds,
     "input_sizes": Squeezes,
     "dimensions": SqueezesVolumes,
     "map_position": Transposes,

@@ -22,6 +22,9 @@ class NoConfig(Good):
 class Raises(vectors.Raises, Good): ...
 
 
+class Rounds(vectors.Rounds, Good): ...
+
+
 class Squeezes(vectors.Squeezes, Good): ...
 
 
@@ -85,6 +88,7 @@ class Promises(Good):
 BROKEN = {
     "construction": Raises,
     "config": NoConfig,
+    "unchanged_arguments": Rounds,
     "logits": Squeezes,
     "dimensions": SqueezesVolumes,
     "too_small_input": Convolves,

@@ -27,6 +27,14 @@ with plugin_api_1():
             return super().grid(theta, size)
 
 
+class Scales(Good):
+    def forward(self, theta, points):
+        source = super().forward(theta, points)
+        if not theta.requires_grad and len(theta) > 1:
+            theta.mul_(1 + 1e-10)
+        return source
+
+
 class Elsewhere(Good):
     def forward(self, theta, points):
         return super().forward(theta, points) + 0.01
@@ -97,6 +105,16 @@ class FirstOrder(Good):
 class Sums(Good):
     def _compose(self, outer, inner):
         return outer + inner
+
+
+class OtherMatrix(Good):
+    def _matrix_form(self, theta):
+        return torch.eye(3, dtype=theta.dtype, device=theta.device).expand(len(theta), 3, 3)
+
+
+class Unbent(Good):
+    def _bending_energy(self, theta, size):
+        return 0 * theta.sum(dim=1)
 
 
 class Unweighted(Good):
@@ -256,6 +274,7 @@ BROKEN = {
     "construction": Raises,
     "final_methods": Overrides,
     "config": NoConfig,
+    "unchanged_arguments": Scales,
     "identity": Elsewhere,
     "shapes": OnePointSet,
     "grid_sizes": NoSinglePixels,
@@ -268,6 +287,8 @@ BROKEN = {
     "inverse": FirstOrder,
     "composition": Sums,
     "linearity": NotLinear,
+    "matrix_form": OtherMatrix,
+    "bending_energy": Unbent,
     "fit": Unweighted,
     "lattice": Interleaved,
     "gradients": HalfGradient,

@@ -44,6 +44,13 @@ class Convolves(Vector):
         self.layers = nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
+class Rounds(Vector):
+    def vector(self, image):
+        if self.training and not image.requires_grad:
+            image.mul_(2**20).round_().div_(2**20)
+        return super().vector(image)
+
+
 class Unused(Vector):
     def make(self, in_shape, width):
         super().make(in_shape, width)
