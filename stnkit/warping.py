@@ -16,6 +16,7 @@ from stnkit.families.thresholds import GRID_CHUNK_BYTES
 from stnkit.families.tracing import has_hooks, needs_gradient
 from stnkit.native.conditions import takes, takes_rows
 from stnkit.native.function import warped, warped_in_chunks
+from stnkit.samplers.results import check_sampled
 from stnkit.samplers.sampler import interpolation_of
 
 
@@ -77,7 +78,10 @@ def warp(
         if takes(image, checked, interpolation) and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES:
             images = max(1, GRID_CHUNK_BYTES // bytes_of_one)
             return warped_in_chunks(interpolation, image, lambda part: family.grid(checked[part], shape), shape, images)
-    made: Tensor = sampler(image, family.grid(theta, image.shape[2:] if size is None else size))
+    grid = family.grid(theta, image.shape[2:] if size is None else size)
+    made: Tensor = sampler(image, grid)
+    if not hasattr(type(sampler), "_interpolates"):  # a Sampler has checked it
+        check_sampled(sampler, "forward", made, image, grid)
     return made
 
 

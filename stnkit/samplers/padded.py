@@ -15,6 +15,7 @@ from stnkit.families.tracing import is_noted, known_within
 from stnkit.native.conditions import takes
 from stnkit.native.function import warped
 from stnkit.samplers.padding import Padding, check_label_fill, mirrored, wrapped
+from stnkit.samplers.results import check_sampled
 from stnkit.samplers.sampler import Sampler, interpolation_of
 
 # In units of the dtype's resolution: the largest error of a sum of weights.
@@ -104,9 +105,14 @@ class PaddedSampler(Sampler):
             sampled = self._sampled(image.to(wide), grid.to(wide))
         return sampled if sampled.dtype == image.dtype else sampled.to(image.dtype)
 
+    def _checked_sample(self, image: Tensor, grid: Tensor) -> Tensor:
+        sampled = self.sample(image, grid)
+        check_sampled(self, "sample", sampled, image, grid)
+        return sampled
+
     def _sampled(self, image: Tensor, grid: Tensor) -> Tensor:
         with coordinates.full_precision(image):
-            sampled = self.sample(image, grid)
+            sampled = self._checked_sample(image, grid)
             if self.padding is not Padding.fill:
                 return sampled
             return sampled + self._fill(image) * self._share_outside(image, grid)
@@ -120,7 +126,7 @@ class PaddedSampler(Sampler):
         real = self.forward(image.real, grid)  # a fill value is real
         with coordinates.full_precision(grid):
             wide = torch.promote_types(real.dtype, grid.dtype)
-            imaginary = self.sample(image.imag.to(wide), grid.to(wide))
+            imaginary = self._checked_sample(image.imag.to(wide), grid.to(wide))
         return torch.complex(real, imaginary.to(real.dtype))
 
     def _of_labels(
@@ -129,17 +135,17 @@ class PaddedSampler(Sampler):
         if not self.reads_labels:
             reader = "sampler=nearest reads integers and booleans"
             raise InputError(f"image: expected a floating-point tensor, got {image.dtype}; {reader}")
-        sampled = self.sample(image, grid)
+        sampled = self._checked_sample(image, grid)
         if self.padding is not Padding.fill:
             return sampled
         # Not of booleans, between which ONNX Runtime does not choose.
         ones = image.new_ones((), dtype=torch.uint8).expand(image.shape[0], 1, *image.shape[2:])
-        return torch.where(self.sample(ones, grid).bool(), sampled, self._fill(image))
+        return torch.where(self._checked_sample(ones, grid).bool(), sampled, self._fill(image))
 
     def _share_outside(self, image: Tensor, grid: Tensor) -> Tensor:
         """The sum of the weights that lie outside of the image: 0 inside, and not only up to rounding."""
         ones = image.new_ones(()).expand(image.shape[0], 1, *image.shape[2:])
-        share = 1 - self.sample(ones, grid)
+        share = 1 - self._checked_sample(ones, grid)
         return torch.where(share.abs() < _ROUNDING * torch.finfo(share.dtype).eps, 0.0, share)
 
     @final

@@ -11,6 +11,7 @@ from stnkit import coordinates
 from stnkit.contract import Contract
 from stnkit.errors import InputError
 from stnkit.native.interpolation import Interpolation
+from stnkit.samplers.results import check_sampled
 
 # A sampler that overrides one of these below the class that says what it computes may compute something else.
 _COMPUTING = ("forward", "sample", "grid_sample", "_sampled", "_share_outside", "_fill", "__call__", "_call_impl")
@@ -61,12 +62,14 @@ class Sampler(nn.Module, Contract):
         """The image at the grid, by the author's `forward`.
 
         Raises:
-            InputError: when dimensions differ, the image has no pixel, or the grid is not real or narrower than
-                float32.
+            InputError: when dimensions differ, the image has no pixel, the grid is not real or narrower than
+                float32, or the author's `forward` gives no such image.
         """
-        if not isinstance(image, torch.fx.Proxy):  # a tracer with samplers as leaves: nothing to check yet
-            check_image_and_grid(image, grid)
+        if isinstance(image, torch.fx.Proxy):  # a tracer with samplers as leaves: nothing to check yet
+            return super().__call__(image, grid)  # type: ignore[no-any-return]
+        check_image_and_grid(image, grid)
         sampled: Tensor = super().__call__(image, grid)
+        check_sampled(self, "forward", sampled, image, grid)
         return sampled
 
     def interpolation(self) -> Interpolation | None:
