@@ -1,5 +1,6 @@
 """Networks with spatial transformers at the insertion points that a config names."""
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.errors import InputError, StnkitError
+from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.families.family import TransformFamily
 from stnkit.insertion.components import COMPONENTS, make_transformers
 from stnkit.insertion.find import find_transformers
@@ -16,6 +17,7 @@ from stnkit.insertion.points import INPUT, submodule_name
 from stnkit.localizers import refused_image
 from stnkit.networks import Network
 from stnkit.plugin_system import build
+from stnkit.samplers.sampler import Sampler
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 
@@ -143,6 +145,18 @@ def build_network(
     return whole
 
 
+def _refusal(name: str, in_shape: tuple[int, ...], network_shape: tuple[int, ...], error: RuntimeError) -> Exception:
+    """The error of the component that has failed: a family or a sampler, at the input or inside, or the network."""
+    component = None
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        caller = frame.f_locals.get("self")
+        component = caller if isinstance(caller, TransformFamily | Sampler) else component
+    refused = refused_image(name, network_shape, error)
+    if component is None or refused is error:
+        return refused
+    return InputError(f"{type(component).__name__} has failed for images of shape {list(in_shape)}: {one_line(error)}")
+
+
 def _check_output(
     network: TransformedNetwork, in_shape: tuple[int, ...], network_shape: tuple[int, ...], n_classes: int | None
 ) -> None:
@@ -154,7 +168,7 @@ def _check_output(
     except StnkitError:
         raise
     except RuntimeError as error:
-        raise refused_image(name, network_shape, error) from error
+        raise _refusal(name, in_shape, network_shape, error) from error
     shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if n_classes is not None and shape != [1, n_classes]:
         raise InputError(f"{name}: expected logits of shape (B, n_classes) {[1, n_classes]}, got {shape}")

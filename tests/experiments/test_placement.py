@@ -150,3 +150,46 @@ def test_an_impossible_placement_is_refused_in_one_sentence(at, config, placemen
     with pytest.raises(stnkit.errors.InputError, match=match) as caught:
         placed(at, config, **placement)
     assert "\n" not in str(caught.value)
+
+
+class Fails(stnkit.TransformFamily):
+    n_params = 2
+
+    def identity(self):
+        return torch.zeros(2, dtype=torch.float64)
+
+    def forward(self, theta, points):
+        raise RuntimeError("shape mismatch\nin my kernel")
+
+
+class FailsToRead(stnkit.Sampler):
+    def forward(self, image, grid):
+        raise RuntimeError("no kernel for this image")
+
+
+class FailsToSee(stnkit.Network):
+    def __init__(self, in_shape: tuple[int, ...], n_classes: int):
+        super().__init__()
+
+    def forward(self, image):
+        return image @ image.new_zeros(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cls", "said"),
+    [
+        ("transform", Fails, "Fails has failed for images of shape [1, 28, 28]: RuntimeError: shape mismatch in my"),
+        ("sampler", FailsToRead, "FailsToRead has failed for images of shape [1, 28, 28]: RuntimeError: no kernel"),
+        ("network", FailsToSee, "FailsToSee: expected images that its layers accept, got shape [1, 28, 28]: Runtime"),
+    ],
+)
+def test_an_error_is_that_of_the_component_that_raised_it(kind, cls, said, make_distribution):
+    module = f"fails_{kind}"
+    text = (
+        f"import stnkit\nfrom {__name__} import {cls.__name__} as Mine\n\n"
+        "@stnkit.hookimpl\ndef stnkit_components():\n    yield stnkit.Component('fails', Mine)\n"
+    )
+    make_distribution("fails", {module: text}, {f"{kind}.fails": module})
+    with pytest.raises(stnkit.errors.InputError) as caught:
+        placed(["input"], {kind: {"name": "fails"}})
+    assert str(caught.value).startswith(said)
