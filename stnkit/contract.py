@@ -14,6 +14,11 @@ from typing import Any, ClassVar, NamedTuple
 from stnkit.errors import InputError
 from stnkit.renaming import tell_renamed
 
+# By its name: torch takes a second to import.
+_MODULE = "torch.nn.modules.module.Module"
+# In torch's errors for a module, a parameter or a buffer that is set too early.
+_TORCHS_ADVICE = "before Module.__init__() call"
+
 
 class Requirement(NamedTuple):
     """The values that an abstract attribute may have.
@@ -48,7 +53,14 @@ class ContractMeta(abc.ABCMeta):
     """The metaclass of contracts: an object is checked for abstract attributes when its constructor returns."""
 
     def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
-        made = super().__call__(*args, **kwargs)
+        try:
+            made = super().__call__(*args, **kwargs)
+        except AttributeError as error:
+            if _TORCHS_ADVICE in str(error):
+                raise InputError(_not_made(cls)) from error
+            raise
+        if "_modules" not in vars(made) and any(f"{c.__module__}.{c.__name__}" == _MODULE for c in cls.__mro__):
+            raise InputError(_not_made(cls))
         for contract in cls.__mro__:
             for name, requirement in vars(contract).get("abstract_attributes", {}).items():
                 _check_attribute(made, name, requirement, contract.__name__)
@@ -89,6 +101,10 @@ class Contract(metaclass=ContractMeta):
                     raise InputError(_not_a_hook(cls, contract, name, vars(cls)[name]))
         for name in overridden_finals(cls):
             tell_renamed(f"{cls.__qualname__} overrides {name}, which is final since plugin API 2: {advice(cls, name)}")
+
+
+def _not_made(cls: type) -> str:
+    return f"{cls.__qualname__}.__init__: expected a call of super().__init__() before all else, got none"
 
 
 def overridden_finals(cls: type) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import torch
 
 import stnkit
 from tests.contract_examples import Aims, Box, Judges, Looks, Pictures, Rows, Shake, Shift
@@ -107,3 +108,37 @@ def test_an_attribute_may_be_set_by_the_class_or_the_constructor():
 
     assert Later().n_params == 2
     assert type("Early", (Shift,), {"n_params": 2})().n_params == 2
+
+
+class Forgets:
+    def __init__(self, **supplied):
+        self.factor = 2.0
+
+
+class ForgetsBeforeAModule:
+    def __init__(self, **supplied):
+        self.layer = torch.nn.Linear(2, 2)
+
+
+class ForgetsBeforeABuffer:
+    def __init__(self, **supplied):
+        self.register_buffer("factor", torch.ones(2))
+
+
+@pytest.mark.parametrize("forgets", [Forgets, ForgetsBeforeAModule, ForgetsBeforeABuffer])
+@pytest.mark.parametrize("base", [Shift, Rows, Box, Looks, Aims], ids=lambda base: base.__name__)
+def test_a_forgotten_call_of_the_base_constructor_is_told(base, forgets):
+    mine = type("Mine", (forgets, base), {})
+    with pytest.raises(stnkit.errors.InputError) as caught:
+        mine(**({"in_shape": (1, 8, 8)} if base is Looks else {}))
+    assert str(caught.value) == "Mine.__init__: expected a call of super().__init__() before all else, got none"
+
+
+def test_another_missing_attribute_in_a_constructor_stays_an_error():
+    class Mine(Shift):
+        def __init__(self):
+            self.size = self.no_such_thing
+            super().__init__()
+
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        Mine()
