@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stnkit.contract import COUNT, SHAPE, Requirement
-from stnkit.errors import InputError, StnkitError
+from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.kinds import kind_named
 from stnkit.plugin_system.options import parameters_of, validate_options
@@ -71,6 +71,10 @@ def construct(component: Component, options: Mapping[str, Any], supplied: Mappin
         raise type(error)(f"{kind} {name!r}: {error}") from error
     except ValueError as error:
         raise InputError(f"{kind} {name!r}: {error}") from error
+    except OSError as error:
+        raise InputError(f"{kind} {name!r}: {one_line(error)}") from error
+    except SystemExit as end:
+        raise InputError(f"{kind} {name!r}: its constructor has exited, with code {end.code!r}") from end
 
 
 def _name_and_options(kind: str, given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -32,7 +32,8 @@ def command_named(name: str) -> Command:
     keys = keys_of(name)
     announcing = [installed for installed in installed_plugins() if set(keys) & set(installed.keys)]
     if len(announcing) > 1:
-        raise PluginError(announced_twice("command", name, [installed.source_of(*keys) for installed in announcing]))
+        sources = [installed.source_of(*keys) for installed in announcing]
+        raise PluginError(provided_twice(f"the command {name!r}", sources))
     try:
         with renames_collected() as renamed:
             command = next(command for command in commands_of(Plugin(announcing[0])) if command.name == name)
@@ -87,7 +88,14 @@ def keys_of(name: str) -> list[str]:
     return [f"{prefix}.{name}" for prefix in PREFIXES]
 
 
-def announced_twice(what: str, name: str, sources: list[Source]) -> str:
-    """The sentence for a command or a logger that two distributions provide."""
-    listed = " and ".join(str(source) for source in sources)
-    return f"the {what} {name!r} is provided twice, by {listed}: uninstall or block one of them"
+def provided_twice(what: str, sources: list[Source]) -> str:
+    """The sentence for a component, a command or a logger that two distributions provide, or one of them twice.
+
+    Args:
+        what: the kind and the name.
+        sources: two or more.
+    """
+    different = list(dict.fromkeys(map(str, sources)))
+    if len(different) == 1:
+        return f"{what} is provided twice by {different[0]}, which must give one of the two another name"
+    return f"{what} is provided twice, by {' and '.join(different)}: uninstall or block one of them"

@@ -36,7 +36,7 @@ class Component:
     cls: type[Any]
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z]\w*", self.name):
+        if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
             raise InputError(
                 f"expected the name of a component to be a letter, then letters, digits and underscores, "
                 f"got {self.name!r}"

@@ -8,7 +8,7 @@ import contextlib
 import importlib.metadata
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -140,7 +140,7 @@ class Plugin:
             arguments: of the hook.
 
         Raises:
-            PluginError: when the implementation returns None.
+            PluginError: when the implementation returns None, or anything else that is no list.
             BaseException: whatever it raises.
         """
         if not self.implements(hook):
@@ -149,7 +149,12 @@ class Plugin:
             results = getattr(self._manager.hook, hook)(**arguments)
             if not results:
                 raise PluginError(f"{hook} returns None; it must yield something, or return a list")
-            return list(results[0])
+            given = results[0]
+            if isinstance(given, str) or not isinstance(given, Iterable):
+                raise PluginError(
+                    f"{hook} returns an object of {type(given).__name__}; it must yield something, or return a list"
+                )
+            return list(given)
 
 
 def installed_plugins() -> list[Installed]:

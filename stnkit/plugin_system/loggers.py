@@ -29,7 +29,7 @@ def loggers_of(plugin: Plugin) -> list[tuple[str, MakeLogger]]:
         if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str) or not callable(pair[1]):
             raise PluginError(f"stnkit_loggers: expected a pair of a name and a function, got {pair!r}")
         name = pair[0]
-        if not re.fullmatch(r"[A-Za-z]\w*", name):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
             raise PluginError(
                 f"stnkit_loggers: expected a name of a letter, then letters, digits and underscores, got {name!r}"
             )

@@ -88,6 +88,8 @@ def check_configurable(component: Component) -> None:
         if parameter.name == "name" or parameter.name.startswith("_"):
             reason = "is the component's own" if parameter.name == "name" else "would be one of Hydra's"
             raise InputError(f"{where} needs another name: in a config that key {reason}")
+        if not parameter.name.isascii():
+            raise InputError(f"{where} needs another name, of ASCII letters, digits and underscores: Hydra reads these")
         option = Option(parameter.name, _resolved(component, constructor, parameter.name), parameter.default)
         if option.default is REQUIRED:
             if not config_can_hold_type(option.annotation):

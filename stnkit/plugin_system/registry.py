@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stnkit.errors import PluginError, UnknownNameError, one_line
-from stnkit.plugin_system.commands import announced_twice, commands_of, keys_of
+from stnkit.plugin_system.commands import commands_of, keys_of, provided_twice
 from stnkit.plugin_system.components import Command, Component
 from stnkit.plugin_system.declarations import check_declarations
 from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked
@@ -184,8 +184,7 @@ class Registry:
             providers = self.providers(kind, name)
             files = [(file, whose) for path, whose in folders if (file := file_in(path, kind, name))]
             if len(providers) > 1:
-                listed = " and ".join(str(entry.source) for entry in providers)
-                reason = f"{kind} {name!r} is provided twice, by {listed}: uninstall or block one of them"
+                reason = provided_twice(f"{kind} {name!r}", [entry.source for entry in providers])
             elif files:
                 reason = shadowed(kind, name, *files[0])
             else:
@@ -197,7 +196,7 @@ class Registry:
             for name in dict.fromkeys(name for name, _ in named):
                 sources = [source for other, source in named if other == name]
                 if len(sources) > 1:
-                    self.conflicts[what, name] = announced_twice(what, name, sources)
+                    self.conflicts[what, name] = provided_twice(f"the {what} {name!r}", sources)
                     self.broken += [Broken(source, self.conflicts[what, name]) for source in sources]
         return list(self.conflicts.values())
 

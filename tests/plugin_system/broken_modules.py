@@ -36,6 +36,14 @@ MODULES = {
         lambda name: transform(name) + "    yield stnkit.Component('x', int)",
         "IndentationError",
     ),
+    "hook_returns_one_component": (
+        lambda name: transform(name).replace("[stnkit", "stnkit").replace("Shift)]", "Shift)"),
+        "stnkit_components returns an object of Component; it must yield something, or return a list",
+    ),
+    "hook_returns_text": (
+        lambda name: hook("return 'affine'"),
+        "stnkit_components returns an object of str; it must yield something, or return a list",
+    ),
     "hook_returns_nothing": (lambda name: hook("pass"), "stnkit_components returns None"),
     "misspelt_hook": (
         lambda name: hook("return []", "stnkit_component()"),

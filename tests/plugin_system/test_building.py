@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 import stnkit
+from stnkit.plugin_system.building import construct
 from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.options import check_configurable, options_of, validate_options
 from stnkit.plugin_system.registry import plugin_registry
@@ -157,3 +158,45 @@ def test_supplied_parameters_are_required_only_if_accepted():
 def test_what_a_constructor_refuses_names_the_component():
     with pytest.raises(stnkit.errors.InputError, match=r"^transform 'affine': ndim: expected 2 or 3, got 4$"):
         stnkit.build("transform", "affine", ndim=4)
+
+
+class Wrong(Example):
+    """Raises what it is given."""
+
+    error: BaseException
+
+    def __init__(self):
+        super().__init__()
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError("calib.json"), "sampler 'wrong': FileNotFoundError: calib.json"),
+        (PermissionError(13, "Permission denied", "a.txt"), "sampler 'wrong': PermissionError: [Errno 13] Permission"),
+        (SystemExit(3), "sampler 'wrong': its constructor has exited, with code 3"),
+    ],
+    ids=["missing", "denied", "exit"],
+)
+def test_an_error_of_a_constructor_names_the_component(error, said, monkeypatch):
+    monkeypatch.setattr(Wrong, "error", error, raising=False)
+    with pytest.raises(stnkit.errors.InputError) as caught:
+        construct(Component("wrong", Wrong), {}, {})
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("name", ["größe", "Ωmega", "x²", "a_β", "١"])
+def test_a_name_that_no_command_line_takes_is_refused(name):
+    with pytest.raises(stnkit.errors.InputError, match="a letter, then letters, digits and underscores"):
+        Component(name, Example)
+
+
+def test_an_option_that_no_command_line_takes_is_refused():
+    class Sized(Example):
+        def __init__(self, größe: int = 1):
+            super().__init__()
+
+    said = "the parameter größe of its constructor needs another name, of ASCII letters, digits and underscores"
+    with pytest.raises(stnkit.errors.InputError, match=said):
+        check_configurable(Component("sized", Sized))

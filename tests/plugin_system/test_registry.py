@@ -54,6 +54,16 @@ def test_a_name_provided_twice_fails_only_if_requested(make_distribution):
         stnkit.build("transform", "halve")
 
 
+def test_a_name_that_one_module_yields_twice_is_told_to_it(make_distribution):
+    twice = f'{GOOD}    yield stnkit.Component("halve", Halve)\n'
+    make_distribution("stranger", {"stranger_twice": twice}, {"transform.halve": "stranger_twice"})
+    said = r"'halve' is provided twice by stranger 1.0 \(.*stranger_twice\), which must give one of the two another"
+    with pytest.warns(PluginWarning, match=said):
+        plugin_registry()
+    with pytest.raises(stnkit.errors.PluginError, match=said):
+        stnkit.build("transform", "halve")
+
+
 @pytest.mark.parametrize("blocked", ["second", "second:transform.halve", "other, second"])
 def test_blocking_one_of_two_resolves_the_clash(blocked, make_distribution, monkeypatch):
     for name in ("first", "second"):
