@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from hydra.errors import OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from stnkit.cli.nearest import did_you_mean
+from stnkit.cli.quoting import quoted_override
 from stnkit.errors import StnkitError
 from stnkit.plugin_system import KINDS, plugin_registry, shadowed
 
@@ -18,11 +20,38 @@ def sentence(error: BaseException) -> str:
     Args:
         error: as raised.
     """
-    return _shadowed_component(error) or _unknown_key(error) or _unknown_component(error) or _shortened(error)
+    for said in (_shadowed_component, _unparsed, _in_file, _unknown_key, _unknown_component):
+        if found := said(error):
+            return found
+    return _shortened(error)
 
 
 def _cause(error: BaseException) -> BaseException:
     return error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+
+
+def _unparsed(error: BaseException) -> str | None:
+    """For an argument that Hydra's grammar does not take: which one, and what is wrong in it."""
+    if not isinstance(error, OverrideParseException):
+        return None
+    given = str(error.override)
+    key, equals, value = given.partition("=")
+    if not equals:
+        return f"{given}: expected KEY=VALUE"
+    reason = next(line for line in str(error).splitlines() if not line.startswith("Error parsing override"))
+    # Brackets and quotes begin what has a form of its own.
+    quoted = "" if value[:1] in ("", "[", "{", "'", '"') else f"; quote such a value: {quoted_override(key, value)}"
+    return f"{given}: expected a value that Hydra can read, got {reason}{quoted}"
+
+
+def _in_file(error: BaseException) -> str | None:
+    """For a file of a config group that does not fit the options, such as an experiment."""
+    found = re.match(r"In '([^']+)': \w+ raised while composing config", str(error))
+    cause = error.__context__
+    if found is None or not isinstance(cause, OmegaConfBaseException):
+        return None
+    said = _unknown_key(cause) or f"{cause.full_key}: {str(cause).splitlines()[0]}"
+    return f"{found[1]}.yaml: {said}"
 
 
 def _shadowed_component(error: BaseException) -> str | None:

@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> int:
         )
         return USAGE_ERROR
     from stnkit.cli.torchvision_build import torchvision_build_explained
-    from stnkit.errors import StnkitError
+    from stnkit.errors import StnkitError, one_line
 
     show_warnings_in_one_line()
     try:
@@ -78,7 +78,8 @@ def main(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except (StnkitError, OSError) as error:
-        print(f"stnkit {command}: {error}", file=sys.stderr)
+        unexplained = isinstance(error, OSError) and error.strerror is None
+        print(f"stnkit {command}: {one_line(error) if unexplained else error}", file=sys.stderr)
         return USAGE_ERROR
     except SystemExit as end:  # from --help of argparse and of Hydra
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -115,9 +116,17 @@ def _program(command: str) -> Callable[[list[str]], int]:
     if command in COMMANDS:
         program: Callable[[list[str]], int] = importlib.import_module(COMMANDS[command][0]).main
         return program
+    return lambda arguments: _run_of_plugin(command, arguments)
+
+
+def _run_of_plugin(command: str, arguments: list[str]) -> int:
+    from stnkit.errors import PluginError
     from stnkit.plugin_system import command_named
 
-    return command_named(command).run
+    code: Any = command_named(command).run(arguments)
+    if code is not None and not isinstance(code, int):
+        raise PluginError(f"expected an exit code from its function, 0, 1 or 2, got {code!r}")
+    return int(code or 0)
 
 
 def _announced() -> "dict[str, list[Source]]":

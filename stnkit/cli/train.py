@@ -77,6 +77,7 @@ def _compose_and_train(arguments: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     # Hydra refuses + for a group in the defaults list of train.yaml; both spellings are accepted here.
     arguments = [a[1:] if a.startswith(("+model=", "+experiment=")) else a for a in arguments]
+    given_to_program = sys.argv
     sys.argv = [sys.argv[0], *arguments]
     _outcome.process = os.getpid()
     _outcome.exit_code = 0
@@ -110,6 +111,7 @@ def _compose_and_train(arguments: list[str]) -> int:
         return sweeps.started[-1].print_early_end(error)
     finally:
         sweeps.end()
+        sys.argv = given_to_program
     return (sweeps.started[-1].print_end() if sweeps.started else 0) or _outcome.exit_code
 
 

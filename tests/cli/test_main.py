@@ -58,3 +58,33 @@ def test_output_that_cannot_be_written_leaves_no_traceback(redirection, code, to
 def test_python_dash_m_is_the_same_program():
     ran = subprocess.run([sys.executable, "-m", "stnkit", "--version"], capture_output=True, text=True, check=False)
     assert (ran.returncode, ran.stdout) == (0, f"{version('stnkit')}\n{status()}\n"), ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("result", "code", "said"),
+    [
+        ("0", 0, ""),
+        ("2", 2, ""),
+        ("None", 0, ""),
+        ("'done'", 2, "stnkit census: expected an exit code from its function, 0, 1 or 2, got 'done'\n"),
+        ("3.5", 2, "stnkit census: expected an exit code from its function, 0, 1 or 2, got 3.5\n"),
+    ],
+)
+def test_a_command_of_a_plugin_ends_with_its_exit_code(result, code, said, make_distribution, stnkit_main):
+    module = f"census_{''.join(filter(str.isalnum, result))}"
+    text = (
+        "import stnkit\n\n@stnkit.hookimpl\ndef stnkit_commands():\n"
+        f"    yield stnkit.Command('census', lambda arguments: {result}, 'count')\n"
+    )
+    make_distribution("counts", {module: text}, {"command.census": module})
+    ended, _, err = stnkit_main("census")
+    assert (ended, err) == (code, said)
+
+
+def test_an_error_of_a_file_without_a_reason_has_its_type(make_distribution, stnkit_main):
+    text = (
+        "import stnkit\n\ndef run(arguments):\n    raise FileNotFoundError('calib.json')\n\n"
+        "@stnkit.hookimpl\ndef stnkit_commands():\n    yield stnkit.Command('lost', run, 'lose')\n"
+    )
+    make_distribution("loses", {"loses_plugin": text}, {"command.lost": "loses_plugin"})
+    assert stnkit_main("lost")[::2] == (2, "stnkit lost: FileNotFoundError: calib.json\n")

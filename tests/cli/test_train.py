@@ -1,5 +1,6 @@
 import csv
 import json
+import sys
 
 import pytest
 import torch
@@ -93,7 +94,13 @@ def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
         ("training.accelerator=tpu", "training: Requirement 'torch_xla"),
         ("training.precision=17", "training.precision: expected one of 32-true"),
         pytest.param("training.learning_rate=1e9", "the last finite checkpoint is", marks=pytest.mark.training),
-        ("nonsense", "Error parsing override 'nonsense'"),
+        ("nonsense", "nonsense: expected KEY=VALUE"),
+        (
+            "hydra.run.dir=runs/a=b",
+            "hydra.run.dir=runs/a=b: expected a value that Hydra can read, got mismatched input '=' expecting <EOF>; "
+            """quote such a value: "hydra.run.dir='runs/a=b'\"""",
+        ),
+        ("seed=[1,2", "seed=[1,2: expected a value that Hydra can read, got no viable alternative at input '[1,2'"),
         ("resume=nowhere", "resume=nowhere: expected a run directory, but it does not exist"),
         ("hydra.run.dir=/dev/null/x", "/dev/null"),
     ],
@@ -207,3 +214,25 @@ def test_hydras_own_error_switch_brings_no_traceback(stnkit_main, monkeypatch):
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
     code, _, err = stnkit_main("train", "tranform=tps")
     assert (code, err) == (2, "stnkit train: there is no tranform; did you mean transform?\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("training: {epoch: 3}", "there is no training.epoch; did you mean training.epochs?"),
+        ("training: {epochs: many}", "training.epochs: Value 'many' of type 'str' could not be converted to Integer"),
+    ],
+)
+def test_a_mistake_in_an_experiment_names_the_file(text, said, stnkit_main, tmp_path):
+    file = tmp_path / "conf" / "experiment" / "mine.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"# @package _global_\n{text}\n")
+    code, _, err = stnkit_main("train", *QUICK, f"hydra.searchpath=[{file.parents[1]}]", "+experiment=mine")
+    assert (code, err) == (2, f"stnkit train: experiment/mine.yaml: {said}\n")
+
+
+@pytest.mark.parametrize("arguments", [["--cfg", "job"], ["nonsense"]])
+def test_the_arguments_of_the_process_stay_as_they_are(arguments, stnkit_main):
+    before = list(sys.argv)
+    stnkit_main("train", *arguments)
+    assert sys.argv == before
