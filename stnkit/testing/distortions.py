@@ -9,7 +9,7 @@ from torch import Tensor
 from stnkit.distortions import Distortion, describes
 from stnkit.testing import round_trips
 from stnkit.testing.arguments import require_unchanged
-from stnkit.testing.assertions import CheckFailed, NotBuilt, close, finite, require
+from stnkit.testing.assertions import CheckFailed, NotApplicable, NotBuilt, close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.contracts import final_methods
 from stnkit.testing.inputs import devices
@@ -40,7 +40,7 @@ def config(under_test: ComponentUnderTest) -> None:
 def unchanged_arguments(under_test: ComponentUnderTest) -> None:
     """`apply` changes neither images nor θ in place: they are distorted again, and θ is what a run is compared with."""
     for shape, distortion in under_test.for_images():
-        drawn = distortion.sample(6, _generator(3))
+        drawn = _drawn(distortion, 6, _generator(3))
         require_unchanged("apply", functools.partial(_apply, distortion), images=blobs(shape, 6), theta=drawn)
 
 
@@ -49,6 +49,7 @@ def theta(under_test: ComponentUnderTest) -> None:
     for _, distortion in under_test.for_images():
         for n in (1, 50):
             drawn = distortion.sample(n, _generator(1))
+            require(isinstance(drawn, Tensor), f"sample: expected a tensor, got {type(drawn).__name__}")
             shape, expected = tuple(drawn.shape), (n, distortion.family.n_params)
             require(shape == expected, f"{n} draws: expected shape {expected}, got {shape}")
             right = drawn.dtype == torch.float32 and drawn.device.type == "cpu"
@@ -59,15 +60,15 @@ def theta(under_test: ComponentUnderTest) -> None:
 def seeded_draws(under_test: ComponentUnderTest) -> None:
     """Generators of one seed draw the same θ."""
     for _, distortion in under_test.for_images():
-        first, again = (distortion.sample(50, _generator(3)) for _ in range(2))
+        first, again = (_drawn(distortion, 50, _generator(3)) for _ in range(2))
         close(again, first, 0, "generators of one seed must draw the same θ")
 
 
 def seeded_images(under_test: ComponentUnderTest) -> None:
     """With generators of one seed, the same images and θ give the same distorted images."""
     for shape, distortion in under_test.for_images():
-        images, drawn = blobs(shape, 6), distortion.sample(6, _generator(3))
-        first, again = (distortion.apply(images, drawn, _generator(4)) for _ in range(2))
+        images, drawn = blobs(shape, 6), _drawn(distortion, 6, _generator(3))
+        first, again = (_applied(distortion, images, drawn, _generator(4)) for _ in range(2))
         close(again, first, 0, "generators of one seed must give the same images")
 
 
@@ -75,7 +76,7 @@ def global_random_state(under_test: ComponentUnderTest) -> None:
     """The generator is the only source of randomness: torch's global one does not move."""
     for shape, distortion in under_test.for_images():
         before = torch.get_rng_state()
-        distortion.apply(blobs(shape, 6), distortion.sample(6, _generator(3)), _generator(4))
+        _applied(distortion, blobs(shape, 6), _drawn(distortion, 6, _generator(3)), _generator(4))
         require(torch.equal(torch.get_rng_state(), before), "torch's global generator must not be used")
 
 
@@ -92,9 +93,9 @@ def dimensions(under_test: ComponentUnderTest) -> None:
 def values_in_range(under_test: ComponentUnderTest) -> None:
     """Images with values in [0, 1] stay in that range, up to the overshoot of a kernel at edges, 0.2 at most."""
     for shape, distortion in under_test.for_images():
-        drawn = distortion.sample(6, _generator(3))
+        drawn = _drawn(distortion, 6, _generator(3))
         for images in (blobs(shape, 6), torch.ones(6, *shape), torch.zeros(6, *shape)):
-            found = distortion.apply(images, drawn, _generator(4))
+            found = _applied(distortion, images, drawn, _generator(4))
             finite(found, "distorted images must be finite")
             low, high = float(found.min()), float(found.max())
             require(
@@ -112,7 +113,7 @@ def theta_reproduces_the_image(under_test: ComponentUnderTest) -> None:
         if distortion.between_pair:
             _check_pair(distortion, shape)
             continue
-        images, drawn = blobs(shape, 6), distortion.sample(6, _generator(3))
+        images, drawn = blobs(shape, 6), _drawn(distortion, 6, _generator(3))
         median, spread = _described(distortion, images, drawn)
         expected = Linear()(images, distortion.family.grid(drawn, distortion.out_size))
         error = float((median - _of_theta(distortion, expected)).abs().max())
@@ -123,7 +124,7 @@ def batch_independence(under_test: ComponentUnderTest) -> None:
     """Image i is distorted by row i of θ as it would be alone, as far as θ describes it."""
     for shape, distortion in under_test.for_images():
         brightness = torch.tensor([1.0, 0.4, 0.7]).view(-1, *[1] * len(shape))
-        images, drawn = blobs(shape, 3) * brightness, distortion.sample(3, _generator(3))
+        images, drawn = blobs(shape, 3) * brightness, _drawn(distortion, 3, _generator(3))
         median, spread = _described(distortion, images, drawn)
         for i in range(3):
             alone, spread_alone = _described(distortion, images[i : i + 1], drawn[i : i + 1])
@@ -143,7 +144,7 @@ def milder(under_test: ComponentUnderTest) -> None:
         size, own = list(distortion.out_size), list(found.out_size)
         require(own == size, f"milder(): expected images of {size}, got {own}")
         require(describes(found, len(size)), "milder(): expected one map for all channels of an image")
-        finite(found.sample(50, _generator(5)), "draws of milder() must be finite")
+        finite(_drawn(found, 50, _generator(5)), "draws of milder() must be finite")
 
 
 CHECKS = (
@@ -168,8 +169,9 @@ def _check_shapes(under_test: ComponentUnderTest, image_shapes: Sequence[tuple[i
     for device in devices():
         for shape, distortion in under_test.for_images(image_shapes):
             for batch in (1, 6):
-                images, drawn = blobs(shape, batch).to(device), distortion.sample(batch, _generator(3)).to(device)
+                images, drawn = blobs(shape, batch).to(device), _drawn(distortion, batch, _generator(3)).to(device)
                 found = distortion.apply(images, drawn, torch.Generator(device).manual_seed(4))
+                require(isinstance(found, Tensor), f"apply: expected a tensor, got {type(found).__name__}")
                 expected = (batch, shape[0], *distortion.out_size)
                 given = f"{batch} images of {list(shape)}"
                 require(tuple(found.shape) == expected, f"{given}: expected shape {expected}, got {tuple(found.shape)}")
@@ -181,8 +183,8 @@ def _check_shapes(under_test: ComponentUnderTest, image_shapes: Sequence[tuple[i
 def _check_pair(distortion: Distortion, shape: tuple[int, ...]) -> None:
     """Check fixed = moving∘T_θ where that reads the moving image, away from its edges."""
     half = blobs((shape[0] // 2, *shape[1:]), 6)
-    drawn = distortion.sample(6, _generator(3))
-    moving, fixed = distortion.apply(torch.cat([half, half], dim=1), drawn, _generator(4)).chunk(2, dim=1)
+    drawn = _drawn(distortion, 6, _generator(3))
+    moving, fixed = _applied(distortion, torch.cat([half, half], dim=1), drawn, _generator(4)).chunk(2, dim=1)
     grid = distortion.family.grid(drawn, distortion.out_size)
     inside = (grid.abs() <= 1 - 2 / min(distortion.out_size)).all(dim=-1)
     error = float(((fixed - Linear()(moving, grid)).abs().amax(dim=1) * inside).max())
@@ -190,7 +192,21 @@ def _check_pair(distortion: Distortion, shape: tuple[int, ...]) -> None:
 
 
 def _apply(distortion: Distortion, images: Tensor, drawn: Tensor) -> Tensor:
-    return distortion.apply(images, drawn, _generator(4))
+    return _applied(distortion, images, drawn, _generator(4))
+
+
+def _drawn(distortion: Distortion, n: int, generator: torch.Generator) -> Tensor:
+    drawn: object = distortion.sample(n, generator)
+    if not isinstance(drawn, Tensor):
+        raise NotApplicable("sample gives no tensor, of which `theta` tells")
+    return drawn
+
+
+def _applied(distortion: Distortion, images: Tensor, theta: Tensor, generator: torch.Generator) -> Tensor:
+    applied: object = distortion.apply(images, theta, generator)
+    if not isinstance(applied, Tensor):
+        raise NotApplicable("apply gives no tensor, of which `shapes` tells")
+    return applied
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -219,7 +235,7 @@ def _distorted(distortion: Distortion, images: Tensor, drawn: Tensor) -> Iterato
     for seed in range(REPEATS):
         generator = _generator(seed)
         before = generator.get_state()
-        yield distortion.apply(images, drawn, generator)
+        yield _applied(distortion, images, drawn, generator)
         # The generator is the only source of randomness: untouched, it gives the same for every seed.
         if torch.equal(generator.get_state(), before):
             return

@@ -107,7 +107,7 @@ def test_a_component_without_defects_fails_none(kind):
 
 @pytest.mark.parametrize(
     ("component", "name"),
-    [pair for kind in ("dataset", "network", "objective") for pair in MODULES[kind].ALSO_BROKEN.items()],
+    [pair for kind in ("dataset", "distortion", "network", "objective") for pair in MODULES[kind].ALSO_BROKEN.items()],
 )
 def test_another_defect_of_a_split_or_output_fails_its_check(component, name):
     checked = stnkit.testing.run(component)

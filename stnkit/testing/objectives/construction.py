@@ -4,7 +4,7 @@ import dataclasses
 
 from stnkit.errors import InputError, one_line
 from stnkit.testing import round_trips
-from stnkit.testing.assertions import LONGEST_REASON, CheckFailed, NotBuilt, require
+from stnkit.testing.assertions import LONGEST_REASON, CheckFailed, NotApplicable, NotBuilt, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.objectives.outputs import check_finite
 from stnkit.testing.objectives.surroundings import maker, runs, taken
@@ -51,6 +51,8 @@ def other_needs(under_test: ComponentUnderTest) -> None:
         claim = f"needs does not name {need}, and without it losses and figures are expected"
         try:
             check_finite(run, run.batch())
+        except NotApplicable:
+            raise
         except Exception as error:
             reason = str(error) if isinstance(error, CheckFailed) else f"it raised {one_line(error, LONGEST_REASON)}"
             raise CheckFailed(f"{claim}: {reason}") from error

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stnkit.objectives import Batch, Objective
-from stnkit.testing.assertions import CheckFailed, finite, require
+from stnkit.testing.assertions import CheckFailed, NotApplicable, finite, require
 from stnkit.testing.objectives.synthetic_run import SyntheticRun
 
 
@@ -29,6 +29,15 @@ def check_figures(objective: Objective, batch: Batch) -> None:
         finite(value, f"{name} must be finite")
 
 
+def losses_of(objective: Objective, batch: Batch) -> Mapping[str, Tensor]:
+    """The losses of the batch by name, not checked.
+
+    Raises:
+        NotApplicable: when they are no mapping, which is the finding of another check.
+    """
+    return _mapping("losses", objective.losses(batch))
+
+
 def all_numbers(objective: Objective, batch: Batch) -> Tensor:
     """Losses and figures in one vector in float64; their names and shapes are the finding of other checks."""
     losses = all_losses(objective, batch)
@@ -37,14 +46,15 @@ def all_numbers(objective: Objective, batch: Batch) -> Tensor:
 
 def all_losses(objective: Objective, batch: Batch) -> Tensor:
     """The losses of the batch in one vector in float64, in the order of their names, not checked."""
-    losses = [torch.as_tensor(value) for _, value in sorted(objective.losses(batch).items())]
+    losses = [torch.as_tensor(value) for _, value in sorted(losses_of(objective, batch).items())]
     return torch.cat([value.detach().double().flatten() for value in losses])
 
 
 def figures_of(objective: Objective, batch: Batch) -> dict[str, Tensor]:
     """The figures of the batch by name, in the order of the names, not checked."""
     with torch.no_grad():
-        return {name: torch.as_tensor(value) for name, value in sorted(objective.measure(batch).items())}
+        found = _mapping("measure", objective.measure(batch))
+    return {name: torch.as_tensor(value) for name, value in sorted(found.items())}
 
 
 def check_finite(run: SyntheticRun, batch: Batch) -> None:
@@ -66,7 +76,7 @@ def gradient(run: SyntheticRun, batch: Batch) -> Tensor:
         batch: of the run.
     """
     learned = run.learned
-    losses = run.objective.train().losses(batch)
+    losses = losses_of(run.objective.train(), batch)
     total = torch.stack([torch.as_tensor(value).sum() for value in losses.values()]).sum()
     if not total.requires_grad or not learned:
         return torch.zeros(1)
@@ -75,6 +85,13 @@ def gradient(run: SyntheticRun, batch: Batch) -> Tensor:
     flat = torch.cat([g.flatten() for g in gradients])
     finite(flat, "the gradient of the losses must be finite")
     return flat
+
+
+def _mapping(method: str, found: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    if not isinstance(found, Mapping):
+        tells = {"losses": "losses", "measure": "figures"}[method]
+        raise NotApplicable(f"{method} gives no mapping of names to tensors, of which `{tells}` tells")
+    return found
 
 
 def _named(method: str, found: Mapping[str, Tensor], attribute: str, names: Collection[str]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ import torch
 from stnkit.testing.assertions import close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import devices
-from stnkit.testing.objectives.outputs import all_losses, figures_of
+from stnkit.testing.objectives.outputs import all_losses, figures_of, losses_of
 from stnkit.testing.objectives.surroundings import maker, runs, taken
 from stnkit.testing.objectives.synthetic_run import SyntheticRun
 
@@ -19,7 +19,7 @@ def dtype_and_device(under_test: ComponentUnderTest) -> None:
         for dtype in (torch.float32, torch.float64):
             for given in taken(under_test).main:
                 run = SyntheticRun(maker(under_test), given, dtype, device)
-                for name, value in run.objective.losses(run.batch()).items():
+                for name, value in losses_of(run.objective, run.batch()).items():
                     same = value.dtype == dtype and value.device.type == device.type
                     sentence = f"{name} for images in {dtype} on {device}: expected that dtype and device"
                     require(same, f"{sentence}, got {value.dtype} on {value.device}")

@@ -76,6 +76,11 @@ class Rounds(Changed):
         return super().apply(images, theta.mul_(2**20).round_().div_(2**20), generator)
 
 
+class DrawsAnArray(Good):
+    def sample(self, n, generator):
+        return super().sample(n, generator).numpy()
+
+
 class WideTheta(Good):
     def sample(self, n, generator):
         return super().sample(n, generator).double()
@@ -147,3 +152,4 @@ BROKEN = {
     "batch_independence": Normalizes,
     "milder": MilderElsewhere,
 }
+ALSO_BROKEN = {DrawsAnArray: "theta"}

@@ -53,6 +53,16 @@ class Measured(Good):
         return {**figures, "size": figures["size"] + self.also(batch)}
 
 
+class Bare(Good):
+    def losses(self, batch):
+        return sum(super().losses(batch).values())
+
+
+class Listed(Good):
+    def measure(self, batch):
+        return list(super().measure(batch).values())
+
+
 class Raises(Good):
     def __init__(self) -> None:
         raise KeyError("no such thing")
@@ -237,6 +247,8 @@ BROKEN = {
     "deep_copied": NoCopy,
 }
 ALSO_BROKEN = {
+    Bare: "losses",
+    Listed: "figures",
     NotOne: "losses",
     Means: "figures",
     Numbers: "figures",
