@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError, InputError
+from stnkit.split_form import fault_of_form
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import CheckFailed, NotApplicable, NotBuilt, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
@@ -55,6 +56,13 @@ def pair(under_test: ComponentUnderTest) -> None:
 def config(under_test: ComponentUnderTest) -> None:
     """Its options pass through a Hydra config unchanged: it can be selected and set on the command line."""
     round_trips.through_config(under_test)
+
+
+def form(under_test: ComponentUnderTest) -> None:
+    """A split is a pair of dense tensors, images and targets, that require no gradient."""
+    for name, given in _given(under_test).items():
+        if fault := fault_of_form(given):
+            raise CheckFailed(f"{name}: {fault}")
 
 
 def shapes(under_test: ComponentUnderTest) -> None:
@@ -162,6 +170,7 @@ CHECKS = (
     class_names,
     pair,
     config,
+    form,
     shapes,
     target_shape,
     dtypes,
@@ -174,14 +183,22 @@ CHECKS = (
 
 
 def _splits(under_test: ComponentUnderTest) -> dict[Split, tuple[Tensor, Tensor]]:
-    """All splits, read once for all checks."""
+    """All splits; the checks of what is in them do not apply where they have no such form, which `form` tells."""
+    given = _given(under_test)
+    if any(fault_of_form(split) for split in given.values()):
+        raise NotApplicable("its splits are no pairs of dense tensors without gradient")
+    return typing.cast(dict[Split, tuple[Tensor, Tensor]], given)
+
+
+def _given(under_test: ComponentUnderTest) -> dict[Split, object]:
+    """What the dataset gives as its splits, read once for all checks."""
     if "splits" not in under_test.cached:
         dataset: Dataset = under_test.built()
         try:
             under_test.cached["splits"] = {name: dataset.split(name) for name in SPLITS}
         except DataError as error:
             raise NotApplicable(f"its data is not here: {error}") from error
-    return typing.cast(dict[Split, tuple[Tensor, Tensor]], under_test.cached["splits"])
+    return typing.cast(dict[Split, object], under_test.cached["splits"])
 
 
 def _same(first: Tensor, second: Tensor) -> bool:

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from stnkit.datasets import Dataset, Split
-from stnkit.errors import DataError, InputError
+from stnkit.errors import DataError, InputError, one_line
 from stnkit.experiments.data.rows import Rows
+from stnkit.split_form import fault_of_form
 
 # Bytes of floating-point images that are checked at once.
 _CHUNK_BYTES = 64 * 2**20
@@ -23,14 +24,16 @@ def checked_split(dataset: Dataset, name: Split) -> tuple[Tensor, Tensor]:
         name: of the split.
 
     Raises:
-        DataError: when there is no image, a shape is not the dataset's, a label is no class, images are neither uint8
-            nor floating-point, or a value is not finite.
+        DataError: when it cannot be read, is no pair of dense tensors, has no image, a shape that is not the dataset's,
+            a label that is no class or a value that is not finite, or images are neither uint8 nor floating-point.
     """
-    given = dataset.split(name)
     label = _where(dataset, name)
-    if not isinstance(given, tuple | list) or len(given) != 2 or not all(isinstance(part, Tensor) for part in given):
-        what = [type(part).__name__ for part in given] if isinstance(given, tuple | list) else type(given).__name__
-        raise DataError(f"{label}: expected two tensors, images and targets, got {what}")
+    try:
+        given = dataset.split(name)
+    except OSError as error:
+        raise DataError(f"{label}: {one_line(error)}") from error
+    if fault := fault_of_form(given):
+        raise DataError(f"{label}: {fault}")
     images, targets = given
     shape, expected = tuple(images.shape), ("N", *dataset.image_shape)
     if shape[1:] != tuple(dataset.image_shape):

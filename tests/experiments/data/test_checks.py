@@ -45,6 +45,13 @@ def test_labels_of_any_whole_numbers_become_int64():
         ((IMAGES, BROKEN), "expected finite targets, got NaN or infinity in that of image 2"),
         ((IMAGES[..., :7], LABELS), r"expected images of shape \(N, 1, 8, 8\), got \(4, 1, 8, 7\)"),
         ((IMAGES.numpy(), LABELS), r"expected two tensors, images and targets, got \['ndarray', 'Tensor'\]"),
+        ((IMAGES.to_sparse(), LABELS), "expected images in a dense tensor, got torch.sparse_coo"),
+        ((IMAGES.to("meta"), LABELS), "expected images with values, got a tensor on the device meta"),
+        (
+            ((IMAGES / 255).requires_grad_(), LABELS),
+            r"expected images that require no gradient, got a tensor that does: give it by detach\(\)",
+        ),
+        ((IMAGES, LABELS.to_sparse()), "expected targets in a dense tensor, got torch.sparse_coo"),
         (IMAGES, "expected two tensors, images and targets, got Tensor"),
         (None, "expected two tensors, images and targets, got NoneType"),
     ],
@@ -136,3 +143,12 @@ def test_names_of_classes_are_optional():
     assert checked_class_names(dataset) is None
     dataset.class_names = ["a", "b", "c"]
     assert checked_class_names(dataset) == ("a", "b", "c")
+
+
+def test_a_file_that_a_split_cannot_read_is_one_sentence():
+    class Lost(Given):
+        def split(self, name):
+            raise FileNotFoundError("blobs.bin")
+
+    with pytest.raises(stnkit.errors.DataError, match=r"^Lost.split\('test'\): FileNotFoundError: blobs.bin$"):
+        checked_split(Lost(None), "test")

@@ -32,6 +32,30 @@ class NoConfig(Good):
     def __init__(self, dtype: Any = torch.float32) -> None: ...
 
 
+class Differentiable(Good):
+    def split(self, name):
+        images, labels = super().split(name)
+        return (images / 255).requires_grad_(), labels
+
+
+class Sparse(Good):
+    def split(self, name):
+        images, labels = super().split(name)
+        return images.to_sparse(), labels
+
+
+class Arrays(Good):
+    def split(self, name):
+        images, labels = super().split(name)
+        return images.numpy(), labels.numpy()
+
+
+class Meta(Good):
+    def split(self, name):
+        images, labels = super().split(name)
+        return images.to("meta"), labels
+
+
 class OtherShape(Good):
     image_shape = (1, 5, 6)
 
@@ -146,6 +170,7 @@ BROKEN = {
     "class_names": TwoNames,
     "pair": OddPair,
     "config": NoConfig,
+    "form": Differentiable,
     "shapes": OtherShape,
     "target_shape": OtherTarget,
     "dtypes": WholeNumbers,
@@ -156,6 +181,9 @@ BROKEN = {
     "unknown_split": Lenient,
 }
 ALSO_BROKEN = {
+    Sparse: "form",
+    Arrays: "form",
+    Meta: "form",
     NarrowLabels: "dtypes",
     MixedTypes: "dtypes",
     MixedTargets: "shapes",
