@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stnkit.distortions import Distortion, WarpDistortion
 from stnkit.errors import InputError, StnkitError
+from stnkit.experiments.data.distorted import distorted_images
 from stnkit.experiments.data.seeds import generator
 from stnkit.families.onward import onward
 from stnkit.plugin_system import build
@@ -48,7 +49,7 @@ class Augmentation:
         own = self.warp.sample(n, generator(seed, "augmentation"))[first : first + len(images)].to(images.device)
         draws = generator(seed, device=images.device)
         if not isinstance(distortion, WarpDistortion):
-            return distortion.apply(self.warp.apply(images, own, draws), theta, draws)
+            return distorted_images(distortion, self.warp.apply(images, own, draws), theta, draws)
         grid = distortion.family.grid(theta, distortion.out_size)
         points = onward(self.warp.family, own, grid.reshape(len(images), -1, grid.shape[-1]))
         distorted: Tensor = distortion.sampler(images, points.view_as(grid))

@@ -11,6 +11,7 @@ from stnkit.distortions import Distortion
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.augmentation import Augmentation
 from stnkit.experiments.data.checks import are_labels, check_labels, checked_split
+from stnkit.experiments.data.distorted import check_finite, distorted_images, drawn_theta
 from stnkit.experiments.data.fixed import FixedLoader
 from stnkit.experiments.data.loaders import Distorted, Drawn, Shard, TrainLoader
 from stnkit.experiments.data.rows import as_float
@@ -52,6 +53,7 @@ class DistortedData(lightning.LightningDataModule):
         self.dtype = dtype
         self.augmentation = augmentation
         self.distorts_twice = False
+        self._seen = False
         self._splits: dict[Split, tuple[Tensor, Tensor]] = {}
         self._fixed: dict[Split, FixedLoader] = {}
 
@@ -142,7 +144,7 @@ class DistortedData(lightning.LightningDataModule):
         if self.distorts_twice:
             # Drawn for the whole batch, as the first ones are.
             seed, (first, n) = derived_seed(batch.seed, "again"), batch.held
-            theta = self.distortion.sample(n, generator(seed, "theta"))[first : first + len(batch.theta)]
+            theta = drawn_theta(self.distortion, n, generator(seed, "theta"))[first : first + len(batch.theta)]
             again = self._distorted(batch, theta.to(batch.theta.device), seed)[own]
         return Distorted(images[own], batch.labels[own], batch.theta[own], batch.weight, batch.place, again)
 
@@ -150,7 +152,10 @@ class DistortedData(lightning.LightningDataModule):
         """The images of a batch under a draw of the distortion."""
         originals = as_float(batch.images)
         if self.augmentation is None:
-            images = self.distortion.apply(originals, theta, generator(seed, device=originals.device))
+            images = distorted_images(self.distortion, originals, theta, generator(seed, device=originals.device))
         else:
             images = self.augmentation.distorted(self.distortion, originals, theta, seed, batch.held)
+        if not self._seen:  # the first batch alone, since this waits for the device
+            check_finite(self.distortion, images)
+            self._seen = True
         return images.to(self.dtype)

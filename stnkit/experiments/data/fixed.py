@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from stnkit.distortions import Distortion
+from stnkit.experiments.data.distorted import check_finite, distorted_images, drawn_theta
 from stnkit.experiments.data.loaders import Distorted, Shard
 from stnkit.experiments.data.rows import Rows, as_float
 from stnkit.experiments.data.seeds import generator
@@ -58,7 +59,7 @@ class FixedLoader:
         self.shard = shard
         self.dtype = dtype
         self.originals = images
-        self.theta = distortion.sample(len(images), generator("fixed", split)).to(device)
+        self.theta = drawn_theta(distortion, len(images), generator("fixed", split)).to(device)
         self.labels = labels.to(device)
         self.chunk = chunk_length(images.shape[1:], (images.shape[1], *distortion.out_size))
         self._rows = Rows(images)
@@ -116,7 +117,9 @@ class FixedLoader:
             start, stop = number * self.chunk, min((number + 1) * self.chunk, len(self._rows))
             originals = as_float(self._rows.chunk(start, stop).to(self._device))
             draws = generator("fixed", self._split, number, device=self._device)
-            distorted = self._distortion.apply(originals, self.theta[start:stop], draws).to(self.dtype)
+            distorted = distorted_images(self._distortion, originals, self.theta[start:stop], draws).to(self.dtype)
+            if number == 0:  # of one chunk, since it waits for the device
+                check_finite(self._distortion, distorted)
             self._last = number, distorted
         return self._last[1]
 

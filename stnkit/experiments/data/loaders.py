@@ -8,6 +8,7 @@ from jaxtyping import Float, Shaped, UInt8
 from torch import Tensor
 
 from stnkit.distortions import Distortion, WarpDistortion
+from stnkit.experiments.data.distorted import drawn_theta
 from stnkit.experiments.data.rows import Rows
 from stnkit.experiments.data.seeds import derived_seed, generator
 
@@ -111,7 +112,7 @@ class TrainLoader:
         self.images.refresh()
         draws = generator(self.seed, "train", epoch)
         order = torch.randperm(len(self.images), generator=draws)
-        theta = self.distortion.sample(len(self.images), draws)
+        theta = drawn_theta(self.distortion, len(self.images), draws)
         for index in range(first, len(self)):
             batch = slice(index * self.batch_size, (index + 1) * self.batch_size)
             self._index = index + 1
