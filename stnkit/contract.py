@@ -8,7 +8,7 @@ import abc
 import inspect
 import math
 import numbers
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from stnkit.errors import InputError
@@ -47,6 +47,11 @@ SHAPE = Requirement(
     "positive whole numbers",
     lambda value: isinstance(value, Sequence) and len(value) > 0 and all(_is_whole(n) and n > 0 for n in value),
 )
+
+
+SHAPE_OR_NONE = Requirement(f"{SHAPE.words} or None", lambda value: value is None or SHAPE.holds(value))
+DIMENSIONS = Requirement("2 or 3", lambda value: _is_whole(value) and value in (2, 3))
+MAPPING = Requirement("a mapping", lambda value: isinstance(value, Mapping))
 
 
 class ContractMeta(abc.ABCMeta):

@@ -34,7 +34,7 @@ class Head(nn.Module, abc.ABC):
         offset: of θ from its start where the features are 0; exempt from weight decay in runs.
 
     Raises:
-        InputError: when the family's identity does not have shape (n_params,), or `transform_init` does not fit it.
+        InputError: when the family's identity is not n_params finite numbers, or `transform_init` does not fit it.
     """
 
     weight: nn.Parameter
@@ -49,6 +49,10 @@ class Head(nn.Module, abc.ABC):
         if shape != [family.n_params]:
             raise InputError(
                 f"{type(family).__name__}.identity: expected a tensor of shape [{family.n_params}], got {shape}"
+            )
+        if identity.is_complex() or not bool(identity.isfinite().all()):
+            raise InputError(
+                f"{type(family).__name__}.identity: expected finite real numbers, got {identity.detach().tolist()}"
             )
         self._identity = identity.double()
         with torch.device("cpu"):

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
+from stnkit.contract import SHAPE_OR_NONE, TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.convolutions import average_pool, channels_and_size, check_channels, convolution_block
 from stnkit.errors import InputError, one_line
 from stnkit.heads import LatticeHead, RegressionHead
@@ -51,7 +51,11 @@ class Localizer(nn.Module, Contract):
         tensor([[1., 1., 1.]])
     """
 
-    abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_features": WHOLE_NUMBER, "feature_map": TRUTH}
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {
+        "in_shape": SHAPE_OR_NONE,
+        "n_features": WHOLE_NUMBER,
+        "feature_map": TRUTH,
+    }
     renamed_methods: ClassVar[dict[str, str]] = {"forward": "features"}
 
     n_features: int

@@ -52,6 +52,16 @@ def test_a_missing_attribute_is_one_sentence_everywhere(cls, supplied, sentence,
 VALUES = [
     (Shift, {}, "n_params", "2", "Shift.n_params: expected a whole number of at least 0, got '2'"),
     (Shift, {}, "n_params", 2.0, "Shift.n_params: expected a whole number of at least 0, got 2.0"),
+    (Shift, {}, "ndim", "2", "Shift.ndim: expected 2 or 3, got '2'"),
+    (Shift, {}, "ndim", 4, "Shift.ndim: expected 2 or 3, got 4"),
+    (Shift, {}, "options_from_images", ["a"], "Shift.options_from_images: expected a mapping, got ['a']"),
+    (
+        Looks,
+        {"in_shape": (1, 8, 8)},
+        "in_shape",
+        5,
+        "Looks.in_shape: expected positive whole numbers or None, got 5",
+    ),
     (Rows, {}, "affine", None, "Rows.affine: expected True or False, got None"),
     (Box, {}, "support", float("nan"), "Box.support: expected a finite number above 0, got nan"),
     (Box, {}, "support", "1", "Box.support: expected a finite number above 0, got '1'"),
@@ -134,7 +144,7 @@ def test_a_forgotten_call_of_the_base_constructor_is_told(base, forgets):
     assert str(caught.value) == "Mine.__init__: expected a call of super().__init__() before all else, got none"
 
 
-def test_another_missing_attribute_in_a_constructor_stays_an_error():
+def test_another_error_of_a_constructor_stays_as_it_is():
     class Mine(Shift):
         def __init__(self):
             self.size = self.no_such_thing

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit import coordinates
-from stnkit.contract import TRUTH, WHOLE_NUMBER, Contract, Requirement
+from stnkit.contract import DIMENSIONS, MAPPING, TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.arguments import checked_points, checked_theta
 from stnkit.families.correspondences import gauss_newton
@@ -54,7 +54,9 @@ class TransformFamily(nn.Module, Contract):
                   [1.5000, 0.0000]]]])
     """
 
-    abstract_attributes: ClassVar[dict[str, Requirement]] = {"n_params": WHOLE_NUMBER, "is_chart": TRUTH}
+    abstract_attributes: ClassVar[dict[str, Requirement]] = {
+        "ndim": DIMENSIONS, "options_from_images": MAPPING, "n_params": WHOLE_NUMBER, "is_chart": TRUTH
+    }  # fmt: skip
     renamed_methods: ClassVar[dict[str, str]] = {name: f"_{name}" for name in ("grid", "inverse", "compose", "fit")}
 
     ndim: int = 2
@@ -89,7 +91,7 @@ class TransformFamily(nn.Module, Contract):
             InputError: when θ, the points or what the author's `forward` gives have the wrong shape or are not real.
         """
         if isinstance(theta, torch.fx.Proxy):  # a tracer with families as leaves: nothing to check yet
-            return super().__call__(theta, points)  # type: ignore[no-any-return]
+            return super().__call__(theta, points)
         theta = self.check_theta(theta)
         points = self.check_points(points, theta)
         with coordinates.full_precision(theta):

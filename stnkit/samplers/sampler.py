@@ -66,7 +66,7 @@ class Sampler(nn.Module, Contract):
                 float32, or the author's `forward` gives no such image.
         """
         if isinstance(image, torch.fx.Proxy):  # a tracer with samplers as leaves: nothing to check yet
-            return super().__call__(image, grid)  # type: ignore[no-any-return]
+            return super().__call__(image, grid)
         check_image_and_grid(image, grid)
         sampled: Tensor = super().__call__(image, grid)
         check_sampled(self, "forward", sampled, image, grid)

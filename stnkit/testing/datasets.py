@@ -191,7 +191,7 @@ def _splits(under_test: ComponentUnderTest) -> dict[Split, tuple[Tensor, Tensor]
 
 
 def _given(under_test: ComponentUnderTest) -> dict[Split, object]:
-    """What the dataset gives as its splits, read once for all checks."""
+    """The splits as the dataset gives them, read once for all checks."""
     if "splits" not in under_test.cached:
         dataset: Dataset = under_test.built()
         try:

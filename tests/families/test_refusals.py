@@ -39,6 +39,17 @@ def test_what_is_no_tensor_is_named(given):
             call()
 
 
+@pytest.mark.parametrize(
+    ("identity", "got"),
+    [([0.0, torch.nan], "[0.0, nan]"), ([0.0, -torch.inf], "[0.0, -inf]"), ([1j, 0.0], "[1j, 0j]")],
+)
+def test_an_identity_that_is_not_finite_and_real_is_refused(identity, got):
+    family = type("Mine", (Shift,), {"identity": lambda self: torch.tensor(identity)})()
+    with pytest.raises(stnkit.errors.InputError) as caught:
+        RegressionHead(3, family)
+    assert str(caught.value) == f"Mine.identity: expected finite real numbers, got {got}"
+
+
 def test_batches_of_different_sizes_compose_only_with_one():
     affine = stnkit.build("transform", "affine")
     outer, inner = torch.rand(2, 6), torch.rand(3, 6)

@@ -1,4 +1,4 @@
-"""What a method of a family gives is checked where it is used, in one sentence with the class and the method."""
+"""The result of a method of a family is checked where it is used, in one sentence with the class and the method."""
 
 import numpy as np
 import pytest

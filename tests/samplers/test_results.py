@@ -1,4 +1,4 @@
-"""What a sampler gives is checked where it is used, in one sentence with the class and the method."""
+"""The result of a sampler is checked where it is used, in one sentence with the class and the method."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What a distortion gives in a run: its θ and its images, each checked, so that its author is told in one sentence."""
+"""θ and images of a distortion in a run, each checked, so that its author is told in one sentence."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a distortion must not give is one sentence in a run, with its class and its method."""
+"""A result that a distortion must not give is one sentence in a run, with its class and its method."""
 
 import pytest
 import torch
