@@ -1,19 +1,21 @@
 """Checks of what the methods and hooks of a family give, which its author writes."""
 
+from typing import Any
+
 from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.portable import is_scripted
 
 
-def check_result(family: object, method: str, result: object, expected: tuple[int, ...]) -> None:
+def check_result(family: object, method: str, result: object, expected: tuple[Any, ...]) -> None:
     """Nothing for a real floating-point tensor of a shape.
 
     Args:
         family: whose method it is.
         method: its name.
         result: what it gives.
-        expected: its shape, the batch first.
+        expected: its shape, the batch first; in a trace of symbols.
 
     Raises:
         InputError: when it is anything else, in one sentence with the class and the method.
@@ -29,5 +31,5 @@ def check_result(family: object, method: str, result: object, expected: tuple[in
         raise InputError(f"{type(family).__name__}.{method}: expected a floating-point tensor, got {result.dtype}")
 
 
-def _refused(family: object, method: str, expected: tuple[int, ...], got: object) -> InputError:
+def _refused(family: object, method: str, expected: tuple[Any, ...], got: object) -> InputError:
     return InputError(f"{type(family).__name__}.{method}: expected shape {list(expected)}, got {got}")
