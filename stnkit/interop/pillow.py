@@ -3,7 +3,8 @@
 Pillow counts pixels from the outer edge, so that the center of pixel 0 is at 0.5. With BILINEAR and an image of mode F
 pictures agree with stnkit within 1e-6 of their range wherever a point is among the centers of pixels. From there to the
 edge, half a pixel, Pillow repeats the outermost pixel, where stnkit's zeros fade, and beyond it is `fillcolor`. Of
-mode L, RGB and the others of whole numbers Pillow cuts off the fraction: up to 1/255 darker.
+mode L, RGB and the others of whole numbers Pillow cuts off the fraction: up to 1/255 darker. Of mode I;16 its
+interpolation is wrong: convert such images to I or F.
 """
 
 from collections.abc import Sequence
