@@ -13,7 +13,7 @@ from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.thresholds import GRID_CHUNK_BYTES
-from stnkit.families.tracing import has_hooks, needs_gradient
+from stnkit.families.tracing import has_hooks, has_tracer, needs_gradient
 from stnkit.native.conditions import takes, takes_rows
 from stnkit.native.function import warped, warped_in_chunks
 from stnkit.samplers.results import check_sampled
@@ -74,8 +74,9 @@ def warp(
     if interpolation is not None and _makes_grids_in_chunks(family, theta, image) and not has_hooks(sampler):
         checked, shape = family.check_theta(theta), coordinates.check_size(image.shape[2:] if size is None else size, 2)
         bytes_of_one = 8 * math.prod(shape)
-        # In this order: a tracer would take the number of images for a constant.
-        if takes(image, checked, interpolation) and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES:
+        # A tracer would take the number of images for a constant; a compiler guards it.
+        is_countable = torch.compiler.is_compiling() or not has_tracer()
+        if is_countable and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES and takes(image, checked, interpolation):
             images = max(1, GRID_CHUNK_BYTES // bytes_of_one)
             return warped_in_chunks(interpolation, image, lambda part: family.grid(checked[part], shape), shape, images)
     grid = family.grid(theta, image.shape[2:] if size is None else size)
