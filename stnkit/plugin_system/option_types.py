@@ -29,10 +29,16 @@ _TOWER = BeartypeConf(is_pep484_tower=True)
 
 
 def is_instance(value: Any, annotation: Any) -> bool:
-    """True if a value and each of its items are of that type; False for an annotation that is no type."""
+    """True if a value and each of its items are of that type; False for an annotation that is no type.
+
+    A bool is no number here, as in Hydra, though it is an int of Python.
+    """
     # Of a list, beartype checks one item, which it draws by chance.
     return _is_bearable(value, annotation) and any(
-        _is_bearable(value, member) and _items_are_instances(value, member) for member in members_of(annotation)
+        _is_bearable(value, member)
+        and not (isinstance(value, bool) and member in (int, float))
+        and _items_are_instances(value, member)
+        for member in members_of(annotation)
     )
 
 

@@ -104,6 +104,8 @@ def test_enums_paths_and_nested_tuples_are_converted():
     [
         ({"pair": [1, 2, 3]}, r"option pair: expected tuple\[int, int\], got \[1, 2, 3\]"),
         ({"number": "x"}, "option number: expected float, got 'x'"),
+        ({"number": True}, "option number: expected float, got True"),
+        ({"pair": [1, False]}, r"option pair: expected tuple\[int, int\], got \[1, False\]"),
         ({"names": [1]}, r"option names: expected list\[str\] \| None, got \[1\]"),
         ({"names": ["a"] * 50 + [1]}, r"option names: expected list\[str\] \| None, got \['a', .*, 1\]"),
         ({"nmaes": []}, "no option 'nmaes'; its options are: number, pair, names, flavor"),
