@@ -8,6 +8,7 @@ import abc
 import inspect
 import math
 import numbers
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -61,10 +62,14 @@ class ContractMeta(abc.ABCMeta):
         try:
             made = super().__call__(*args, **kwargs)
         except AttributeError as error:
-            if _TORCHS_ADVICE in str(error):
+            if _TORCHS_ADVICE in str(error) and isinstance(_failed(error), cls):
                 raise InputError(_not_made(cls)) from error
             raise
-        if "_modules" not in vars(made) and any(f"{c.__module__}.{c.__name__}" == _MODULE for c in cls.__mro__):
+        if (
+            isinstance(made, cls)
+            and "_modules" not in vars(made)
+            and any(f"{c.__module__}.{c.__name__}" == _MODULE for c in cls.__mro__)
+        ):
             raise InputError(_not_made(cls))
         for contract in cls.__mro__:
             for name, requirement in vars(contract).get("abstract_attributes", {}).items():
@@ -106,6 +111,12 @@ class Contract(metaclass=ContractMeta):
                     raise InputError(_not_a_hook(cls, contract, name, vars(cls)[name]))
         for name in overridden_finals(cls):
             tell_renamed(f"{cls.__qualname__} overrides {name}, which is final since plugin API 2: {advice(cls, name)}")
+
+
+def _failed(error: BaseException) -> object:
+    """The object whose method has raised an error: a module that a constructor makes may be the one."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return frames[-1].f_locals.get("self")
 
 
 def _not_made(cls: type) -> str:

@@ -14,6 +14,7 @@ from stnkit.errors import InputError
 from stnkit.families.caching import cached
 from stnkit.families.family import TransformFamily
 from stnkit.families.given import check_family
+from stnkit.families.tracing import has_tracer
 from stnkit.initial_theta import TransformInit, initial_theta
 from stnkit.renaming import tell_renamed
 
@@ -50,7 +51,7 @@ class Head(nn.Module, abc.ABC):
             raise InputError(
                 f"{type(family).__name__}.identity: expected a tensor of shape [{family.n_params}], got {shape}"
             )
-        if identity.is_complex() or not bool(identity.isfinite().all()):
+        if identity.is_complex() or not (has_tracer() or bool(identity.isfinite().all())):
             raise InputError(
                 f"{type(family).__name__}.identity: expected finite real numbers, got {identity.detach().tolist()}"
             )

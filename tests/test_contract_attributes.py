@@ -144,6 +144,29 @@ def test_a_forgotten_call_of_the_base_constructor_is_told(base, forgets):
     assert str(caught.value) == "Mine.__init__: expected a call of super().__init__() before all else, got none"
 
 
+def test_a_helper_that_forgets_its_base_is_not_the_family():
+    class Helper(torch.nn.Module):
+        def __init__(self):
+            self.layer = torch.nn.Linear(2, 2)
+
+    class Mine(Shift):
+        def __init__(self):
+            super().__init__()
+            self.helper = Helper()
+
+    with pytest.raises(AttributeError, match="cannot assign module"):
+        Mine()
+
+
+def test_what_a_new_returns_instead_is_told_by_its_attributes():
+    class Mine(Shift):
+        def __new__(cls):
+            return 5
+
+    with pytest.raises(stnkit.errors.InputError, match=r"^int "):
+        Mine()
+
+
 def test_another_error_of_a_constructor_stays_as_it_is():
     class Mine(Shift):
         def __init__(self):

@@ -7,6 +7,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 import stnkit
+from stnkit.families.regularity import jacobian
 from stnkit.families.tracing import has_tracer
 from stnkit.plugin_system.registry import plugin_registry
 from tests.helpers import random_theta, with_few_steps
@@ -73,3 +74,27 @@ def test_a_tracer_of_real_tensors_is_one():
     make_fx(lambda x: [seen.append(has_tracer()), x + 1][1])(torch.ones(2))
     assert seen == [True]
     assert not has_tracer()
+
+
+# The others compute their constants from values.
+@pytest.mark.parametrize(
+    "family", sorted({*FAMILIES} - {"bounded", "bspline", "compose", "cpab", "piecewise_affine", "tps"})
+)
+def test_a_transformer_is_built_of_fake_tensors(family):
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        made = stnkit.SpatialTransformer(
+            localizer=stnkit.build("localizer", "fully_connected", in_shape=(1, 9, 13)),
+            family=stnkit.build("transform", with_few_steps(family)),
+            sampler=stnkit.build("sampler", "bilinear"),
+        )
+        assert made(torch.zeros(BATCH, 1, 9, 13)).shape == (BATCH, 1, 9, 13)
+
+
+@pytest.mark.parametrize("family", ["affine", "projective", "bspline"])
+def test_a_traced_jacobian_takes_another_batch(family):
+    family = stnkit.build("transform", family)
+    theta = random_theta(family, batch=BATCH)
+    program = make_fx(
+        lambda theta: jacobian(family, theta, (5, 6)), tracing_mode="symbolic", _allow_non_fake_inputs=True
+    )(theta)
+    torch.testing.assert_close(program(theta[:3]), jacobian(family, theta[:3], (5, 6)))

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hydra.errors import OverrideParseException
+from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.nearest import did_you_mean
 from stnkit.cli.quoting import quoted_override
 from stnkit.errors import StnkitError
@@ -38,9 +39,16 @@ def _unparsed(error: BaseException) -> str | None:
     key, equals, value = given.partition("=")
     if not equals:
         return f"{given}: expected KEY=VALUE"
-    reason = next(line for line in str(error).splitlines() if not line.startswith("Error parsing override"))
-    # Brackets and quotes begin what has a form of its own.
-    quoted = "" if value[:1] in ("", "[", "{", "'", '"') else f"; quote such a value: {quoted_override(key, value)}"
+    try:
+        parse_override(f"{key}=0")
+    except HydraException:
+        return f"{given}: expected a key that Hydra can read, got {key!r}"
+    reason = next((line for line in str(error).splitlines() if not line.startswith("Error parsing override")), "")
+    # The lexer tells no more than its own name, and the argument once more.
+    reason = "characters that it does not take" if "LexerNoViableAlt" in reason else reason
+    # Brackets, quotes and functions begin what has a form of its own.
+    has_form = re.match(r"[\[{'\"]|$|\w+\(", value)
+    quoted = "" if has_form else f"; quote such a value: {quoted_override(key, value)}"
     return f"{given}: expected a value that Hydra can read, got {reason}{quoted}"
 
 

@@ -51,7 +51,7 @@ def jacobian(
     check_family(family)
     theta = family.check_theta(theta)
     found, shape = derivatives(family, theta, at, order=1)
-    return found.to(theta.dtype).view(len(found), *shape, family.ndim, family.ndim)
+    return found.to(theta.dtype).view(found.shape[0], *shape, family.ndim, family.ndim)
 
 
 def jacobian_determinant(
@@ -84,7 +84,7 @@ def jacobian_determinant(
     check_family(family)
     theta = family.check_theta(theta)
     found, shape = derivatives(family, theta, at, order=1)
-    return _determinant(found).to(theta.dtype).view(len(found), *shape)
+    return _determinant(found).to(theta.dtype).view(found.shape[0], *shape)
 
 
 def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B"]:

@@ -103,7 +103,10 @@ def theta_of_field(
         raise InputError(f"field: expected shape (B, H, W, 2), got {tuple(given.shape)}")
     size = tuple(given.shape[1:3])
     source = coordinates.lattice(size, dtype=torch.float64) + given
-    step = spacing(given) * torch.tensor(size[::-1]) / 2
+    # In 16 bits a displacement is the difference of coordinates that were rounded themselves.
+    is_coarse = given.is_floating_point() and given.dtype.itemsize < 4
+    coarse = torch.finfo(given.dtype).eps if is_coarse else 0.0
+    step = spacing(given).clamp_min(coarse) * torch.tensor(size[::-1]) / 2
     return theta_of_stored_map(family, coordinates.to_pixels(source, size), step, size, tolerance, given.dtype)
 
 

@@ -100,6 +100,9 @@ def test_a_failed_job_tells_why_and_the_others_go_on(stnkit_main, tmp_path):
             "hydra.run.dir=runs/a=b: expected a value that Hydra can read, got mismatched input '=' expecting <EOF>; "
             """quote such a value: "hydra.run.dir='runs/a=b'\"""",
         ),
+        ("lr:=1", "lr:=1: expected a key that Hydra can read, got 'lr:'"),
+        ("seed=range(1,", "seed=range(1,: expected a value that Hydra can read, got no viable alternative at input"),
+        ("seed=ü", "seed=ü: expected a value that Hydra can read, got characters that it does not take; quote such"),
         ("seed=[1,2", "seed=[1,2: expected a value that Hydra can read, got no viable alternative at input '[1,2'"),
         ("resume=nowhere", "resume=nowhere: expected a run directory, but it does not exist"),
         ("hydra.run.dir=/dev/null/x", "/dev/null"),

@@ -9,6 +9,7 @@ import torch
 import stnkit
 from stnkit import interop
 from stnkit.interop.rounding import spacing
+from tests.helpers import random_theta
 
 SHIFT, TURN = stnkit.build("transform", "translation"), stnkit.build("transform", "rotation")
 SIZE = (512, 512)
@@ -105,3 +106,15 @@ def test_a_map_beyond_the_range_of_half_has_no_source_there():
     torch.testing.assert_close(
         interop.theta_of_pixel_map(family, pixels, SIZE), theta.double(), rtol=0, atol=torch.finfo(torch.half).eps
     )
+
+
+@HALVES
+@pytest.mark.parametrize("name", ["affine", "projective", "tps"])
+def test_a_displacement_computed_in_16_bits_leads_back(name, dtype):
+    family, size = stnkit.build("transform", name), (480, 640)
+    theta = random_theta(family, batch=1, scale=0.05)
+    grid, lattice = family.grid(theta, size), stnkit.coordinates.lattice(size, dtype=torch.float64)
+    found = interop.torchvision.theta_of_field(family, grid.to(dtype) - lattice.to(dtype))
+    pixels = [stnkit.coordinates.to_pixels(family.grid(each, size), size) for each in (found, theta)]
+    # Half a step of the coordinates near 1, in pixels of half the width.
+    assert (pixels[0] - pixels[1]).abs().max() < torch.finfo(dtype).eps * 320
