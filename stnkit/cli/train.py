@@ -27,6 +27,7 @@ from stnkit.cli.options import register_help_resolver
 from stnkit.cli.resume_hint import resume_hint
 from stnkit.cli.torchvision_build import torchvision_build_explained
 from stnkit.errors import InputError, StnkitError
+from stnkit.experiments.loop.interruption import Interrupted, interruptions_kept
 from stnkit.experiments.loop.joined.launched import find_launched
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
@@ -192,7 +193,8 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
     try:
         with run_lock(run_dir) as sign:
             try:
-                return _run(config, run_dir, sign, in_sweep=in_sweep)
+                with interruptions_kept():
+                    return _run(config, run_dir, sign, in_sweep=in_sweep)
             except OccupiedError as error:
                 if in_sweep:
                     (run_dir / sweeps.REFUSED).write_text(f"{error}\n")
@@ -229,7 +231,6 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
     plain = checked_config(config, HydraConfig.get().runtime)
     with torchvision_build_explained():
         from stnkit.experiments.loop.failures import ProcessLostError
-        from stnkit.experiments.loop.interruption import Interrupted
         from stnkit.experiments.loop.run import train
 
     if plain["dry_run"]:

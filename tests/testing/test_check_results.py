@@ -103,7 +103,7 @@ def test_the_error_names_every_failure_with_its_reason():
         stnkit.testing.check(transforms.Elsewhere)
     text = str(raised.value)
     assert isinstance(raised.value, AssertionError)
-    assert text.splitlines()[0] == "transform.Elsewhere: 24 passed, 1 failed, 3 skipped"
+    assert text.splitlines()[0] == "transform.Elsewhere: 25 passed, 1 failed, 5 skipped"
     assert "failed: identity (the identity must leave every point where it is, unless it is a chart" in text
     assert "skipped: linearity (Elsewhere is not a LinearFamily)" in text
     assert not raised.value.results.ok
@@ -229,7 +229,7 @@ def test_the_kit_imports_no_pytest_lightning_or_command_line():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith("sampler.bilinear: 20 passed")
+    assert result.stdout.startswith("sampler.bilinear: 21 passed")
 
 
 KIT = Path(stnkit.testing.__file__).parent

@@ -88,13 +88,41 @@ def _ask_again(hook: Callable[[Any], Any]) -> Callable[[Any], None]:
     return asked
 
 
-def interruptible() -> contextlib.AbstractContextManager[None]:
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
     """A part of a run with nothing to save: a signal raises `Interrupted` at once."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number)
 
-    return handling_stops(stop)
+    with handling_stops(stop), interruptions_kept():
+        yield
+
+
+@contextlib.contextmanager
+def interruptions_kept() -> Iterator[None]:
+    """A part of a run from which `Interrupted` leaves as such, also where what it passes fails at it.
+
+    OmegaConf's `finally` raises an error of its own where a signal came in the midst of a change: the run would have
+    failed in place of having been stopped.
+    """
+    try:
+        yield
+    except Exception as error:
+        stopped = _interruption_behind(error)
+        if stopped is None:
+            raise
+        raise stopped from None
+
+
+def _interruption_behind(error: BaseException | None) -> BaseException | None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, Interrupted | KeyboardInterrupt):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 @contextlib.contextmanager

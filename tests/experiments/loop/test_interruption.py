@@ -45,6 +45,31 @@ def test_a_signal_in_a_callback_still_stops(moment, capfd):
     assert sys.unraisablehook is hook
 
 
+def fails_while_it_is_left():
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        raise RuntimeError("half changed")
+
+
+def fails_of_itself():
+    raise RuntimeError("half changed")
+
+
+def wrapped(moment):
+    try:
+        moment()
+    except RuntimeError as error:
+        raise ValueError("not composed") from error
+
+
+def test_a_signal_stops_a_run_whose_library_fails_at_it():
+    with pytest.raises(Interrupted), interruptible():
+        wrapped(fails_while_it_is_left)
+    with pytest.raises(ValueError, match="not composed"), interruptible():
+        wrapped(fails_of_itself)
+
+
 def test_other_errors_in_a_callback_are_told_as_ever():
     told = []
     sys.unraisablehook, hook = told.append, sys.unraisablehook
