@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
+import stnkit
 from stnkit import coordinates
 
 ROOT = Path(__file__).parent.parent
@@ -61,6 +62,8 @@ COMPONENTS = {
     "network": {"name": "paper_fcn"},
     "out_size": None,
 }
+# The components of a transformer that is inserted.
+AFFINE = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
 
 
 def with_few_steps(name):
@@ -132,3 +135,22 @@ def random_points(family, batch=3, n=50, reach=1.0, dtype=torch.float64, seed=1)
 def lattice_points(size, dtype=torch.float64):
     """The pixel centers of an output, as points (1, N, ndim)."""
     return coordinates.lattice(size, dtype=dtype).view(1, -1, len(size))
+
+
+def small_images():
+    """Two gray images of 12×12 pixels."""
+    return torch.rand(2, 1, 12, 12)
+
+
+def with_moved_input(network, point, example=None):
+    """The network with a transformer at that point that is not the identity."""
+    stnkit.insert_transformers(network, {point: AFFINE}, small_images() if example is None else example)
+    with torch.no_grad():
+        transformer_of(network).head.offset += torch.tensor([-0.3, 0.2, 0.1, -0.2, -0.4, 0.2])
+    return network
+
+
+def transformer_of(network):
+    """The only spatial transformer of a network."""
+    (found,) = [module for module in network.modules() if isinstance(module, stnkit.SpatialTransformer)]
+    return found

@@ -12,9 +12,9 @@ from torch import fx, nn
 from torch.nn.utils import parametrizations, parametrize
 
 import stnkit
+from tests.helpers import AFFINE, small_images, transformer_of, with_moved_input
 
 pytestmark = pytest.mark.no_jaxtyping
-COMPONENTS = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
 
 
 class Net(nn.Module):
@@ -40,23 +40,6 @@ class Outer(nn.Module):
         return getattr(self, self.child_name)(image)
 
 
-def image():
-    return torch.rand(2, 1, 12, 12)
-
-
-def moved(network, point, example=None):
-    """With a transformer at that point that is not the identity."""
-    stnkit.insert_transformers(network, {point: COMPONENTS}, image() if example is None else example)
-    with torch.no_grad():
-        transformer_of(network).head.offset += torch.tensor([-0.3, 0.2, 0.1, -0.2, -0.4, 0.2])
-    return network
-
-
-def transformer_of(network):
-    (found,) = [module for module in network.modules() if isinstance(module, stnkit.SpatialTransformer)]
-    return found
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("point", ["input", "conv", "norm"])
@@ -66,13 +49,13 @@ def test_what_was_compiled_before_does_not_hide_it(point, wrapped, in_place):
     """In one process and one session of the compiler: the plain network first, then a copy with a transformer."""
     torch.compiler.reset()
     plain = Net()
-    other = moved(copy.deepcopy(plain), point)
+    other = with_moved_input(copy.deepcopy(plain), point)
     eager = wrapped(copy.deepcopy(other))
     networks = [wrapped(plain), wrapped(other)]
     for network in networks:
         network.compile(backend="eager")
     compiled = networks if in_place else [torch.compile(network, backend="eager") for network in networks]
-    seen = image()
+    seen = small_images()
     for training in (False, True):
         for network in (*networks, eager):
             network.train(training)
@@ -88,26 +71,26 @@ def test_what_was_compiled_before_does_not_hide_it(point, wrapped, in_place):
 @pytest.mark.parametrize("copied", [lambda n: n, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
 def test_a_hook_on_theta_is_called_also_when_compiled_before(copied):
     torch.compiler.reset()
-    network = copied(moved(Net(), "conv")).eval()
+    network = copied(with_moved_input(Net(), "conv")).eval()
     compiled, seen = torch.compile(network, backend="eager"), []
-    compiled(image())
+    compiled(small_images())
     handle = transformer_of(network).theta_probe.register_forward_hook(lambda *call: seen.append(call[2]))
-    compiled(image())
+    compiled(small_images())
     assert [theta.shape for theta in seen] == [(2, 6)]
     handle.remove()
-    compiled(image())
+    compiled(small_images())
     assert len(seen) == 1
 
 
 @pytest.mark.parametrize("point", ["input", "conv", "fc"])
 def test_a_symbolic_trace_calls_the_transformer(point):
-    network = moved(Flat() if point == "fc" else Net(), point).eval()
+    network = with_moved_input(Flat() if point == "fc" else Net(), point).eval()
     traced = fx.symbolic_trace(network)
     assert [node.target for node in traced.graph.nodes if str(node.target).endswith("spatial_transformer")] == [
         "spatial_transformer" if point == "input" else f"{point}.spatial_transformer"
     ]
     for graph in (traced, copy.deepcopy(traced), fused(network)):
-        torch.testing.assert_close(graph(seen := image()), network(seen))
+        torch.testing.assert_close(graph(seen := small_images()), network(seen))
 
 
 def fused(network):
@@ -130,29 +113,29 @@ class Flat(nn.Module):
 
 def test_a_module_that_no_trace_can_follow_is_an_error():
     with pytest.raises(fx.proxy.TraceError):
-        fx.symbolic_trace(moved(Net(), "norm"))
+        fx.symbolic_trace(with_moved_input(Net(), "norm"))
 
 
 @pytest.mark.parametrize("point", ["input", "conv", "norm"])
 def test_a_converted_batch_norm_keeps_its_transformer(point):
-    network = moved(Net(), point).eval()
+    network = with_moved_input(Net(), point).eval()
     converted = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(network)).eval()
     assert isinstance(converted.norm, nn.SyncBatchNorm)
-    torch.testing.assert_close(converted(seen := image()), network(seen))
+    torch.testing.assert_close(converted(seen := small_images()), network(seen))
     torch.testing.assert_close(copy.deepcopy(converted)(seen), network(seen))
 
 
 def test_a_child_of_that_name_in_ones_own_module_is_left_alone():
-    transformer = transformer_of(moved(Net(), "conv"))
+    transformer = transformer_of(with_moved_input(Net(), "conv"))
     own = Outer(transformer, "spatial_transformer")
     assert type(own) is Outer
-    torch.testing.assert_close(own(seen := image()), transformer(seen))
+    torch.testing.assert_close(own(seen := small_images()), transformer(seen))
 
 
 def test_a_graph_gets_a_node_and_keeps_it_when_recompiled():
-    graph = moved(fx.symbolic_trace(Net()), "input").eval()
+    graph = with_moved_input(fx.symbolic_trace(Net()), "input").eval()
     assert graph.graph.find_nodes(op="call_module", target="spatial_transformer")
-    seen = image()
+    seen = small_images()
     expected = graph(seen)
     transformer = transformer_of(graph)
     graph.recompile()
@@ -165,9 +148,9 @@ def test_a_graph_gets_a_node_and_keeps_it_when_recompiled():
 def test_a_forward_of_the_object_is_transformed_too():
     network = Net().eval()
     network.conv.forward = lambda seen: -nn.Conv2d.forward(network.conv, seen)
-    seen = image()
+    seen = small_images()
     plain = network(seen)
-    moved(network, "conv")
+    with_moved_input(network, "conv")
     transformed = network(seen)
     assert not torch.allclose(transformed, plain, atol=1e-4)
     transformer = transformer_of(network)
@@ -176,7 +159,7 @@ def test_a_forward_of_the_object_is_transformed_too():
 
 
 def test_a_host_is_what_it_was():
-    network = moved(Net(), "conv")
+    network = with_moved_input(Net(), "conv")
     assert isinstance(network.conv, nn.Conv2d)
     assert type(network.conv) is type(pickle.loads(pickle.dumps(network)).conv)
     assert "Conv2d(\n    1, 4" in repr(network)
@@ -186,19 +169,19 @@ def test_a_host_is_what_it_was():
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("point", ["input", "norm"])
 def test_a_trace_warns_that_the_size_becomes_a_constant(point):
-    network, seen = moved(Net(), point).eval(), image()
+    network, seen = with_moved_input(Net(), point).eval(), small_images()
     with pytest.warns(torch.jit.TracerWarning):
         traced = torch.jit.trace(network, seen)
-    torch.testing.assert_close(traced(other := image()), network(other))
+    torch.testing.assert_close(traced(other := small_images()), network(other))
 
 
 def test_a_parametrized_host_is_transformed_once():
-    seen = image()
+    seen = small_images()
     for before in (True, False):
         network = Net().eval()
         if before:
             parametrizations.weight_norm(network.conv)
-        moved(network, "conv")
+        with_moved_input(network, "conv")
         if not before:
             parametrizations.weight_norm(network.conv)
         expected = network(seen)
@@ -214,77 +197,9 @@ def test_keywords_of_any_name_reach_the_host():
         def forward(self, x, image=None, host=None, forward=None):
             return x + image + host + forward
 
-    network, seen = moved(Keywords(), "input", example=(image(), 1.0, 1.0, 1.0)), image()
+    network, seen = with_moved_input(Keywords(), "input", example=(small_images(), 1.0, 1.0, 1.0)), small_images()
     expected = transformer_of(network)(seen) + 6
     torch.testing.assert_close(network(seen, image=1, host=2, forward=3), expected)
-
-
-class Scaled(nn.Module):
-    """A block that is called with any of its arguments by name."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 1, 3, padding=1)
-
-    def forward(self, x, scale=1.0):
-        return scale * self.conv(x)
-
-
-class Block(nn.Module):
-    """Calls its child by keywords."""
-
-    def __init__(self, child):
-        super().__init__()
-        self.l2 = child
-
-    def forward(self, image, k=1):
-        return k * self.l2(scale=0.3, x=image)
-
-
-@pytest.mark.parametrize("point", ["input", "l2", "l2.conv"])
-def test_an_image_may_be_given_by_its_name(point):
-    network, seen = moved(Block(Scaled()), point).eval(), image()
-    expected = network(seen, 2)
-    torch.testing.assert_close(network(image=seen, k=2), expected)
-    torch.testing.assert_close(network(k=2, image=seen), expected)
-    network.set_submodule(f"{point}.spatial_transformer".removeprefix("input."), nn.Identity())
-    assert not torch.allclose(network(image=seen, k=2), expected, atol=1e-4)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("point", ["input", "l2"])
-def test_programs_take_an_image_by_its_name(point):
-    network, seen = moved(Block(Scaled()), point).eval(), image()
-    expected = network(seen)
-    compiled = torch.compile(network, backend="eager", fullgraph=True)
-    torch.testing.assert_close(compiled(image=seen), expected)
-    exported = torch.export.export(network, (), kwargs={"image": seen})
-    torch.testing.assert_close(exported.module()(image=seen), expected)
-    torch.testing.assert_close(fx.symbolic_trace(network)(image=seen), expected)
-
-
-def test_a_forward_of_the_object_takes_the_name_it_has():
-    network = Outer(Scaled())
-    network.forward = lambda picture: network.inner(picture)
-    seen = image()
-    moved(network, "input")
-    torch.testing.assert_close(network(picture=seen), network(seen))
-
-
-def test_an_image_without_a_name_is_one_sentence():
-    class Unnamed(nn.Module):
-        def forward(self, *images, **named):
-            return [*images, *named.values()][0]
-
-    network = moved(Unnamed(), "input")
-    with pytest.raises(stnkit.errors.InputError, match=r"expected an image by position, got keywords \['image'\]$"):
-        network(image=image())
-
-
-def test_a_missing_image_is_what_python_says_of_the_host():
-    network = moved(Scaled(), "input")
-    with pytest.raises(TypeError, match=r"Scaled\.forward\(\) missing 1 required positional argument: 'x'"):
-        network(scale=2.0)
 
 
 def of_own_classes():
@@ -320,10 +235,10 @@ def parametrized():
     ],
 )
 def test_classes_of_hosts_end_with_their_networks(made, point, expected):
-    network = moved(made(), point)
+    network = with_moved_input(made(), point)
     classes = {cls for module in network.modules() for cls in type(module).__mro__ if "Own" in cls.__name__}
     assert {cls.__name__ for cls in classes} == expected
-    network(image())
+    network(small_images())
     references = [weakref.ref(cls) for cls in classes]
     del network, classes
     gc.collect()
@@ -331,7 +246,7 @@ def test_classes_of_hosts_end_with_their_networks(made, point, expected):
 
 
 def test_two_hosts_of_a_class_have_one_class():
-    first, second = moved(Net(), "conv"), moved(Net(), "conv")
+    first, second = with_moved_input(Net(), "conv"), with_moved_input(Net(), "conv")
     assert type(first.conv) is type(second.conv)
     assert type(first.conv) is type(copy.deepcopy(second).conv)
     assert type(first.conv) is type(pickle.loads(pickle.dumps(second)).conv)
@@ -340,11 +255,11 @@ def test_two_hosts_of_a_class_have_one_class():
 
 def test_the_default_device_is_not_that_of_a_transformer():
     torch.manual_seed(0)
-    expected = stnkit.insert_transformers(Net(), {"conv": COMPONENTS}, image()).state_dict()
+    expected = stnkit.insert_transformers(Net(), {"conv": AFFINE}, small_images()).state_dict()
     torch.manual_seed(0)
-    network, seen = Net(), image()
+    network, seen = Net(), small_images()
     with torch.device("meta"):
-        stnkit.insert_transformers(network, {"conv": COMPONENTS}, seen)
+        stnkit.insert_transformers(network, {"conv": AFFINE}, seen)
     found = network.state_dict()
     assert {name: t.device.type for name, t in found.items()} == dict.fromkeys(expected, "cpu")
     for name, tensor in expected.items():
@@ -359,6 +274,6 @@ def test_a_class_that_refuses_subclasses_is_one_sentence():
     network = Net()
     network.conv = Closed(1, 4, 3, padding=1)
     with pytest.raises(stnkit.errors.InputError, match="a Closed cannot have a transformer in front of it: TypeError"):
-        stnkit.insert_transformers(network, {"input": COMPONENTS, "conv": COMPONENTS}, image())
+        stnkit.insert_transformers(network, {"input": AFFINE, "conv": AFFINE}, small_images())
     assert type(network) is Net
     assert not hasattr(network, "spatial_transformer")
