@@ -104,7 +104,8 @@ def interruptions_kept() -> Iterator[None]:
     """A part of a run from which `Interrupted` leaves as such, also where what it passes fails at it.
 
     OmegaConf's `finally` raises an error of its own where a signal came in the midst of a change: the run would have
-    failed in place of having been stopped.
+    failed in place of having been stopped. An error that was raised `from` it is its explanation, and leaves too: the
+    signal may have ended a run for the loss of another process.
     """
     try:
         yield
@@ -118,10 +119,12 @@ def interruptions_kept() -> Iterator[None]:
 def _interruption_behind(error: BaseException | None) -> BaseException | None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error.__cause__, Interrupted | KeyboardInterrupt):
+            return None
+        error = error.__cause__ or error.__context__
         if isinstance(error, Interrupted | KeyboardInterrupt):
             return error
-        seen.add(id(error))
-        error = error.__cause__ or error.__context__
     return None
 
 

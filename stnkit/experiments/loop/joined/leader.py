@@ -13,7 +13,7 @@ import yaml
 
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.loop.failures import Failure, ProcessError, ProcessLostError, first_user_error, unexpected
-from stnkit.experiments.loop.interruption import Interrupted, stop_main_thread
+from stnkit.experiments.loop.interruption import Interrupted, interruptions_kept, stop_main_thread
 from stnkit.experiments.loop.joined.connections import JOIN_TIMEOUT, Line, free_port, listen
 from stnkit.experiments.loop.joined.launched import SWITCH, Launched
 from stnkit.experiments.loop.joined.member import GRACE, SETTLE, Member, ignore_stops
@@ -119,8 +119,9 @@ class Leader(Member):
                     late = bool(self._lost or self._failures)
                 if late:
                     threading.Thread(target=self._end_soon, daemon=True).start()
-                yield
-                self._wait_for(lambda: self._others <= self._done)
+                with interruptions_kept():
+                    yield
+                    self._wait_for(lambda: self._others <= self._done)
             finally:
                 with self._changed:
                     self._building = False

@@ -109,9 +109,21 @@ def test_a_lost_process_comes_before_the_errors_that_follow(three):
         raise RuntimeError("connection closed by peer")
 
 
+def busy():
+    time.sleep(60)
+
+
+def busy_in_a_library():
+    try:
+        time.sleep(60)
+    finally:
+        raise RuntimeError("half changed")
+
+
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("lost", [True, False])
-def test_a_first_process_that_is_busy_is_stopped(early, lost, three, monkeypatch):
+@pytest.mark.parametrize("work", [busy, busy_in_a_library])
+def test_a_first_process_that_is_busy_is_stopped(work, early, lost, three, monkeypatch):
     monkeypatch.setattr(leader, "SETTLE", 0.1)
     first, joined = three
     lines = {rank: joined(rank) for rank in (1, 2)}
@@ -134,7 +146,7 @@ def test_a_first_process_that_is_busy_is_stopped(early, lost, three, monkeypatch
         interruptible(),
         first.answering(),
     ):
-        time.sleep(60)
+        work()
     assert time.monotonic() - began < 30
     failing.join()
 
