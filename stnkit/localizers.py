@@ -12,6 +12,7 @@ from stnkit.contract import SHAPE_OR_NONE, TRUTH, WHOLE_NUMBER, Contract, Requir
 from stnkit.convolutions import average_pool, channels_and_size, check_channels, convolution_block
 from stnkit.errors import InputError, one_line
 from stnkit.heads import LatticeHead, RegressionHead
+from stnkit.heat_maps import check_temperature, soft_arg_max
 
 __all__ = [
     "LatticeHead",
@@ -20,8 +21,10 @@ __all__ = [
     "average_pool",
     "channels_and_size",
     "check_channels",
+    "check_temperature",
     "convolution_block",
     "refused_image",
+    "soft_arg_max",
 ]
 
 

@@ -79,6 +79,10 @@ VARIANTS = {
     "sampler.bspline": [{"order": 2}, {"order": 5}],
     "sampler.lanczos": [{"lobes": 2}],
     "sampler.gaussian": [{"sigma": 0.8}],
+    "localizer.backbone": [
+        {"network": {"name": "resnet", "width": 4}, "layer": "layers.stage2", "points": 3, "frozen": True},
+        {"network": "compact_cnn"},
+    ],
     "localizer.dense": [{"channels": [4, 6], "decoder": [], "downsample": 1}],
     "localizer.keypoints": [{"points": 3, "confidence": True}],
     "localizer.polar": [{"channels": [6], "angles": 24, "rings": 6, "harmonics": 1, "gain": 1.0, "downsample": 2}],

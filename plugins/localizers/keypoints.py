@@ -8,11 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 import stnkit
-from stnkit import coordinates
 from stnkit.errors import InputError
-
-# Quotients by smaller temperatures overflow in float32.
-COLDEST = 1e-6
 
 
 class Keypoints(stnkit.Localizer):
@@ -57,8 +53,7 @@ class Keypoints(stnkit.Localizer):
         if points < 1:
             raise InputError(f"points: expected at least 1, got {points}")
         stnkit.localizers.check_channels(channels)
-        if not COLDEST <= temperature < float("inf"):
-            raise InputError(f"temperature: expected a finite number of at least {COLDEST:g}, got {temperature}")
+        stnkit.localizers.check_temperature(temperature)
         n_channels, size = stnkit.localizers.channels_and_size(in_shape)
         self.stride = 2 ** (len(channels) - 1)
         if max(size) <= self.stride:
@@ -93,16 +88,10 @@ class Keypoints(stnkit.Localizer):
         return self._weights_and_points(image)[1]
 
     def _weights_and_points(self, image: Tensor) -> tuple[Float[Tensor, "B K pixels"], Float[Tensor, "B K ndim"]]:
-        heat = coordinates.widened(self.layers(image))
-        with coordinates.full_precision(heat):
-            weights = (heat.flatten(2) / self.temperature).softmax(dim=2)
-            # In pixels of the image, beyond which the last one of a map may reach.
-            axes = [
-                (2 * torch.arange(m, dtype=heat.dtype, device=heat.device) + 1) * self.stride / n - 1
-                for m, n in zip(heat.shape[2:], image.shape[2:], strict=True)
-            ]
-            positions = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).flatten(0, -2)
-            return weights, weights @ positions
+        heat = self.layers(image)
+        # In pixels of the image, beyond which the last one of a map may reach.
+        extent = [m * self.stride / n for m, n in zip(heat.shape[2:], image.shape[2:], strict=True)]
+        return stnkit.localizers.soft_arg_max(heat, self.temperature, extent)
 
 
 @stnkit.hookimpl

@@ -205,6 +205,8 @@ class TrainConfig:
             {zoom:2,center:[0.5,0]}; null for the identity.
         seed: seed of weights, batches and distortions, a whole number from 0 to 4294967295.
         init_from: directory of another run of the same network, from whose weights the run starts.
+        init_parts: parts of this network that start from parts of that of init_from, such as {network:network}; null
+            for all of it. All else has new weights.
         resume: run directory of an interrupted run, which is continued; or of a completed one, with more epochs.
         skip_completed: skip completed runs, resume interrupted ones.
         overwrite: delete what an earlier run left in the run directory.
@@ -227,6 +229,7 @@ class TrainConfig:
     transform_init: Any = None
     seed: int = 0
     init_from: str | None = None
+    init_parts: Any = None
     resume: str | None = None
     skip_completed: bool = False
     overwrite: bool = False

@@ -180,7 +180,9 @@ def test_a_signal_saves_and_ends_all_processes(ranks, number, launched, tmp_path
 @pytest.mark.slow
 @pytest.mark.training
 def test_four_processes_go_on_where_one_has_stopped(launched, stnkit_process, tmp_path):
-    process = stnkit_process("train", *RUN, CPU, "training.epochs=40", "training.precision=64-true", "hydra.run.dir=run")
+    process = stnkit_process(
+        "train", *RUN, CPU, "training.epochs=40", "training.precision=64-true", "hydra.run.dir=run"
+    )
     wait_for_epoch(tmp_path / "run", 1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 128 + signal.SIGTERM

@@ -13,7 +13,8 @@ from stnkit.errors import InputError
 from stnkit.experiments.data.augmentation import build_augmentation
 from stnkit.experiments.data.checks import checked_class_names
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.loop.initial_weights import load_initial_weights
+from stnkit.experiments.loop.initial_parts import checked_parts
+from stnkit.experiments.loop.initial_weights import load_initial_weights, transform_inits
 from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_network_needs
@@ -88,14 +89,18 @@ def check_start(config: Mapping[str, Any]) -> None:
         config: of the run, as plain values.
 
     Raises:
-        InputError: for a `transform_init` without a transformer, or one that the weights of `init_from` would replace.
+        InputError: for a `transform_init` without a transformer, or one that the weights of `init_from` would replace,
+            and for `init_parts` without `init_from`, or that are no names of parts.
     """
-    init, placement = config.get("transform_init"), config["placement"]
-    if init is not None and not placement["at"]:
+    init, parts = config.get("transform_init"), config.get("init_parts")
+    if init is not None and not config["placement"]["at"]:
         raise InputError(f"transform_init: expected null for a network without transformers, got {init}")
-    parts = (placement.get("parts") or {}).values()
-    starts = [init, *(part.get("transform_init") for part in parts if isinstance(part, Mapping))]
-    if config.get("init_from") is not None and (given := [start for start in starts if start is not None]):
+    if config.get("init_from") is None:
+        if parts is not None:
+            raise InputError(f"init_parts: expected null without init_from, got {parts}")
+    elif parts is not None:
+        checked_parts(parts)
+    elif given := [start for start in transform_inits(config) if start is not None]:
         raise InputError(f"transform_init: expected null with init_from, whose weights include θ, got {given[0]}")
 
 

@@ -9,28 +9,31 @@ from typing import Any
 from torch import nn
 
 from stnkit.errors import CheckpointError, InputError
+from stnkit.experiments.loop.initial_parts import checked_parts, is_in, load_part
+from stnkit.experiments.loop.listed import listed
 from stnkit.experiments.run_directory.checkpoints import kept_checkpoint, network_weights, read_checkpoint
 from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.heads import Head
 
-# Number of names that a message lists.
-LISTED = 3
 # Keys of the config that determine the network.
 OF_THE_NETWORK = ("network", "transform", "localizer", "placement", "out_size")
 
 
 def load_initial_weights(network: nn.Module, init_from: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Give a network the weights that another run has kept.
+    """Give a network, or the parts of it that `init_parts` names, the weights that another run has kept.
 
     Args:
-        network: built like that of the other run.
+        network: built like that of the other run, or with such parts.
         init_from: directory of the other run.
-        config: of the network, as plain values, for messages.
+        config: of the network, as plain values: for `init_parts`, `transform_init` and messages.
 
     Returns:
-        The provenance: `run`, `checkpoint` and its `sha256`, and the `epoch` and `step` after which it was saved.
+        The provenance: `run`, `checkpoint` and its `sha256`, the `epoch` and `step` after which it was saved, and the
+        `parts` where they were named.
 
     Raises:
-        InputError: when there is no such run, its checkpoint is missing or damaged, or its network is another one.
+        InputError: when there is no such run, its checkpoint is missing or damaged, its network or a part of it is
+            another one, there is no such part, or the weights would replace the θ of `transform_init`.
     """
     run_dir = Path(init_from)
     try:
@@ -51,16 +54,47 @@ def load_initial_weights(network: nn.Module, init_from: str, config: Mapping[str
         weights = network_weights(checkpoint)
     except (CheckpointError, KeyError) as error:
         raise InputError(f"init_from={init_from}: {error}") from error
-    differing = _differing(recorded, config or {})
-    lead = f"init_from={init_from}: " + (f"its network differs: {_listed(differing)}; " if differing else "")
-    _load(network, weights, lead)
+    config = config or {}
+    parts = config.get("init_parts")
+    if parts is None:
+        differing = _differing(recorded, config)
+        lead = f"init_from={init_from}: " + (f"its network differs: {listed(differing)}; " if differing else "")
+        _load(network, weights, lead)
+    else:
+        for own, theirs in checked_parts(parts).items():
+            load_part(network, own, weights, theirs, f"init_from={init_from}: ")
+        _check_theta_stays(network, parts, config)
     return {
         "run": init_from,
         "checkpoint": str(path),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "epoch": checkpoint.get("epoch"),
         "step": checkpoint.get("global_step"),
+        **({} if parts is None else {"parts": dict(parts)}),
     }
+
+
+def _check_theta_stays(network: nn.Module, parts: Mapping[str, str], config: Mapping[str, Any]) -> None:
+    """Refuse a `transform_init` where the weights of a head that gives θ are those of the other run."""
+    starts = [start for start in transform_inits(config) if start is not None]
+    heads = [name for name, module in network.named_modules() if isinstance(module, Head)]
+    if starts and (own := [part for part in parts if any(is_in(head, part) or is_in(part, head) for head in heads)]):
+        raise InputError(
+            f"transform_init: expected null with the weights of {own[0]}, which include θ, got {starts[0]}"
+        )
+
+
+def transform_inits(config: Mapping[str, Any]) -> list[Any]:
+    """The `transform_init` of a config and of its insertion points, null included.
+
+    Args:
+        config: of the run, as plain values.
+    """
+    parts = (config.get("placement", {}).get("parts") or {}).values()
+    return [
+        config.get("transform_init"),
+        *(part.get("transform_init") for part in parts if isinstance(part, Mapping)),
+    ]
 
 
 def _load(network: nn.Module, weights: dict[str, Any], lead: str) -> None:
@@ -70,11 +104,11 @@ def _load(network: nn.Module, weights: dict[str, Any], lead: str) -> None:
         shapes = [
             f"{name} of shape {list(weights[name].shape)} instead of {list(own[name].shape)}" for name in differing
         ]
-        raise InputError(f"{lead}expected the weights of the same network, got {_listed(shapes)}")
+        raise InputError(f"{lead}expected the weights of the same network, got {listed(shapes)}")
     found = network.load_state_dict(weights, strict=False)
     if found.missing_keys or found.unexpected_keys:
         lists = [("no ", found.missing_keys), ("also ", found.unexpected_keys)]
-        got = " and ".join(f"{word}{_listed(names)}" for word, names in lists if names)
+        got = " and ".join(f"{word}{listed(names)}" for word, names in lists if names)
         raise InputError(f"{lead}expected the weights of the same network, got {got}")
 
 
@@ -98,8 +132,3 @@ def _flat(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         return
     for option, inner in value.items():
         yield (key, inner) if option == "name" else (f"{key}.{option}", inner)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more

@@ -133,6 +133,7 @@ def quiet_lightning() -> Iterator[None]:
             ".*number of training batches.*smaller than the logging interval.*",
             ".*LeafSpec.*is deprecated.*",  # raised by Lightning's own code
             ".*`srun` command is available.*",  # stnkit starts the processes of a run
+            ".*in eval mode at the start of training.*",  # frozen parts of a network
             ".*recommended to use `self.log.*sync_dist=True.*",  # logged values are already reduced over processes
         ):
             warnings.filterwarnings("ignore", message=message)

@@ -24,6 +24,7 @@ ADDED: dict[str, Any] = {
     "training.patience": None,
     "training.augmentation": None,
     "init_from": None,
+    "init_parts": None,
     "transform_init": None,
     "placement.pair": False,
     "training.equivariance.augment": True,

@@ -7,7 +7,7 @@ import torch
 
 import stnkit
 
-NAMES = ["dense", "keypoints", "polar", "pooled"]
+NAMES = ["backbone", "dense", "keypoints", "polar", "pooled"]
 
 pytestmark = pytest.mark.no_jaxtyping
 
