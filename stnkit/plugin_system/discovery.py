@@ -6,9 +6,10 @@ finds an editable install twice.
 
 import contextlib
 import importlib.metadata
+import inspect
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -127,6 +128,8 @@ class Plugin:
             raise PluginError(f"{bare[0]} is not marked with @stnkit.hookimpl")
         if not implemented:
             raise PluginError(f"it implements no hook of stnkit; the hooks are {', '.join(HOOKS)}")
+        for hook in implemented:
+            _check_arguments(hook, getattr(module, hook))
 
     def implements(self, hook: str) -> bool:
         """True if the module implements that hook."""
@@ -217,6 +220,14 @@ def _entry_points() -> Iterator[tuple[importlib.metadata.EntryPoint, Any, str]]:
 
 def _listed(variable: str) -> set[str]:
     return {part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()}
+
+
+def _check_arguments(hook: str, function: Callable[..., Any]) -> None:
+    """Refuse an argument that pluggy would leave at its default, or empty, without a word."""
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD):
+            names = ", ".join(inspect.signature(getattr(hookspecs, hook)).parameters)
+            raise PluginError(f"expected {hook}({names}), got the argument {parameter}, which no hook is given")
 
 
 def _check_api(module: Any) -> None:

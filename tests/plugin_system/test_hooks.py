@@ -91,6 +91,15 @@ def test_hook_stnkit_callbacks_are_resumed_with_the_run(
     assert all(torch.equal(resumed[name], plain[name]) for name in plain)
 
 
+@pytest.mark.parametrize("argument", ["*, config", "**others"])
+def test_arguments_that_pluggy_leaves_out_are_refused(argument, make_distribution):
+    name = f"leaves_out_{argument.strip('*, ')}"
+    make_distribution("my-package", {name: yielding(f"stnkit_callbacks({argument})", "[]")}, {"callbacks.out": name})
+    expected = f"expected stnkit_callbacks(config), got the argument {argument.removeprefix('*, ')}, which no hook"
+    with pytest.warns(PluginWarning, match=re.escape(expected)):
+        plugin_registry().callbacks({})
+
+
 @pytest.mark.parametrize(
     ("case", "text", "reason"),
     [
