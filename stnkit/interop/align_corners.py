@@ -15,10 +15,12 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
+from stnkit.families.given import check_family
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_tensor, as_theta, check_family, matrix_between
+from stnkit.interop.pixels import as_theta, matrix_between
 from stnkit.interop.rounding import spacing
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix, theta_of_stored_map
+from stnkit.numpy_arrays import as_tensor
 
 
 def from_points(points: Float[Tensor, "*any ndim"], size: Sequence[int]) -> Float[Tensor, "*any ndim"]:

@@ -14,8 +14,9 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
-from stnkit.interop.pixels import as_array, as_tensor, as_theta, check_ndim, pixels_of
+from stnkit.interop.pixels import as_array, as_theta, check_ndim, pixels_of
 from stnkit.interop.thetas import theta_of_pixel_matrix
+from stnkit.numpy_arrays import as_tensor
 
 
 def theta_of_boxes(

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families import TransformFamily
+from stnkit.families.given import check_family
 from stnkit.interop.matrices import affine_rows, inverted
-from stnkit.interop.pixels import as_theta, check_family, check_ndim, matrix_between, normalized_matrix_of
+from stnkit.interop.pixels import as_theta, check_ndim, matrix_between, normalized_matrix_of
 from stnkit.interop.thetas import as_matrices, joined_maps, theta_of_pixel_map, theta_of_pixel_matrix
 
 TOOL = "kornia"

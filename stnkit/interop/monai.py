@@ -16,11 +16,13 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
+from stnkit.families.given import check_family
 from stnkit.interop.matrices import affine_rows, inverted
-from stnkit.interop.pixels import as_array, as_tensor, as_theta, check_family, matrix_between, normalized_matrix_of
+from stnkit.interop.pixels import as_array, as_theta, matrix_between, normalized_matrix_of
 from stnkit.interop.rounding import spacing
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_matrix, theta_of_stored_map
 from stnkit.interop.world_affines import in_plane, in_space_of
+from stnkit.numpy_arrays import as_tensor
 
 
 def affine_layer(family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P"]) -> Float[Tensor, "B rows rows"]:

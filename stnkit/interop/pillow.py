@@ -17,8 +17,9 @@ from torch import Tensor
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import affine_rows, eight_numbers, from_edges, to_edges
-from stnkit.interop.pixels import as_array, as_tensor, check_ndim, matrix_between
+from stnkit.interop.pixels import as_array, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_matrix
+from stnkit.numpy_arrays import as_tensor
 
 TOOL = "Pillow"
 

@@ -14,8 +14,8 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily, matrix_form
-from stnkit.families.given import check_family as check_family
-from stnkit.numpy_arrays import as_tensor as as_tensor
+from stnkit.families.given import check_family
+from stnkit.numpy_arrays import as_tensor
 
 
 def pixel_matrix(

@@ -17,9 +17,11 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
+from stnkit.families.given import check_family
 from stnkit.interop.matrices import affine_rows
-from stnkit.interop.pixels import as_array, as_tensor, check_family, matrix_between, pixel_map, pixels_of
+from stnkit.interop.pixels import as_array, matrix_between, pixel_map, pixels_of
 from stnkit.interop.thetas import as_matrices, theta_of_pixel_map, theta_of_pixel_matrix
+from stnkit.numpy_arrays import as_tensor
 
 # Padding of stnkit: mode of scikit-image. `fill` is constant with cval.
 MODES = {

@@ -15,8 +15,9 @@ from stnkit import coordinates
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families import MatrixFamily, TransformFamily
 from stnkit.families.correspondences.arguments import LOST
-from stnkit.interop.pixels import as_tensor, check_family
+from stnkit.families.given import check_family
 from stnkit.interop.rounding import computed, spacing
+from stnkit.numpy_arrays import as_tensor
 
 # Pixels on each axis that a fit takes, at least and at most, by number of dimensions; in between two for each
 # parameter of the axis. With all of 1000 × 1500 pixels a spline of 144 functions would need gigabytes.

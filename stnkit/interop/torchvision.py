@@ -18,9 +18,10 @@ from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.interop.matrices import eight_numbers, from_edges, to_edges
-from stnkit.interop.pixels import as_tensor, as_theta, check_ndim, matrix_between
+from stnkit.interop.pixels import as_theta, check_ndim, matrix_between
 from stnkit.interop.rounding import spacing
 from stnkit.interop.thetas import theta_of_pixel_matrix, theta_of_stored_map
+from stnkit.numpy_arrays import as_tensor
 
 TOOL = "torchvision"
 

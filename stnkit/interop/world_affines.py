@@ -6,8 +6,8 @@ from jaxtyping import Float64, Shaped
 from torch import Tensor
 
 from stnkit.errors import InputError
-from stnkit.interop.pixels import as_tensor
 from stnkit.interop.thetas import as_matrices
+from stnkit.numpy_arrays import as_tensor
 
 # Of a homogeneous matrix of three dimensions, what concerns the first two axes.
 PLANE = [0, 1, 3]

@@ -11,7 +11,8 @@ from stnkit.interop.itk.geometry import Geometry, transformed
 from stnkit.interop.itk.lattices import lattice_of
 from stnkit.interop.itk.linear import is_linear, matrix_of
 from stnkit.interop.itk.transform import Chain, chain_of
-from stnkit.interop.pixels import as_array, as_tensor
+from stnkit.interop.pixels import as_array
+from stnkit.numpy_arrays import as_tensor
 
 
 def chain_matrix(chain: Chain, ndim: int) -> Float[np.ndarray, "rows rows"]:
