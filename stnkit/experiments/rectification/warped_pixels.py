@@ -16,8 +16,17 @@ from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import interpolation_of
 from stnkit.warping import warp
 
-# The largest value of a pixel, which is white, or opaque.
-_LARGEST = {torch.uint8: 255.0, torch.uint16: 65_535.0}
+# The largest value of a pixel, which is white, or opaque. In a file of 32-bit integers it is that of 16 bits.
+_WHITE = {torch.uint8: 255.0, torch.uint16: 65_535.0, torch.int32: 65_535.0}
+
+
+def white(dtype: torch.dtype) -> float:
+    """The value of white: 255 of bytes, 65,535 of longer whole numbers, and 1 of floating-point numbers.
+
+    Args:
+        dtype: of the image.
+    """
+    return _WHITE.get(dtype, 1.0)
 
 
 def warped_pixels(
@@ -40,7 +49,7 @@ def warped_pixels(
         size: of the output.
         alpha: True if the last channel is the share of light that the image holds back, 0 to the largest value.
     """
-    largest = _LARGEST.get(image.dtype, 1.0)
+    largest = white(image.dtype)
     if image.dtype == torch.uint8 and not alpha and (made := _of_bytes(image, through, sampler, size)) is not None:
         return made
     # float32 holds 24 bits, and its points are off by 1e-4 pixels in an image of 4,000: levels of an edge of 16 bits.
@@ -78,9 +87,9 @@ def rounded(values: Tensor, dtype: torch.dtype) -> Tensor:
     """
     if dtype.is_floating_point:
         return values.to(dtype)
-    if dtype in _LARGEST:
-        return values.add_(0.5).clamp_(0, _LARGEST[dtype]).to(dtype)
     limits = torch.iinfo(dtype)
+    if limits.min == 0:
+        return values.add_(0.5).clamp_(0, limits.max).to(dtype)
     return values.round_().clamp_(limits.min, limits.max).to(dtype)
 
 

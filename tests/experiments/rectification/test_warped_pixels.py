@@ -21,3 +21,15 @@ def test_pixels_of_a_wide_image_are_right_to_their_last_bit(dtype, transform):
     # Points in float32 are off by 1e-4 pixels: a share of a level of 8 bits, and many levels of 16.
     tolerance = 0.05 if dtype is torch.uint8 else 1e-3
     assert (found - exact).abs().max() <= 0.5 + tolerance
+
+
+@pytest.mark.parametrize(
+    ("dtype", "white"), [(torch.uint8, 255), (torch.uint16, 65_535), (torch.int32, 65_535), (torch.float32, 1)]
+)
+def test_a_fill_of_1_is_white_at_every_depth(dtype, white):
+    family = stnkit.build("transform", "affine")
+    sampler = stnkit.build("sampler", {"name": "bilinear", "padding": "fill", "fill_value": 1.0})
+    theta = family.identity()[None] + torch.tensor([0, 0, 3.0, 0, 0, 0])  # everything lies beside the image
+    found = warped_pixels(torch.zeros(1, 20, 20, dtype=dtype), ImageMap(family, theta), sampler, (20, 20))
+    assert found.dtype == dtype
+    assert (found.double() == white).all()
