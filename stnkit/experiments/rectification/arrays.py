@@ -9,9 +9,9 @@ from torch import Tensor
 from stnkit.array_files import channels_first, read_array
 from stnkit.errors import DataError
 from stnkit.experiments.rectification.inputs import Input
-from stnkit.experiments.rectification.pictures import whole_file
 from stnkit.experiments.rectification.results import Results, numbered
 from stnkit.experiments.rectification.table import Row
+from stnkit.experiments.rectification.whole_files import whole_file
 
 BATCH = 32
 

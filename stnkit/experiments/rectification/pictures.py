@@ -1,7 +1,7 @@
 """Pictures: image files with all of their bits, and written again as they were."""
 
-import contextlib
-from collections.abc import Callable, Iterator
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,22 @@ from jaxtyping import Shaped
 from PIL import Image, JpegImagePlugin
 from torch import Tensor
 
-from stnkit.experiments.rectification.deep_png import deep_layout, encode_deep, low_bytes
+from stnkit.experiments.rectification.deep_png import deep_layout, deep_pixels, encode_deep
 from stnkit.experiments.rectification.pillow_memory import is_large, load, pixels_of
+from stnkit.experiments.rectification.whole_files import whole_file
 from stnkit.packing.decoding import decoding_errors, is_negative, quiet_pillow, turn_upright
 from stnkit.packing.pixels import UndecodableError
 
-# Formats that are written; files of another are written as PNG.
+# Formats that are written. Files of another become PNG, or TIFF in a mode that PNG does not have.
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
+_ENDINGS, _ONLY_IN_TIFF = {"PNG": ".png", "TIFF": ".tif"}, ("F", "CMYK")
 _LOSSLESS_WEBP, _WEBP_QUALITY = b"VP8L", 90
 _TIFF_COMPRESSIONS = ("tiff_lzw", "tiff_deflate", "tiff_adobe_deflate", "packbits", "lzma", "zstd")
+_BITS = 258  # the tag of a TIFF
+_HIGHEST_DPI = 2**32 * 0.0254  # of a PNG
 _ALPHA = ("LA", "RGBA")
+# Spaces of ICC profiles whose images are read in RGB, of which such a profile says nothing.
+_READ_IN_RGB = (b"Lab ", b"YCbr", b"HSV ")
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,14 @@ class Picture:
         mode: of Pillow, L, LA, RGB, RGBA, CMYK, I;16, I or F.
         format: of the file to write.
         options: of `Image.save`.
-        renamed: True if the file had another format.
+        ending: of another format than the file's, which the name of the result gets; empty if the format stays.
     """
 
     pixels: Shaped[np.ndarray, "H W channels"]
     mode: str
     format: str
     options: dict[str, Any] = field(default_factory=dict)
-    renamed: bool = False
+    ending: str = ""
 
     @property
     def is_large(self) -> bool:
@@ -53,51 +59,37 @@ class Picture:
         return self.mode in _ALPHA
 
     @property
+    def ink(self) -> bool:
+        """True if the channels are cyan, magenta, yellow and black."""
+        return self.mode == "CMYK"
+
+    @property
     def planes(self) -> Shaped[Tensor, "channels H W"]:
         """The pixels as an image of torch: ink is inverted, so that 0 is black in all of them."""
         pixels = torch.from_numpy(self.pixels).movedim(-1, 0)
-        return 255 - pixels if self.mode == "CMYK" else pixels
+        return 255 - pixels if self.ink else pixels
 
-    def write(self, planes: Shaped[Tensor, "channels height width"], path: Path) -> Path:
+    def write(self, planes: Shaped[Tensor, "channels height width"], path: Path) -> None:
         """Write an image like this one, whole or not at all.
 
         Args:
             planes: as `planes` has them, of any size.
-            path: of the file; the ending of another format is added to it.
-
-        Returns:
-            The path.
+            path: of the file.
 
         Raises:
             OSError: when it cannot be written.
         """
-        pixels = (255 - planes if self.mode == "CMYK" else planes).movedim(0, -1).numpy()
-        path = path.with_name(f"{path.name}.png") if self.renamed else path
+        pixels = (255 - planes if self.ink else planes).movedim(0, -1).numpy()
         with whole_file(path) as part:
             if pixels.dtype == np.uint16 and pixels.shape[2] > 1:
-                part.write_bytes(
-                    encode_deep(np.ascontiguousarray(pixels), self.options.get("icc_profile"), self.options.get("exif"))
-                )
+                told = {name: self.options.get(name) for name in ("icc_profile", "exif", "dpi")}
+                part.write_bytes(encode_deep(np.ascontiguousarray(pixels), **told))
             else:
                 image = _image_of(pixels, self.mode, self.format)
-                image.save(part, format=self.format, **self.options)
-        return path
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A file to write that takes the place of `path` at the end of the context, and is removed by an error.
-
-    Args:
-        path: of the result.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+                try:
+                    image.save(part, format=self.format, **self.options)
+                except (ValueError, OverflowError, struct.error) as error:  # each encoder has errors of its own
+                    raise OSError(str(error)) from error
 
 
 Seen = Callable[..., Any]
@@ -123,22 +115,25 @@ def read_picture(path: Path, seen: Seen) -> tuple[Picture, Any]:
         turn_upright(image)
         if image.format != "TIFF" and (exif := image.getexif()):  # of a TIFF it holds the layout of the file
             options["exif"] = exif.tobytes().removeprefix(b"Exif\0\0") if layout else exif.tobytes()
-        given = image.format or ""
-        written = "JPEG" if given == "MPO" else given
-        known = written in FORMATS
-        pixels, mode = _pixels(image)
-        if layout is not None:
-            low = np.asarray(low_bytes(path, layout))
-            pixels = pixels.astype(np.uint16) * 256 + low
+        pixels, mode = _pixels(image) if layout is None else deep_pixels(image, path, layout)
         if negative:
             pixels = (1.0 if mode == "F" else 65_535) - pixels
-        return Picture(
-            pixels if pixels.ndim == 3 else pixels[..., None],
-            mode,
-            written if known else "PNG",
-            options if known else {name: value for name, value in options.items() if name in ("icc_profile", "exif")},
-            renamed=not known,
-        ), seen(image, negative=negative)
+        if mode != image.mode and options.get("icc_profile", b"")[16:20] in _READ_IN_RGB:
+            del options["icc_profile"]
+        found = seen(image, negative=negative)
+        given = "JPEG" if image.format == "MPO" else image.format or ""
+        if mode == "I" and (given not in FORMATS or getattr(image, "tag_v2", {}).get(_BITS) == (16,)):
+            pixels, mode = pixels.astype(np.uint16), "I;16"  # 0 to 65,535, or `seen` has refused it
+        if given in FORMATS:
+            return Picture(_with_channels(pixels), mode, given, options), found
+        written = "TIFF" if mode in _ONLY_IN_TIFF else "PNG"
+        kept = ("icc_profile", "dpi") if written == "TIFF" else ("icc_profile", "dpi", "exif")
+        options = {name: options[name] for name in kept if name in options}
+        return Picture(_with_channels(pixels), mode, written, options, _ENDINGS[written]), found
+
+
+def _with_channels(pixels: np.ndarray) -> Shaped[np.ndarray, "H W channels"]:
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def _image_of(pixels: np.ndarray, mode: str, file_format: str) -> Image.Image:
@@ -172,6 +167,8 @@ def _options(image: Image.Image, path: Path) -> dict[str, Any]:
     """The options of `Image.save` that make a file like this one."""
     info = image.info
     options = {name: info[name] for name in ("icc_profile", "dpi") if info.get(name)}
+    if not all(0 < n < _HIGHEST_DPI for n in options.get("dpi", ())):  # such as 0/0, which no encoder takes
+        del options["dpi"]
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         options["qtables"] = image.quantization
         options["progressive"] = bool(info.get("progressive"))

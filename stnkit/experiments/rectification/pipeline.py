@@ -10,7 +10,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -139,10 +138,11 @@ class Pipeline:
 
     def _write(self, read: Read, located: Located) -> list[Row]:
         def write(planes: Tensor, name: str) -> str:
-            if read.picture.renamed and f"{name}.png" in self.results.taken:
-                raise InputError(f"expected a name for its result, {name}.png, that no other file has")
-            path: Path = read.picture.write(planes, self.results.output / name)
-            return path.relative_to(self.results.output).as_posix()
+            written = f"{name}{picture.ending}"
+            if picture.ending and written in self.results.taken:
+                raise InputError(f"expected a name for its result, {written}, that no other file has")
+            picture.write(planes, self.results.output / written)
+            return written
 
         picture = read.picture
         return self.results.of_image(read.given.name, picture.planes, read.frame, located, write, alpha=picture.alpha)

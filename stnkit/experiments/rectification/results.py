@@ -16,9 +16,9 @@ from stnkit.experiments.rectification.maps import ImageMap
 from stnkit.experiments.rectification.measures import pixel_matrices, shares
 from stnkit.experiments.rectification.names import map_of, overlay_of
 from stnkit.experiments.rectification.overlay import overlay
-from stnkit.experiments.rectification.pictures import whole_file
 from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_size
 from stnkit.experiments.rectification.table import Row
+from stnkit.experiments.rectification.whole_files import whole_file
 from stnkit.families.matrix_form import matrix_form
 
 
