@@ -16,19 +16,22 @@ COLOR = (255, 127, 14)
 _MARGIN = 1e4
 
 
-def overlay(image: Shaped[Tensor, "K H W"], through: ImageMap, *, largest: float) -> Image.Image:
+def overlay(image: Shaped[Tensor, "K H W"], through: ImageMap, *, largest: float, ink: bool = False) -> Image.Image:
     """The image in RGB with the lines of a regular lattice of the output where the map reads them.
 
     Args:
-        image: of 1 or 3 channels, and alpha perhaps; the first one of others is drawn.
+        image: gray, or its first three channels are red, green and blue.
         through: of the image.
         largest: the value of white.
+        ink: True if its channels are the inverted cyan, magenta, yellow and black of a print.
     """
     height, width = image.shape[1:]
     scale = min(max(1.0, SMALLEST / max(height, width)), LARGEST / max(height, width))
     size = max(1, round(scale * height)), max(1, round(scale * width))
     step = max(1, int(1 / scale))
-    shown = image[: 3 if len(image) >= 3 else 1, ::step, ::step].float() * (255 / largest)
+    shown = image[: 4 if ink else 3 if len(image) >= 3 else 1, ::step, ::step].float() * (255 / largest)
+    if ink:  # black lies over the colors
+        shown = shown[:3] * (shown[3:] / 255)
     pixels = shown.clamp(0, 255).byte().movedim(0, -1).squeeze(-1).numpy()
     resample = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
     drawn = Image.fromarray(np.ascontiguousarray(pixels)).resize(size[::-1], resample).convert("RGB")

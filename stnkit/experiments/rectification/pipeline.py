@@ -144,8 +144,10 @@ class Pipeline:
             picture.write(planes, self.results.output / written)
             return written
 
-        picture = read.picture
-        return self.results.of_image(read.given.name, picture.planes, read.frame, located, write, alpha=picture.alpha)
+        given, picture = read.given, read.picture
+        return self.results.of_image(
+            given.name, picture.planes, read.frame, located, write, alpha=picture.alpha, ink=picture.ink
+        )
 
 
 class single_threaded:  # noqa: N801 a context, used as torch.no_grad is

@@ -18,6 +18,7 @@ from stnkit.experiments.rectification.names import map_of, overlay_of
 from stnkit.experiments.rectification.overlay import overlay
 from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_size
 from stnkit.experiments.rectification.table import Row
+from stnkit.experiments.rectification.warped_pixels import white
 from stnkit.experiments.rectification.whole_files import whole_file
 from stnkit.families.matrix_form import matrix_form
 
@@ -64,6 +65,7 @@ class Results:
         write: Callable[[Tensor, str], str],
         *,
         alpha: bool = False,
+        ink: bool = False,
         index: int | None = None,
     ) -> list[Row]:
         """Warp an image by each of the transformers, write the results, and describe them.
@@ -75,6 +77,7 @@ class Results:
             located: its θ.
             write: takes the warped planes and the name of a result, and returns the name of the file.
             alpha: True if the last plane is alpha.
+            ink: True if the planes are the inverted cyan, magenta, yellow and black of a print.
             index: of the image in an array.
 
         Raises:
@@ -91,9 +94,8 @@ class Results:
             size = out_size(frame, self.options.size, self.options.scale)
             warped = self.rectifier.warp(planes, through, size, number, alpha=alpha)
             described = self._described(through, frame, size, located, number)
-            self._write_beside(
-                own if index is None else numbered(own, index), planes, through, frame, size, alpha=alpha
-            )
+            colors = planes[:-1] if alpha else planes
+            self._write_beside(own if index is None else numbered(own, index), colors, through, frame, size, ink=ink)
             written = write(warped, own)
             rows.append(Row(name, written, index=index, transformer=number if several else None, **described))
         return rows
@@ -116,7 +118,7 @@ class Results:
         }
 
     def _write_beside(
-        self, name: str, planes: Tensor, through: ImageMap, frame: Frame, size: tuple[int, ...], *, alpha: bool
+        self, name: str, colors: Tensor, through: ImageMap, frame: Frame, size: tuple[int, ...], *, ink: bool
     ) -> None:
         """Write the map and the overlay of an image."""
         if self.options.maps and matrix_form(*through) is None:
@@ -124,9 +126,8 @@ class Results:
             with whole_file(self.output / map_of(name)) as part, part.open("wb") as file:
                 np.save(file, pixels[0].float().numpy())
         if self.options.overlay and through.family.ndim == 2:
-            largest = {"torch.uint8": 255.0, "torch.uint16": 65_535.0}.get(str(planes.dtype), 1.0)
             with whole_file(self.output / overlay_of(name)) as part:
-                overlay(planes[:-1] if alpha else planes, through, largest=largest).save(part, format="PNG")
+                overlay(colors, through, largest=white(colors.dtype), ink=ink).save(part, format="PNG")
 
 
 def numbered(name: str, number: int) -> str:
