@@ -47,6 +47,17 @@ def test_the_same_command_makes_only_what_is_missing(applied, files, tmp_path):
     assert len(rows_of(tmp_path / "out")) == 21
 
 
+def test_files_that_are_gone_are_not_counted(applied, files, tmp_path):
+    for i in range(4):
+        (files / f"9{i}.png").write_bytes(b"no image")
+    code, out, _ = applied(files, "--output", "out")
+    assert (code, out.splitlines()[0]) == (1, "20 files rectified, 4 failed")
+    for path in files.glob("9?.png"):
+        path.unlink()
+    code, out, err = applied(files, "--output", "out")
+    assert (code, out.splitlines()[0], err) == (0, "20 files rectified, 20 of them before, 0 failed", "")
+
+
 def test_a_line_that_was_cut_short_is_made_again(applied, files, tmp_path):
     assert applied(files, "--output", "out")[0] == 0
     journal = tmp_path / "out" / ".stnkit-apply.jsonl"

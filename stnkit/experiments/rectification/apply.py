@@ -1,5 +1,6 @@
 """Apply: a trained run to files, into a folder of results."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,19 +24,16 @@ class Applied:
     """The state of an output folder.
 
     Args:
-        rows: of all the images.
+        rows: of all the images, also of files that an earlier request named.
         made: number of files that were rectified now.
         before: number of files whose results were there.
+        failed: the rows of those files of the request that have no result.
     """
 
     rows: list[Row]
     made: int
     before: int
-
-    @property
-    def failed(self) -> list[Row]:
-        """The rows of files without a result."""
-        return [row for row in self.rows if row.error]
+    failed: list[Row]
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,17 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
         raise InputError(f"workers: expected at least 1, got {request.workers}")
     inputs = find_inputs(request.inputs, request.output)
     _check_kinds(rectifier, inputs)
-    beside = {"maps": request.options.maps, "overlay": request.options.overlay}
-    taken_names([each.name for each in inputs], **beside)
+    names = functools.partial(
+        taken_names,
+        [each.name for each in inputs],
+        n_transformers=len(rectifier.transformers),
+        maps=request.options.maps,
+        overlay=request.options.overlay,
+    )
+    names()  # refused before the folder is made
     journal = Journal(request.output, request.command, overwrite=request.overwrite)
     try:
-        taken = taken_names([*(each.name for each in inputs), *journal.rows], **beside)
+        taken = names(journal.written)
         waiting = [each for each in inputs if not journal.has(each)]
         before, made = len(inputs) - len(waiting), 0
 
@@ -96,7 +100,8 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
         finally:
             rows = [row for name in sorted(journal.rows) for row in journal.rows[name]]
             write_tables(request.output, request.command, rows)
-        return Applied(rows, made, before)
+        failed = [row for each in inputs for row in journal.rows[each.name] if row.error]
+        return Applied(rows, made, before, failed)
     finally:
         journal.close()
 

@@ -9,9 +9,10 @@ from torch import Tensor
 from stnkit.array_files import channels_first, read_array
 from stnkit.errors import DataError
 from stnkit.experiments.rectification.inputs import Input
-from stnkit.experiments.rectification.results import Results, numbered
+from stnkit.experiments.rectification.names import names_of_results
+from stnkit.experiments.rectification.results import Results
 from stnkit.experiments.rectification.table import Row
-from stnkit.experiments.rectification.whole_files import whole_file
+from stnkit.experiments.rectification.whole_files import all_or_none, whole_file
 
 BATCH = 32
 
@@ -31,8 +32,7 @@ def rectify_array(results: Results, given: Input) -> list[Row]:
     images = channels_first(array, results.rectifier.array_layout, given.path)
     if not len(images):
         raise DataError(f"{given.path}: expected images, got an array of shape {array.shape}")
-    several = len(results.rectifier.transformers) > 1
-    names = [numbered(given.name, n) for n in range(len(results.rectifier.transformers))] if several else [given.name]
+    names = names_of_results(given.name, len(results.rectifier.transformers))
     rows: list[Row] = []
     warped: dict[str, list[np.ndarray]] = {name: [] for name in names}
 
@@ -40,21 +40,24 @@ def rectify_array(results: Results, given: Input) -> list[Row]:
         warped[name].append(planes.numpy())
         return name
 
-    for start in range(0, len(images), BATCH):
-        batch = [torch.from_numpy(np.array(image)) for image in images[start : start + BATCH]]
-        _check_finite(batch, start, given)
-        views = [results.rectifier.view.of_tensor(image) for image in batch]
-        found = results.rectifier.locate(torch.stack([view for view, _ in views]))
-        for number, (image, (_, frame), located) in enumerate(zip(batch, views, found, strict=True), start=start):
-            rows += results.of_image(given.name, image, frame, located, note, index=number)
-    for name, made in warped.items():
-        stacked = np.stack(made)
-        if array.ndim == 3:
-            stacked = stacked[:, 0]
-        elif array.shape != images.shape:  # channels last
-            stacked = np.moveaxis(stacked, 1, -1)
-        with whole_file(results.output / name) as part, part.open("wb") as file:
-            np.save(file, stacked)
+    with all_or_none(results.output) as written:
+        for start in range(0, len(images), BATCH):
+            batch = [torch.from_numpy(np.array(image)) for image in images[start : start + BATCH]]
+            _check_finite(batch, start, given)
+            views = [results.rectifier.view.of_tensor(image) for image in batch]
+            found = results.rectifier.locate(torch.stack([view for view, _ in views]))
+            for number, (image, (_, frame), located) in enumerate(zip(batch, views, found, strict=True), start=start):
+                of_one = results.of_image(given.name, image, frame, located, note, index=number)
+                written += [name for row in of_one for name in row.written]
+                rows += of_one
+        for name, made in warped.items():
+            stacked = np.stack(made)
+            if array.ndim == 3:
+                stacked = stacked[:, 0]
+            elif array.shape != images.shape:  # channels last
+                stacked = np.moveaxis(stacked, 1, -1)
+            with whole_file(results.output / name) as part, part.open("wb") as file:
+                np.save(file, stacked)
     return rows
 
 

@@ -21,24 +21,18 @@ class Input:
     Args:
         name: below the output folder, with forward slashes.
         path: of the file.
+        state: bytes of the file and the time of its last change in ns when it was found, so before it is read; empty
+            for one that is not there.
     """
 
     name: str
     path: Path
+    state: tuple[int, ...] = ()
 
     @property
     def is_array(self) -> bool:
         """True for an array of images."""
         return self.path.suffix.lower() == ARRAY
-
-    @property
-    def state(self) -> list[int]:
-        """Bytes of the file and the time of its last change in ns; empty for one that is not there."""
-        try:
-            found = self.path.stat()
-        except OSError:
-            return []
-        return [found.st_size, found.st_mtime_ns]
 
 
 def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
@@ -71,7 +65,15 @@ def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
         other = by_name.setdefault(each.name, each.path)
         if other != each.path:
             raise InputError(f"expected one file for each name of a result, got {other} and {each.path}")
-    return [Input(name, path) for name, path in sorted(by_name.items())]
+    return [Input(name, path, _state(path)) for name, path in sorted(by_name.items())]
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_size, found.st_mtime_ns
 
 
 def _images_below(root: Path) -> list[Input]:

@@ -16,8 +16,8 @@ NAME = ".stnkit-apply.jsonl"
 class Journal:
     """The rows of the results in an output folder, one line of JSON each, written as soon as a result is there.
 
-    The first line has the run and the options. A file counts as done while its size and time are the same, and its
-    results exist. The journal is locked while it is open.
+    The first line has the run and the options. A file counts as done while its size and time are those of before it
+    was read, and its results exist, with what is beside them. The journal is locked while it is open.
 
     Args:
         folder: of the results; made if it does not exist.
@@ -62,13 +62,18 @@ class Journal:
             elif not text.endswith("\n"):  # of a process that was killed
                 print(file=self._file, flush=True)
             self.rows: dict[str, list[Row]] = {}
-            self._sources: dict[str, tuple[str, list[int]]] = {}
+            self._sources: dict[str, tuple[str, tuple[int, ...]]] = {}
             for line in lines:
                 self.rows[line["name"]] = [Row.of_json(row) for row in line["rows"]]
-                self._sources[line["name"]] = line["source"], line["state"]
+                self._sources[line["name"]] = line["source"], tuple(line["state"])
         except BaseException:
             self._file.close()
             raise
+
+    @property
+    def written(self) -> dict[str, str]:
+        """Names of the files that were written ↦ their inputs."""
+        return {made: name for name, rows in self.rows.items() for row in rows for made in row.written}
 
     def close(self) -> None:
         """Release the lock."""
@@ -92,7 +97,11 @@ class Journal:
                 "folder, or --overwrite"
             )
         rows = self.rows[given.name]
-        return state == given.state and all(not row.error and (self.folder / row.output).is_file() for row in rows)
+        return (
+            state == given.state
+            and not any(row.error for row in rows)
+            and all((self.folder / name).is_file() for row in rows for name in row.written)
+        )
 
     def add(self, given: Input, rows: list[Row]) -> None:
         """Note the results of a file.

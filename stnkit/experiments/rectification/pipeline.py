@@ -139,7 +139,7 @@ class Pipeline:
     def _write(self, read: Read, located: Located) -> list[Row]:
         def write(planes: Tensor, name: str) -> str:
             written = f"{name}{picture.ending}"
-            if picture.ending and written in self.results.taken:
+            if self.results.taken.get(written, given.name) != given.name:
                 raise InputError(f"expected a name for its result, {written}, that no other file has")
             picture.write(planes, self.results.output / written)
             return written
@@ -178,5 +178,8 @@ def failed(given: Input, error: BaseException) -> Row:
         return Row(given.name, error=str(error))
     if isinstance(error, MemoryError):
         return Row(given.name, error="not enough memory")
+    if isinstance(error, OSError):  # what cannot be read is one of the others
+        reason = " ".join((error.strerror or str(error)).split())
+        return Row(given.name, error=f"the result cannot be written: {reason}")
     # The row has its name already, and so has the line that the command prints of it.
     return Row(given.name, error=one_line(error).removeprefix(f"{given.path}: "))

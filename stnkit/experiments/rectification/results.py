@@ -1,7 +1,7 @@
 """Results: the files and the row of one image."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,12 @@ from stnkit.errors import DataError
 from stnkit.experiments.rectification.frame import Frame
 from stnkit.experiments.rectification.maps import ImageMap
 from stnkit.experiments.rectification.measures import pixel_matrices, shares
-from stnkit.experiments.rectification.names import map_of, overlay_of
+from stnkit.experiments.rectification.names import map_of, names_of_results, numbered, overlay_of
 from stnkit.experiments.rectification.overlay import overlay
 from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_size
 from stnkit.experiments.rectification.table import Row
 from stnkit.experiments.rectification.warped_pixels import white
-from stnkit.experiments.rectification.whole_files import whole_file
+from stnkit.experiments.rectification.whole_files import all_or_none, whole_file
 from stnkit.families.matrix_form import matrix_form
 
 
@@ -48,13 +48,13 @@ class Results:
         rectifier: of the run.
         output: folder of the files.
         options: of them.
-        taken: names that no result gets which becomes a PNG.
+        taken: names of files ↦ their inputs, as `taken_names` gives them.
     """
 
     rectifier: Rectifier
     output: Path
     options: Options
-    taken: Collection[str] = ()
+    taken: Mapping[str, str] = field(default_factory=dict)
 
     def of_image(
         self,
@@ -68,7 +68,7 @@ class Results:
         ink: bool = False,
         index: int | None = None,
     ) -> list[Row]:
-        """Warp an image by each of the transformers, write the results, and describe them.
+        """Warp an image by each of the transformers, write the results, and describe them: all of them or none.
 
         Args:
             name: of the input.
@@ -87,17 +87,20 @@ class Results:
         """
         if not bool(located.theta.isfinite().all()):
             raise DataError("expected a finite θ from the network, got NaN or infinity")
-        rows, several = [], len(self.rectifier.transformers) > 1
-        for number in range(len(self.rectifier.transformers)):
-            own = numbered(name, number) if several else name
-            through = self.rectifier.image_map(located, frame, number)
-            size = out_size(frame, self.options.size, self.options.scale)
-            warped = self.rectifier.warp(planes, through, size, number, alpha=alpha)
-            described = self._described(through, frame, size, located, number)
-            colors = planes[:-1] if alpha else planes
-            self._write_beside(own if index is None else numbered(own, index), colors, through, frame, size, ink=ink)
-            written = write(warped, own)
-            rows.append(Row(name, written, index=index, transformer=number if several else None, **described))
+        rows, names = [], names_of_results(name, len(self.rectifier.transformers))
+        colors = planes[:-1] if alpha else planes
+        with all_or_none(self.output) as made:
+            for number, own in enumerate(names):
+                through = self.rectifier.image_map(located, frame, number)
+                size = out_size(frame, self.options.size, self.options.scale)
+                warped = self.rectifier.warp(planes, through, size, number, alpha=alpha)
+                described = self._described(through, frame, size, located, number)
+                made.append(written := write(warped, own))
+                beside = own if index is None else numbered(own, index)
+                made.append(of_map := self._write_map(beside, through, frame, size))
+                made.append(drawn := self._write_overlay(beside, colors, through, ink=ink))
+                described |= {"transformer": number if len(names) > 1 else None, "map": of_map, "overlay": drawn}
+                rows.append(Row(name, written, index=index, **described))
         return rows
 
     def _described(
@@ -117,25 +120,19 @@ class Results:
             **{convention: None if matrix is None else matrix.tolist() for convention, matrix in matrices.items()},
         }
 
-    def _write_beside(
-        self, name: str, colors: Tensor, through: ImageMap, frame: Frame, size: tuple[int, ...], *, ink: bool
-    ) -> None:
-        """Write the map and the overlay of an image."""
-        if self.options.maps and matrix_form(*through) is None:
-            pixels = coordinates.to_pixels(through.family.grid(through.theta, size), frame.size)
-            with whole_file(self.output / map_of(name)) as part, part.open("wb") as file:
-                np.save(file, pixels[0].float().numpy())
-        if self.options.overlay and through.family.ndim == 2:
-            with whole_file(self.output / overlay_of(name)) as part:
-                overlay(colors, through, largest=white(colors.dtype), ink=ink).save(part, format="PNG")
+    def _write_map(self, name: str, through: ImageMap, frame: Frame, size: tuple[int, ...]) -> str:
+        """The name of the map, written; empty where there is none."""
+        if not self.options.maps or matrix_form(*through) is not None:
+            return ""
+        pixels = coordinates.to_pixels(through.family.grid(through.theta, size), frame.size)
+        with whole_file(self.output / map_of(name)) as part, part.open("wb") as file:
+            np.save(file, pixels[0].float().numpy())
+        return map_of(name)
 
-
-def numbered(name: str, number: int) -> str:
-    """A name with a number before its ending: a/b.png with 1 is a/b.1.png.
-
-    Args:
-        name: of a file.
-        number: at least 0.
-    """
-    path = Path(name)
-    return path.with_name(f"{path.stem}.{number}{path.suffix}").as_posix()
+    def _write_overlay(self, name: str, colors: Tensor, through: ImageMap, *, ink: bool) -> str:
+        """The name of the overlay, written; empty where there is none."""
+        if not self.options.overlay or through.family.ndim != 2:
+            return ""
+        with whole_file(self.output / overlay_of(name)) as part:
+            overlay(colors, through, largest=white(colors.dtype), ink=ink).save(part, format="PNG")
+        return overlay_of(name)

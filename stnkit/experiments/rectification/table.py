@@ -23,6 +23,8 @@ class Row:
         file: name of the input.
         output: name of the result, below the output folder; empty where there is none.
         error: the reason for that; empty where there is a result.
+        map: name of the array of pixels that the result is read from; empty where none is written.
+        overlay: name of the picture with the grid; empty where none is written.
         index: of the image in an array.
         transformer: number of the transformer, where several stand in parallel.
         in_size: of the image, [H, W] or [D, H, W].
@@ -40,6 +42,8 @@ class Row:
     file: str
     output: str = ""
     error: str = ""
+    map: str = ""
+    overlay: str = ""
     index: int | None = None
     transformer: int | None = None
     in_size: list[int] = field(default_factory=list)
@@ -61,6 +65,11 @@ class Row:
             values: plain ones.
         """
         return cls(**values)
+
+    @property
+    def written(self) -> list[str]:
+        """The names of its files: the result, and what is beside it."""
+        return [name for name in (self.output, self.map, self.overlay) if name]
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, without those that do not exist; numbers that are not finite are null."""
