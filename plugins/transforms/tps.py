@@ -195,7 +195,9 @@ def _shape_parameter(
         raise stnkit.errors.InputError(f"epsilon: expected a finite number above 0, got {epsilon}")
     if epsilon is not None or not kernel.has_scale:
         return 1.0 if epsilon is None else float(epsilon)
-    nearest = torch.cdist(positions, positions).fill_diagonal_(math.inf).amin(dim=1)
+    # Of more than 25 points cdist is not exact otherwise.
+    apart = torch.cdist(positions, positions, compute_mode="donot_use_mm_for_euclid_dist")
+    nearest = apart.fill_diagonal_(math.inf).amin(dim=1)
     return 1 / float(nearest.mean())
 
 
