@@ -35,6 +35,42 @@ FOLDER_OPTIONS = [
     "localizer=fully_connected",
 ]
 
+# A module with an objective that has a parameter and a buffer of its own: it is best at its first epoch.
+AGING = '''
+import stnkit
+import torch
+import torch.nn.functional as F
+from stnkit.objectives import Figure
+
+
+class Aging(stnkit.Objective):
+    """Cross-entropy of logits on a learned scale, judged by the number of training steps so far."""
+
+    figures = {"age": Figure()}
+    needs = ("labels",)
+
+    def __init__(self):
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.ones(()))
+        self.register_buffer("age", torch.zeros(()))
+
+    def n_outputs(self, dataset):
+        return dataset.n_classes
+
+    def losses(self, batch):
+        if self.training:
+            self.age += 1
+        return {"loss": F.cross_entropy(self.scale * batch.output, batch.targets)}
+
+    def measure(self, batch):
+        return {"age": self.age.expand(len(batch.targets))}
+
+
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("aging", Aging)
+'''
+
 # The config in the record of a run, as the tests of the report write it.
 RECORDED_CONFIG = {
     "network": {"name": "paper_cnn", "channels": None},

@@ -35,6 +35,7 @@ from stnkit.experiments.run_directory.checkpoints import (
     kept_checkpoint,
     last_checkpoint,
     network_weights,
+    objective_weights,
     read_checkpoint,
     verify_checkpoint,
 )
@@ -256,7 +257,9 @@ def _train(
         checkpoint = kept_checkpoint(run_dir, training.keep)
         if training.keep is Keep.best:
             record.update(best_epoch=best_epoch(task.history, task.objective))
-            network.load_state_dict(network_weights(read_checkpoint(checkpoint)))
+            kept = read_checkpoint(checkpoint)
+            network.load_state_dict(network_weights(kept))
+            task.objective.load_state_dict(objective_weights(kept))
         test = trainer.test(task, datamodule=data, verbose=False)[0]
     if not trainer.is_global_zero:
         return

@@ -14,7 +14,7 @@ import stnkit
 from stnkit.experiments.loop import run
 from stnkit.experiments.loop.interruption import Interrupted
 from stnkit.experiments.loop.kept_weights import Patience, SaveBest, best_epoch
-from tests.helpers import QUICK, metrics, trained
+from tests.helpers import AGING, QUICK, metrics, trained
 
 # The error falls for some epochs, then not for two: five steps in an epoch.
 KEPT = [
@@ -95,6 +95,20 @@ def test_the_best_weights_are_tested_and_loaded(kept):
         with torch.no_grad():
             wrong = (loaded.network(data.images[:]).argmax(dim=1) != data.labels).double().mean()
         assert 100 * float(wrong) == pytest.approx(error, abs=1e-4)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.training
+def test_the_objective_is_tested_as_of_the_best_epoch(make_distribution, stnkit_main):
+    make_distribution("theirs", {"their_aging": AGING}, {"objective.aging": "their_aging"})
+    options = ["objective=aging", "training.keep=best", "training.schedule=constant"]
+    assert stnkit_main("train", *QUICK, *options, "hydra.run.dir=run")[0] == 0
+    told = metrics("run")
+    assert told["best_epoch"] == 0
+    assert told["test_age"] == told["history"][0]["validation_age"] == 5 == told["history"][1]["validation_age"] / 2
+    code, out, err = stnkit_main("evaluate", "run", "--json")
+    assert code == 0, err
+    assert json.loads(out)["test_loss"] == pytest.approx(told["test_loss"], rel=1e-6)
 
 
 @pytest.mark.training
