@@ -212,6 +212,17 @@ class Objective(nn.Module, Contract):
             batch: of training, or of an evaluation without gradients; `self.training` tells.
         """
 
+    def total_weight(self, batch: Batch) -> Float[Tensor, ""] | None:
+        """Optional hook: Σ w over the images of a batch, where the losses are weighted means, Σ w · loss / Σ w.
+
+        By it the program takes the mean of the losses over batches and over processes. By default None: all images
+        have the same weight.
+
+        Args:
+            batch: as `losses` gets it; without gradients.
+        """
+        return None
+
     @abc.abstractmethod
     def measure(self, batch: Batch) -> Mapping[str, Shaped[Tensor, "B"]]:
         """The figures by the names in `figures`, one number for each image, or for each of `batch.of_data()`.

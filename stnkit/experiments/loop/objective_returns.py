@@ -62,6 +62,24 @@ def checked_losses(objective: Objective, losses: Any, *, training: bool) -> dict
     return losses
 
 
+def checked_total_weight(objective: Objective, weight: Any) -> Tensor | None:
+    """The sum of the weights of the images of a batch in the losses.
+
+    Args:
+        objective: that has computed it.
+        weight: what its `total_weight` has returned.
+
+    Raises:
+        InputError: unless it is a real number, or None.
+    """
+    if weight is None or (isinstance(weight, Tensor) and not weight.ndim and weight.is_floating_point()):
+        return weight
+    raise InputError(
+        f"{_name(objective)}.total_weight: expected a floating-point tensor of shape [], or None, got "
+        f"{_described(weight)}"
+    )
+
+
 def checked_figures(objective: Objective, figures: Any, *lengths: int) -> dict[str, Tensor]:
     """The figures of a batch by their names.
 

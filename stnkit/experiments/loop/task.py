@@ -16,7 +16,7 @@ from stnkit.experiments.data.seeds import derived_seed, generator
 from stnkit.experiments.loop.epoch_sums import EpochSums
 from stnkit.experiments.loop.figures_by_class import FiguresByClass
 from stnkit.experiments.loop.lightning_overrides import FastHooksModule
-from stnkit.experiments.loop.objective_returns import checked_figures, checked_losses
+from stnkit.experiments.loop.objective_returns import checked_figures, checked_losses, checked_total_weight
 from stnkit.experiments.loop.stages import Stages, recorded_stages, seen_batch
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.loop.validation_pose import ValidationPose, validation_pose
@@ -72,8 +72,9 @@ class ObjectiveTask(FastHooksModule):
         terms = tuple(objective.terms) if len(objective.terms) > 1 else ()
         figures = tuple(objective.figures)
         measured = figures if objective.measured_in_training else ()
-        self.train_sums = EpochSums(("loss", *measured, *terms, *distance, *self.theta_loss.weights))
-        self.eval_sums = EpochSums(("loss", *figures, *terms, *outside, *distance))
+        weighted = ("loss", *terms)
+        self.train_sums = EpochSums(("loss", *measured, *terms, *distance, *self.theta_loss.weights), weighted)
+        self.eval_sums = EpochSums(("loss", *figures, *terms, *outside, *distance), weighted)
         self.by_class: FiguresByClass | None = None
         self.validation_pose: ValidationPose | None = None
 
@@ -113,15 +114,17 @@ class ObjectiveTask(FastHooksModule):
         losses = self._losses(seen)
         loss = _total(losses)
         theta_errors = self.theta_loss.errors(batch, shown, stages.theta)
-        total = loss + sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
+        of_theta = sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
         finite_theta = self.theta_recorder.all_finite()
-        if not bool(torch.isfinite(total) & finite_theta):
+        if not bool(torch.isfinite(loss + of_theta) & finite_theta):
             name = "loss" if bool(finite_theta) else "theta"
             raise NotFiniteError(f"the {name} is not finite in step {self.global_step}")
         with torch.no_grad():
             measured = self._measured(seen) if self.objective.measured_in_training else {}
-            self._add(self.train_sums, seen, {**losses, **theta_errors, "loss": loss}, measured)
-        return total * batch.weight
+            weight = self._total_weight(seen)
+            self._add(self.train_sums, seen, {**losses, **theta_errors, "loss": loss}, measured, weight)
+        share = batch.weight if weight is None else self._share(weight)
+        return loss * share + of_theta * batch.weight
 
     def validation_step(self, batch: Distorted, batch_idx: int) -> None:
         self._evaluated(batch, batch_idx, self.validation_pose)
@@ -144,7 +147,8 @@ class ObjectiveTask(FastHooksModule):
         losses = self._losses(seen)
         outside = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
         measured = self._measured(seen)
-        self._add(self.eval_sums, seen, {**losses, **outside, "loss": _total(losses)}, measured)
+        weight = self._total_weight(seen)
+        self._add(self.eval_sums, seen, {**losses, **outside, "loss": _total(losses)}, measured, weight)
         if pose is not None and stages.theta is not None:
             pose.add(stages.theta, batch.theta)
         return measured
@@ -227,9 +231,27 @@ class ObjectiveTask(FastHooksModule):
         n = len(batch.targets), len(batch.of_data().targets)
         return checked_figures(self.objective, self.objective.measure(batch), *n)
 
-    def _add(self, sums: EpochSums, batch: Batch, means: Mapping[str, Tensor], measured: Mapping[str, Tensor]) -> None:
+    def _total_weight(self, batch: Batch) -> Tensor | None:
+        return checked_total_weight(self.objective, self.objective.total_weight(batch))
+
+    def _share(self, weight: Tensor) -> Tensor | float:
+        """W · processes / ΣW: the mean over processes of the losses by it is the weighted mean of the whole batch."""
+        if self.trainer.world_size == 1:
+            return 1.0
+        total = self._sum_over_processes(weight.clone())
+        # No image of the batch may have a weight.
+        return weight * self.trainer.world_size / total.clamp(min=torch.finfo(total.dtype).tiny)
+
+    def _add(
+        self,
+        sums: EpochSums,
+        batch: Batch,
+        means: Mapping[str, Tensor],
+        measured: Mapping[str, Tensor],
+        weight: Tensor | None,
+    ) -> None:
         distance = {"theta_distance": self.theta_recorder.distance()} if self.theta_recorder else {}
-        sums.add(len(batch.targets), {**means, **distance}, measured)
+        sums.add(len(batch.targets), {**means, **distance}, measured, weight)
 
     def _sum_over_processes(self, values: Tensor) -> Tensor:
         strategy: Any = self.trainer.strategy

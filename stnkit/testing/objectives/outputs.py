@@ -19,6 +19,19 @@ def check_losses(objective: Objective, batch: Batch) -> None:
         finite(value, f"{name} must be finite")
 
 
+def check_total_weight(objective: Objective, batch: Batch) -> None:
+    """The sum of the weights of the images in the losses is one finite number of at least 0, or None."""
+    with torch.no_grad():
+        weight = objective.total_weight(batch)
+    if weight is None:
+        return
+    real = isinstance(weight, Tensor) and weight.is_floating_point()
+    got = f"shape {tuple(weight.shape)}" if real else type(weight).__name__
+    require(real and not weight.ndim, f"total_weight: expected one real number, or None, got {got}")
+    finite(weight, "total_weight must be finite")
+    require(weight.item() >= 0, f"total_weight: expected a number of at least 0, got {weight.item():g}")
+
+
 def check_figures(objective: Objective, batch: Batch) -> None:
     """The figures of the batch are a finite number for each image and each name in `figures`."""
     with torch.no_grad():

@@ -2,16 +2,24 @@
 
 from stnkit.testing.assertions import require
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.objectives.outputs import check_figures, check_finite, check_losses, figures_of, gradient
+from stnkit.testing.objectives.outputs import (
+    check_figures,
+    check_finite,
+    check_losses,
+    check_total_weight,
+    figures_of,
+    gradient,
+)
 from stnkit.testing.objectives.surroundings import maker, pair_runs, runs, taken
 from stnkit.testing.objectives.synthetic_run import N_IMAGES, SyntheticRun
 
 
 def losses(under_test: ComponentUnderTest) -> None:
-    """`losses` gives one finite number for each name in `terms`, in training and evaluation."""
+    """`losses` gives one finite number for each name in `terms`, in training and evaluation, and so `total_weight`."""
     for run in runs(under_test):
         check_losses(run.objective.train(), run.batch())
         check_losses(run.objective.eval(), run.batch())
+        check_total_weight(run.objective, run.batch())
 
 
 def figures(under_test: ComponentUnderTest) -> None:

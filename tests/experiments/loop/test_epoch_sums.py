@@ -24,6 +24,35 @@ def test_figures_are_means_over_images_and_not_over_batches(sums):
     assert list(sums.compute()) == ["loss", "error", "outside", "equivariance"]
 
 
+def test_losses_are_means_by_the_weights_of_their_images():
+    sums = EpochSums(("loss", "error", "outside"), weighted=("loss",))
+    errors = torch.tensor([100.0, 0.0, 0.0])
+    sums.add(3, {"loss": torch.tensor(2.0), "outside": torch.tensor(0.5)}, {"error": errors}, torch.tensor(1.0))
+    # Its weights are those of a class without any, so that its loss is 0.
+    sums.add(3, {"loss": torch.tensor(0.0), "outside": torch.tensor(0.5)}, {"error": errors}, torch.tensor(0.0))
+    sums.add(1, {"loss": torch.tensor(6.0), "outside": torch.tensor(0.1)}, {"error": errors[:1]}, torch.tensor(3.0))
+    expected = {"loss": (1 * 2 + 3 * 6) / 4, "error": 300 / 7, "outside": (6 * 0.5 + 0.1) / 7}
+    assert sums.compute() == pytest.approx(expected)
+    assert sums.reduced(lambda values: 2 * values).compute() == pytest.approx(expected)
+    resumed = EpochSums(sums.names, sums.weighted)
+    resumed.load_state(sums.state())
+    assert resumed.compute() == sums.compute()
+
+
+def test_a_loss_without_any_weight_is_0_and_one_that_is_nan_stays():
+    for loss in (0.0, torch.nan):
+        sums = EpochSums(("loss",), weighted=("loss",))
+        sums.add(3, {"loss": torch.tensor(loss)}, {}, torch.tensor(0.0))
+        assert sums.compute()["loss"] == pytest.approx(loss, nan_ok=True)
+
+
+def test_sums_of_a_version_without_weights_are_those_of_images(sums):
+    state = {name: value for name, value in sums.state().items() if name != "total weight"}
+    resumed = EpochSums(sums.names, weighted=("loss",))
+    resumed.load_state(state)
+    assert resumed.compute() == sums.compute()
+
+
 def test_a_figure_of_some_images_stands_for_the_batch():
     sums = EpochSums(("loss", "iou"))
     sums.add(4, {"loss": torch.tensor(1.0)}, {"iou": torch.tensor([0.2, 0.4])})

@@ -10,6 +10,7 @@ from stnkit.experiments.loop.objective_returns import (
     checked_figures,
     checked_losses,
     checked_outputs,
+    checked_total_weight,
 )
 from stnkit.objectives import Figure
 
@@ -76,6 +77,23 @@ def test_losses_that_are_no_numbers_are_one_sentence(returned, got):
         checked_losses(Returning(), returned, training=True)
     assert str(raised.value).startswith("Returning.losses: ")
     assert str(raised.value).endswith(got)
+
+
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [
+        (3, "int"),
+        (torch.ones(2), "torch.float32 of shape [2]"),
+        (torch.tensor(3), "torch.int64 of shape []"),
+    ],
+)
+def test_a_total_weight_that_is_no_number_is_one_sentence(returned, got):
+    message = f"Returning.total_weight: expected a floating-point tensor of shape [], or None, got {got}"
+    with pytest.raises(InputError) as raised:
+        checked_total_weight(Returning(), returned)
+    assert str(raised.value) == message
+    for fitting in (None, torch.tensor(2.0)):
+        assert checked_total_weight(Returning(), fitting) is fitting
 
 
 @pytest.mark.parametrize(
