@@ -1,7 +1,7 @@
 """Classification by cross-entropy."""
 
+import math
 from collections.abc import Iterable, Mapping
-from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +43,9 @@ class Classification(stnkit.Objective):
                 f"label_smoothing: expected a number from 0 to below 1, got {label_smoothing}"
             )
         if class_weights is not None and (
-            len(class_weights) != n_classes or min(class_weights) < 0 or sum(class_weights) <= 0
+            len(class_weights) != n_classes
+            or not all(0 <= weight < math.inf for weight in class_weights)
+            or sum(class_weights) <= 0
         ):
             raise stnkit.errors.InputError(
                 f"class_weights: expected a number of at least 0 for each of the {n_classes} classes, got "
@@ -57,14 +59,23 @@ class Classification(stnkit.Objective):
 
     def losses(self, batch: Batch) -> Mapping[str, Float[Tensor, ""]]:
         logits = stnkit.coordinates.widened(batch.output)
-        weights = None if self.class_weights is None else self.class_weights.to(logits)
-        cross_entropy = partial(F.cross_entropy, label_smoothing=self.label_smoothing)
+        weights = self._weights(batch)
         if weights is None:
-            return {"loss": cross_entropy(logits, batch.targets)}
-        total = weights[batch.targets].sum()
-        # PyTorch's own mean is 0/0 for images of classes with weight 0 alone.
-        scale = torch.where(total > 0, 1 / total, 0.0)
-        return {"loss": scale * cross_entropy(logits, batch.targets, weights, reduction="sum")}
+            return {"loss": F.cross_entropy(logits, batch.targets, label_smoothing=self.label_smoothing)}
+        # PyTorch's own weights are those of each output in the smoothed target, and not those of the images.
+        losses = F.cross_entropy(logits, batch.targets, reduction="none", label_smoothing=self.label_smoothing)
+        total = weights.sum()
+        return {"loss": torch.where(total > 0, 1 / total, 0.0) * (weights * losses).sum()}
+
+    def total_weight(self, batch: Batch) -> Float[Tensor, ""] | None:
+        weights = self._weights(batch)
+        return None if weights is None else weights.sum()
+
+    def _weights(self, batch: Batch) -> Float[Tensor, "B"] | None:
+        """The weight of each image."""
+        if self.class_weights is None:
+            return None
+        return self.class_weights.to(stnkit.coordinates.widened(batch.output))[batch.targets]
 
     def measure(self, batch: Batch) -> Mapping[str, Shaped[Tensor, "B"]]:
         return {"error": 100.0 * (batch.output.argmax(dim=1) != batch.targets)}

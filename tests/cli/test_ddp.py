@@ -61,6 +61,17 @@ def test_two_processes_end_where_one_does_also_in_a_sweep(warm_ranks, stnkit_mai
 
 
 @pytest.mark.slow
+@pytest.mark.process
+@pytest.mark.training
+def test_two_processes_weigh_the_classes_of_the_whole_batch(warm_ranks, stnkit_main, tmp_path):
+    run = [*RUN, "training.precision=64-true", "objective.class_weights=[8,0,1,1,1,4,1,1,1,0.5]"]
+    for name, processes in (("one", ["training.accelerator=cpu"]), ("two", TWO)):
+        code, _, err = stnkit_main("train", *run, *processes, f"hydra.run.dir={name}")
+        assert code == 0, err
+    assert_same_run(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.slow
 @pytest.mark.training
 def test_two_processes_stop_at_the_same_step_and_one_can_go_on(stnkit_process, stnkit_main, tmp_path):
     long = [*RUN, "training.epochs=12"]

@@ -1,10 +1,12 @@
 import copy
 import pickle
 import random
+import types
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 import stnkit
 from stnkit.experiments.data.loaders import Distorted
@@ -181,3 +183,55 @@ def test_a_process_without_an_image_adds_nothing():
     assert not any(task.eval_sums.state().values())
     task.validation_step(batch(2), 1)
     assert task.eval_sums.compute()["loss"] > 0
+
+
+WEIGHTS = [1.0, 2.0, 0.0, 4.0, *[1.0] * 6]
+
+
+def weighted_task(precision=torch.float64):
+    objective = stnkit.build("objective", "classification", n_classes=10, class_weights=WEIGHTS, label_smoothing=0.1)
+    return ObjectiveTask(objective, placed().to(precision), TrainingConfig(), seed=0)
+
+
+def sorted_by_class(n=12):
+    """A batch of which each half has classes of other weights."""
+    drawn = batch(n)
+    return drawn._replace(images=drawn.images.double(), labels=torch.arange(4).repeat_interleave(n // 4))
+
+
+def shards(whole):
+    parts = (slice(0, 5), slice(5, None))
+    return [whole._replace(images=whole.images[part], labels=whole.labels[part]) for part in parts]
+
+
+def test_a_weighted_loss_does_not_depend_on_the_batches():
+    task, whole = weighted_task(), sorted_by_class()
+    for index, shard in enumerate(shards(whole)):
+        task.validation_step(shard, index)
+    weights = torch.tensor(WEIGHTS, dtype=torch.float64)[whole.labels]
+    with torch.no_grad():
+        losses = F.cross_entropy(task(whole.images), whole.labels, reduction="none", label_smoothing=0.1)
+    assert task.eval_sums.compute()["loss"] == pytest.approx(float((weights * losses).sum() / weights.sum()))
+
+
+def test_processes_have_the_gradient_of_the_weighted_loss(monkeypatch):
+    task, whole = weighted_task(), sorted_by_class()
+    parameters = [*task.network.parameters()]
+    alone = types.SimpleNamespace(world_size=1)
+    monkeypatch.setattr(ObjectiveTask, "trainer", alone)
+    expected = torch.autograd.grad(task.training_step(whole, 0), parameters)
+    total = torch.tensor(WEIGHTS, dtype=torch.float64)[whole.labels].sum()
+    strategy = types.SimpleNamespace(reduce=lambda value, reduce_op: total)
+    monkeypatch.setattr(ObjectiveTask, "trainer", types.SimpleNamespace(world_size=2, strategy=strategy))
+    found = [torch.autograd.grad(task.training_step(shard, 0), parameters) for shard in shards(whole)]
+    for one, *both in zip(expected, *found, strict=True):
+        torch.testing.assert_close(torch.stack(both).mean(dim=0), one)
+
+
+def test_processes_without_any_weight_have_no_gradient(monkeypatch):
+    task, whole = weighted_task(), sorted_by_class()
+    strategy = types.SimpleNamespace(reduce=lambda value, reduce_op: value)
+    monkeypatch.setattr(ObjectiveTask, "trainer", types.SimpleNamespace(world_size=2, strategy=strategy))
+    loss = task.training_step(whole._replace(labels=torch.full_like(whole.labels, 2)), 0)
+    assert loss.item() == 0
+    assert not any(gradient.any() for gradient in torch.autograd.grad(loss, [*task.network.parameters()]))
