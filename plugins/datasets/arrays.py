@@ -163,6 +163,8 @@ class Arrays(stnkit.Dataset):
                     f"{targets_path}: expected {len(images)} targets, one for each image of {path}, "
                     f"got {len(targets) if targets.ndim else 'a single number'}"
                 )
+            if _are_labels(targets):
+                _check_labels_fit(targets, targets_path)
             dtype = np.dtype(np.int64) if _are_labels(targets) else targets.dtype.newbyteorder("=")
             self._cached[key] = images, targets if targets.dtype == dtype else targets.astype(dtype)
         return self._cached[key]
@@ -170,6 +172,13 @@ class Arrays(stnkit.Dataset):
 
 def _are_labels(targets: np.ndarray) -> bool:
     return targets.ndim == 1 and targets.dtype.kind in "iu"
+
+
+def _check_labels_fit(labels: np.ndarray, path: Path) -> None:
+    """Refuse labels of 64 bits without a sign that have no place in 64 bits with one."""
+    largest = np.iinfo(np.int64).max
+    if labels.dtype.kind == "u" and len(labels) and labels.max() > largest:
+        raise DataError(f"{path}: expected labels of at most {largest}, got {labels.max()} in row {labels.argmax()}")
 
 
 def _count_classes(labels: dict[Path, np.ndarray], n_classes: int | None) -> int:

@@ -204,6 +204,11 @@ BAD = [
         "dataset.n_classes: .*the 200 images with label 200 in row 2 of .*, got null",
     ),
     (pixels(9, 8), LABELS * 10**12, "dataset.n_classes: .* label 2000000000000 in row 2 of .*targets.npy, got null"),
+    (
+        pixels(9, 8),
+        np.array([0] * (N - 1) + [2**63 + 5], dtype="uint64"),
+        "targets.npy: expected labels of at most 9223372036854775807, got 9223372036854775813 in row 199",
+    ),
     (pixels(9, 8), np.array([{}] * N), "targets.npy: expected an array of numbers, .*: objects are refused"),
 ]
 
@@ -223,6 +228,11 @@ def test_floating_point_that_numpy_has_not_becomes_float32(dtype, save, tmp_path
     found, _ = whole(save.built(images="all.pt"))
     assert found.dtype == torch.float32
     assert torch.equal(found, images.detach().float())
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32", "uint64", "int8", ">u8"])
+def test_labels_of_every_type_are_of_64_bits(dtype, save):
+    assert torch.equal(whole(save(pixels(9, 8), LABELS.astype(dtype)))[1], torch.from_numpy(LABELS))
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i4"])
