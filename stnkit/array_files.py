@@ -3,6 +3,8 @@
 import os
 import pickle
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -34,16 +36,46 @@ def read_array(path: Path, name: str, *, alone: bool) -> np.ndarray:
     Args:
         path: of the file.
         name: of the array in an archive or a mapping; and of the option, in messages.
-        alone: take the only array of an archive whatever its name is.
+        alone: take the only array of a file whatever its name is, or one that has none.
 
     Raises:
         DataError: when the file is missing, damaged, or holds something else.
     """
+    with _explained(path, name):
+        content = _content(path)
+    if not isinstance(content, dict):
+        if not alone:
+            raise DataError(f"{path}: expected an array {name!r}, got one without a name")
+        return content
+    if alone and len(content) == 1:
+        return next(iter(content.values()))
+    if name not in content:
+        raise DataError(f"{path}: expected an array {name!r}, got {', '.join(map(repr, content)) or 'none'}")
+    return content[name]
+
+
+def has_names(path: Path, name: str) -> bool:
+    """True for a file whose arrays have names: an archive, or a mapping of tensors.
+
+    Args:
+        path: of the file.
+        name: of the option, in messages.
+
+    Raises:
+        DataError: when the file is missing or damaged.
+    """
+    with _explained(path, name):
+        return path.suffix == ".npz" or (path.suffix == ".pt" and isinstance(_loaded(path), dict))
+
+
+@contextmanager
+def _explained(path: Path, name: str) -> Iterator[None]:
+    """A file that is missing or cannot be read as a DataError of one sentence."""
     if not path.is_file():
         raise DataError(f"dataset.{name}: expected a file, got {path}, which does not exist")
     try:
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of PyTorch about quantized tensors
-            content = _content(path)
+            yield
     except pickle.UnpicklingError as error:
         raise DataError(f"{path}: expected tensors, got other objects, which are refused") from error
     except DataError:
@@ -51,13 +83,6 @@ def read_array(path: Path, name: str, *, alone: bool) -> np.ndarray:
     except Exception as error:  # a damaged file may raise anything, zlib.error and MemoryError among them
         reason = "objects are refused" if "bject" in str(error) else " ".join(str(error).split())
         raise DataError(f"{path}: expected an array of numbers, and it cannot be read: {reason}") from error
-    if not isinstance(content, dict):
-        return content
-    if alone and len(content) == 1:
-        return next(iter(content.values()))
-    if name not in content:
-        raise DataError(f"{path}: expected an array {name!r}, got {', '.join(map(repr, content)) or 'none'}")
-    return content[name]
 
 
 def check_row_order(images: np.ndarray, path: Path) -> None:
@@ -145,8 +170,12 @@ def _content(path: Path) -> Any:
         return dict(np.load(file, allow_pickle=False))
 
 
+def _loaded(path: Path) -> Any:
+    return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+
+
 def _of_tensors(path: Path) -> Any:
-    content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    content = _loaded(path)
     tensors = content if isinstance(content, dict) else {"": content}
     if not all(isinstance(value, Tensor) for value in tensors.values()):
         raise ValueError(f"got {', '.join(type(value).__name__ for value in tensors.values())} beside tensors")

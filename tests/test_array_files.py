@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from stnkit.array_files import read_array
+from stnkit.array_files import has_names, read_array
 from stnkit.errors import DataError, InputError
 
 NUMBERS = np.arange(200) % 3
@@ -98,3 +98,23 @@ def test_a_file_of_something_else_is_one_sentence(name, write, message, tmp_path
     with pytest.raises(DataError, match=message) as refusal:
         read_array(tmp_path / name, "images", alone=name == "a.npy")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["a.npy", "a.pt"])
+def test_an_array_without_a_name_is_not_found_by_one(name, tmp_path):
+    path = tmp_path / name
+    np.save(path, NUMBERS) if path.suffix == ".npy" else torch.save(torch.from_numpy(NUMBERS), path)
+    assert not has_names(path, "images")
+    assert np.array_equal(read_array(path, "targets", alone=True), NUMBERS)
+    with pytest.raises(DataError, match=r"expected an array 'targets', got one without a name$"):
+        read_array(path, "targets", alone=False)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.pt"])
+def test_arrays_of_an_archive_have_names(name, tmp_path):
+    path = tmp_path / name
+    numbers = torch.from_numpy(NUMBERS)
+    np.savez(path, targets=NUMBERS) if path.suffix == ".npz" else torch.save({"targets": numbers}, path)
+    assert has_names(path, "images")
+    assert np.array_equal(read_array(path, "targets", alone=False), NUMBERS)

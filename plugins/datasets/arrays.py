@@ -24,7 +24,7 @@ class Arrays(stnkit.Dataset):
     """Images and targets from `.npy` files, which are mapped, `.npz` archives, or `.pt` files of tensors.
 
     Images are uint8, or floating-point and finite, which training takes as they are. Targets have one entry for each
-    image; whole numbers of shape (N,) are labels. An `.npz` archive, or a mapping in a `.pt` file, has them by the
+    image; whole numbers of shape (N,) are labels. An `.npz` archive, or a mapping in a `.pt` file, has both by the
     names `images` and `targets`. Pickled objects are refused.
 
     With SPLIT in the names of files there is one for each of train, validation and test. Otherwise a hash of the index
@@ -34,8 +34,8 @@ class Arrays(stnkit.Dataset):
     Args:
         root: folder of the files.
         images: file of images; with SPLIT in its name, one for each split, as in images_SPLIT.npy.
-        targets: file of targets, likewise; null for those in the file of images, or, of a .npy file, for the file with
-            `targets` in place of `images` in its name; `none` for images without targets.
+        targets: file of targets, likewise; null for those in the file of images, or, where that holds one array without
+            a name, for the file with `targets` in place of `images` in its name; `none` for images without targets.
         split: shares of train, validation and test, above 0 and with sum 1; ignored for files of one split.
         layout: axes of the images: nhw, nchw, nhwc, ncdhw; or auto: 3 axes are nhw, 5 ncdhw, and 4 are nhwc if the last
             has length 1, 3 or 4, of pairs 2, 4, 6 or 8, and the second has not, else nchw.
@@ -75,11 +75,9 @@ class Arrays(stnkit.Dataset):
             raise InputError(f"n_classes: expected at least 2, or null, got {n_classes}")
         if layout not in [*ArrayLayout]:
             raise InputError(f"layout: expected one of {', '.join(ArrayLayout)}, got {layout!r}")
-        if targets is None and Path(images).suffix == ".npy":
+        if targets is None and not stnkit.reading.has_names(Path(root, images.replace(SPLIT, SPLITS[0])), "images"):
             targets = str(Path(images).with_name(Path(images).name.replace("images", "targets")))
             if targets == images:
-                if SPLIT not in images and not Path(root, images).exists():
-                    raise DataError(f"dataset.images: expected a file, got {Path(root, images)}, which does not exist")
                 raise InputError(f"targets: expected a file, since {images} holds images alone, got null")
         if targets not in (None, NONE) and (SPLIT in images) != (SPLIT in targets):
             raise InputError(f"targets: expected {SPLIT} in both names or in none, got {images}, {targets}")

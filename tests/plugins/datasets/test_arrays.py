@@ -92,6 +92,42 @@ def test_files_with_one_tensor_each_need_no_names(save, tmp_path):
     assert torch.equal(labels, torch.from_numpy(LABELS))
 
 
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["images.pt", "images_SPLIT.pt"])
+def test_a_tensor_of_images_has_its_targets_beside_it(name, save, tmp_path):
+    images = pixels(3, 6, 5)
+    for split in SPLITS:
+        path = tmp_path / name.replace("SPLIT", split)
+        torch.save(torch.from_numpy(images), path)
+        torch.save(torch.from_numpy(LABELS), path.with_name(path.name.replace("images", "targets")))
+    dataset = save.built(images=name)
+    found, labels = dataset.split("train") if "SPLIT" in name else whole(dataset)
+    assert torch.equal(found, torch.from_numpy(images))
+    assert torch.equal(labels, torch.from_numpy(LABELS))
+    assert dataset.row_origin("test", "targets", 0)[0] == str(
+        tmp_path / name.replace("images", "targets").replace("SPLIT", "test")
+    )
+    assert save.built(images=name, targets="none").target_shape == (0,)
+    for path in tmp_path.glob("targets*"):
+        path.unlink()
+    with pytest.raises(
+        stnkit.errors.DataError, match=r"dataset.targets: expected a file, got .*targets\w*.pt, .*=none"
+    ):
+        save.built(images=name)
+
+
+@pytest.mark.no_jaxtyping
+def test_a_tensor_of_images_is_not_that_of_its_targets(save, tmp_path):
+    torch.save(torch.from_numpy(pixels(9, 8)), tmp_path / "photos.pt")
+    with pytest.raises(stnkit.errors.InputError, match=r"since photos.pt holds images alone, got null"):
+        save.built(images="photos.pt")
+    # The files of the other splits are of the form of that of train.
+    torch.save({"images": torch.zeros(9, 4, 4), "targets": torch.arange(9) % 3}, tmp_path / "photos_train.pt")
+    torch.save(torch.zeros(9, 4, 4), tmp_path / "photos_validation.pt")
+    with pytest.raises(stnkit.errors.DataError, match=r"n.pt: expected an array 'images', got one without a name"):
+        save.built(images="photos_SPLIT.pt")
+
+
 def test_a_file_for_each_split_is_mapped_and_not_copied(save, tmp_path):
     parts = {name: pixels(8, 8, 3, n=20 + i) for i, name in enumerate(SPLITS)}
     for name, images in parts.items():
