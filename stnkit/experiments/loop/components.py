@@ -105,14 +105,14 @@ def check_start(config: Mapping[str, Any]) -> None:
 
 
 def build_new_run(
-    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path
+    config: Mapping[str, Any], training: TrainingConfig, run_dir: Path | None = None
 ) -> tuple[RunComponents, dict[str, Any]]:
     """The components of a run that begins, with the weights of `init_from`, and what its record says of these.
 
     Args:
         config: of the run, as plain values.
         training: its training section, typed.
-        run_dir: of the run.
+        run_dir: of the run; None for one that has none.
 
     Raises:
         StnkitError: as `build_components`, and when the weights of `init_from` are not of this network, or
@@ -122,6 +122,8 @@ def build_new_run(
     components, source = build_components(config, training), config.get("init_from")
     if source is None:
         return components, {}
-    if Path(source).resolve() == run_dir.resolve():
+    if run_dir is not None and Path(source).resolve() == run_dir.resolve():
         raise InputError(f"init_from={source}: expected another run, got the directory of this one")
-    return components, {"init_from": load_initial_weights(components.network, source, config)}
+    return components, {
+        "init_from": load_initial_weights(components.network, source, config, components.task.objective)
+    }

@@ -15,9 +15,8 @@ from torch import Tensor
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import DataError
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.loop.components import build_components, check_start
+from stnkit.experiments.loop.components import build_components, build_new_run
 from stnkit.experiments.loop.environment import one_process
-from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.loop.memory import explain_memory, peak_memory
 from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
 from stnkit.experiments.placement import TransformedNetwork
@@ -92,12 +91,9 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
     Raises:
         StnkitError: for a mistake that ends a run before its first steps, missing data excepted.
     """
-    if config["resume"] is None:
-        check_start(config)
-    components = build_components(config, training)
+    new = config["resume"] is None
+    components = build_new_run(config, training)[0] if new else build_components(config, training)
     data, network = components.data, components.network
-    if config.get("init_from") is not None and config["resume"] is None:
-        load_initial_weights(network, config["init_from"], config)
     found = DryRun(
         n_images={},
         no_data="",

@@ -9,27 +9,34 @@ from typing import Any
 from torch import nn
 
 from stnkit.errors import CheckpointError, InputError
+from stnkit.experiments.loop.initial_objective import take_state
 from stnkit.experiments.loop.initial_parts import checked_parts, is_in, load_part
 from stnkit.experiments.loop.listed import listed
 from stnkit.experiments.run_directory.checkpoints import kept_checkpoint, network_weights, read_checkpoint
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.heads import Head
+from stnkit.objectives import Objective
 
 # Keys of the config that determine the network.
 OF_THE_NETWORK = ("network", "transform", "localizer", "placement", "out_size")
 
 
-def load_initial_weights(network: nn.Module, init_from: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def load_initial_weights(
+    network: nn.Module, init_from: str, config: Mapping[str, Any] | None = None, objective: Objective | None = None
+) -> dict[str, Any]:
     """Give a network, or the parts of it that `init_parts` names, the weights that another run has kept.
+
+    An objective of the same name and shapes gets its state with them, unless `init_parts` names parts of the network.
 
     Args:
         network: built like that of the other run, or with such parts.
         init_from: directory of the other run.
         config: of the network, as plain values: for `init_parts`, `transform_init` and messages.
+        objective: that is trained with the network; None to leave it.
 
     Returns:
-        The provenance: `run`, `checkpoint` and its `sha256`, the `epoch` and `step` after which it was saved, and the
-        `parts` where they were named.
+        The provenance: `run`, `checkpoint` and its `sha256`, the `epoch` and `step` after which it was saved, the
+        `parts` where they were named, and for an `objective` that has a state True if it is that of the other run.
 
     Raises:
         InputError: when there is no such run, its checkpoint is missing or damaged, its network or a part of it is
@@ -64,13 +71,16 @@ def load_initial_weights(network: nn.Module, init_from: str, config: Mapping[str
         for own, theirs in checked_parts(parts).items():
             load_part(network, own, weights, theirs, f"init_from={init_from}: ")
         _check_theta_stays(network, parts, config)
+    told: dict[str, Any] = {} if parts is None else {"parts": dict(parts)}
+    if objective is not None and objective.state_dict():
+        told["objective"] = parts is None and take_state(objective, checkpoint, recorded, config)
     return {
         "run": init_from,
         "checkpoint": str(path),
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         "epoch": checkpoint.get("epoch"),
         "step": checkpoint.get("global_step"),
-        **({} if parts is None else {"parts": dict(parts)}),
+        **told,
     }
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import stnkit
+from stnkit.experiments.loop.initial_objective import take_state
 from stnkit.experiments.loop.initial_weights import load_initial_weights
 from stnkit.experiments.placement import build_network
 from stnkit.experiments.run_directory.job_identity import identity_of
-from tests.helpers import COMPONENTS, QUICK, metrics
+from tests.helpers import AGING, COMPONENTS, QUICK, metrics
 
 # Nothing is learned, so that the weights are those of the start.
 FROZEN = [*QUICK, "training.epochs=1", "training.schedule=constant", "training.learning_rate=0", "seed=7"]
@@ -76,6 +77,40 @@ def test_weights_that_are_missing_are_named(tmp_path):
     (tmp_path / "metrics.json").write_text("{}")
     with pytest.raises(stnkit.errors.InputError, match=r"network, got no transformer\.head\.offset and also extra$"):
         load_initial_weights(network, str(tmp_path))
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.training
+def test_the_same_objective_goes_on_with_its_state(make_distribution, stnkit_main):
+    make_distribution("theirs", {"their_aging": AGING}, {"objective.aging": "their_aging"})
+    assert stnkit_main("train", *QUICK, "objective=aging", "hydra.run.dir=other")[0] == 0
+    scale = stnkit.load_run("other").objective.scale
+    assert scale != 1
+    for name, options, taken in (
+        ("same", ["objective=aging"], True),
+        ("parts", ["objective=aging", "init_parts={network:network}"], False),
+        ("another", ["objective=classification"], None),
+    ):
+        code, _, err = stnkit_main("train", *FROZEN, *options, "init_from=other", f"hydra.run.dir={name}")
+        assert code == 0, err
+        assert metrics(name)["init_from"].get("objective") is taken
+        if taken is not None:
+            objective = stnkit.load_run(name).objective
+            assert objective.scale == (scale if taken else 1)
+            assert objective.age == (15 if taken else 5)
+    code, _, err = stnkit_main("train", *FROZEN, "objective=aging", "init_from=another", "hydra.run.dir=back")
+    assert code == 0, err
+    assert metrics("back")["init_from"]["objective"] is False
+
+
+@pytest.mark.parametrize("groups", ["all", "labels"])
+def test_an_objective_of_other_shapes_starts_anew(groups):
+    objectives = [stnkit.build("objective", "alignment", groups=g, n_classes=3) for g in ("labels", groups)]
+    objectives[0].updates += 7
+    state = {f"objective.{name}": value for name, value in objectives[0].state_dict().items()}
+    config = {"objective": {"name": "alignment"}}
+    assert take_state(objectives[1], {"state_dict": state}, config, config) is (groups == "labels")
+    assert objectives[1].updates.tolist() == ([7, 7, 7] if groups == "labels" else [0])
 
 
 @pytest.mark.parametrize(
