@@ -90,6 +90,25 @@ def test_losses_on_theta_are_refused_without_a_transformer(loss, stnkit_main):
     assert f"{loss}: expected one spatial transformer at the input, got none" in err
 
 
+@pytest.mark.parametrize(
+    ("option", "expected", "got"),
+    [
+        ("degrees=30", "null", "30.0"),
+        ("scale=1.1", "null", "1.1"),
+        ("shift=0.1", "null", "0.1"),
+        ("augment=true", "false", "true"),
+    ],
+)
+@pytest.mark.parametrize("words", [["distortion=elastic"], ["distortion=elastic", "dry_run=true"]])
+def test_options_of_a_loss_that_is_off_are_refused(option, expected, got, words, stnkit_main, tmp_path):
+    code, _, err = stnkit_main("train", *QUICK, *words, f"training.equivariance.{option}", "hydra.run.dir=run")
+    assert code == 2
+    assert err == (
+        f"stnkit train: training.equivariance.{option.split('=')[0]}: expected {expected}, since "
+        f"training.equivariance.weight is 0 by default here, got {got}\n"
+    )
+
+
 def test_a_common_pose_of_pairs_is_refused(stnkit_main):
     code, _, err = stnkit_main("train", "dataset=pairs", "transform=tps", "training.equivariance.common_pose=1")
     assert code == 2

@@ -116,10 +116,11 @@ def build_new_run(
 
     Raises:
         StnkitError: as `build_components`, and when the weights of `init_from` are not of this network, or
-            `transform_init` has no effect.
+            `transform_init` or an option of the equivariance loss has no effect.
     """
     check_start(config)
     components, source = build_components(config, training), config.get("init_from")
+    components.task.theta_loss.check_used()
     if source is None:
         return components, {}
     if run_dir is not None and Path(source).resolve() == run_dir.resolve():

@@ -13,7 +13,7 @@ from stnkit.experiments.losses.common_pose import common_pose_error
 from stnkit.experiments.losses.equivariance import Delta, Drawn, draw_delta, equivariance_error, warped
 from stnkit.experiments.losses.supervision import supervision_error
 from stnkit.experiments.placement import input_transformer
-from stnkit.experiments.schema import TrainingConfig
+from stnkit.experiments.schema import EquivarianceConfig, TrainingConfig
 
 # The default weights of the equivariance loss and of the common pose (docs/theta.md).
 WEIGHT = 10.0
@@ -98,6 +98,27 @@ class ThetaLoss:
         fits = transformer is not None and transformer.sampled_channels is None and transformer.family.ndim == 2
         # A transformer that is told the truth needs no other sign of it.
         return WEIGHT if fits and has_milder and training.supervision == 0 else 0.0
+
+    def check_used(self) -> None:
+        """Refuse options of Δ where the loss is off by default, as where the distortion has no milder one.
+
+        Networks without a transformer, and those that are told the true θ, take them: they stand beside others in a
+        sweep, and so does a weight of 0 that is given.
+
+        Raises:
+            InputError: for an option without effect.
+        """
+        given, defaults = self.equivariance, EquivarianceConfig()
+        used = self.weights.keys() & {"equivariance", "supervision"}
+        if used or given.weight is not None or self.transformer is None:
+            return
+        for option in ("degrees", "scale", "shift", "augment"):
+            if (value := getattr(given, option)) != (default := getattr(defaults, option)):
+                expected = "null" if default is None else str(default).lower()
+                raise InputError(
+                    f"training.equivariance.{option}: expected {expected}, since training.equivariance.weight is 0 by "
+                    f"default here, got {str(value).lower()}"
+                )
 
     @property
     def reads_again(self) -> bool:

@@ -281,3 +281,25 @@ def test_equivariance_in_three_dimensions_is_refused():
 
     with pytest.raises(stnkit.errors.InputError, match=r"equivariance: expected a transformer of 2 dimensions, got 3"):
         ThetaLoss(EQUIVARIANCE, Volumes(), None)
+
+
+@pytest.mark.parametrize(
+    ("training", "options"),
+    [
+        ({}, {}),
+        ({}, {"at": ()}),
+        ({"supervision": 1.0}, {}),
+        ({}, {"weight": 0.0}),
+        ({}, {"weight": 1.0, "distortion": None}),
+    ],
+    ids=["milder", "no transformer", "supervised", "off", "on"],
+)
+def test_options_of_delta_are_taken_where_others_compare(training, options):
+    weight = options.pop("weight", None)
+    equivariance = EquivarianceConfig(weight=weight, augment=True, degrees=30.0)
+    task(TrainingConfig(**training, equivariance=equivariance), **options).theta_loss.check_used()
+
+
+def test_a_weight_of_the_common_pose_needs_no_equivariance():
+    pose = EquivarianceConfig(common_pose=1.0)
+    task(TrainingConfig(equivariance=pose), distortion=None).theta_loss.check_used()
