@@ -20,13 +20,14 @@ class Convolutional(stnkit.Localizer):
     """Average-pool, then convolutions with ReLU and 2× max-pools between them, then a fully connected layer.
 
     A convolution is padded only if its kernel is larger than its input, so that the defaults have the paper's
-    shapes at 28×28, and the smallest image is 8×8.
+    shapes at 28×28, and the smallest image of two convolutions is 8×8.
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
         channels: channels of each convolution; by default as many as it takes to leave at most 8 pixels on each side,
-            so that the fully connected layer stays small: two at 28×28, four at 224×224. The last has 128, and each
-            one half of the next, but at least 16, so that on large images the first ones do not cost the most.
+            so that the fully connected layer stays small: two at 28×28, four at 224×224, or one where two leave none.
+            The last has 128, and each one half of the next, but at least 16, so that on large images the first ones
+            do not cost the most.
         kernel_size: side of each convolution's kernel in pixels, odd.
         downsample: factor of the average-pool in front, 1 for none.
         features: width of the fully connected layer.
@@ -107,11 +108,11 @@ def _padding(side: int, kernel_size: int) -> int:
 
 
 def _default_channels(size: Sequence[int], kernel_size: int, downsample: int) -> list[int]:
-    """…, 32, 64, 128: as many as leave at most LARGEST pixels on each side, at least two."""
+    """…, 32, 64, 128: as many as leave at most LARGEST pixels on each side, two if the pool between them leaves any."""
     n, left = 1, [side // downsample for side in size]
     while True:
         left = [side + 2 * _padding(side, kernel_size) - kernel_size + 1 for side in left]
-        if n > 1 and (max(left) <= LARGEST or min(left) < 2):
+        if min(left) < 2 or (n > 1 and max(left) <= LARGEST):
             return [max(LAST >> i, FEWEST) for i in reversed(range(n))]
         n += 1
         left = [side // 2 for side in left]

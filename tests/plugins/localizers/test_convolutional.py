@@ -46,3 +46,25 @@ def test_training_and_evaluation_give_the_same_features(shape):
     images = torch.randn(4, *shape, dtype=torch.float64)
     trained = localizer.train().features(images)
     torch.testing.assert_close(localizer.eval().features(images), trained, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "channels"),
+    [
+        ((1, 2, 2), {}, [128]),
+        ((3, 6, 8), {}, [128]),
+        ((1, 7, 28), {}, [128]),
+        ((2, 8, 10, 12), {}, [128]),
+        ((1, 12, 12, 12), {}, [64, 128]),
+        ((1, 3, 3), {"downsample": 1, "kernel_size": 3}, [128]),
+        ((1, 8, 8), {}, [64, 128]),
+        ((1, 8, 300), {}, [64, 128]),
+        ((1, 28, 28), {}, [64, 128]),
+        ((3, 224, 224), {}, [16, 32, 64, 128]),
+    ],
+)
+def test_the_default_has_as_many_convolutions_as_fit(shape, options, channels):
+    localizer = stnkit.build("localizer", "convolutional", in_shape=shape, **options)
+    convolutions = [module for module in localizer.modules() if isinstance(module, nn.Conv2d | nn.Conv3d)]
+    assert [convolution.out_channels for convolution in convolutions] == channels
+    assert localizer(torch.rand(2, *shape)).shape == (2, 128)

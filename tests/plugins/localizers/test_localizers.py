@@ -82,7 +82,9 @@ def test_batch_norm_trains_on_a_last_batch_of_one_image():
 
 
 @pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(("size", "options"), [((7, 28), {}), ((28, 28), {"channels": [20] * 5})])
+@pytest.mark.parametrize(
+    ("size", "options"), [((1, 28), {}), ((7, 28), {"channels": [64, 128]}), ((28, 28), {"channels": [20] * 5})]
+)
 def test_a_localizer_too_deep_for_its_input_says_what_to_do(size, options):
     with pytest.raises(stnkit.errors.InputError, match=r"too deep for images of .*use larger images, fewer channels"):
         stnkit.build("localizer", "convolutional", in_shape=(1, *size), **options)
