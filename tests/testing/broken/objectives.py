@@ -88,6 +88,16 @@ class NotOne(Good):
         return {name: value[None] for name, value in super().losses(batch).items()}
 
 
+class EachWeight(Good):
+    def total_weight(self, batch):
+        return batch.images.new_ones(len(batch.images))
+
+
+class NegativeWeight(Good):
+    def total_weight(self, batch):
+        return batch.images.new_tensor(-1.0)
+
+
 class OtherName(Good):
     def measure(self, batch):
         return {"sizes" if name == "size" else name: value for name, value in super().measure(batch).items()}
@@ -250,6 +260,8 @@ ALSO_BROKEN = {
     Bare: "losses",
     Listed: "figures",
     NotOne: "losses",
+    EachWeight: "losses",
+    NegativeWeight: "losses",
     Means: "figures",
     Numbers: "figures",
     Flattened: "pictures",
