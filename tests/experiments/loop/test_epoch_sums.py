@@ -39,7 +39,7 @@ def test_losses_are_means_by_the_weights_of_their_images():
     assert resumed.compute() == sums.compute()
 
 
-def test_a_loss_without_any_weight_is_0_and_one_that_is_nan_stays():
+def test_a_loss_without_any_weight_is_0_unless_it_is_nan():
     for loss in (0.0, torch.nan):
         sums = EpochSums(("loss",), weighted=("loss",))
         sums.add(3, {"loss": torch.tensor(loss)}, {}, torch.tensor(0.0))
