@@ -1,0 +1,36 @@
+from stnkit.experiments.run_directory.own_jobs import begin_notes, end_notes, note_job, noted_jobs
+
+
+def test_two_sweeps_in_one_directory_note_their_own_jobs(tmp_path):
+    first, second = begin_notes(tmp_path), begin_notes(tmp_path)
+    note_job(first, tmp_path / "0")
+    note_job(first, tmp_path / "elsewhere" / "1")
+    note_job(second, tmp_path / "0", refused=True)
+    assert noted_jobs(first) == {"0": False, "elsewhere/1": False}
+    assert noted_jobs(second) == {"0": True}
+    end_notes(first)
+    assert [path.name for path in tmp_path.iterdir()] == [second.name]
+
+
+def test_a_second_equal_job_of_a_sweep_is_told(tmp_path):
+    folder = begin_notes(tmp_path)
+    assert note_job(folder, tmp_path / "0") is False
+    assert note_job(folder, tmp_path / "0") is True
+    assert note_job(folder, tmp_path / "1", refused=True) is False
+    assert note_job(folder, tmp_path / "1") is False  # nothing of this sweep is there
+
+
+def test_the_folder_may_be_given_relative_to_where_one_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sweep").mkdir()
+    folder = begin_notes((tmp_path / "sweep").relative_to(tmp_path))
+    monkeypatch.chdir("sweep")
+    note_job(folder, tmp_path / "sweep" / "3")
+    assert noted_jobs(folder) == {"3": False}
+
+
+def test_a_job_that_outlives_its_sweep_notes_nothing(tmp_path):
+    folder = begin_notes(tmp_path)
+    end_notes(folder)
+    assert note_job(folder, tmp_path / "0") is False
+    assert noted_jobs(folder) == {}
