@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 
 from stnkit.cli.checked_config import checked_config
 from stnkit.cli.dry_sweep import DryJob
+from stnkit.cli.hydra_internals import task_overrides
 from stnkit.cli.option_text import chart_lines, options_from_images, value_text
 from stnkit.experiments.loop import dry_run
 from stnkit.experiments.loop.memory import physical_memory
@@ -37,7 +38,7 @@ def print_run(config: DictConfig, selected: list[str]) -> int:
         StnkitError: for a mistake that ends the run before its first steps.
     """
     plain = checked_config(config, config.hydra.runtime)
-    overrides = [word for word in config.hydra.overrides.task if word not in selected]
+    overrides = [word for word in task_overrides(config.hydra) if word not in selected]
     run_dir = Path(config.hydra.run.dir)
     lines: list[tuple[str, str]] = []
     steps_done: int | None = None

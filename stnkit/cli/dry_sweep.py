@@ -1,15 +1,15 @@
 """The jobs that a dry run of a sweep lists, found without writing anything."""
 
-import contextlib
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from stnkit.cli.hydra_internals import job_config, job_overrides, parse_override
-from stnkit.experiments.run_directory.directories import earlier_status, plain_config
+from stnkit.cli.hydra_internals import parse_override, task_overrides
+from stnkit.cli.sweep_jobs import SweepJob, sweep_jobs
+from stnkit.experiments.run_directory.directories import earlier_status
 from stnkit.experiments.run_directory.job_identity import earlier_directory, identity_of
 
 
@@ -46,28 +46,18 @@ def is_dry_sweep(config: DictConfig) -> bool:
     Args:
         config: composed, with its node `hydra`.
     """
-    words = [word for word in config.hydra.overrides.task if word.startswith("dry_run=")]
+    words = [word for word in task_overrides(config.hydra) if word.startswith("dry_run=")]
     return bool(config.dry_run) or any(parse_override(word)[1] is True for word in words)
 
 
-def varying_keys(jobs: list[list[str]]) -> set[str]:
+def varying_keys(jobs: Sequence[SweepJob]) -> set[str]:
     """The keys of the overrides in which jobs differ.
 
     Args:
-        jobs: the overrides of each.
+        jobs: of a sweep.
     """
-    values = [dict(override.split("=", 1) for override in job) for job in jobs]
+    values = [dict(override.split("=", 1) for override in job.overrides) for job in jobs]
     return {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
-
-
-def end_in_dry_run(config: DictConfig) -> None:
-    """Raise DryRunAsked with the jobs of a sweep, but not where one cannot be composed: the sweeper tells of it next.
-
-    Args:
-        config: composed, with its node `hydra`.
-    """
-    with contextlib.suppress(HydraException):
-        raise DryRunAsked(config, dry_jobs(config))
 
 
 def dry_jobs(config: DictConfig) -> list[DryJob] | None:
@@ -75,16 +65,20 @@ def dry_jobs(config: DictConfig) -> list[DryJob] | None:
 
     Args:
         config: composed, with its node `hydra`.
+
+    Raises:
+        SweepRefused: for a mistake in one of them.
     """
-    jobs = job_overrides(config)
+    jobs = sweep_jobs(config)
     if jobs is None:
         return None
     varying = varying_keys(jobs) - {"dry_run"}
     found = []
     for job in jobs:
-        composed = job_config(config, job)
-        would = _would(plain_config(composed), Path(config.hydra.sweep.dir)) if composed.skip_completed else ""
-        found.append(DryJob([word for word in job if word.split("=", 1)[0] in varying], would))
+        would = ""
+        if job.config is not None and job.config["skip_completed"]:
+            would = _would(job.config, Path(config.hydra.sweep.dir))
+        found.append(DryJob([word for word in job.overrides if word.split("=", 1)[0] in varying], would))
     return found
 
 

@@ -8,7 +8,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from stnkit.cli.hydra_internals import parse_override
+from stnkit.cli.hydra_internals import parse_override, refused_group
 from stnkit.cli.nearest import did_you_mean
 from stnkit.cli.quoting import quoted_override
 from stnkit.errors import StnkitError
@@ -21,7 +21,7 @@ def sentence(error: BaseException) -> str:
     Args:
         error: as raised.
     """
-    for said in (_shadowed_component, _unparsed, _in_file, _unknown_key, _unknown_component):
+    for said in (_shadowed_component, _unparsed, _no_name, _in_file, _unknown_key, _unknown_component):
         if found := said(error):
             return found
     return _shortened(error)
@@ -50,6 +50,13 @@ def _unparsed(error: BaseException) -> str | None:
     has_form = re.match(r"[\[{'\"]|$|\w+\(", value)
     quoted = "" if has_form else f"; quote such a value: {quoted_override(key, value)}"
     return f"{given}: expected a value that Hydra can read, got {reason}{quoted}"
+
+
+def _no_name(error: BaseException) -> str | None:
+    """For a value that names no config of a group."""
+    if refused := refused_group(error):
+        return f"{refused.input_line}: expected the name of a config of the group {refused.key_or_group}"
+    return None
 
 
 def _in_file(error: BaseException) -> str | None:

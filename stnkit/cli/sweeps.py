@@ -1,12 +1,9 @@
 """The lines that `stnkit train -m` prints about its jobs and about the end of the sweep, and its answer to signals."""
 
 import contextlib
-import dataclasses
 import os
-import shlex
 import signal
 import sys
-import tempfile
 import traceback
 import warnings
 from pathlib import Path
@@ -17,129 +14,30 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from stnkit import errors
 from stnkit.cli import launcher
-from stnkit.cli.dry_sweep import DryRunAsked, end_in_dry_run, is_dry_sweep, varying_keys
-from stnkit.cli.hydra_internals import job_overrides, parse_override
-from stnkit.cli.quoting import quoted_override
+from stnkit.cli.dry_sweep import DryRunAsked, dry_jobs, is_dry_sweep, varying_keys
+from stnkit.cli.hydra_internals import jobs_composed, parse_override, task_overrides
+from stnkit.cli.sweep_end import Sweep, SweepFailed, SweepInterrupted, print_error
+from stnkit.cli.sweep_jobs import SweepRefused, identity_if_resolved, sweep_jobs
 from stnkit.cli.workers import Worker, WorkersOfSweep
 from stnkit.errors import RenamedWarning
 from stnkit.experiments.loop.interruption import handling_stops
-from stnkit.experiments.run_directory.job_list import jobs_not_begun, list_jobs, record_run_dir
-from stnkit.experiments.run_directory.record import FILE, RunRecord, read_record
-from stnkit.experiments.run_directory.state import State, state_of
+from stnkit.experiments.run_directory.job_list import list_jobs, record_run_dir
+from stnkit.experiments.run_directory.own_jobs import begin_notes, note_job
+from stnkit.experiments.run_directory.record import RunRecord, read_record
 from stnkit.plugin_system import PluginWarning
 
 TRACEBACK = "traceback.txt"
-# In the directory of a job that did not run, so that the earlier run there stays as it was.
-REFUSED = ".refused"
 NO_RESUME = "resume continues a single run; continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true"
-
-
-@dataclasses.dataclass(frozen=True)
-class Sweep:
-    """A sweep that this process has started.
-
-    Args:
-        directory: of all its jobs.
-        started_ns: time of its start by the clock of the file system, which is the clock of the jobs' files too.
-        fail_fast: True if the first job that fails ends the sweep.
-    """
-
-    directory: Path
-    started_ns: int
-    fail_fast: bool = False
-
-    def failures(self) -> dict[Path, str]:
-        """Run directory and error of every job that has failed since the sweep started."""
-        records = {run_dir: read_record(run_dir) or {} for run_dir in self._jobs(State.failed)}
-        return {run_dir: str(record.get("error")) for run_dir, record in records.items()}
-
-    def print_end(self) -> int:
-        """Name the jobs that failed and return the exit code: 2 if all errors are the user's, 1 for any other."""
-        failures = self.failures()
-        if refused := sorted(path.parent for path in self.directory.rglob(REFUSED) if self._is_new(path)):
-            _print_error(
-                f"{len(refused)} of the jobs did not run, and the earlier runs in their directories stay as they were: "
-                f"{', '.join(map(str, refused))}; {self._hint()}, and overwrite=true runs all of them again"
-            )
-        if failures:
-            directories = ", ".join(map(str, failures))
-            _print_error(f"{len(failures)} of the jobs failed: {directories}; {self._hint()}")
-        print(f"table       stnkit report {shlex.quote(str(self.directory))}")
-        return _exit_code(failures) if failures else 2 * bool(refused)
-
-    def print_early_end(self, error: BaseException) -> int:
-        """Say that a signal, a failed job or an error of the launcher ended the sweep, and return the exit code.
-
-        Args:
-            error: the one that ended it.
-        """
-        failures = self.failures()
-        if isinstance(error, SweepInterrupted):
-            why = f"interrupted by {signal.Signals(error.signal_number).name}"
-        elif isinstance(error, SweepFailed):
-            why = f"fail_fast=true, and a job failed: {', '.join(map(str, failures))}"
-        elif isinstance(error, KeyboardInterrupt):
-            why = "interrupted by SIGINT"
-        else:
-            why = f"{type(error).__name__}: {error}".splitlines()[0]
-        if stopped := self._jobs(State.interrupted, State.died):
-            why += f"; {len(stopped)} of the jobs were stopped: {', '.join(map(str, stopped))}"
-        if waiting := len(jobs_not_begun(self.directory)):
-            why += f"; {waiting} of the jobs did not run"
-        _print_error(f"the sweep ended early: {why}; {self._hint()}")
-        if isinstance(error, SweepInterrupted):
-            return 128 + error.signal_number
-        if isinstance(error, SweepFailed):
-            return _exit_code(failures)
-        return 130 if isinstance(error, KeyboardInterrupt) else 1
-
-    def _jobs(self, *states: State) -> list[Path]:
-        """The run directories with one of these states, of jobs of this sweep."""
-        found = []
-        for path in sorted(self.directory.rglob(FILE)):
-            with contextlib.suppress(ValueError, OSError):
-                if self._is_new(path) and state_of(path.parent) in states:
-                    found.append(path.parent)
-        return found
-
-    def _is_new(self, path: Path) -> bool:
-        return path.stat().st_mtime_ns >= self.started_ns
-
-    def _hint(self) -> str:
-        directory = quoted_override("hydra.sweep.dir", self.directory)
-        return f"the same command with {directory} skip_completed=true runs the unfinished jobs"
-
 
 # Sweeps of this process; empty in the workers of a launcher.
 started: list[Sweep] = []
-# When the sweep began that this process runs jobs of, also in the workers; by the clock of the file system.
-began_ns: int | None = None
+# Where the jobs are noted of the sweep that this process runs jobs of, also in the workers.
+notes: Path | None = None
 # The answer to signals while a sweep runs in this process.
 _answers = contextlib.ExitStack()
 # This process, where it is a worker of joblib.
 worker: Worker | None = None
-
-
-class SweepInterrupted(KeyboardInterrupt):
-    """A signal that ends the whole sweep, not only the job that received it.
-
-    Args:
-        signal_number: of the signal.
-    """
-
-    def __init__(self, signal_number: int) -> None:
-        super().__init__(signal_number)
-        self.signal_number = signal_number
-
-
-class SweepRefused(BaseException):
-    """A mistake in the options of a sweep. No Exception, as `DryRunAsked`."""
-
-
-class SweepFailed(KeyboardInterrupt):
-    """A job failed, and ends the whole sweep. Not an Exception, from which Hydra continues with the next job."""
 
 
 def end() -> None:
@@ -171,7 +69,7 @@ class JobAnnouncer(Callback):
 
     Attributes:
         n: number of jobs, or None for a sweeper that decides on them as it goes.
-        began_ns: time at which the sweep began, None for a single run.
+        notes: folder in which the jobs of the sweep are noted, None for a single run.
         varying: keys of the overrides that differ between jobs.
         parent: id of the process that starts workers on this machine and answers for them, else None.
         process: id of the process that started the sweep.
@@ -179,7 +77,7 @@ class JobAnnouncer(Callback):
 
     def __init__(self) -> None:
         self.n: int | None = None
-        self.began_ns: int | None = None
+        self.notes: Path | None = None
         self.varying: set[str] = set()
         self.parent: int | None = None
         self.process = os.getpid()
@@ -199,22 +97,22 @@ class JobAnnouncer(Callback):
             raise SweepRefused(NO_RESUME)
         if (sentence := launcher.no_sweep()) and not is_dry_sweep(config):
             raise SweepRefused(sentence)
-        for word in config.hydra.overrides.task:
+        for word in task_overrides(config.hydra):
             if word.startswith("dry_run=") and not isinstance(parse_override(word)[1], bool):
                 raise SweepRefused(f"dry_run: expected one value for the whole sweep, got {word}")
         if is_dry_sweep(config):
-            end_in_dry_run(config)
-            return
+            raise DryRunAsked(config, dry_jobs(config))
+        jobs = sweep_jobs(config)
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=directory) as file:
-            self.began_ns = Path(file.name).stat().st_mtime_ns
-        jobs = job_overrides(config)
+        self.notes = begin_notes(directory)
+        began_ns, listed = self.notes.stat().st_mtime_ns, ()
         if jobs is not None:
-            list_jobs(directory, jobs)
+            _answers.enter_context(jobs_composed())
+            listed = list_jobs(directory, [job.overrides for job in jobs], [job.identity for job in jobs])
             self.n = len(jobs)
             self.varying = varying_keys(jobs)
-        started.append(Sweep(directory, self.began_ns, bool(config.fail_fast)))
+        started.append(Sweep(directory, self.notes, began_ns, listed, bool(config.fail_fast)))
         count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)
         if config.hydra.launcher._target_.endswith(".JoblibLauncher") and hasattr(signal, "pthread_sigmask"):
@@ -227,8 +125,8 @@ class JobAnnouncer(Callback):
             _answers.callback(_end_ray)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        global began_ns, worker
-        began_ns = self.began_ns
+        global notes, worker
+        notes = self.notes
         if config.hydra.mode is not RunMode.MULTIRUN:
             return
         if self.parent == os.getpid():  # joblib with n_jobs=1
@@ -237,11 +135,21 @@ class JobAnnouncer(Callback):
             _answers.enter_context(handling_stops(_stop))
         elif self.parent is not None and worker is None:
             worker = Worker(self.parent)
-        words, run_dir = list(config.hydra.overrides.task), Path(config.hydra.runtime.output_dir)
-        record_run_dir(Path(config.hydra.sweep.dir), words, run_dir)
+        words, run_dir = task_overrides(config.hydra), Path(config.hydra.runtime.output_dir)
+        record_run_dir(Path(config.hydra.sweep.dir), words, run_dir, identity_if_resolved(config))
         overrides = [word for word in words if word.split("=", 1)[0] in self.varying]
         of = "" if self.n is None else f" of {self.n}"
         print(f"job {config.hydra.job.num + 1}{of}: {' '.join(overrides)}".rstrip(": "), flush=True)
+
+
+def note(run_dir: Path, *, refused: bool = False) -> bool:
+    """Note a job that this process works on; True if the same sweep has run an equal one, as a sweeper may propose it.
+
+    Args:
+        run_dir: of the job, perhaps of no sweep.
+        refused: True if it leaves the earlier run there as it was.
+    """
+    return notes is not None and note_job(notes, run_dir, refused=refused)
 
 
 def record_failure(run_dir: Path, error: Exception) -> None:
@@ -255,7 +163,7 @@ def record_failure(run_dir: Path, error: Exception) -> None:
     with contextlib.suppress(ValueError):
         record = read_record(run_dir) or {}
     if record.get("status") not in ("failed", None):  # of an earlier run: one that has trained records itself
-        (run_dir / REFUSED).write_text(f"{error}\n")
+        note(run_dir, refused=True)
     elif record.get("status") is None:
         RunRecord(run_dir, record).update(status="failed", error=f"{type(error).__name__}: {error}")
 
@@ -270,7 +178,7 @@ def print_unexpected(run_dir: Path, error: Exception) -> None:
     path = run_dir / TRACEBACK
     path.write_text(traceback.format_exc())
     first = (str(error).splitlines() or [""])[0]
-    _print_error(f"{run_dir}: {type(error).__name__}: {first} (traceback in {path})")
+    print_error(f"{run_dir}: {type(error).__name__}: {first} (traceback in {path})")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
@@ -288,13 +196,3 @@ def _stopped_by(number: int) -> BaseException:
     if number == signal.SIGUSR1 and started[-1].fail_fast and started[-1].failures():
         return SweepFailed()
     return SweepInterrupted(number)
-
-
-def _exit_code(failures: dict[Path, str]) -> int:
-    """2 if all errors are mistakes of the user, 1 for any other."""
-    names = tuple(f"{name}:" for name, kind in vars(errors).items() if isinstance(kind, type))
-    return 2 if all(error.startswith(names) for error in failures.values()) else 1
-
-
-def _print_error(sentence: str) -> None:
-    print(f"stnkit train: {sentence}", file=sys.stderr, flush=True)

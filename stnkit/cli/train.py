@@ -25,6 +25,8 @@ from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.option_text import chart_lines, options_from_images
 from stnkit.cli.options import register_help_resolver
 from stnkit.cli.resume_hint import resume_hint
+from stnkit.cli.sweep_end import SweepFailed, SweepInterrupted
+from stnkit.cli.sweep_jobs import SweepRefused
 from stnkit.cli.torchvision_build import torchvision_build_explained
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.loop.interruption import Interrupted, interruptions_kept
@@ -33,7 +35,7 @@ from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run, is_left
-from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.run_directory.recorded_figures import primary_figure, sweep_value
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import register_component_groups
@@ -95,20 +97,18 @@ def _compose_and_train(arguments: list[str]) -> int:
             _program()
     except DryRunAsked as asked:
         return _dry_run(asked)
-    except sweeps.SweepRefused as mistake:
+    except SweepRefused as mistake:
         raise InputError(str(mistake)) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(sentence(error)) from error
     except (Exception, KeyboardInterrupt) as error:
-        if refused := hydra_internals.refused_group(error):
-            raise InputError(
-                f"{refused.input_line}: expected the name of a config of the group {refused.key_or_group}"
-            ) from error
+        if hydra_internals.refused_group(error):
+            raise InputError(sentence(error)) from error
         if not sweeps.started:
             raise
         sweeps.end()
         if sweeps.started[-1].fail_fast and sweeps.started[-1].failures():  # Ray has an exception of its own for it
-            error = sweeps.SweepFailed()
+            error = SweepFailed()
         return sweeps.started[-1].print_early_end(error)
     finally:
         sweeps.end()
@@ -184,7 +184,7 @@ def _job(config: DictConfig) -> float | None:
     _outcome.failed = False
     value = _in_its_directory(config, run_dir, in_sweep=in_sweep)
     if in_sweep and config.fail_fast and _outcome.failed:
-        raise sweeps.SweepFailed
+        raise SweepFailed
     return value
 
 
@@ -192,12 +192,12 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
     # A user's mistake is printed here: if it were raised, Hydra would print a line of its own first.
     try:
         with run_lock(run_dir) as sign:
+            again = sweeps.note(run_dir)
             try:
                 with interruptions_kept():
-                    return _run(config, run_dir, sign, in_sweep=in_sweep)
-            except OccupiedError as error:
-                if in_sweep:
-                    (run_dir / sweeps.REFUSED).write_text(f"{error}\n")
+                    return _run(config, run_dir, sign, in_sweep=in_sweep, again=again)
+            except OccupiedError:
+                sweeps.note(run_dir, refused=True)
                 raise
             except Exception as error:
                 if in_sweep:
@@ -221,13 +221,7 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
     return None
 
 
-def _of_this_sweep(run_dir: Path) -> bool:
-    """True where the same sweep has run an equal job before: a sweeper may propose a point again."""
-    path = run_dir / FILE
-    return sweeps.began_ns is not None and path.is_file() and path.stat().st_mtime_ns >= sweeps.began_ns
-
-
-def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool) -> float | None:
+def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool, again: bool) -> float | None:
     plain = checked_config(config, HydraConfig.get().runtime)
     with torchvision_build_explained():
         from stnkit.experiments.loop.failures import ProcessLostError
@@ -241,11 +235,11 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         if in_sweep:
             raise InputError(sweeps.NO_RESUME)
         directories.check_stays(plain, run_dir)
-        given = [word for word in HydraConfig.get().overrides.task if word not in _outcome.of_saved_config]
+        given = [
+            word for word in hydra_internals.task_overrides(HydraConfig.get()) if word not in _outcome.of_saved_config
+        ]
         plain = directories.config_to_resume(plain, given)
-    elif (plain["skip_completed"] or _of_this_sweep(run_dir)) and (
-        earlier := directories.earlier_status(plain, run_dir)
-    ):
+    elif (plain["skip_completed"] or again) and (earlier := directories.earlier_status(plain, run_dir)):
         if earlier == "completed":
             record = read_record(run_dir) or {}
             print(f"{_result(record)}  {run_dir} (already completed)", flush=True)
@@ -274,7 +268,7 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         if not sweeps.parent_speaks():
             print(f"\n{interruption}: {resume_hint(run_dir)}", file=sys.stderr)
         if in_sweep:
-            raise sweeps.SweepInterrupted(interruption.signal_number) from interruption
+            raise SweepInterrupted(interruption.signal_number) from interruption
         _outcome.exit_code = 128 + interruption.signal_number
         return None
     if in_sweep:

@@ -8,6 +8,9 @@ import pytest
 
 from stnkit.cli import train
 from stnkit.experiments.loop import run
+from stnkit.experiments.run_directory.job_list import jobs_not_begun
+from stnkit.experiments.run_directory.own_jobs import begin_notes, note_job
+from stnkit.experiments.run_directory.record import RunRecord
 from tests.helpers import QUICK, metrics
 
 SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "hydra.sweep.dir=sweep"]
@@ -74,3 +77,60 @@ def test_a_run_stopped_before_its_first_checkpoint_starts_again(number, stnkit_m
     (further,) = re.findall(r"and the same command with (hydra\.run\.dir=\S+) (skip_\S+) starts", err)
     assert stnkit_main(*arguments[:-1], *further)[0] == 0
     assert metrics("run")["status"] == "completed"
+
+
+def failed_job_of_another_sweep(sweep):
+    """One that runs in the same directory, and has a job that failed, one that was stopped and one that was refused."""
+    notes = begin_notes(sweep)
+    for name, values in (("a", {"status": "failed", "error": "OSError: no"}), ("b", {"status": "interrupted"})):
+        note_job(notes, sweep / name)
+        RunRecord(sweep / name).update(**values)
+    note_job(notes, sweep / "0", refused=True)
+
+
+@pytest.mark.training
+def test_a_job_of_another_sweep_is_not_counted(stnkit_main, monkeypatch, tmp_path):
+    build_new_run = run.build_new_run
+
+    def meanwhile(*args):
+        failed_job_of_another_sweep(tmp_path / "sweep")
+        return build_new_run(*args)
+
+    monkeypatch.setattr(run, "build_new_run", meanwhile)
+    code, _, err = stnkit_main(*SWEEP, "seed=0", "placement=none")
+    assert (code, err) == (0, "")
+
+
+def test_an_early_end_names_no_job_of_another_sweep(stnkit_main, monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
+    assert stnkit_main(*SWEEP, "seed=8,9", "fail_fast=true")[0] == 1
+
+    def meanwhile(*args):
+        failed_job_of_another_sweep(tmp_path / "sweep")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(run, "build_new_run", meanwhile)
+    code, _, err = stnkit_main(*SWEEP, "seed=1,2,3", "fail_fast=true")
+    assert code == 1
+    (name,) = (name for name in statuses(tmp_path / "sweep") if name not in ("0", "a", "b"))
+    assert f"fail_fast=true, and a job failed: sweep/{name}; 2 of the jobs did not run; the same" in err
+
+
+def test_a_listed_job_is_known_by_its_config(stnkit_main, monkeypatch, tmp_path):
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "checked_config", lambda *args: os.kill(os.getpid(), signal.SIGTERM))
+        assert stnkit_main(*SWEEP, "seed=1,2")[0] == 128 + signal.SIGTERM
+    monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
+    # The learning rate is the default.
+    continued = ["seed=2", "training.learning_rate=0.003", "skip_completed=true", "fail_fast=true"]
+    code, _, err = stnkit_main(*SWEEP, *continued)
+    assert code == 1
+    assert "did not run" not in err
+    assert [job.overrides for job in jobs_not_begun(tmp_path / "sweep")] == [("seed=1",)]
+
+
+def test_a_sweep_that_has_ended_leaves_no_notes(stnkit_main, monkeypatch, tmp_path):
+    monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
+    for arguments in (["fail_fast=true"], []):
+        assert stnkit_main(*SWEEP, "seed=0,1", *arguments)[0] == 1
+        assert not list((tmp_path / "sweep").glob(".sweep-*"))
