@@ -34,6 +34,8 @@ NO_RESUME = "resume continues a single run; continue a sweep with hydra.sweep.di
 started: list[Sweep] = []
 # Where the jobs are noted of the sweep that this process runs jobs of, also in the workers.
 notes: Path | None = None
+# When that sweep began, by the clock of the file system.
+began_ns: int | None = None
 # The answer to signals while a sweep runs in this process.
 _answers = contextlib.ExitStack()
 # This process, where it is a worker of joblib.
@@ -70,6 +72,7 @@ class JobAnnouncer(Callback):
     Attributes:
         n: number of jobs, or None for a sweeper that decides on them as it goes.
         notes: folder in which the jobs of the sweep are noted, None for a single run.
+        began_ns: time at which the sweep began, likewise.
         varying: keys of the overrides that differ between jobs.
         parent: id of the process that starts workers on this machine and answers for them, else None.
         process: id of the process that started the sweep.
@@ -78,6 +81,7 @@ class JobAnnouncer(Callback):
     def __init__(self) -> None:
         self.n: int | None = None
         self.notes: Path | None = None
+        self.began_ns: int | None = None
         self.varying: set[str] = set()
         self.parent: int | None = None
         self.process = os.getpid()
@@ -106,13 +110,14 @@ class JobAnnouncer(Callback):
         directory = Path(config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         self.notes = begin_notes(directory)
-        began_ns, listed = self.notes.stat().st_mtime_ns, ()
+        self.began_ns = self.notes.stat().st_mtime_ns
+        listed: tuple[Path, ...] = ()
         if jobs is not None:
             _answers.enter_context(jobs_composed())
             listed = list_jobs(directory, [job.overrides for job in jobs], [job.identity for job in jobs])
             self.n = len(jobs)
             self.varying = varying_keys(jobs)
-        started.append(Sweep(directory, self.notes, began_ns, listed, bool(config.fail_fast)))
+        started.append(Sweep(directory, self.notes, self.began_ns, listed, bool(config.fail_fast)))
         count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)
         if config.hydra.launcher._target_.endswith(".JoblibLauncher") and hasattr(signal, "pthread_sigmask"):
@@ -125,8 +130,8 @@ class JobAnnouncer(Callback):
             _answers.callback(_end_ray)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:
-        global notes, worker
-        notes = self.notes
+        global notes, began_ns, worker
+        notes, began_ns = self.notes, self.began_ns
         if config.hydra.mode is not RunMode.MULTIRUN:
             return
         if self.parent == os.getpid():  # joblib with n_jobs=1
@@ -142,14 +147,15 @@ class JobAnnouncer(Callback):
         print(f"job {config.hydra.job.num + 1}{of}: {' '.join(overrides)}".rstrip(": "), flush=True)
 
 
-def note(run_dir: Path, *, refused: bool = False) -> bool:
-    """Note a job that this process works on; True if the same sweep has run an equal one, as a sweeper may propose it.
+def note(run_dir: Path, *, refused: bool = False) -> None:
+    """Note a job that this process works on, if it is one of a sweep.
 
     Args:
-        run_dir: of the job, perhaps of no sweep.
+        run_dir: of the job.
         refused: True if it leaves the earlier run there as it was.
     """
-    return notes is not None and note_job(notes, run_dir, refused=refused)
+    if notes is not None:
+        note_job(notes, run_dir, refused=refused)
 
 
 def record_failure(run_dir: Path, error: Exception) -> None:

@@ -35,7 +35,7 @@ from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
 from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run, is_left
-from stnkit.experiments.run_directory.record import read_record
+from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.recorded_figures import primary_figure, sweep_value
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import register_component_groups
@@ -192,10 +192,10 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
     # A user's mistake is printed here: if it were raised, Hydra would print a line of its own first.
     try:
         with run_lock(run_dir) as sign:
-            again = sweeps.note(run_dir)
+            sweeps.note(run_dir)
             try:
                 with interruptions_kept():
-                    return _run(config, run_dir, sign, in_sweep=in_sweep, again=again)
+                    return _run(config, run_dir, sign, in_sweep=in_sweep)
             except OccupiedError:
                 sweeps.note(run_dir, refused=True)
                 raise
@@ -221,7 +221,13 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
     return None
 
 
-def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool, again: bool) -> float | None:
+def _ran_meanwhile(run_dir: Path) -> bool:
+    """True where an equal job has run since the sweep began: of a sweeper that proposes it again, or another sweep."""
+    path = run_dir / FILE
+    return sweeps.began_ns is not None and path.is_file() and path.stat().st_mtime_ns >= sweeps.began_ns
+
+
+def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool) -> float | None:
     plain = checked_config(config, HydraConfig.get().runtime)
     with torchvision_build_explained():
         from stnkit.experiments.loop.failures import ProcessLostError
@@ -239,7 +245,9 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
             word for word in hydra_internals.task_overrides(HydraConfig.get()) if word not in _outcome.of_saved_config
         ]
         plain = directories.config_to_resume(plain, given)
-    elif (plain["skip_completed"] or again) and (earlier := directories.earlier_status(plain, run_dir)):
+    elif (plain["skip_completed"] or _ran_meanwhile(run_dir)) and (
+        earlier := directories.earlier_status(plain, run_dir)
+    ):
         if earlier == "completed":
             record = read_record(run_dir) or {}
             print(f"{_result(record)}  {run_dir} (already completed)", flush=True)

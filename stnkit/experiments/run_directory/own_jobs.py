@@ -22,8 +22,8 @@ def begin_notes(sweep_dir: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=sweep_dir.absolute()))
 
 
-def note_job(folder: Path, run_dir: Path, *, refused: bool = False) -> bool:
-    """Note a job that the sweep works on; True if it has worked in that directory before.
+def note_job(folder: Path, run_dir: Path, *, refused: bool = False) -> None:
+    """Note a job that the sweep works on.
 
     Args:
         folder: of the sweep; nothing is noted where it has ended.
@@ -31,11 +31,9 @@ def note_job(folder: Path, run_dir: Path, *, refused: bool = False) -> bool:
         refused: True if the job left the earlier run there as it was.
     """
     name = os.path.relpath(run_dir, folder.parent)
-    path = folder / f"{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:16]}.json"
-    before = _noted(path)
+    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
     with contextlib.suppress(FileNotFoundError):
-        write_atomically(path, json.dumps({"run_dir": name, "refused": refused}))
-    return before is not None and not before[1]
+        write_atomically(folder / f"{digest[:16]}.json", json.dumps({"run_dir": name, "refused": refused}))
 
 
 def noted_jobs(folder: Path) -> dict[str, bool]:

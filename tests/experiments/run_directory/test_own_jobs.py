@@ -12,12 +12,11 @@ def test_two_sweeps_in_one_directory_note_their_own_jobs(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [second.name]
 
 
-def test_a_second_equal_job_of_a_sweep_is_told(tmp_path):
+def test_the_last_note_of_a_job_holds(tmp_path):
     folder = begin_notes(tmp_path)
-    assert note_job(folder, tmp_path / "0") is False
-    assert note_job(folder, tmp_path / "0") is True
-    assert note_job(folder, tmp_path / "1", refused=True) is False
-    assert note_job(folder, tmp_path / "1") is False  # nothing of this sweep is there
+    for refused in (False, True):
+        note_job(folder, tmp_path / "0", refused=refused)
+        assert noted_jobs(folder) == {"0": refused}
 
 
 def test_the_folder_may_be_given_relative_to_where_one_is(tmp_path, monkeypatch):
@@ -32,5 +31,5 @@ def test_the_folder_may_be_given_relative_to_where_one_is(tmp_path, monkeypatch)
 def test_a_job_that_outlives_its_sweep_notes_nothing(tmp_path):
     folder = begin_notes(tmp_path)
     end_notes(folder)
-    assert note_job(folder, tmp_path / "0") is False
+    note_job(folder, tmp_path / "0")
     assert noted_jobs(folder) == {}
