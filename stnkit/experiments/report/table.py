@@ -58,7 +58,7 @@ class Cell:
         statistic = self.statistic(metric)
         if statistic is not None:
             seeds = {repr(run.seed) for run in self.runs if run.value(metric) is not None}
-            n = str(statistic.n) if len(seeds) == self.n_seeds else f"{statistic.n}/{self.n_seeds}"
+            n = str(statistic.n) if len(seeds) == self.n_seeds else f"{len(seeds)}/{self.n_seeds}"
             kind = quantity_in(self.runs, metric)
             texts.append(f"{number(statistic, kind.resolution, kind.digits)} ({n})")
         elif self.count(Status.completed):

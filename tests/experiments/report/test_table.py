@@ -48,6 +48,16 @@ def test_missing_and_unfinished_runs_show_in_their_cell(make_run, runs_of):
     assert any(note.startswith("died: ") and "runs/6: 0 of 2 epochs, last update " in note for note in found)
 
 
+def test_a_seed_that_ran_twice_counts_once_among_the_seeds(make_run, runs_of):
+    tps = RECORDED_COMPONENTS["tps"]
+    for rate, error in ((0.1, 10.0), (0.2, 20.0), (0.3, 30.0)):
+        make_run(seed=0, training={"learning_rate": rate}, record={"test_error": error})
+    for seed in (0, 1):
+        make_run(seed=seed, transform=tps, training={"learning_rate": 0.1}, record={"test_error": 5.0})
+    table = make_table(runs_of(), rows=["transform"], columns=[])
+    assert texts(table) == [["20.00 ± 10.00 (1/2)"], ["5.00 ± 0.00 (2)"]]
+
+
 def test_a_reason_of_many_runs_is_one_note(make_run, runs_of):
     for seed in range(6):
         make_run(seed=seed, status="failed", record={"error": "OSError: disk\nfull"})
