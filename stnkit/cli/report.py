@@ -75,7 +75,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--value",
         metavar="METRICS",
-        type=_names,
+        type=_metrics,
         action="extend",
         help="values to show, by their names in metrics.json, such as test_error,seconds or history.0.train_loss "
         "(default: the primary figure of the objective in the test, test_error for classification)",
@@ -102,6 +102,12 @@ def _parser() -> Parser:
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _metrics(text: str) -> list[str]:
+    if not (names := _names(text)):
+        raise argparse.ArgumentTypeError(f"expected one or more names, got {text!r}")
+    return names
 
 
 def _option(text: str) -> tuple[str, str]:

@@ -95,6 +95,8 @@ def test_a_page_is_written_whole(stnkit_main, made, tmp_path):
         (["runs", "--rows", "speed"], "no run has the key 'speed'"),
         (["runs", "--rows", "seed"], "the seed cannot be a row or column"),
         (["runs", "--value", "speed"], "no completed run has a metric 'speed'"),
+        (["runs", "--value", ""], "argument --value: expected one or more names, got ''"),
+        (["runs", "--value", "seconds", "--value", " ,"], "argument --value: expected one or more names, got ' ,'"),
         (["runs", "--value", "theta_distance"], "no completed run has a metric 'theta_distance'; the metrics are "),
         (["runs", "--against", "nature"], "there are no published results 'nature'"),
         (["runs", "--value", "seconds", "--against", "paper"], "the results of the paper are test_error"),
