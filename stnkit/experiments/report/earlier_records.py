@@ -48,10 +48,10 @@ def without_perfect_zeros(record: Mapping[str, Any]) -> Mapping[str, Any]:
     return kept | {"undefined": dict.fromkeys(sorted(names), REASON)}
 
 
-def _padded(record: Mapping[str, Any]) -> Any:
+def _padded(record: Mapping[str, Any]) -> str | None:
     """The name of the distortion of a record that has the option `padding`, else None."""
     distortion = record["config"].get("distortion")
-    return distortion.get("name") if isinstance(distortion, Mapping) and "padding" in distortion else None
+    return str(distortion.get("name")) if isinstance(distortion, Mapping) and "padding" in distortion else None
 
 
 def _options_of_components(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -77,7 +77,7 @@ def _with_added_options(
     """
     config = dict(record["config"])
     distortion = config.get("distortion")
-    if isinstance(distortion, Mapping) and distortion.get("name") in padded:
+    if isinstance(distortion, Mapping) and str(distortion.get("name")) in padded:
         config["distortion"] = PADDING | in_proportion(distortion)
     for group, options in ADDED_TO_COMPONENTS.items():
         component = config.get(group)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from stnkit.errors import InputError
+from stnkit.experiments.report.damage import damage
 from stnkit.experiments.report.earlier_records import in_terms_of_this_version
 from stnkit.experiments.report.quantities import Quantity, quantity
 from stnkit.experiments.run_directory.job_identity import ADDED
@@ -246,6 +247,8 @@ def _read(path: Path) -> Run:
         return Run(path, Status.broken, f"{FILE} no longer exists")
     if not isinstance(record.get("config"), dict):
         return Run(path, Status.broken, f"{FILE} has no config")
+    if found := damage(record):
+        return Run(path, Status.broken, f"{FILE}: {found}")
     try:
         status = Status(state_of(path) or str(record.get("status")))
     except ValueError:

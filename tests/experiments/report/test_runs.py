@@ -26,6 +26,18 @@ def test_runs_are_found_at_any_depth_once_and_in_natural_order(make_run):
         ('{"status": "flying", "config": {}}', "expected a status, got 'flying'"),
         ('{"config": {}}', "expected a status, got None"),
         ("[" * 100_000, "cannot be read"),
+        (
+            '{"status": "completed", "config": {}, "figures": {"error": 3}}',
+            "metrics.json: figures.error: expected a mapping, got 3",
+        ),
+        ('{"status": "completed", "config": {}, "figures": 3}', "figures: expected a mapping, got 3"),
+        (
+            '{"status": "completed", "config": {}, "history": [{}, {"train_loss": Infinity}]}',
+            "history.1.train_loss: expected a finite number",
+        ),
+        ('{"status": "completed", "config": {}, "test_error": NaN}', "test_error: expected a finite number"),
+        ('{"status": "completed", "config": {}, "test_error": 1e999}', "test_error: expected a finite number"),
+        (f'{{"status": "completed", "config": {{}}, "step": 1{"0" * 400}}}', "step: expected a finite number"),
     ],
 )
 def test_a_broken_record_is_a_run_with_a_reason(text, reason, make_run):

@@ -90,6 +90,14 @@ def test_broken_records_are_in_no_cell(make_run, runs_of):
     assert any(note.startswith("broken: ") for note in notes(table))
 
 
+def test_a_damaged_run_leaves_the_rest_of_its_cell(make_run, runs_of):
+    for seed, error in enumerate((1.0, 3.0, float("inf"))):
+        make_run(seed=seed, record={"test_error": error})
+    table = make_table(runs_of())
+    assert texts(table) == [["2.00 ± 1.41 (2)"]]
+    assert [run.path.name for run in table.broken] == ["2"]
+
+
 def test_only_broken_records_are_no_crash(make_run, runs_of):
     (make_run() / "metrics.json").write_text("{")
     assert make_table(runs_of()).cells == []
