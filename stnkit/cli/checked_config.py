@@ -43,10 +43,9 @@ def checked_config(config: DictConfig, runtime: Any) -> dict[str, Any]:
 
 def _check_components(config: Mapping[str, Any]) -> None:
     for kind in KINDS:
-        given = config.get(kind)
-        providers = plugin_registry().providers(kind, given.get("name")) if isinstance(given, dict) else []
-        for component in [provider.component for provider in providers][:1]:
-            known = ["name", *(option.name for option in options_of(component))]
+        given: dict[str, Any] = config[kind] if isinstance(config.get(kind), dict) else {}
+        for provider in plugin_registry().providers(kind, str(given.get("name")))[:1]:
+            known = ["name", *(option.name for option in options_of(provider.component))]
             for name in [name for name in given if name not in known]:
                 near = did_you_mean(f"{kind}.{name}", [f"{kind}.{other}" for other in known])
                 raise InputError(f"there is no {kind}.{name}; {near or f'the keys of {kind} are ' + ', '.join(known)}")

@@ -55,11 +55,11 @@ def job_config(config: DictConfig, overrides: Sequence[str]) -> DictConfig:
 def jobs_composed() -> Iterator[None]:
     """A sweep whose jobs have all been composed: Hydra's own sweeper does not do it again, a tenth of a second each."""
     validate = BasicSweeper.validate_batch_is_legal
-    BasicSweeper.validate_batch_is_legal = lambda self, batch: None
+    BasicSweeper.validate_batch_is_legal = lambda self, batch: None  # type: ignore[method-assign]
     try:
         yield
     finally:
-        BasicSweeper.validate_batch_is_legal = validate
+        BasicSweeper.validate_batch_is_legal = validate  # type: ignore[method-assign]
 
 
 def split_into_jobs(overrides: Sequence[str]) -> list[list[str]]:

@@ -86,7 +86,7 @@ def test_a_run_directory_that_cannot_be_has_no_record(tmp_path):
         assert jobs_not_begun(tmp_path) == [Job(tmp_path, ("seed=0",))]
 
 
-def test_a_job_by_other_overrides_of_equal_meaning_is_listed_once(tmp_path):
+def test_an_equal_job_by_other_overrides_is_listed_once(tmp_path):
     list_jobs(tmp_path, JOBS, ["a", "b", "c"])
     begin(tmp_path, 0, JOBS[0], "a")
     longer = [[*job, "training.learning_rate=0.003"] for job in JOBS]
