@@ -47,12 +47,11 @@ def list_jobs(
     for number, (overrides, identity) in enumerate(zip(jobs, identities or [None] * len(jobs), strict=True)):
         relevant = _relevant(overrides)
         found = _find(entries, relevant, identity)
-        entry = (
-            entries[found] if found else {"number": number, "overrides": relevant, "run_dir": None, "identity": None}
-        )
+        new: dict[str, Any] = {"number": number, "overrides": relevant, "run_dir": None, "identity": None}
+        entry = entries[found] if found else new
         if identity is not None and entry["identity"] != identity:
             # Of a list without identities; or of another job, where an edited file has changed what the overrides mean.
-            entry = {**entry, "identity": identity, "run_dir": None if entry["identity"] else entry["run_dir"]}
+            entry = entry | {"identity": identity, "run_dir": None if entry["identity"] else entry["run_dir"]}
         path = _path(folder, entry["overrides"], entry["identity"])
         if entries.get(path) != entry:
             _write(path, entry)
