@@ -17,6 +17,9 @@ from stnkit.families.positions import COINCIDENT
 # A spline that misses a unit at a control point by more than this has lost its digits: of two points 1e-6 apart, or of
 # 16 × 16 points and a Gaussian twice as wide as their lattice.
 UNSOLVED = 1e-5
+# Distances below this count as 0, in units of the dtype's resolution: that of a point from a control point at the same
+# place, each computed in its own way.
+SAME_PLACE = 16
 
 
 class RadialKernel(enum.StrEnum):
@@ -196,8 +199,9 @@ def _quintic(squared: Tensor) -> Tensor:
 
 def _apart(squared: Tensor) -> tuple[Tensor, Tensor]:
     # At a control point the logarithm and the root have no derivative, while that of the kernel is 0, or defined as
-    # 0. Mask the argument, so that no infinity enters the first or the second backward pass.
-    apart = squared > torch.finfo(squared.dtype).tiny
+    # 0. Mask the argument, so that no infinity enters the first or the second backward pass. Where rounding alone keeps
+    # a pixel center off the control point, the second derivative would be 1 / rounding: 1e16.
+    apart = squared > (SAME_PLACE * torch.finfo(squared.dtype).eps) ** 2
     return apart, torch.where(apart, squared, 1.0)
 
 

@@ -124,7 +124,8 @@ def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[i
 def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B"]:
     """Mean over the pixel centers of Σ_ijk (∂²T_i/∂p_j∂p_k)², in normalized coordinates: 0 for affine maps alone.
 
-    The integrand of the thin plate's energy. Its mean over the image converges with the size of the output. Edges
+    The integrand of the thin plate's energy. Its mean over the image converges with the size of the output, but for
+    splines of the kernel −r in two dimensions, whose own energy is infinite: there it grows as log(size). Edges
     between the pieces of a map have no area: one that is affine in pieces has 0, and so has a displacement field along
     each axis, however rough it is.
 

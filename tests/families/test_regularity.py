@@ -108,14 +108,37 @@ def test_a_projective_determinant_is_that_of_the_matrix_over_w3():
     torch.testing.assert_close(stnkit.jacobian_determinant(family, theta, points), expected)
 
 
-def test_a_spline_has_the_bending_of_the_kernels_derivatives():
-    # Σ_k w_k ∂²φ(‖p − c_k‖), with φ = r² log r = ½ r² log r²: H = (1 + 2 log r) I + 2 r̂ r̂ᵀ.
-    family = built("tps", {"control_points": [3, 3]})
-    theta, size = near_identity(family), (5, 8)
-    weights = family.coefficients(theta)[:, :, :9].numpy()
+# ∂²φ/∂p∂p = f(r) I + g(r) r̂ r̂ᵀ, of φ = r² log r and of φ = −r.
+HESSIANS = {
+    "thin_plate_spline": (lambda r: 1 + 2 * np.log(r), lambda r: 2 + 0 * r),
+    "linear": (lambda r: -1 / r, lambda r: 1 / r),
+}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "counts", "size"),
+    [
+        ("thin_plate_spline", [3, 3], (5, 8)),
+        # The middle pixels are control points, but for a rounding error.
+        ("thin_plate_spline", [3, 3], (7, 15)),
+        ("thin_plate_spline", [5, 5], (7, 7)),
+        ("linear", [3, 3], (29, 31)),
+        ("linear", [3, 3, 3], (7, 11, 15)),
+        ("linear", [3, 5, 3], (4, 6, 15)),
+    ],
+    ids=str,
+)
+def test_a_spline_has_the_bending_of_the_kernels_derivatives(kernel, counts, size):
+    family = built("tps", {"control_points": counts, "ndim": len(counts), "kernel": kernel})
+    theta, n_points = near_identity(family), len(family.control_points)
+    weights = family.coefficients(theta)[:, :, :n_points].numpy()
     away = lattice_points(size)[0].numpy()[:, None] - family.control_points.numpy()
     r = np.linalg.norm(away, axis=-1)[..., None, None]
-    hessian = (1 + 2 * np.log(r)) * np.eye(2) + 2 * away[..., None] * away[..., None, :] / r**2
+    same = r < 1e-9  # the second derivatives at a control point are defined as 0
+    r, direction = np.where(same, 1.0, r), away / np.where(same, 1.0, r)[..., 0]
+    isotropic, radial = HESSIANS[kernel]
+    outer = direction[..., None] * direction[..., None, :]
+    hessian = np.where(same, 0.0, isotropic(r) * np.eye(len(counts)) + radial(r) * outer)
     second = np.einsum("bik,nkst->bnist", weights, hessian)
     expected = (second**2).sum(axis=(2, 3, 4)).mean(axis=1)
     np.testing.assert_allclose(stnkit.bending_energy(family, theta, size), expected, rtol=1e-10)
