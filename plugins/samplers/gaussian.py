@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -19,7 +20,7 @@ class Gaussian(stnkit.samplers.KernelSampler):
     It does not interpolate: the identity grid gives the smoothed image. Its gradient to the grid reaches 4σ.
 
     Args:
-        sigma: σ in pixels, at least 0.1. Pixels within 4σ are read, rounded up to whole pixels.
+        sigma: σ in pixels, at least 0.1. Pixels within 4σ are read, rounded up to whole pixels, and half a pixel more.
 
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or a sigma out of its range.
@@ -39,10 +40,13 @@ class Gaussian(stnkit.samplers.KernelSampler):
         if not (math.isfinite(sigma) and sigma >= 0.1):
             raise stnkit.errors.InputError(f"sigma: expected at least 0.1 pixels, got {sigma}")
         self.sigma = sigma
-        self.support = math.ceil(_TRUNCATE * sigma)
+        # Half a pixel more: at a pixel center as many pixels are read on the left as on the right.
+        self.support = math.ceil(_TRUNCATE * sigma) + 0.5
 
     def kernel(self, distance: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-        return (distance.square() * (-0.5 / self.sigma**2)).exp()
+        weight = (distance.square() * (-0.5 / self.sigma**2)).exp()
+        # Halfway between two pixels one of the two at the edge of the support is among the taps, and would be read.
+        return torch.where(distance.abs() < self.support, weight, 0.0)
 
 
 @stnkit.hookimpl

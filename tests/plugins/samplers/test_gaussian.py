@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.ndimage
 import torch
 
 import stnkit
@@ -17,13 +18,35 @@ def test_equals_the_sum_over_pixels(size, padding, sigma):
         image,
         grid,
         lambda d: math.exp(-(d**2) / (2 * sigma**2)),
-        math.ceil(4 * sigma),
+        math.ceil(4 * sigma) + 0.5,
         padding,
         normalized=True,
     )
     sampler = stnkit.build("sampler", "gaussian", sigma=sigma, **padding_options(padding))
     assert np.abs(sampler(image, grid).numpy() - expected).max() < 1e-10
     assert np.abs(sampler(image.float(), grid.float()).numpy() - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("sigma", [0.25, 0.5, 0.6, 1.0])
+@pytest.mark.parametrize("size", [(9, 8), (6, 7, 5)])
+def test_at_the_pixels_it_is_the_filter_of_scipy(size, sigma):
+    image = random_image(size)
+    grid = stnkit.coordinates.lattice(size, dtype=torch.float64).expand(2, *size, len(size))
+    sampler = stnkit.build("sampler", "gaussian", sigma=sigma, padding="reflection")
+    axes, reach = tuple(range(2, image.ndim)), math.ceil(4 * sigma) / sigma
+    expected = scipy.ndimage.gaussian_filter(image.numpy(), sigma, truncate=reach, axes=axes)
+    assert np.abs(sampler(image, grid).numpy() - expected).max() < 1e-10
+    assert np.abs(sampler(image.float(), grid.float()).numpy() - expected).max() < 1e-5
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.25, 0.5, 0.6, 1.0])
+@pytest.mark.parametrize("part", [0.0, 0.125, 0.5, 0.875])
+def test_of_a_mirrored_image_it_is_the_mirrored_result(part, sigma):
+    image = random_image((8, 16))
+    pixels = part + torch.cartesian_prod(torch.arange(15.0), torch.arange(7.0)).double()
+    grid = stnkit.coordinates.from_pixels(pixels, (8, 16)).expand(2, 1, -1, 2)
+    sampler = stnkit.build("sampler", "gaussian", sigma=sigma)
+    assert (sampler(image.flip(2, 3), -grid) - sampler(image, grid)).abs().max() < 1e-14
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
