@@ -45,6 +45,27 @@ def test_halfway_between_two_pixels_it_is_regular(size, moved, dtype):
         assert torch.equal(out, expected), out.flatten()[:20]
 
 
+@pytest.mark.parametrize(("dtype", "close"), [(torch.float32, 2.5e-3), (torch.float64, 1e-5)])
+@pytest.mark.parametrize("n", [40, 8192])
+def test_in_wide_images_it_is_the_nearest_pixel_too(n, dtype, close):
+    first = torch.arange(n - 1, dtype=torch.float64)
+    offsets = torch.tensor([0.0, 0.3, 0.5 - close, 0.5, 0.5 + close, 0.9], dtype=torch.float64)
+    x = (first[:, None] + offsets).flatten()
+    grid = stnkit.coordinates.from_pixels(torch.stack([x, 0 * x], dim=-1), (1, n))[None, None].to(dtype)
+    row = torch.arange(n).view(1, 1, 1, n)
+    expected = torch.floor(x + 0.5)
+    for image in (row, row.to(dtype)):
+        assert torch.equal(stnkit.build("sampler", "nearest")(image, grid).flatten().double(), expected)
+
+
+@pytest.mark.parametrize("n", [6, 7, 1000])
+def test_halfway_is_regular_where_the_image_is_the_wider(n):
+    family, row = stnkit.build("transform", "translation"), torch.arange(n, dtype=torch.float64).view(1, 1, 1, n)
+    grid = family.grid(torch.tensor([[1 / n, 0.0]]), (1, n))
+    out = stnkit.build("sampler", "nearest", padding="border")(row, grid)
+    assert torch.equal(out, (row + 1).clamp(max=n - 1))
+
+
 def test_labels_stay_labels():
     labels = torch.arange(12.0).view(1, 1, 3, 4)
     out = stnkit.build("sampler", "nearest", padding="border")(labels, random_grid(2, batch=1).float())
