@@ -28,10 +28,10 @@ class CPAB(stnkit.TransformFamily):
 
     Outside of the square v(p) = v(p clamped to the square), so T is continuous everywhere; areas are preserved inside
     only. Trajectories are exact up to rounding, in any number of triangles. Fields that do not preserve areas press
-    points together until they are one in the last digit. Where points cross up to 3 cells in the unit of time, a
-    velocity of 2 for 3×3 cells, T_−θ(T_θ(p)) is p within 2e-3 in float32 and 3e-12 in float64; for 6 cells within 2e-7
-    in float64; for 12 it is lost, and some pixels count as folded. Velocities beyond 8 are clamped; a field that
-    preserves areas is slowed as a whole. The family does not compose. There are two dimensions only.
+    points together until they are one in the last digit. Where points cross up to 3 cells in the unit of time, for 3×3
+    cells a speed |v| of up to 2 at all vertices, T_−θ(T_θ(p)) is p within 2e-3 in float32 and 3e-12 in float64; for 6
+    cells within 2e-7 in float64; for 12 it is lost, and some pixels count as folded. Components beyond 8 are clamped; a
+    field that preserves areas is slowed as a whole. The family does not compose. There are two dimensions only.
 
     Args:
         cells: numbers of cells [rows, columns], each at least 1; None is 3 on each axis.
