@@ -118,7 +118,8 @@ def mutual_information(
     # 0 log 0 is 0; without the bound its gradient would be NaN.
     tiny = torch.finfo(joint.dtype).tiny
     entries = joint * (joint.clamp_min(tiny) / independent.clamp_min(tiny)).log()
-    return -entries.sum(dim=(1, 2))
+    # Rounding can leave less than 0.
+    return -entries.sum(dim=(1, 2)).clamp_min(0)
 
 
 def check_window(window: int | None) -> None:

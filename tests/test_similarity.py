@@ -117,6 +117,15 @@ def test_a_blank_image_is_like_none_and_has_a_finite_gradient(similarity, expect
         assert bool(torch.autograd.grad(value.sum(), blank)[0].isfinite().all())
 
 
+@pytest.mark.parametrize("size", [(1, 1, 16, 16), (2, 3, 9, 11), (1, 1, 5, 6, 7)])
+def test_mi_of_images_that_tell_nothing_is_at_most_zero(size):
+    blank, image = torch.full(size, 0.3), torch.rand(size, generator=torch.Generator().manual_seed(0))
+    for first, second in ((blank, blank), (blank, image), (image, blank)):
+        found = mutual_information(first, second)
+        assert bool((found <= 0).all())
+        np.testing.assert_allclose(found, 0, atol=1e-5)
+
+
 def test_half_precision_images_are_compared_in_float32():
     a, b = smooth(1, 1, 12, 12), smooth(1, 1, 12, 12, seed=1)
     for similarity in ALL:
