@@ -19,10 +19,12 @@ def common_pose_error(
     common is that pose, and nothing of the distortions. With T and T' of the two, their centers c and c' of the
     comparison nodes' images, the points d and d' about these, and means over the batch under a bar, it is the mean of
 
-        (c − c̄)·(c' − c̄) + Σ (d − d̄)·(d' − d̄) / ½ Σ (|d|² + |d'|²)
+        (c − c̄)·(c' − c̄) + Σ (d − d̄)·(d' − d̄) / E
 
-    with common means of both. In expectation it is 0 where the mean map is that of all originals, and positive
-    otherwise; over a batch it may be negative. It does not shrink the maps, as a penalty on their variance would.
+    with common means of both, and E, the mean over the batch of ½ Σ (|d|² + |d'|²), the extent of the maps. With the
+    variance V of the originals' mean maps, and σ² of what distortions add, its expectation over batches of B images is
+    (1 − 1/B) V − σ² / 2B: about V in a large batch, and nothing but distortions in a batch of one. Over a batch it may
+    be negative. It does not shrink the maps, as a penalty on their variance would.
 
     Args:
         family: of the transformer.

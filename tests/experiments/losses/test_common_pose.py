@@ -27,6 +27,16 @@ def test_it_is_zero_for_one_pose_and_the_variance_of_poses_else():
     assert float(many) == pytest.approx(float(spread), abs=0.01)
 
 
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_one_pose_is_below_zero_by_half_the_variance_over_b(batch):
+    # The expectation over all draws of ±s for each image, of variance s² in x; a translation has one shape.
+    family, s = stnkit.build("transform", "translation"), 0.3
+    draws = s * (2 * torch.cartesian_prod(*2 * batch * [torch.arange(2.0)]).view(-1, 2, batch, 1) - 1)
+    pairs = torch.cat([draws, torch.zeros_like(draws)], dim=3)
+    mean = sum(float(common_pose_error(family, *pair)) for pair in pairs) / len(pairs)
+    assert mean == pytest.approx(-(s**2) / (2 * batch), rel=1e-5)
+
+
 def test_it_is_symmetric_and_does_not_depend_on_a_common_zoom():
     family = stnkit.build("transform", "affine")
     first, second = (family.identity().float() + 0.2 * torch.randn(6, 6) for _ in range(2))
