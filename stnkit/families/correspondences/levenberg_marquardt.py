@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
+from stnkit.families.correspondences.held_entries import held_at_bounds
 from stnkit.families.correspondences.least_squares import column_scales, rank_of, solve_by_qr, undetermined
 from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.correspondences.stationary_point import PointMap, newton_steps, symmetric_solution
@@ -45,9 +46,9 @@ def gauss_newton(
 ) -> Float[Tensor, "B P"]:
     """The θ of least Σ w ‖T_θ(p) − q‖², a local minimum near `start`, by the Levenberg–Marquardt method.
 
-    The result carries the gradient of the implicit function to points and weights, which can be taken once, and for
-    which T is differentiated twice. Where several θ are the same map on the image, one of them is found, and the
-    gradient is that of the smallest change.
+    An entry of θ that acts between bounds may end at one, or beyond it. The result carries the gradient of the implicit
+    function to points and weights, which can be taken once, and for which T is differentiated twice. Where several θ
+    are the same map on the image, one of them is found, and the gradient is that of the smallest change.
 
     Args:
         point_map: T, called with θ and points in float64.
@@ -83,7 +84,7 @@ def gauss_newton(
         moved = missing.square().sum(dim=1) > _cost_of(EXACT, *fixed[1:])
         units = column_scales(jacobian) / fixed[2].sum(dim=1, keepdim=True).sqrt()
         theta = newton_steps(point_map, theta, fixed, units, moved & jacobian.isfinite().all(dim=2).all(dim=1))
-        _check_determined(point_map, (start, theta), jacobian, fixed[2])
+        _check_determined(point_map, (start, theta), jacobian, fixed)
         _check_stationary(_is_stationary(jacobian, missing, *fixed[1:]))
     if torch.is_grad_enabled():
         with coordinates.full_precision(start):
@@ -169,19 +170,26 @@ def _weighted_jacobian(
 
 
 def _check_determined(
-    point_map: PointMap, thetas: tuple[Tensor, Tensor], jacobian: Float[Tensor, "B M P"], weights: Float[Tensor, "B N"]
+    point_map: PointMap, thetas: tuple[Tensor, Tensor], jacobian: Float[Tensor, "B M P"], points: tuple[Tensor, ...]
 ) -> None:
     """Nothing if the points determine the map on the image, as far as any points do.
 
     Raises:
         InputError: when more points would determine more of θ.
     """
-    n_params, ndim = thetas[0].shape[1], jacobian.shape[1] // weights.shape[1]
+    target, _, weights = points
+    n_params, ndim = thetas[0].shape[1], target.shape[2]
     ranks = rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0))
     for index in (ranks < n_params).nonzero()[:, 0].tolist():
+        row = slice(index, index + 1)
         # At the start too: a step may have led where an entry of θ has no influence on any point.
-        possible = max(_degrees_of_freedom(point_map, theta[index : index + 1], ndim) for theta in thetas)
+        possible = max(_degrees_of_freedom(point_map, theta[row], ndim) for theta in thetas)
         found = int(ranks[index])
+        unmoved = (jacobian[index] == 0).all(dim=0)
+        if found < possible and bool(unmoved.any()):
+            start, theta = (theta[row] for theta in thetas)
+            one = target[row], points[1][row], weights[row]
+            found += held_at_bounds(point_map, start, theta, one, unmoved)
         if found < possible:
             raise undetermined(weights[index], index, found, possible)
 

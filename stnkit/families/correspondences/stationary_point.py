@@ -34,7 +34,7 @@ def newton_steps(
         units: by which entries of θ are divided so that each moves the points by about 1.
         chosen: True for the rows to move.
     """
-    slope = _slope(point_map, theta, *points)
+    slope = slope_of(point_map, theta, *points)
     for _ in range(STEPS):
         if not bool(chosen.any()):
             break
@@ -42,7 +42,7 @@ def newton_steps(
         some = tuple(tensor[rows] for tensor in points)
         hessian = _hessian(point_map, theta[rows], some, units[rows])
         trial = theta[rows] - symmetric_solution(hessian, slope[rows], NEGLIGIBLE)
-        slope_there = _slope(point_map, trial, *some)
+        slope_there = slope_of(point_map, trial, *some)
         size, size_there = ((s / units[rows]).norm(dim=1) for s in (slope[rows], slope_there))
         better = size_there < size
         theta, slope, chosen = theta.clone(), slope.clone(), chosen.clone()
@@ -71,8 +71,18 @@ def symmetric_solution(
     return units * (vectors @ (inverse * along)[..., None])[..., 0]
 
 
-def _slope(point_map: PointMap, theta: Tensor, target: Tensor, source: Tensor, weights: Tensor) -> Float[Tensor, "B P"]:
-    """The derivative of half the squared error."""
+def slope_of(
+    point_map: PointMap, theta: Tensor, target: Tensor, source: Tensor, weights: Tensor
+) -> Float[Tensor, "B P"]:
+    """The derivative of half the squared error in θ.
+
+    Args:
+        point_map: T, called with θ and points in float64.
+        theta: one row for each element of the batch.
+        target: p.
+        source: q.
+        weights: w.
+    """
     theta = theta.detach().clone().requires_grad_()
     with torch.enable_grad():
         cost = (weights[..., None] * (point_map(theta, target) - source).square()).sum() / 2
@@ -87,6 +97,8 @@ def _hessian(
     steps = torch.diag_embed(DIFFERENCE / units)
     trials = torch.stack([theta[:, None] + steps, theta[:, None] - steps], dim=1).view(-1, n_params)
     target, source, weights = (tensor.repeat_interleave(2 * n_params, dim=0) for tensor in points)
-    ahead, behind = _slope(point_map, trials, target, source, weights).view(batch, 2, n_params, n_params).unbind(dim=1)
+    ahead, behind = (
+        slope_of(point_map, trials, target, source, weights).view(batch, 2, n_params, n_params).unbind(dim=1)
+    )
     hessian = (ahead - behind) * units[..., None] / (2 * DIFFERENCE)
     return (hessian + hessian.mT) / 2
