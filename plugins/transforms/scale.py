@@ -13,7 +13,7 @@ class Scale(stnkit.families.MatrixFamily):
     """T_θ(p) = diag(e^θ) p: a positive θ makes the image appear smaller.
 
     θ is the log-scale: [s] for all axes, or [sx, sy] or [sx, sy, sz], one for each. It acts between −40 and
-    40. The identity is 0.
+    40, and `compose` may give one beyond, which acts as that. The identity is 0.
 
     Args:
         isotropic: one scale for all axes (1 parameter) instead of one for each (`ndim` parameters).

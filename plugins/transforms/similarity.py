@@ -16,7 +16,7 @@ class Similarity(stnkit.families.MatrixFamily):
     translation in normalized units. As y points down, T_θ turns the sampling points clockwise for a positive angle,
     and the image is seen to turn counter-clockwise; a positive s makes it appear smaller. In volumes θ is
     [rx, ry, rz, s, tx, ty, tz] and R = exp([r]×), with the axis times the angle r. The identity is 0. `compose`
-    gives angles from −π to π.
+    gives angles from −π to π; it may give a log-scale beyond ±40, which acts as that.
 
     S takes normalized units to units that are equally long on all axes, S = diag(aspect) in volumes: with equal sides
     that is so in a square image, and in any other one the pixels would be sheared. With the aspect of the images

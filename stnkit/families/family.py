@@ -140,7 +140,7 @@ class TransformFamily(nn.Module, Contract):
 
     @final
     def compose(self, outer: Float[Tensor, "#B P"], inner: Float[Tensor, "#B P"]) -> Float[Tensor, "B P"]:
-        """The θ of T_outer ∘ T_inner, for families that are closed under composition; NaN where there is none.
+        """The θ of T_outer ∘ T_inner, for families closed under it but for bounds of θ; NaN where there is none.
 
         Args:
             outer: one row of parameters for each element of the batch, or (batch of 1) the same for all.

@@ -191,7 +191,9 @@ def test_inverse_and_compose_take_no_point_across_the_horizon(name, options):
 def test_a_saturated_scale_composes_but_has_no_matrix():
     family = build("scale")
     theta = torch.full((1, 1), 30.0, dtype=torch.float64)
-    assert torch.allclose(family.compose(theta, theta), 2 * theta)
+    composed = family.compose(theta, theta)
+    assert torch.allclose(composed, 2 * theta)
+    assert torch.equal(family.matrix(composed), family.matrix(torch.full_like(theta, 40.0)))
     with pytest.raises(stnkit.errors.InputError, match=r"^Scale\.from_matrix"):
         family.from_matrix(torch.diag(torch.tensor([math.exp(60), math.exp(60), 1.0], dtype=torch.float64))[None])
 
