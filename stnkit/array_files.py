@@ -62,9 +62,10 @@ def has_names(path: Path, name: str) -> bool:
         name: of the option, in messages.
 
     Raises:
-        DataError: when the file is missing or damaged.
+        DataError: when the file is missing, damaged, or of another format.
     """
     with _explained(path, name):
+        _check_suffix(path)
         return path.suffix == ".npz" or (path.suffix == ".pt" and isinstance(_loaded(path), dict))
 
 
@@ -152,10 +153,14 @@ def check_copy_fits(n_bytes: int, expected: str, path: Path) -> None:
             )
 
 
-def _content(path: Path) -> Any:
-    """The array of a file, or its arrays by name."""
+def _check_suffix(path: Path) -> None:
     if path.suffix not in (".npy", ".npz", ".pt"):
         raise ValueError(f"its name ends in {path.suffix or 'nothing'}, not in .npy, .npz or .pt")
+
+
+def _content(path: Path) -> Any:
+    """The array of a file, or its arrays by name."""
+    _check_suffix(path)
     if path.suffix == ".pt":
         return _of_tensors(path)
     with path.open("rb") as file:

@@ -154,8 +154,10 @@ def _up_to(layer: str | None, network: nn.Module, in_shape: tuple[int, ...]) -> 
         raise InputError(f"layer: expected one that gives a map, such as {', '.join(outer)}, got {layer!r}")
     names = list(outputs)
     called = [f"{name}." for name in names[: names.index(chosen) + 1]]
-    for name, _ in list(network.named_modules()):
-        if name and not any(other.startswith(f"{name}.") or f"{name}.".startswith(other) for other in called):
+    for name, module in list(network.named_modules()):
+        is_called = any(other.startswith(f"{name}.") or f"{name}.".startswith(other) for other in called)
+        # A network may go through a list of modules, also where it calls none of them.
+        if name and not is_called and not isinstance(module, nn.ModuleList | nn.ModuleDict):
             parent, _, own = name.rpartition(".")
             setattr(network.get_submodule(parent), own, nn.Identity())
     end = _End()
@@ -163,7 +165,7 @@ def _up_to(layer: str | None, network: nn.Module, in_shape: tuple[int, ...]) -> 
     try:
         with torch.no_grad():
             found = end.output_of(network, image)
-    except AttributeError as error:
+    except (AttributeError, TypeError, LookupError) as error:
         raise InputError(
             f"layer: expected one that {type(network).__name__} reaches without what stands behind it, got {chosen!r}: "
             f"{stnkit.errors.one_line(error)}"

@@ -129,7 +129,8 @@ class Plugin:
         if not implemented:
             raise PluginError(f"it implements no hook of stnkit; the hooks are {', '.join(HOOKS)}")
         for hook in implemented:
-            _check_arguments(hook, getattr(module, hook))
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
+                _check_arguments(hook, implementation.function)
 
     def implements(self, hook: str) -> bool:
         """True if the module implements that hook."""

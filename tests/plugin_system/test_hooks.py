@@ -91,6 +91,12 @@ def test_hook_stnkit_callbacks_are_resumed_with_the_run(
     assert all(torch.equal(resumed[name], plain[name]) for name in plain)
 
 
+def test_a_hook_may_have_a_name_of_its_own(make_distribution):
+    text = "import stnkit\n@stnkit.hookimpl(specname='stnkit_callbacks')\ndef watchers(config):\n    return []\n"
+    make_distribution("my-package", {"named_hook": text}, {"callbacks.own": "named_hook"})
+    assert plugin_registry().callbacks({}) == []
+
+
 @pytest.mark.parametrize("argument", ["*, config", "**others"])
 def test_arguments_that_pluggy_leaves_out_are_refused(argument, make_distribution):
     name = f"leaves_out_{argument.strip('*, ')}"

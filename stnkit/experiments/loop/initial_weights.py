@@ -12,9 +12,10 @@ from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.loop.initial_objective import take_state
 from stnkit.experiments.loop.initial_parts import checked_parts, is_in, load_part
 from stnkit.experiments.loop.listed import listed
+from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.run_directory.checkpoints import kept_checkpoint, network_weights, read_checkpoint
 from stnkit.experiments.run_directory.record import FILE, read_record
-from stnkit.heads import Head
+from stnkit.insertion.find import find_transformers
 from stnkit.objectives import Objective
 
 # Keys of the config that determine the network.
@@ -85,13 +86,18 @@ def load_initial_weights(
 
 
 def _check_theta_stays(network: nn.Module, parts: Mapping[str, str], config: Mapping[str, Any]) -> None:
-    """Refuse a `transform_init` where the weights of a head that gives θ are those of the other run."""
-    starts = [start for start in transform_inits(config) if start is not None]
-    heads = [name for name, module in network.named_modules() if isinstance(module, Head)]
-    if starts and (own := [part for part in parts if any(is_in(head, part) or is_in(part, head) for head in heads)]):
-        raise InputError(
-            f"transform_init: expected null with the weights of {own[0]}, which include θ, got {starts[0]}"
-        )
+    """Refuse a `transform_init` of a transformer whose head, which gives θ, has the weights of the other run."""
+    found = network.transformers() if isinstance(network, TransformedNetwork) else find_transformers(network)
+    own = config.get("placement", {}).get("parts") or {}
+    names = {module: name for name, module in network.named_modules()}
+    for point, transformer in found.items():
+        chosen = own.get(point.partition(" ")[0]) or {}  # parallel ones are numbered
+        init = chosen.get("transform_init", config.get("transform_init"))
+        head = names[transformer.head]
+        if init is not None and (loaded := [part for part in parts if is_in(head, part) or is_in(part, head)]):
+            raise InputError(
+                f"transform_init: expected null with the weights of {loaded[0]}, which include θ, got {init}"
+            )
 
 
 def transform_inits(config: Mapping[str, Any]) -> list[Any]:

@@ -120,7 +120,9 @@ def _interruption_behind(error: BaseException | None) -> BaseException | None:
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error.__cause__, Interrupted | KeyboardInterrupt):
+        explains = isinstance(error.__cause__, Interrupted | KeyboardInterrupt)
+        # Python itself raises a SystemError from a signal in the midst of a function of C.
+        if explains and not isinstance(error, SystemError):
             return None
         error = error.__cause__ or error.__context__
         if isinstance(error, Interrupted | KeyboardInterrupt):

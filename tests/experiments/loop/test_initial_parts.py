@@ -8,8 +8,10 @@ import pytest
 import torch
 
 import stnkit
+from stnkit.experiments.loop.initial_weights import load_initial_weights
+from stnkit.experiments.placement import build_network
 from stnkit.experiments.run_directory.job_identity import identity_of
-from tests.helpers import QUICK, metrics
+from tests.helpers import COMPONENTS, QUICK, metrics
 
 # Nothing is learned, so that the weights are those of the start.
 FROZEN = [*QUICK, "training.epochs=1", "training.schedule=constant", "training.learning_rate=0", "seed=7"]
@@ -95,6 +97,19 @@ def test_parts_that_do_not_fit_are_named(options, message, dry, quick_run, stnki
     assert code == 2
     (line,) = err.splitlines()
     assert message in line
+
+
+def test_the_start_of_another_transformer_is_its_own(tmp_path):
+    parts = {"layers.3": {"transform_init": {"zoom": 2}}}
+    config = COMPONENTS | {"network": "compact_cnn", "placement": {"parts": parts}}
+    network = build_network(config, ["input", "layers.3"], (1, 28, 28), 10, parts=parts)
+    state = {f"network.{name}": value for name, value in network.state_dict().items()}
+    (tmp_path / "checkpoints").mkdir()
+    torch.save({"state_dict": state}, tmp_path / "checkpoints" / "last.ckpt")
+    (tmp_path / "metrics.json").write_text("{}")
+    load_initial_weights(network, str(tmp_path), config | {"init_parts": {"transformer": "transformer"}})
+    with pytest.raises(stnkit.errors.InputError, match=r"expected null with the weights of network, which include θ"):
+        load_initial_weights(network, str(tmp_path), config | {"init_parts": {"network": "network"}})
 
 
 def test_parts_are_a_part_of_what_a_job_is():

@@ -70,16 +70,18 @@ def test_a_signal_stops_a_run_whose_library_fails_at_it():
         wrapped(fails_of_itself)
 
 
-def explained():
+def explained(kind):
     try:
         signal.raise_signal(signal.SIGTERM)
     except Interrupted as stopped:
-        raise ValueError("another process is lost") from stopped
+        raise kind("another process is lost") from stopped
 
 
 def test_an_error_raised_from_a_signal_explains_it():
     with pytest.raises(ValueError, match="another process is lost"), interruptible():
-        explained()
+        explained(ValueError)
+    with pytest.raises(Interrupted), interruptible():
+        explained(SystemError)
 
 
 def test_other_errors_in_a_callback_are_told_as_ever():

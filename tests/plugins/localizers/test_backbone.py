@@ -51,14 +51,35 @@ class Functional(stnkit.Network):
         scale = self.back.weight.mean() if self.reads_ahead else 2.0
         return self.back(self.front(image * scale).relu()).mean(dim=(2, 3))
 
+class Zipped(stnkit.Network):
+    def __init__(self, in_shape: tuple[int, ...], n_classes: int, counts: bool = False):
+        super().__init__()
+        widths = [in_shape[0], 4, 4]
+        self.convs = torch.nn.ModuleList(torch.nn.Conv2d(n, 4, 3) for n in widths)
+        self.norms = torch.nn.ModuleList(torch.nn.BatchNorm2d(4) for _ in widths)
+        self.last = torch.nn.Sequential(torch.nn.Linear(4, n_classes), torch.nn.Identity())
+        self.counts = counts
+    def forward(self, image):
+        scale = len(self.last) if self.counts else 2
+        for conv, norm in zip(self.convs, self.norms):
+            image = norm(conv(image * scale)).relu()
+        return self.last(image.mean(dim=(2, 3)))
+
 @stnkit.hookimpl
 def stnkit_components():
     yield stnkit.Component("functional", Functional)
+    yield stnkit.Component("zipped", Zipped)
 """
 
 
 def test_any_network_ends_at_one_of_its_layers(make_distribution):
-    make_distribution("functional", {"functional": FUNCTIONAL}, {"network.functional": "functional"})
+    keys = {"network.functional": "functional", "network.zipped": "functional"}
+    make_distribution("functional", {"functional": FUNCTIONAL}, keys)
+    zipped = built("zipped", (3, 12, 12), layer="convs.0")
+    assert zipped.map(torch.rand(2, 3, 12, 12)).shape == (2, 4, 10, 10)
+    assert [name for name, _ in zipped.network.named_parameters()] == ["convs.0.weight", "convs.0.bias"]
+    with pytest.raises(stnkit.errors.InputError, match=r"without what stands behind it, got 'convs\.0': TypeError"):
+        built({"name": "zipped", "counts": True}, (3, 12, 12), layer="convs.0")
     localizer = built("functional", (3, 12, 12))
     assert localizer.map(torch.rand(2, 3, 12, 12)).shape == (2, 1, 8, 8)
     assert [name for name, _ in built("functional", (3, 12, 12), layer="front").network.named_parameters()] == [
