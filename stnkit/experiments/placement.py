@@ -71,6 +71,18 @@ def input_transformer(network: nn.Module) -> SpatialTransformer | None:
     return transformer if isinstance(transformer, SpatialTransformer) else None
 
 
+def input_described(network: nn.Module) -> str:
+    """The transformers at the input of a network in words, for messages: none, one, or their number in parallel.
+
+    Args:
+        network: as `input_transformer` takes it.
+    """
+    transformer = getattr(network, "transformer", None)
+    if isinstance(transformer, ParallelTransformers):
+        return f"{len(transformer.transformers)} in parallel"
+    return "none" if transformer is None else "one"
+
+
 def reads_pairs(network: nn.Module) -> bool:
     """True if the transformer at the input of a network warps the moving image of pairs.
 

@@ -109,7 +109,9 @@ def test_options_of_a_loss_that_is_off_are_refused(option, expected, got, words,
     )
 
 
-def test_a_common_pose_of_pairs_is_refused(stnkit_main):
-    code, _, err = stnkit_main("train", "dataset=pairs", "transform=tps", "training.equivariance.common_pose=1")
+@pytest.mark.parametrize("option", ["equivariance.common_pose", "supervision"])
+def test_a_loss_on_theta_of_pairs_is_refused(option, stnkit_main):
+    words = ["dataset=pairs", "distortion=rotation", "transform=affine"]
+    code, _, err = stnkit_main("train", *words, f"training.{option}=1")
     assert code == 2
-    assert "training.equivariance.common_pose: expected single images, got pairs" in err
+    assert f"training.{option}: expected single images, got pairs" in err

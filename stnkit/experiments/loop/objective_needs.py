@@ -8,7 +8,7 @@ from stnkit.distortions import Distortion, gives_true_theta
 from stnkit.errors import InputError
 from stnkit.experiments.data.checks import check_classes
 from stnkit.experiments.loop.objective_returns import checked_outputs
-from stnkit.experiments.placement import TransformedNetwork, input_transformer
+from stnkit.experiments.placement import TransformedNetwork, input_described, input_transformer
 from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.objectives import NEEDS, Objective
 from stnkit.plugin_system import build, plugin_registry
@@ -81,8 +81,8 @@ def check_network_needs(config: Mapping[str, Any], objective: Objective, network
         InputError: when it has no single transformer at the input, and the objective needs one.
     """
     if "transformer" in objective.needs and input_transformer(network) is None:
-        at, parallel = list(config["placement"]["at"]), config["placement"].get("parallel", 1)
-        got = f"{parallel} in parallel" if network.transformer is not None else f"placement.at={at}"
+        at = list(config["placement"]["at"])
+        got = f"placement.at={at}" if network.transformer is None else input_described(network)
         raise InputError(f"{_expected(objective_name(config), 'transformer')}, got {got}")
 
 

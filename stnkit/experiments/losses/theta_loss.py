@@ -12,7 +12,7 @@ from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.losses.common_pose import common_pose_error
 from stnkit.experiments.losses.equivariance import Delta, Drawn, draw_delta, equivariance_error, warped
 from stnkit.experiments.losses.supervision import supervision_error
-from stnkit.experiments.placement import input_transformer
+from stnkit.experiments.placement import input_described, input_transformer, reads_pairs
 from stnkit.experiments.schema import EquivarianceConfig, TrainingConfig
 
 # The default weights of the equivariance loss and of the common pose (docs/theta.md).
@@ -75,12 +75,15 @@ class ThetaLoss:
             common_pose = COMMON_POSE if weight > 0 and self.milder is not None else 0.0
         weights = {"equivariance": weight, "common_pose": common_pose, "supervision": training.supervision}
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
-        pairs = self.transformer is not None and self.transformer.sampled_channels is not None
+        pairs = reads_pairs(network)
         for name in self.weights:
             option = "equivariance.common_pose" if name == "common_pose" else name
             if self.transformer is None:
-                raise InputError(f"training.{option}: expected one spatial transformer at the input, got none")
-            if pairs and name != "supervision":
+                raise InputError(
+                    f"training.{option}: expected one spatial transformer at the input, got {input_described(network)}"
+                )
+            # The distortion moves both images of a pair alike, or gives their map itself: nothing is to be undone.
+            if pairs:
                 raise InputError(f"training.{option}: expected single images, got pairs")
         if "equivariance" in self.weights and self._ndim != 2:
             raise InputError(f"training.equivariance: expected a transformer of 2 dimensions, got {self._ndim}")

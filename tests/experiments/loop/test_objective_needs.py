@@ -135,6 +135,12 @@ def test_a_missing_transformer_is_said(at, parallel, got):
     check_network_needs(config(at=at, parallel=parallel), Needy(), network)
 
 
+def test_transformers_of_one_point_alone_are_counted_too():
+    network = build_network(COMPONENTS, ["input"], (2, 12, 12), 10, parts={"input": {"parallel": 3}})
+    with pytest.raises(stnkit.errors.InputError, match=r"at the input, got 3 in parallel$"):
+        check_network_needs(config(), Needy(("transformer",)), network)
+
+
 def test_a_config_without_an_objective_is_one_of_classification():
     objective = build_objective({}, Unread(), (2, 12, 12))
     assert objective.primary == "error"

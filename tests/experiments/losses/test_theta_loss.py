@@ -27,8 +27,8 @@ def rts():
     return stnkit.build("distortion", "rts", image_shape=(1, 10, 10), canvas=[14, 14])
 
 
-def task(training, at=("input",), distortion="rts", **components):
-    network = build_network(COMPONENTS | components, list(at), (1, 14, 14), 10)
+def task(training, at=("input",), distortion="rts", parallel=1, **components):
+    network = build_network(COMPONENTS | components, list(at), (1, 14, 14), 10, parallel)
     if distortion is not None:
         distortion = rts() if distortion == "rts" else stnkit.build("distortion", distortion, image_shape=(2, 28, 28))
     return ObjectiveTask(stnkit.build("objective", "classification", n_classes=10), network, training, 0, distortion)
@@ -256,6 +256,8 @@ def test_supervision_is_zero_for_the_inverse_of_the_distortion(name):
     [
         (EQUIVARIANCE, {"at": ()}, "training.equivariance: expected one spatial transformer at the input, got none"),
         (SUPERVISION, {"at": ()}, "training.supervision: expected one spatial transformer at the input, got none"),
+        (SUPERVISION, {"parallel": 2}, "training.supervision: expected one .* at the input, got 2 in parallel"),
+        (EQUIVARIANCE, {"parallel": 3}, "training.equivariance: expected one .* at the input, got 3 in parallel"),
         (SUPERVISION, {"distortion": None}, "training.supervision: expected a distortion whose theta is one map of 2"),
         (
             SUPERVISION,
@@ -267,6 +269,15 @@ def test_supervision_is_zero_for_the_inverse_of_the_distortion(name):
 def test_losses_that_do_not_fit_are_refused_in_one_sentence(training, options, message):
     with pytest.raises(stnkit.errors.InputError, match=message):
         task(training, **options)
+
+
+@pytest.mark.parametrize("training", [SUPERVISION, EQUIVARIANCE])
+@pytest.mark.parametrize("name", ["rotation", "pair"])
+def test_losses_of_pairs_are_refused(training, name):
+    network = build_network(COMPONENTS | {"network": {"name": "none"}}, ["input"], (2, 12, 12), None, pair=True)
+    distortion = stnkit.build("distortion", name, image_shape=(2, 12, 12))
+    with pytest.raises(stnkit.errors.InputError, match=r"^training.\w+: expected single images, got pairs$"):
+        ThetaLoss(training, network, distortion)
 
 
 def test_equivariance_in_three_dimensions_is_refused():
