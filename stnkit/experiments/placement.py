@@ -101,7 +101,7 @@ def build_network(
     parallel: int = 1,
     recurrent: int = 1,
     pair: bool = False,
-    parts: Mapping[str, Mapping[str, Any]] | None = None,
+    parts: Mapping[str, Any] | None = None,
 ) -> TransformedNetwork:
     """Build the network of a config with its spatial transformers.
 
@@ -129,9 +129,13 @@ def build_network(
     if pair and in_shape[0] % 2:
         raise InputError(f"placement.pair: expected pairs, an even number of channels, got {in_shape[0]}")
     own = dict(parts or {})
-    for name in own:
+    for name, options in own.items():
         if name not in at:
             raise InputError(f"placement.parts: expected insertion points of placement.at, {list(at)}, got {name!r}")
+        if not isinstance(options, Mapping | None):
+            raise InputError(
+                f"placement.parts.{name}: expected a mapping of options, such as {{transform: affine}}, got {options!r}"
+            )
     if len(set(at)) < len(at):
         raise InputError(f"placement.at: expected each insertion point once, got {list(at)}")
     if config["out_size"] is not None and at and INPUT not in at:

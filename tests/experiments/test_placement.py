@@ -132,6 +132,8 @@ def test_the_recorded_input_is_that_of_the_insertion_point():
         ),
         (["input", "input"], {}, {}, "placement.at: expected each insertion point once"),
         (["input"], {}, {"parts": {"conv2": {}}}, "placement.parts: expected insertion points of .*, got 'conv2'"),
+        (["input"], {}, {"parts": {"input": "affine"}}, "placement.parts.input: expected a mapping .*, got 'affine'"),
+        (["input"], {}, {"parts": {"input": 0}}, "placement.parts.input: expected a mapping .*, got 0"),
         (
             ["input"],
             {},

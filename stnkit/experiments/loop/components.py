@@ -83,18 +83,22 @@ def build_components(
 
 
 def check_start(config: Mapping[str, Any]) -> None:
-    """Check that a run that begins uses the θ and the weights that it is to start from.
+    """Check that a run that begins uses the options of its transformers, the θ and the weights it is to start from.
 
     Args:
         config: of the run, as plain values.
 
     Raises:
-        InputError: for a `transform_init` without a transformer, or one that the weights of `init_from` would replace,
-            and for `init_parts` without `init_from`, or that are no names of parts.
+        InputError: for options of transformers where there is none, for a `transform_init` that the weights of
+            `init_from` would replace, and for `init_parts` without `init_from`, or that are no names of parts.
     """
-    init, parts = config.get("transform_init"), config.get("init_parts")
-    if init is not None and not config["placement"]["at"]:
-        raise InputError(f"transform_init: expected null for a network without transformers, got {init}")
+    init, parts, placement = config.get("transform_init"), config.get("init_parts"), config["placement"]
+    if not placement["at"]:
+        if init is not None:
+            raise InputError(f"transform_init: expected null for a network without transformers, got {init}")
+        for name in ("parallel", "recurrent"):
+            if (n := placement.get(name, 1)) != 1:
+                raise InputError(f"placement.{name}: expected 1 for a network without transformers, got {n}")
     if config.get("init_from") is None:
         if parts is not None:
             raise InputError(f"init_parts: expected null without init_from, got {parts}")
