@@ -9,9 +9,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from stnkit.errors import DataError, InputError
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.data.recorded import difference_of_classes
 from stnkit.experiments.loop.environment import one_process
-from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs
+from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_same_outputs
 from stnkit.experiments.loop.task import ObjectiveTask
 from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
 from stnkit.experiments.placement import input_transformer
@@ -132,8 +131,4 @@ def _check_data(data: DistortedData, run: TrainedRun) -> None:
             f"expected images of shape {list(run.data.in_shape)}, as the network was trained on, "
             f"got {list(data.in_shape)}"
         )
-    trained = run.data.dataset
-    if "labels" in run.objective.needs and (
-        told := difference_of_classes(trained.n_classes, trained.class_names, data.dataset)
-    ):
-        raise InputError(told)
+    check_same_outputs(run.config, run.objective, run.data.dataset, data.dataset)

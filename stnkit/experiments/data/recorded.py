@@ -18,7 +18,7 @@ def facts_of(dataset: Dataset, *, uses_labels: bool) -> dict[str, Any]:
 
     Args:
         dataset: of the run.
-        uses_labels: True if the objective needs them, so that classes must stay what they are.
+        uses_labels: True if the objective uses classes, which must stay what they are.
     """
     facts: dict[str, Any] = {
         "image_shape": [int(n) for n in dataset.image_shape],

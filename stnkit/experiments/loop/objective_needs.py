@@ -7,11 +7,13 @@ from stnkit.datasets import Dataset
 from stnkit.distortions import Distortion, gives_true_theta
 from stnkit.errors import InputError
 from stnkit.experiments.data.checks import check_classes
+from stnkit.experiments.data.recorded import difference_of_classes
 from stnkit.experiments.loop.objective_returns import checked_outputs
 from stnkit.experiments.placement import TransformedNetwork, input_described, input_transformer
 from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.objectives import NEEDS, Objective
 from stnkit.plugin_system import build, plugin_registry
+from stnkit.plugin_system.options import parameters_of
 
 
 def build_objective(config: Mapping[str, Any], dataset: Dataset, in_shape: tuple[int, ...]) -> Objective:
@@ -67,6 +69,48 @@ def check_data_needs(config: Mapping[str, Any], objective: Objective, dataset: D
         )
     if outputs is not None and gives_image:
         raise InputError(f"objective={name}: expected a network of {outputs} outputs, got network={network}")
+
+
+def uses_classes(config: Mapping[str, Any], objective: Objective, dataset: Dataset) -> bool:
+    """True if a trained network is of use for the classes of its training alone.
+
+    It is where the objective needs labels, or has outputs of a network and takes the number of classes.
+
+    Args:
+        config: of the run, as plain values.
+        objective: of the run.
+        dataset: of the run.
+    """
+    if "labels" in objective.needs:
+        return True
+    component = plugin_registry().component("objective", objective_name(config))
+    takes = any(parameter.name == "n_classes" for parameter in parameters_of(component))
+    return takes and objective.n_outputs(dataset) is not None
+
+
+def check_same_outputs(config: Mapping[str, Any], objective: Objective, trained: Dataset, dataset: Dataset) -> None:
+    """Check that a dataset has the classes and asks for the outputs of a trained network.
+
+    Args:
+        config: of the run, as plain values.
+        objective: of the run.
+        trained: the dataset of the run.
+        dataset: another one, for the trained network.
+
+    Raises:
+        InputError: for other classes, or another number of outputs.
+    """
+    if uses_classes(config, objective, trained) and (
+        told := difference_of_classes(trained.n_classes, trained.class_names, dataset)
+    ):
+        raise InputError(told)
+    outputs, wanted = (checked_outputs(objective, objective.n_outputs(data)) for data in (trained, dataset))
+    if outputs != wanted:
+        shape = "" if dataset.target_shape is None else f", with targets of shape {list(dataset.target_shape)}"
+        raise InputError(
+            f"objective={objective_name(config)}: expected a dataset of {outputs} outputs, as the network has, "
+            f"got one of {wanted}{shape}"
+        )
 
 
 def check_network_needs(config: Mapping[str, Any], objective: Objective, network: TransformedNetwork) -> None:

@@ -26,6 +26,7 @@ from stnkit.experiments.loop.joined.leader import Leader
 from stnkit.experiments.loop.joined.member import Member, check_training
 from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
+from stnkit.experiments.loop.objective_needs import uses_classes
 from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.run_log import LOG, log_start, run_log
 from stnkit.experiments.loop.stages import observed
@@ -238,7 +239,7 @@ def _train(
         raise DataError(f"resume: {told}")
     if names and "dataset" not in record.values:  # of an earlier version
         check_same_data(record.values, class_names=list(names))
-    record.update(dataset=facts_of(data.dataset, uses_labels="labels" in task.objective.needs))
+    record.update(dataset=facts_of(data.dataset, uses_labels=uses_classes(config, task.objective, data.dataset)))
     if names:
         record.update(class_names=list(names))
     if taken := network.options_from_images():

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_network_needs
+from stnkit.experiments.loop.objective_needs import (
+    build_objective,
+    check_data_needs,
+    check_network_needs,
+    check_same_outputs,
+)
 from stnkit.experiments.placement import build_network
 from stnkit.objectives import Figure
 from tests.helpers import COMPONENTS, metrics
@@ -121,6 +126,36 @@ def test_what_fits_is_taken_and_nothing_is_read():
     check_data_needs(config(), Needy(("labels",)), Unread(), distortion())
     check_data_needs(config(), Needy(("true_theta",)), Unread(), distortion("rotation"))
     check_data_needs(config("none", pair=True), Needy(("pair",), None), Unread(pair=True), distortion())
+
+
+@pytest.mark.parametrize("name", ["pose", "registration", "alignment"])
+def test_other_classes_and_targets_are_taken_where_unused(name):
+    chosen = {"objective": {"name": name}}
+    trained, other = Unread(), Unread(target_shape=(4, 2), n_classes=3)
+    check_same_outputs(chosen, build_objective(chosen, trained, (2, 12, 12)), trained, other)
+
+
+@pytest.mark.parametrize("name", ["classification", "colocalization", "sequence"])
+def test_other_classes_are_refused_where_they_are_used(name):
+    chosen = {"objective": {"name": name}}
+    trained, other = Unread(target_shape=()), Unread(target_shape=(), n_classes=9)
+    objective = build_objective(chosen, trained, (2, 12, 12))
+    check_same_outputs(chosen, objective, trained, trained)
+    with pytest.raises(stnkit.errors.InputError, match=r"^expected a dataset of 10 classes, as the run was trained"):
+        check_same_outputs(chosen, objective, trained, other)
+
+
+def test_another_number_of_outputs_is_told():
+    chosen = {"objective": {"name": "sequence"}}
+    trained, same, other = (Unread(target_shape=shape) for shape in ((1,), (), (3,)))
+    objective = build_objective(chosen, trained, (2, 12, 12))
+    check_same_outputs(chosen, objective, trained, same)
+    with pytest.raises(stnkit.errors.InputError) as raised:
+        check_same_outputs(chosen, objective, trained, other)
+    assert str(raised.value) == (
+        "objective=sequence: expected a dataset of 11 outputs, as the network has, got one of 33, with targets of "
+        "shape [3]"
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from tests.helpers import QUICK, metrics
@@ -21,6 +22,30 @@ def test_a_run_records_both_figures_and_learns(stnkit_main):
         # A sequence is wrong as soon as one of its digits is.
         assert 0 < epoch["validation_digit_error"] <= epoch["validation_sequence_error"] <= 100
     assert told["test_digit_error"] <= told["test_sequence_error"]
+
+
+@pytest.mark.training
+def test_another_number_of_outputs_is_not_evaluated(stnkit_main, tmp_path):
+    arguments = [*QUICK, "dataset=sequences", "dataset.digits=[1,4]", "dataset.size=32", "training.epochs=1"]
+    # 4 positions of 4 classes and none: as many outputs as 5 of 3 classes and none, or one of 19 and none.
+    for classes in (3, 4, 9):
+        images = np.full((900, 8, 8), 255, np.uint8)
+        np.savez(tmp_path / f"{classes}.npz", images=images, targets=np.arange(900) % classes)
+    source = "{name:arrays,images:4.npz}"
+    code, _, err = stnkit_main("train", *arguments, f"dataset.source={source}", "hydra.run.dir=run")
+    assert code == 0, err
+    assert stnkit_main("evaluate", "run")[0] == 0
+    for overrides, told in (
+        (["dataset.digits=[1,1]"], "expected a dataset of 20 outputs, as the network has, got one of 5, with targets"),
+        (["dataset.digits=[1,3]"], "expected a dataset of 20 outputs, as the network has, got one of 15, with targets"),
+        (["dataset.digits=[1,11]"], "got one of 55, with targets of shape [11]"),
+        (["dataset.source.images=9.npz"], "expected a dataset of 4 classes, as the run was trained on, got 9"),
+        (["dataset.source.images=3.npz", "dataset.digits=[1,5]"], "expected a dataset of 4 classes, as the run was"),
+    ):
+        code, _, err = stnkit_main("evaluate", "run", *overrides)
+        assert code == 2
+        assert told in err
+        assert len(err.strip().splitlines()) == 1
 
 
 @pytest.mark.training
