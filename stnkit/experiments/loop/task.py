@@ -110,19 +110,21 @@ class ObjectiveTask(FastHooksModule):
         shown = self.theta_loss.augment(batch, generator(self.seed, "delta", self.global_step, 0))
         with recorded_stages(self.network) as stages:
             output = self(shown.images)
+        # Before the losses: an objective may run the network on further images.
+        finite_theta, distance = self.theta_recorder.all_finite(), self._theta_distance()
         seen = self._batch(shown.images, shown.labels, batch, stages, output, generator(self.seed, "objective", *step))
         losses = self._losses(seen)
         loss = _total(losses)
         theta_errors = self.theta_loss.errors(batch, shown, stages.theta)
         of_theta = sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
-        finite_theta = self.theta_recorder.all_finite()
         if not bool(torch.isfinite(loss + of_theta) & finite_theta):
             name = "loss" if bool(finite_theta) else "theta"
             raise NotFiniteError(f"the {name} is not finite in step {self.global_step}")
         with torch.no_grad():
             measured = self._measured(seen) if self.objective.measured_in_training else {}
             weight = self._total_weight(seen)
-            self._add(self.train_sums, seen, {**losses, **theta_errors, "loss": loss}, measured, weight)
+            means = {**losses, **theta_errors, **distance, "loss": loss}
+            self.train_sums.add(len(seen.targets), means, measured, weight)
         share = batch.weight if weight is None else self._share(weight)
         return loss * share + of_theta * batch.weight
 
@@ -141,14 +143,17 @@ class ObjectiveTask(FastHooksModule):
             return None
         with recorded_stages(self.network) as stages:
             output = self(batch.images)
+        # Before the losses: an objective may run the network on further images.
+        of_theta = self._theta_distance()
+        if self.theta_recorder:
+            of_theta["outside"] = self.theta_recorder.outside_share()
         # Unlike those of training, they do not depend on the seed of the run, as the distorted images do not.
         draws = generator("objective", batch_idx, self.global_rank)
         seen = self._batch(batch.images, batch.labels, batch, stages, output, draws)
         losses = self._losses(seen)
-        outside = {"outside": self.theta_recorder.outside_share()} if self.theta_recorder else {}
         measured = self._measured(seen)
-        weight = self._total_weight(seen)
-        self._add(self.eval_sums, seen, {**losses, **outside, "loss": _total(losses)}, measured, weight)
+        means = {**losses, **of_theta, "loss": _total(losses)}
+        self.eval_sums.add(len(seen.targets), means, measured, self._total_weight(seen))
         if pose is not None and stages.theta is not None:
             pose.add(stages.theta, batch.theta)
         return measured
@@ -242,16 +247,8 @@ class ObjectiveTask(FastHooksModule):
         # No image of the batch may have a weight.
         return weight * self.trainer.world_size / total.clamp(min=torch.finfo(total.dtype).tiny)
 
-    def _add(
-        self,
-        sums: EpochSums,
-        batch: Batch,
-        means: Mapping[str, Tensor],
-        measured: Mapping[str, Tensor],
-        weight: Tensor | None,
-    ) -> None:
-        distance = {"theta_distance": self.theta_recorder.distance()} if self.theta_recorder else {}
-        sums.add(len(batch.targets), {**means, **distance}, measured, weight)
+    def _theta_distance(self) -> dict[str, Tensor]:
+        return {"theta_distance": self.theta_recorder.distance()} if self.theta_recorder else {}
 
     def _sum_over_processes(self, values: Tensor) -> Tensor:
         strategy: Any = self.trainer.strategy

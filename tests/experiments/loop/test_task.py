@@ -14,6 +14,7 @@ from stnkit.experiments.loop.task import ObjectiveTask, parameter_groups
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
 from stnkit.experiments.placement import TransformedNetwork, build_network
 from stnkit.experiments.schema import Optimizer, Schedule, TrainingConfig
+from stnkit.objectives import Figure
 from tests.helpers import COMPONENTS
 
 CLASSIFICATION = stnkit.build("objective", "classification", n_classes=10)
@@ -75,6 +76,45 @@ def test_without_gradients_theta_stays_where_it_is():
     for _ in range(20):
         optimizer.step()
     assert not model.transformer.head.offset.any()
+
+
+class ReadsAgain(stnkit.Objective):
+    """The mean of the output, by an objective that runs the network on black images too."""
+
+    figures = {"brightness": Figure()}  # noqa: RUF012
+
+    def __init__(self, again):
+        super().__init__()
+        self.again = again
+
+    def losses(self, batch):
+        self._run(batch)
+        return {"loss": batch.output.mean()}
+
+    def measure(self, batch):
+        self._run(batch)
+        return {"brightness": batch.output.mean(dim=1)}
+
+    def _run(self, batch):
+        if self.again:
+            batch.network(torch.zeros_like(batch.images))
+
+
+def test_figures_of_theta_are_those_of_the_images_alone():
+    components = COMPONENTS | {"network": {"name": "paper_cnn", "channels": [4, 6]}}
+    network = build_network(components, ["layers.conv2"], (1, 28, 28), 10)
+    data = Distorted(torch.rand(4, 1, 28, 28), torch.randint(0, 10, (4,)), torch.zeros(4, 6))
+    (transformer,) = network.transformers().values()
+    torch.nn.init.normal_(transformer.head.weight)
+    once, again = (ObjectiveTask(ReadsAgain(again), network, TrainingConfig(), 0).eval() for again in (False, True))
+    for task in (once, again):
+        task.validation_step(data, 0)
+        task.training_step(data, 0)
+    assert again.eval_sums.compute() == once.eval_sums.compute()
+    assert again.train_sums.compute() == once.train_sums.compute()
+    assert once.eval_sums.compute()["outside"] > 0
+    network(torch.zeros_like(data.images))
+    assert float(once.theta_recorder.distance()) != pytest.approx(once.train_sums.compute()["theta_distance"])
 
 
 def test_a_recorded_network_can_be_pickled_and_copied():
