@@ -35,7 +35,9 @@ class Colocalization(stnkit.Objective):
     Judged by the place of the original image in the distorted one, where the distortion tells it: the box of
     D⁻¹([-1, 1]²), the frame of the original and not its ink, beside that of T_θ([-1, 1]²). `found` is the share of
     images with an intersection over union above ½, and `iou` its mean. Under other distortions, and of pairs, the
-    figure is `ordered`, the share of an image's triplets with R farther away than B; 0 for an image that makes none.
+    figure is `ordered`, the share of an image's triplets with R farther away than B; 0 for an image that makes none, as
+    every image counts in a figure. It depends on the batch, as the triplets do: the smaller the batch, the more images
+    are alone in their class, and the lower it is. Compare it for one batch size.
 
     Args:
         features: width of the embedding.
