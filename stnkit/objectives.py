@@ -215,8 +215,8 @@ class Objective(nn.Module, Contract):
     def total_weight(self, batch: Batch) -> Float[Tensor, ""] | None:
         """Optional hook: Σ w over the images of a batch, where the losses are weighted means, Σ w · loss / Σ w.
 
-        By it the program takes the mean of the losses over batches and over processes. By default None: all images
-        have the same weight.
+        By it the program takes the mean of the losses over batches and over processes. It is finite and at least 0, on
+        any device. By default None: all images have the same weight.
 
         Args:
             batch: as `losses` gets it; without gradients.

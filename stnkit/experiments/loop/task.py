@@ -117,12 +117,14 @@ class ObjectiveTask(FastHooksModule):
         loss = _total(losses)
         theta_errors = self.theta_loss.errors(batch, shown, stages.theta)
         of_theta = sum(self.theta_loss.weights[name] * error for name, error in theta_errors.items())
-        if not bool(torch.isfinite(loss + of_theta) & finite_theta):
+        with torch.no_grad():
+            weight = self._total_weight(seen)
+        weighed = loss + of_theta if weight is None else loss + of_theta + weight
+        if not bool(torch.isfinite(weighed) & finite_theta):
             name = "loss" if bool(finite_theta) else "theta"
             raise NotFiniteError(f"the {name} is not finite in step {self.global_step}")
         with torch.no_grad():
             measured = self._measured(seen) if self.objective.measured_in_training else {}
-            weight = self._total_weight(seen)
             means = {**losses, **theta_errors, **distance, "loss": loss}
             self.train_sums.add(len(seen.targets), means, measured, weight)
         share = batch.weight if weight is None else self._share(weight)
@@ -237,7 +239,8 @@ class ObjectiveTask(FastHooksModule):
         return checked_figures(self.objective, self.objective.measure(batch), *n)
 
     def _total_weight(self, batch: Batch) -> Tensor | None:
-        return checked_total_weight(self.objective, self.objective.total_weight(batch))
+        weight = checked_total_weight(self.objective, self.objective.total_weight(batch))
+        return None if weight is None else weight.to(batch.output.device)
 
     def _share(self, weight: Tensor) -> Tensor | float:
         """W · processes / ΣW: the mean over processes of the losses by it is the weighted mean of the whole batch."""

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from stnkit.errors import InputError
+from stnkit.experiments.rectification.inputs import ARRAY
 from stnkit.experiments.rectification.table import TABLES
 
 MAPS, OVERLAYS = "maps", "overlay"
@@ -82,8 +83,10 @@ def taken_names(
     taken = dict.fromkeys(TABLES, "the table")
     results = [(made, name) for name in names for made in names_of_results(name, n_transformers)]
     files = [*results]
-    files += [(map_of(made), name) for made, name in results if maps]
-    files += [(overlay_of(made), name) for made, name in results if overlay]
+    # Those of an array are numbered, and known when it is read.
+    images = [(made, name) for made, name in results if not name.lower().endswith(ARRAY)]
+    files += [(map_of(made), name) for made, name in images if maps]
+    files += [(overlay_of(made), name) for made, name in images if overlay]
     own = set(files)
     for made, name in [*files, *(each for each in written.items() if each not in own)]:
         if made in taken:

@@ -8,6 +8,7 @@ from PIL import Image
 
 from stnkit.errors import InputError
 from stnkit.experiments.rectification.apply import Request, apply
+from stnkit.experiments.rectification.names import taken_names
 from stnkit.experiments.rectification.pictures import Picture
 from stnkit.experiments.rectification.results import Options
 
@@ -170,3 +171,10 @@ def test_a_size_that_a_format_does_not_hold_is_a_sentence(applied, folder, tmp_p
     assert (row.file, row.error[:30]) == ("a.webp", "the result cannot be written: ")
     assert "WebP limit of 16383 pixels" in row.error
     assert files_in(tmp_path / "out") == ["b.png", "overlay/b.png"]
+
+
+def test_numbered_overlays_of_an_array_are_no_clash():
+    taken = taken_names(["vol.npy", "vol.1.npy"], {"overlay/vol.1.npy.png": "vol.npy"}, overlay=True, maps=True)
+    assert taken["overlay/vol.1.npy.png"] == "vol.npy"
+    with pytest.raises(InputError, match=r"got two for overlay/a\.png"):
+        taken_names(["a.png"], {"overlay/a.png": "b.npy"}, overlay=True)
