@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from stnkit.plugin_system.hydra_configs import check_not_shadowed, component_node, register_component_groups
     from stnkit.plugin_system.kinds import KINDS, Kind, kind_named, kind_of
     from stnkit.plugin_system.loggers import OWN_LOGGERS, MakeLogger
-    from stnkit.plugin_system.options import REQUIRED, Option, options_of, validate_options
+    from stnkit.plugin_system.options import REQUIRED, Option, options_of, parameters_of, validate_options
     from stnkit.plugin_system.registry import Broken, PluginWarning, Registered, Registry, plugin_registry, shadowed
 
 _MODULES = {
@@ -50,6 +50,7 @@ _MODULES = {
     "kind_of": "kinds",
     "options_of": "options",
     "parameter_lines": "docstrings",
+    "parameters_of": "options",
     "plugin_registry": "registry",
     "register_component_groups": "hydra_configs",
     "run_control_options": "declarations",
@@ -86,6 +87,7 @@ __all__ = [
     "kind_of",
     "options_of",
     "parameter_lines",
+    "parameters_of",
     "plugin_registry",
     "register_component_groups",
     "run_control_options",

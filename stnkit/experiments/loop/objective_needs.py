@@ -12,8 +12,7 @@ from stnkit.experiments.loop.objective_returns import checked_outputs
 from stnkit.experiments.placement import TransformedNetwork, input_described, input_transformer
 from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.objectives import NEEDS, Objective
-from stnkit.plugin_system import build, plugin_registry
-from stnkit.plugin_system.options import parameters_of
+from stnkit.plugin_system import build, parameters_of, plugin_registry
 
 
 def build_objective(config: Mapping[str, Any], dataset: Dataset, in_shape: tuple[int, ...]) -> Objective:
