@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from stnkit.errors import InputError
+from stnkit.listed import listed
 
 INPUT = "input"
 # The name of a transformer as a child of the module that it stands in front of.
@@ -41,14 +42,15 @@ def submodule_name(network: nn.Module, point: str) -> str:
         return ending[0]
     if ending:
         raise InputError(
-            f"insertion point {point!r} is the end of {len(ending)} names, give one in full: {_listed(ending)}"
+            f"insertion point {point!r} is the end of {len(ending)} names, give one in full: {listed(ending, LISTED)}"
         )
     # Close to a whole name, or to its end.
     close = difflib.get_close_matches(point, {part for name in names for part in (name, name.rpartition(".")[2])}, n=5)
     near = [name for name in names if name in close or name.rpartition(".")[2] in close]
     nearest_first = list(dict.fromkeys([*near[: LISTED // 2], INPUT, *names]))
     raise InputError(
-        f"there is no insertion point {point!r} in the network; the insertion points are: {_listed(nearest_first)}"
+        f"there is no insertion point {point!r} in the network; the insertion points are: "
+        f"{listed(nearest_first, LISTED)}"
     )
 
 
@@ -77,7 +79,7 @@ def host_of(network: nn.Module, point: str) -> nn.Module:
             what = "never called itself" if forward is nn.Module.forward else "called by a forward of its own"
             raise InputError(
                 f"insertion point {point!r} is a {type(module).__name__}, a container that is {what}; "
-                f"choose one of its members: {_listed([key for key, _ in children])}"
+                f"choose one of its members: {listed([key for key, _ in children], LISTED)}"
             )
         if not children:
             raise InputError(f"insertion point {point!r} is an empty Sequential, which nothing can stand in front of")
@@ -93,8 +95,3 @@ def _check_wrapper(module: nn.Module) -> None:
             f"transformers cannot be inserted into a {type(module).__name__}: "
             f"insert them into the module that it was made from, then wrap, script or compile that"
         )
-
-
-def _listed(names: list[str]) -> str:
-    more = f", and {len(names) - LISTED} more" if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more

@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from stnkit.errors import InputError
-from stnkit.experiments.loop.listed import listed
+from stnkit.listed import listed
 
 
 def checked_parts(parts: object) -> Mapping[str, str]:
@@ -40,23 +40,31 @@ def load_part(network: nn.Module, own: str, weights: Mapping[str, Any], theirs: 
         InputError: when there is no such part, or the weights are not all there or of other shapes.
     """
     state = network.state_dict()
-    found = {name: value for name, value in weights.items() if is_in(name, theirs)}
-    mine = {name: theirs + name.removeprefix(own) for name in state if is_in(name, own)}
+    mine = [name for name in state if is_in(name, own)]
+    found = {own + name.removeprefix(theirs): value for name, value in weights.items() if is_in(name, theirs)}
     for names, part, there in ((mine, own, state), (found, theirs, weights)):
         if not names:
             owner = "this network" if there is state else "the network of that run"
             raise InputError(f"init_parts: expected a part of {owner}, such as {listed(_parts(there))}, got {part!r}")
-    missing = [name for name in mine.values() if name not in found]
-    if missing:
-        raise InputError(f"{lead}expected {theirs} with all weights of {own}, got no {listed(missing)}")
-    shapes = [
-        f"{name} of shape {list(found[name].shape)} instead of {list(state[to].shape)}"
-        for to, name in mine.items()
-        if found[name].shape != state[to].shape
-    ]
-    if shapes:
+    if missing := [name for name in mine if name not in found]:
+        raise InputError(f"{lead}expected {theirs} with all weights of {own}, got none for {listed(missing)}")
+    if shapes := other_shapes(state, found):
         raise InputError(f"{lead}expected {theirs} with the weights of {own}, got {listed(shapes)}")
-    network.load_state_dict({to: found[name] for to, name in mine.items()}, strict=False)
+    network.load_state_dict({name: found[name] for name in mine}, strict=False)
+
+
+def other_shapes(own: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[str]:
+    """The weights of another network that have other shapes than those of the same names, in words.
+
+    Args:
+        own: weights by name.
+        theirs: those of the other network.
+    """
+    return [
+        f"{name} of shape {list(theirs[name].shape)} instead of {list(value.shape)}"
+        for name, value in own.items()
+        if name in theirs and theirs[name].shape != value.shape
+    ]
 
 
 def is_in(name: str, part: str) -> bool:

@@ -10,12 +10,12 @@ from torch import nn
 
 from stnkit.errors import CheckpointError, InputError
 from stnkit.experiments.loop.initial_objective import take_state
-from stnkit.experiments.loop.initial_parts import checked_parts, is_in, load_part
-from stnkit.experiments.loop.listed import listed
+from stnkit.experiments.loop.initial_parts import checked_parts, is_in, load_part, other_shapes
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.run_directory.checkpoints import kept_checkpoint, network_weights, read_checkpoint
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.insertion.find import find_transformers
+from stnkit.listed import listed
 from stnkit.objectives import Objective
 
 # Keys of the config that determine the network.
@@ -114,12 +114,7 @@ def transform_inits(config: Mapping[str, Any]) -> list[Any]:
 
 
 def _load(network: nn.Module, weights: dict[str, Any], lead: str) -> None:
-    own = network.state_dict()
-    differing = [name for name in own if name in weights and own[name].shape != weights[name].shape]
-    if differing:
-        shapes = [
-            f"{name} of shape {list(weights[name].shape)} instead of {list(own[name].shape)}" for name in differing
-        ]
+    if shapes := other_shapes(network.state_dict(), weights):
         raise InputError(f"{lead}expected the weights of the same network, got {listed(shapes)}")
     found = network.load_state_dict(weights, strict=False)
     if found.missing_keys or found.unexpected_keys:

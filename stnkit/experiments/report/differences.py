@@ -5,6 +5,7 @@ from collections import Counter
 from stnkit.experiments.report.flat_config import flatten, label
 from stnkit.experiments.report.runs import Run
 from stnkit.experiments.report.table import Table
+from stnkit.listed import listed
 
 SHOWN = 4
 # Options of run control that change the time a run takes, and not its results.
@@ -60,7 +61,7 @@ def _values(table: Table, key: str) -> str:
     for (i, j), values in cells.items():
         title = table.row_title(i) if axis == 0 else table.column_title(j) if axis == 1 else table.cell_title(i, j)
         titles.setdefault(" and ".join(values), {})[title] = None
-    return "; ".join(f"{value} in {_some(list(where))}" for value, where in titles.items())
+    return "; ".join(f"{value} in {listed(list(where), SHOWN)}" for value, where in titles.items())
 
 
 def _lines(table: Table, key: str) -> str:
@@ -88,7 +89,8 @@ def _seeds_run_twice(table: Table) -> list[str]:
             if twice and not table.axes.mixed:
                 found.setdefault(", ".join(twice), []).append(table.cell_title(i, j))
     return [
-        f"seed{'s' * (',' in seeds)} {seeds} ran more than once in {_some(cells)}, and the mean counts every run"
+        f"seed{'s' * (',' in seeds)} {seeds} ran more than once in {listed(cells, SHOWN)}, and the mean counts every "
+        "run"
         for seeds, cells in found.items()
     ]
 
@@ -100,8 +102,3 @@ def _control(run: Run, key: str) -> str:
 
 def _counts(values: Counter[str]) -> str:
     return ", ".join(f"{value} ({count} run{'s' * (count != 1)})" for value, count in values.items())
-
-
-def _some(titles: list[str]) -> str:
-    more = f" and {len(titles) - SHOWN} more" if len(titles) > SHOWN else ""
-    return ", ".join(titles[:SHOWN]) + more

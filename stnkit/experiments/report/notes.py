@@ -4,8 +4,8 @@ from stnkit.experiments.report.best import arrows, best_cells
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import NO_RUN, NO_VALUE, Table
 from stnkit.experiments.run_directory.job_list import Job
+from stnkit.listed import listed
 
-SHOWN = 3
 WORDS = {"↓": "lower", "↑": "higher"}
 
 
@@ -43,12 +43,13 @@ def notes(table: Table) -> list[str]:
     for run in unfinished:
         by_reason.setdefault((run.status, run.reason), []).append(run)
     for (status, reason), runs in by_reason.items():
-        found.append(f"{status}: {_some([str(run.path) for run in runs])}: {' '.join(reason.split())}")
+        found.append(f"{status}: {listed([str(run.path) for run in runs])}: {' '.join(reason.split())}")
     by_sweep: dict[str, list[Job]] = {}
     for job in table.not_begun:
         by_sweep.setdefault(str(job.sweep_dir), []).append(job)
     for sweep, jobs in by_sweep.items():
-        found.append(f"not begun: {len(jobs)} of {sweep}: {_some([' '.join(job.overrides) for job in jobs], '; ')}")
+        names = [" ".join(job.overrides) for job in jobs if job.overrides]
+        found.append(f"not begun: {len(jobs)} of {sweep}: {listed(names, separator='; ')}")
     return found
 
 
@@ -67,8 +68,3 @@ def footnotes(table: Table) -> dict[str, tuple[int, list[str]]]:
                     if metric not in metrics:
                         metrics.append(metric)
     return found
-
-
-def _some(texts: list[str], separator: str = ", ") -> str:
-    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
-    return separator.join(filter(None, texts[:SHOWN])) + more

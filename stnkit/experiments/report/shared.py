@@ -16,6 +16,7 @@ from stnkit.experiments.report.flat_config import (
 from stnkit.experiments.report.runs import Status
 from stnkit.experiments.report.table import Table
 from stnkit.experiments.run_directory.job_identity import ADDED
+from stnkit.listed import listed
 
 # Components in the order of reading; each is followed by its options.
 COMPONENTS = ("objective", "dataset", "distortion", "network", "placement", "transform", "localizer", "sampler")
@@ -69,8 +70,7 @@ def facts(table: Table) -> list[tuple[str, str]]:
     found += [(key, label(others, key)) for key in others if key not in COMPONENTS and not key.startswith(components)]
     seeds = list(dict.fromkeys(str(run.seed) for run in table.runs))
     if seeds:
-        more = f" and {len(seeds) - SEEDS} more" if len(seeds) > SEEDS else ""
-        found.append(("seeds", ", ".join(seeds[:SEEDS]) + more))
+        found.append(("seeds", listed(seeds, SEEDS)))
     versions = {name: {run.versions.get(name) for run in table.runs} for run in table.runs for name in run.versions}
     if same := [f"{name} {next(iter(values))}" for name, values in versions.items() if len(values) == 1]:
         found.append(("versions", ", ".join(same)))

@@ -79,7 +79,7 @@ def test_a_localizer_starts_from_a_classifier(stnkit_main):
         ),
         (
             ["init_from=RUN", "init_parts={network:transformer.localizer}"],
-            "expected transformer.localizer with all weights of network, got no transformer.localizer.layers.",
+            "expected transformer.localizer with all weights of network, got none for network.layers.",
         ),
         (
             ["init_from=RUN", "init_parts={network:network}", "network.hidden=[8]"],
