@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -38,6 +39,7 @@ FOLDER_OPTIONS = [
 # A module with an objective that has a parameter and a buffer of its own: it is best at its first epoch.
 AGING = '''
 import stnkit
+import numpy as np
 import torch
 import torch.nn.functional as F
 from stnkit.objectives import Figure
@@ -98,6 +100,8 @@ COMPONENTS = {
     "network": {"name": "paper_fcn"},
     "out_size": None,
 }
+# The labels of the images of `noise_images`.
+ARRAY_LABELS = np.arange(200) % 3
 # The components of a transformer that is inserted.
 AFFINE = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
 
@@ -132,6 +136,11 @@ def trained(folder, *overrides):
 def metrics(run_dir):
     """The content of a run's metrics.json."""
     return json.loads((Path(run_dir) / "metrics.json").read_text())
+
+
+def hook_module(hook, expression, before=""):
+    """The source of a module that implements a hook, given with its arguments, by returning an expression."""
+    return f"import stnkit, lightning\n{before}\n@stnkit.hookimpl\ndef {hook}:\n    return {expression}\n"
 
 
 def write_tree(root, classes, n=12):
@@ -171,6 +180,11 @@ def random_points(family, batch=3, n=50, reach=1.0, dtype=torch.float64, seed=1)
 def lattice_points(size, dtype=torch.float64):
     """The pixel centers of an output, as points (1, N, ndim)."""
     return coordinates.lattice(size, dtype=dtype).view(1, -1, len(size))
+
+
+def noise_images(*shape, n=200):
+    """Images of noise in uint8, of which no two are alike."""
+    return np.random.default_rng(len(shape)).integers(0, 256, (n, *shape)).astype("uint8")
 
 
 def small_images():

@@ -3,7 +3,6 @@
 import importlib
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.cli.main import COMMANDS
 from stnkit.plugin_system import hookspecs
 from stnkit.plugin_system.registry import PluginWarning, plugin_registry
 from stnkit.plugin_system.search_paths import check_search_path
-from tests.helpers import QUICK, ROOT, metrics
+from tests.helpers import QUICK, ROOT, hook_module, metrics
 
 PAGE = (ROOT / "docs" / "hooks.md").read_text()
 SECTIONS = dict(re.findall(r"^## `(\w+)`\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
@@ -24,10 +22,6 @@ HOOKS = sorted({name for name in vars(hookspecs) if name.startswith("stnkit_")} 
 
 def block(hook, language="python"):
     return re.search(rf"^```{language}\n(.*?)^```", SECTIONS[hook], re.DOTALL | re.MULTILINE)[1]
-
-
-def yielding(hook, expression, before=""):
-    return f"import stnkit, lightning\n{before}\n@stnkit.hookimpl\ndef {hook}:\n    return {expression}\n"
 
 
 def test_every_hook_is_documented_with_an_example():
@@ -75,7 +69,7 @@ def test_hook_stnkit_callbacks_are_resumed_with_the_run(
         "my-package",
         {
             "resumed_steps": block("stnkit_callbacks"),
-            "resumed_stop": yielding("stnkit_callbacks()", "[Stop()]", f"import os, signal, torch\n{stop}"),
+            "resumed_stop": hook_module("stnkit_callbacks()", "[Stop()]", f"import os, signal, torch\n{stop}"),
         },
         {"callbacks.steps": "resumed_steps", "callbacks.stop": "resumed_stop"},
     )
@@ -100,7 +94,7 @@ def test_a_hook_may_have_a_name_of_its_own(make_distribution):
 @pytest.mark.parametrize("argument", ["*, config", "**others"])
 def test_arguments_that_pluggy_leaves_out_are_refused(argument, make_distribution):
     name = f"leaves_out_{argument.strip('*, ')}"
-    make_distribution("my-package", {name: yielding(f"stnkit_callbacks({argument})", "[]")}, {"callbacks.out": name})
+    make_distribution("my-package", {name: hook_module(f"stnkit_callbacks({argument})", "[]")}, {"callbacks.out": name})
     expected = f"expected stnkit_callbacks(config), got the argument {argument.removeprefix('*, ')}, which no hook"
     with pytest.warns(PluginWarning, match=re.escape(expected)):
         plugin_registry().callbacks({})
@@ -109,14 +103,14 @@ def test_arguments_that_pluggy_leaves_out_are_refused(argument, make_distributio
 @pytest.mark.parametrize(
     ("case", "text", "reason"),
     [
-        ("raises", yielding("stnkit_callbacks(config)", "[config['nothing']]"), "KeyError: 'nothing'"),
-        ("no_callback", yielding("stnkit_callbacks()", "[7]"), "expected a lightning.Callback, got 7"),
+        ("raises", hook_module("stnkit_callbacks(config)", "[config['nothing']]"), "KeyError: 'nothing'"),
+        ("no_callback", hook_module("stnkit_callbacks()", "[7]"), "expected a lightning.Callback, got 7"),
         (
             "no_list",
-            yielding("stnkit_callbacks()", "7"),
+            hook_module("stnkit_callbacks()", "7"),
             "returns an object of int; it must yield something, or return a list",
         ),
-        ("nothing", yielding("stnkit_callbacks()", "None"), "stnkit_callbacks returns None"),
+        ("nothing", hook_module("stnkit_callbacks()", "None"), "stnkit_callbacks returns None"),
     ],
 )
 def test_hook_stnkit_callbacks_are_checked_before_the_data(
@@ -141,7 +135,7 @@ def test_hook_stnkit_callbacks_are_checked_before_the_data(
 
 @pytest.mark.training
 def test_hook_stnkit_callbacks_get_a_copy_of_the_config(make_distribution, stnkit_main):
-    text = yielding("stnkit_callbacks(config)", "config['training'].clear() or []")
+    text = hook_module("stnkit_callbacks(config)", "config['training'].clear() or []")
     make_distribution("my-package", {"meddling": text}, {"callbacks.meddling": "meddling"})
     assert stnkit_main("train", *QUICK, "placement=none", "hydra.run.dir=run")[0] == 0
     assert metrics("run")["config"]["training"]["epochs"] == 2
@@ -172,70 +166,6 @@ def test_hook_stnkit_commands_are_listed_unimported_and_run(make_distribution, s
     code, _, err = stnkit_main("census", "7")
     assert (code, err) == (2, "stnkit census: census: expected no arguments, got '7'\n")
     assert [command.help for command, _ in plugin_registry().commands] == ["print the identity of the affine transform"]
-
-
-@pytest.mark.process
-def test_hook_stnkit_commands_import_their_own_plugin_alone(make_distribution):
-    text = yielding(
-        "stnkit_commands()", "[stnkit.Command('quick', lambda a: 'torch' in sys.modules, 'x')]", "import sys"
-    )
-    folder = make_distribution("my-package", {"quick_command": text.replace(", lightning", "")}, {
-        "command.quick": "quick_command", "transform.broken": "no_such_module_at_all"
-    })  # fmt: skip
-    code = f"import sys; sys.path.insert(0, {str(folder)!r}); from stnkit.cli.main import entry; entry()"
-    process = subprocess.run([sys.executable, "-c", code, "quick"], capture_output=True, text=True, check=False)
-    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
-
-
-@pytest.mark.no_jaxtyping
-@pytest.mark.parametrize(
-    ("case", "key", "expression", "reason"),
-    [
-        ("own", "command.train", "[stnkit.Command('train', print, 'x')]", "the command 'train' is stnkit's own"),
-        ("key", "command.a", "[stnkit.Command('b', print, 'x')]", "the command 'b' needs an entry point command.b"),
-        ("absent", "command.absent", "[]", "command.absent announces a command that stnkit_commands does not yield"),
-        ("other", "command.other", "[7]", "stnkit_commands: expected a stnkit.Command, got 7"),
-        ("name", "command.Name", "[stnkit.Command('Na me', print, 'x')]", "the name of a command to be lower-case"),
-        ("run", "command.run", "[stnkit.Command('run', 7, 'x')]", "expected a function to run, got 7"),
-        ("help", "command.help-less", "[stnkit.Command('help-less', print, '')]", "expected one line of help"),
-        ("raises", "command.raises", "1 / 0", "ZeroDivisionError"),
-    ],
-)
-def test_hook_stnkit_commands_are_checked_with_a_reason(
-    case,
-    key,
-    expression,
-    reason,
-    make_distribution,
-    stnkit_main,
-):
-    text = yielding("stnkit_commands()", expression)
-    make_distribution("my-package", {f"bad_command_{case}": text}, {key: f"bad_command_{case}"})
-    with pytest.warns(PluginWarning, match=reason) as caught:
-        (broken,) = plugin_registry().broken
-    assert len(caught) == 1
-    assert reason in broken.reason
-    command = key.removeprefix("command.")
-    if command not in COMMANDS:
-        code, _, err = stnkit_main(command)
-        assert code == 2
-        (line,) = err.splitlines()
-        assert line.startswith(f"stnkit {command}: plugin {key} of my-package 1.0 (bad_command_{case}) is broken: ")
-        assert reason in line
-    else:
-        assert stnkit_main(command, "--cfg", "job")[0] == 0  # ours, as ever
-
-
-def test_hook_stnkit_commands_of_one_name_are_an_error(make_distribution, stnkit_main):
-    for name in ("first", "second"):
-        text = yielding("stnkit_commands()", "[stnkit.Command('same', print, 'x')]")
-        make_distribution(name, {f"command_{name}": text}, {"command.same": f"command_{name}"})
-    code, _, err = stnkit_main("same")
-    assert code == 2
-    assert re.fullmatch(r"stnkit same: the command 'same' is provided twice, by .*first 1\.0.*\n", err)
-    with pytest.warns(PluginWarning, match="'same' is provided twice") as caught:
-        assert len(plugin_registry().broken) == 2
-    assert len(caught) == 1
 
 
 def test_hook_stnkit_search_paths_bring_experiments(make_distribution, stnkit_main):
@@ -271,7 +201,7 @@ def test_hook_stnkit_search_paths_bring_experiments(make_distribution, stnkit_ma
 )
 @pytest.mark.no_jaxtyping
 def test_hook_stnkit_search_paths_are_checked_with_a_reason(case, expression, reason, make_distribution):
-    text = yielding("stnkit_search_paths()", expression)
+    text = hook_module("stnkit_search_paths()", expression)
     make_distribution("my-package", {f"bad_path_{case}": text, "plain_folder/conf.yaml": "a: 1"}, {
         "search_path.bad": f"bad_path_{case}"
     })  # fmt: skip
