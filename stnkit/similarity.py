@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stnkit import coordinates
@@ -13,8 +13,9 @@ from stnkit.errors import InputError
 # Share of the variance of the whole image: added to those of windows, so that the correlation of a constant window is 0
 # and has a gradient, and rounding is not taken for structure.
 FLAT = 1e-4
-# Squares and ranges of gray values below which an image is constant.
-CONSTANT = 1e-10
+# Roundings of the largest gray value. An image of a smaller range is constant: the resampling of a constant volume may
+# leave one of five.
+ROUNDINGS = 6
 
 
 def mse(first: Float[Tensor, "B C *size"], second: Float[Tensor, "B C *size"]) -> Float[Tensor, "B"]:
@@ -157,7 +158,17 @@ def _standardized(images: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *siz
     """Images of mean 0 and variance 1, each channel by itself; constant ones are 0."""
     axes = tuple(range(2, images.ndim))
     centered = images - images.mean(dim=axes, keepdim=True)
-    return centered * (centered.square().mean(dim=axes, keepdim=True) + CONSTANT).rsqrt()
+    low, high = images.detach().amin(dim=axes, keepdim=True), images.detach().amax(dim=axes, keepdim=True)
+    constant, unit = _is_constant(low, high), high - low
+    # The result does not depend on the unit, nor does its gradient: its squares neither overflow nor underflow.
+    scaled = torch.where(constant, 0.0, centered / torch.where(constant, 1.0, unit))
+    mean_square = scaled.square().mean(dim=axes, keepdim=True)
+    return scaled * torch.where(constant, 1.0, mean_square).rsqrt()
+
+
+def _is_constant(low: Tensor, high: Tensor) -> Bool[Tensor, "..."]:
+    """True for gray values between these that differ by roundings alone, in whatever unit they are."""
+    return high - low <= ROUNDINGS * torch.finfo(low.dtype).eps * torch.maximum(low.abs(), high.abs())
 
 
 def _window_mean(like: Tensor, window: int | None) -> Callable[[Tensor], Tensor]:
@@ -177,6 +188,9 @@ def _shares(values: Float[Tensor, "B N"], bins: int) -> Float[Tensor, "B N bins"
     """The share of each value in each bin: a cubic B-spline at the bin's center, 1 in sum."""
     low, high = values.amin(dim=1, keepdim=True), values.amax(dim=1, keepdim=True)
     # A spline reaches two bins to either side, so that the outermost values lie in the second bin and the last but one.
-    position = 1 + (values - low) / (high - low).clamp_min(CONSTANT) * (bins - 3)
+    constant = _is_constant(low, high)
+    # Values of a constant image lie in one bin, and have no gradient.
+    share = torch.where(constant, 0.0, (values - low) / torch.where(constant, 1.0, high - low))
+    position = 1 + share * (bins - 3)
     distance = (position[..., None] - torch.arange(bins, dtype=values.dtype, device=values.device)).abs()
     return ((2 - distance).clamp_min(0) ** 3 - 4 * (1 - distance).clamp_min(0) ** 3) / 6

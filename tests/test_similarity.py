@@ -1,5 +1,7 @@
 """Similarities of images against NumPy, SciPy and scikit-learn, and their properties."""
 
+import functools
+
 import numpy as np
 import pytest
 import scipy.ndimage
@@ -60,6 +62,62 @@ def test_ncc_is_blind_to_a_linear_change_of_gray_values():
     assert float(ncc(a, 1 - 0.1 * a).max()) < 0.02
     # In float32, with gray values such as those of a scanner.
     torch.testing.assert_close(ncc((1e4 + 4e3 * a).float(), b.float()), ncc(a, b).float(), atol=1e-2, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [1e-12, 1e-9, 1e-6, 1e6, 1e12])
+@pytest.mark.parametrize(
+    "similarity", [ncc, functools.partial(ncc, window=None), mutual_information], ids=["ncc", "ncc of all", "mi"]
+)
+def test_similarities_are_blind_to_the_unit_of_gray_values(similarity, scale):
+    a, b = smooth(2, 2, 12, 14).float().requires_grad_(), smooth(2, 2, 12, 14, seed=1).float()
+    expected, found = similarity(a, b), similarity(scale * a, scale * b)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(similarity(scale * a, scale * a), similarity(a, a), rtol=1e-5, atol=1e-5)
+    wanted, gradient = (torch.autograd.grad(value.sum(), a)[0] for value in (expected, found))
+    torch.testing.assert_close(gradient, wanted, rtol=1e-3, atol=1e-3 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize(("offset", "allowed"), [(1e2, 1e-5), (1e4, 1e-4), (1e6, 2e-2)])
+def test_ncc_sees_as_much_beside_an_offset_as_float32_holds(offset, allowed):
+    a = smooth(1, 1, 16, 16).float()
+    a = (a - a.min()) / (a.max() - a.min())
+    assert float(ncc(a + offset, a)) == pytest.approx(float(ncc(a, a)), abs=allowed)
+    assert float(mutual_information(a + offset, a)) == pytest.approx(float(mutual_information(a, a)), rel=10 * allowed)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1.0, 1e12])
+@pytest.mark.parametrize(("similarity", "expected"), [(ncc, 1.0), (mutual_information, 0.0)])
+def test_an_image_of_roundings_is_constant_in_any_unit(similarity, expected, unit):
+    image = smooth(1, 1, 16, 16).float()
+    signs = torch.arange(256).view(1, 1, 16, 16) % 2
+    noise = (unit * (0.7 + 2e-7 * signs)).requires_grad_()
+    value = similarity(noise, image)
+    assert value.item() == pytest.approx(expected, abs=1e-6)
+    assert not torch.autograd.grad(value.sum(), noise)[0].any()
+    # Ten times as much is an image.
+    board = unit * (0.7 + 2e-6 * signs)
+    assert abs(similarity(board, board).item() - expected) > 0.5
+
+
+@pytest.mark.parametrize("similarity", ALL)
+def test_similarities_have_second_derivatives(similarity):
+    a, b = smooth(1, 1, 4, 5).requires_grad_(), smooth(1, 1, 4, 5, seed=1)
+    assert torch.autograd.gradgradcheck(lambda a: similarity(a, b), a)
+
+
+@pytest.mark.parametrize("similarity", ALL)
+def test_vmap_compares_each_pair_by_itself(similarity):
+    a, b = smooth(3, 1, 8, 9), smooth(3, 1, 8, 9, seed=1)
+    b[1] = 0.5
+    found = torch.vmap(lambda x, y: similarity(x[None], y[None])[0])(a, b)
+    torch.testing.assert_close(found, similarity(a, b))
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("similarity", ALL)
+def test_a_compiled_similarity_is_one_graph_of_equal_values(similarity):
+    a, b = smooth(2, 1, 8, 9), smooth(2, 1, 8, 9, seed=1)
+    torch.testing.assert_close(torch.compile(similarity, fullgraph=True, backend="eager")(a, b), similarity(a, b))
 
 
 @pytest.mark.parametrize("levels", [2, 3, 4])

@@ -14,8 +14,8 @@ from stnkit.objectives import Batch, Figure, Setting
 
 # Sigmas in pixels, coarse to fine, where the option is left out.
 _BLURS = (4.0, 2.0, 1.0, 0.0)
-# Of pixel values squared. Images whose variance is below it are blank.
-_BLANK = 1e-8
+# Share of the mean square of the images. Images whose variance is below it are blank: rounding leaves 1e-13 of it.
+_BLANK = 1e-10
 # Nodes along an axis at which the size of a map is measured, and the smallest squared volume, of a collapse.
 _NODES, _COLLAPSED = 4, 1e-12
 
@@ -129,10 +129,10 @@ class Alignment(stnkit.Objective):
         with stnkit.coordinates.full_precision(straightened):
             with torch.no_grad():
                 templates = self._templates("straightened", straightened, group)
-                before = self._variances("images", images)
+                before, least = self._variances("images", images), _least_variance(images)
             total = self._variances("straightened", straightened)
             within = self._distances("straightened", straightened, templates[group]).mean(dim=1)
-            share = _share(within, total, before)
+            share = _share(within, total, before, least)
             losses = {"alignment": (self.weights * share).sum(), "zoom": self.zoom * self._log_zoom(batch).square()}
         if self.training:
             self._update(straightened.detach(), images, group, torch.stack([total.detach(), before]))
@@ -144,13 +144,13 @@ class Alignment(stnkit.Objective):
         figures = {}
         with stnkit.coordinates.full_precision(batch.straightened):
             shown = {"straightened": _pixels(batch.straightened), "images": self._images(batch)}
-            total = self.total
+            total, least = self.total, _least_variance(shown["images"])
             if not self.step:
                 total = torch.stack([self._variances(name, pixels) for name, pixels in shown.items()])
             for name, figure, own in (("straightened", "variance", 0), ("images", "variance_identity", 1)):
                 templates = self._templates(name, shown[name], group)
                 within = self._distances(name, shown[name], templates[group])
-                figures[figure] = _share(within, total[own, :, None], total[1, :, None]).mean(dim=0)
+                figures[figure] = _share(within, total[own, :, None], total[1, :, None], least).mean(dim=0)
         return figures
 
     def pictures(self, batch: Batch) -> Mapping[str, Float[Tensor, "B K *size"]]:
@@ -227,9 +227,15 @@ def _pixels(images: Tensor) -> Float[Tensor, "B C *size"]:
     return stnkit.coordinates.widened(images)
 
 
-def _share(within: Tensor, total: Tensor, before: Tensor) -> Tensor:
-    """1 − (D − N) / max(D, D₀/2): 1 for blank images."""
-    return 1 - (total - within) / torch.maximum(total, before / 2).clamp(min=_BLANK)
+def _least_variance(images: Tensor) -> Float[Tensor, ""]:
+    """The variance of images in their unit, squared, below which they are blank."""
+    return _BLANK * images.square().mean()
+
+
+def _share(within: Tensor, total: Tensor, before: Tensor, least: Tensor) -> Tensor:
+    """1 − (D − N) / max(D, D₀/2): 1 for images whose variances are below the least."""
+    whole = torch.maximum(torch.maximum(total, before / 2), least)
+    return 1 - (total - within) / torch.where(whole > 0, whole, 1.0)
 
 
 def _blur_matrix(n: int, sigma: float) -> Float[Tensor, "n n"]:

@@ -145,6 +145,25 @@ def test_blank_images_have_finite_gradients():
     assert theta.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-4, 1e6, 1e12])
+def test_loss_and_figures_are_blind_to_the_unit_of_images(unit):
+    images, straightened, found = blobs(6), blobs(6, seed=1).requires_grad_(), []
+    for scale in (1.0, unit):
+        objective, batch = prepared(), batch_of(scale * images, scale * straightened)
+        loss = objective.losses(batch)["alignment"]
+        found.append([loss, *objective.measure(batch).values(), 1e3 * torch.autograd.grad(loss, straightened)[0]])
+    for expected, ours in zip(*found, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-4, 1.0, 1e12])
+def test_images_of_roundings_are_blank_in_any_unit(unit):
+    images = unit * (0.7 + 1e-7 * torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(0)))
+    batch, objective = batch_of(images), prepared()
+    found = torch.cat([objective.losses(batch)["alignment"][None], *objective.measure(batch).values()])
+    torch.testing.assert_close(found, torch.ones(17), atol=1e-2, rtol=0)
+
+
 def test_gradient_of_the_loss_is_that_of_finite_differences():
     images, straightened = blobs(3, size=6).double(), blobs(3, size=6, seed=1).double()
     objective = prepared(shape=(1, 6, 6), blurs=[1.5, 0.0]).double().eval()
