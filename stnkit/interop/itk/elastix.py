@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from stnkit.errors import InputError
+from stnkit.interop.itk.chain import chain_of
 from stnkit.interop.itk.geometry import Geometry
 from stnkit.interop.itk.lattices import SPLINE, lattice_of
 from stnkit.interop.itk.linear import affine_transform, is_linear
 from stnkit.interop.itk.maps import chain_matrix, check_dimensions
-from stnkit.interop.itk.transform import Transform, chain_of
+from stnkit.interop.itk.transform import Transform
 
 Parameters = dict[str, tuple[str | int | float, ...]]
 

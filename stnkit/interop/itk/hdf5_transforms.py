@@ -1,9 +1,10 @@
 """ITK's transforms in HDF5 files."""
 
 from stnkit.errors import InputError
+from stnkit.interop.itk.chain import chain_of
 from stnkit.interop.itk.hdf5_datasets import Dataset
 from stnkit.interop.itk.hdf5_objects import Objects
-from stnkit.interop.itk.transform import COMPOSITE, Chain, chain_of, of_type_name
+from stnkit.interop.itk.transform import COMPOSITE, Chain, of_type_name
 
 GROUP, TYPE = "TransformGroup", "TransformType"
 # ITK before version 5 wrote the names without an s.

@@ -7,10 +7,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit.errors import InputError
+from stnkit.interop.itk.chain import chain_of
 from stnkit.interop.itk.geometry import Geometry, transformed
 from stnkit.interop.itk.lattices import lattice_of
 from stnkit.interop.itk.linear import is_linear, matrix_of
-from stnkit.interop.itk.transform import Chain, chain_of
+from stnkit.interop.itk.transform import Chain
 from stnkit.interop.pixels import as_array
 from stnkit.numpy_arrays import as_tensor
 

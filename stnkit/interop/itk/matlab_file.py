@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float
 
 from stnkit.errors import InputError
-from stnkit.interop.itk.transform import Chain, Transform, chain_of, of_type_name
+from stnkit.interop.itk.chain import chain_of
+from stnkit.interop.itk.transform import Chain, Transform, of_type_name
 
 _FIXED = "fixed"
 # Digits M, O, P, T of the type: little-endian 0 or big-endian 1, 0, float64 0 or float32 1, full 0.

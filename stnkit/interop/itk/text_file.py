@@ -6,7 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from stnkit.errors import InputError
-from stnkit.interop.itk.transform import COMPOSITE, Chain, Transform, chain_of, of_type_name, type_name
+from stnkit.interop.itk.chain import chain_of
+from stnkit.interop.itk.transform import COMPOSITE, Chain, Transform, of_type_name, type_name
 
 HEADER = "#Insight Transform File V1.0"
 

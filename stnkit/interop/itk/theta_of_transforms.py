@@ -13,11 +13,12 @@ from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.matrix_form import matrix_form
+from stnkit.interop.itk.chain import chain_of
 from stnkit.interop.itk.geometry import Geometry, transformed
 from stnkit.interop.itk.lattices import FIELD, SPLINE, Lattice, lattice_of, spline_lattice
 from stnkit.interop.itk.linear import is_linear
 from stnkit.interop.itk.maps import chain_matrix, check_dimensions, physical_matrix, source_points
-from stnkit.interop.itk.transform import Chain, chain_of
+from stnkit.interop.itk.transform import Chain
 from stnkit.interop.itk.transforms_of_theta import displacement_lattices
 
 # Two maps are one where they differ by less, in normalized units: a tenth of a pixel of 100,000.

@@ -1,10 +1,8 @@
 """ITK's transforms as values: a name, parameters and fixed parameters."""
 
-import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -73,40 +71,3 @@ def of_type_name(type_name: str, parameters: Iterable[float], fixed_parameters: 
         raise InputError(f"expected the type of a transform in 2 or 3 dimensions, got {type_name!r}")
     arrays = (np.array(list(values), dtype=np.float64) for values in (parameters, fixed_parameters))
     return Transform(match[1], int(match[2]), *arrays)
-
-
-def chain_of(transform: Any) -> Chain:
-    """The transforms of a composite, one after another; of any other transform itself alone.
-
-    Args:
-        transform: a `Transform`, a sequence of them, or a transform of SimpleITK.
-
-    Raises:
-        InputError: when it is none of these, is empty, or mixes numbers of dimensions.
-    """
-    chain = tuple(_flat(transform))
-    if len({each.ndim for each in chain}) != 1:
-        raise InputError(f"transform: expected transforms of one number of dimensions, got {len(chain)} transforms")
-    for each in chain:
-        if not all(map(math.isfinite, (*each.parameters.tolist(), *each.fixed_parameters.tolist()))):
-            raise InputError(f"{each.name}: expected finite parameters, got one that is not")
-    return chain
-
-
-def _flat(transform: Any) -> Iterable[Transform]:
-    if isinstance(transform, Transform):
-        return [transform]
-    if isinstance(transform, Sequence) and not isinstance(transform, str):
-        return [each for inner in transform for each in _flat(inner)]
-    methods = ("GetName", "GetDimension", "GetParameters", "GetFixedParameters")
-    if not all(callable(getattr(transform, method, None)) for method in methods):
-        raise InputError(f"transform: expected a transform with {', '.join(methods)}, got {type(transform).__name__}")
-    name, ndim = transform.GetName(), transform.GetDimension()
-    if name == COMPOSITE:
-        return [each for i in range(transform.GetNumberOfTransforms()) for each in _flat(transform.GetNthTransform(i))]
-    if name == "Transform" and not transform.GetParameters():
-        name = "IdentityTransform"
-    if callable(getattr(transform, "GetOrder", None)) and transform.GetOrder() != 3:
-        raise InputError(f"{name}: expected splines of order 3, got order {transform.GetOrder()}")
-    # In the form of a file's entry, so that both are checked in one place.
-    return [of_type_name(type_name(name, ndim), transform.GetParameters(), transform.GetFixedParameters())]

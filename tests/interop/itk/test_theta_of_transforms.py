@@ -69,6 +69,44 @@ def test_a_linear_transform_becomes_its_theta(name):
     assert distance < 1e-12
 
 
+VERSORS = [name for name in LINEAR if "Versor" in name or name == "Similarity3DTransform"]
+
+
+@pytest.mark.parametrize("angle", [-4.0, -2.0, 2.0, np.pi, 4.0, 6.0])
+@pytest.mark.parametrize("name", VERSORS)
+def test_a_rotation_by_more_than_half_a_turn_is_kept(name, angle):
+    transform, family = LINEAR[name](), cases.family_of("affine", 3)
+    transform.SetCenter(CENTER[3])
+    if hasattr(transform, "SetTranslation"):
+        transform.SetTranslation((1.0, 2.0, 3.0))
+    transform.SetRotation((0.48, 0.6, 0.64), angle)
+    assert recovered(family, transform, 3)[1] < 1e-12
+    # SimpleITK takes none of this class out of a composite.
+    if name != "ComposeScaleSkewVersor3DTransform":
+        composite = sitk.CompositeTransform([LINEAR["Euler3DTransform"](), transform])
+        assert recovered(family, composite, 3)[1] < 1e-12
+
+
+def test_a_scale_that_leaves_the_offset_is_read_as_it_acts():
+    transform = sitk.ScaleVersor3DTransform()
+    transform.SetCenter(CENTER[3])
+    transform.SetTranslation((1.0, 2.0, 3.0))
+    before = transform.TransformPoint((0.0, 0.0, 0.0))
+    transform.SetScale((1.3, 0.7, 1.1))
+    assert transform.TransformPoint((0.0, 0.0, 0.0)) == before
+    _, distance = recovered(cases.family_of("affine", 3), transform, 3)
+    assert distance < 1e-12
+
+
+@pytest.mark.parametrize(("angle", "name"), [(1.1, "VersorRigid3DTransform"), (4.0, "AffineTransform")])
+def test_a_file_has_the_class_whose_parameters_are_the_map(angle, name, tmp_path):
+    transform = sitk.VersorRigid3DTransform((0.48, 0.6, 0.64), angle, (1.0, 2.0, 3.0), CENTER[3])
+    itk.write(tmp_path / "turned.tfm", transform)
+    found, points = sitk.ReadTransform(str(tmp_path / "turned.tfm")), np.random.default_rng(0).uniform(-9, 9, (9, 3))
+    assert found.GetName() == name
+    np.testing.assert_allclose(cases.mapped_points(found, points), cases.mapped_points(transform, points), atol=1e-12)
+
+
 def test_the_order_of_euler_angles_is_that_of_the_transform():
     transform = sitk.Euler3DTransform(CENTER[3], 0.3, -0.4, 0.5, (1.0, 2.0, 3.0))
     transform.SetComputeZYX(True)
