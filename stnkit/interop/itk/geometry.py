@@ -137,12 +137,14 @@ def transformed(matrix: Float[np.ndarray, "rows rows"], points: Float[np.ndarray
     return points @ matrix[:-1, :-1].T + matrix[:-1, -1]
 
 
-def _counts(given: Sequence[int], name: str, order: str = "") -> tuple[int, ...]:
+def _counts(given: Any, name: str, order: str = "") -> tuple[int, ...]:
     """Numbers of pixels as a tuple."""
-    whole = isinstance(given, Sequence) and all(isinstance(n, Real) and n >= 1 and n == int(n) for n in given)
-    if not whole or len(given) not in (2, 3):
+    counts: Sequence[int] = given.tolist() if isinstance(given, np.ndarray) else given
+    # The rest of infinity is NaN.
+    whole = isinstance(counts, Sequence) and all(isinstance(n, Real) and n >= 1 and n % 1 == 0 for n in counts)
+    if not whole or len(counts) not in (2, 3):
         raise InputError(f"{name}: expected 2 or 3 positive whole numbers{order}, got {given}")
-    return tuple(int(n) for n in given)
+    return tuple(int(n) for n in counts)
 
 
 def _numbers(name: str, given: Any, default: tuple[float, ...]) -> tuple[float, ...]:

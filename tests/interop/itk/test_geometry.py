@@ -51,6 +51,17 @@ def test_another_shape_over_the_same_box_has_the_same_corners():
 
 
 @pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32])
+def test_arrays_of_numbers_are_taken(dtype):
+    size, numbers = np.array([37, 23, 11], dtype), np.array([1.5, 2.0, 0.5], np.float32)
+    expected = Geometry((37, 23, 11), (1.5, 2.0, 0.5), (1.5, 2.0, 0.5))
+    assert Geometry(size, numbers, numbers) == Geometry(tuple(size), numbers, numbers) == expected
+    assert all(type(n) is int for n in Geometry(size).size)
+    assert Geometry.normalized(size) == Geometry.normalized((37, 23, 11))
+    assert expected.covered_by(size) == expected.covered_by((37, 23, 11))
+
+
+@pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -60,6 +71,10 @@ def test_another_shape_over_the_same_box_has_the_same_corners():
         ({"size": 5}, "size: expected 2 or 3 positive whole numbers, x first, got 5"),
         ({"size": "ab"}, "size: expected 2 or 3 positive whole numbers, x first, got ab"),
         ({"size": (4, 2.5)}, "size: expected 2 or 3 positive whole numbers, x first, got (4, 2.5)"),
+        ({"size": (4, np.inf)}, "size: expected 2 or 3 positive whole numbers, x first, got (4, inf)"),
+        ({"size": np.array([4, 0])}, "size: expected 2 or 3 positive whole numbers, x first, got [4 0]"),
+        ({"size": np.array([[4, 2]])}, "size: expected 2 or 3 positive whole numbers, x first, got [[4 2]]"),
+        ({"size": np.array(4)}, "size: expected 2 or 3 positive whole numbers, x first, got 4"),
         ({"size": (4, 2), "spacing": (1.0, -1.0)}, "spacing: expected positive numbers, got [1.0, -1.0]"),
         ({"size": (4, 2), "spacing": (1.0,)}, "spacing: expected 2 finite numbers, got (1.0,)"),
         ({"size": (4, 2), "origin": (0.0, np.inf)}, "origin: expected 2 finite numbers, got (0.0, inf)"),
