@@ -82,7 +82,11 @@ def _parser() -> Parser:
     parser.add_argument("--output", metavar="DIR", required=True, type=Path, help="new or empty folder of the results")
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
-        "--size", nargs=2, type=_whole, metavar=("H", "W"), help="size of the results; by default that of each image"
+        "--size",
+        nargs=2,
+        type=_whole,
+        metavar=("H", "W"),
+        help="size of the results, not of volumes; by default that of each image",
     )
     size.add_argument("--scale", type=_number, metavar="FACTOR", help="of that size, such as 0.5")
     parser.add_argument(
@@ -92,7 +96,7 @@ def _parser() -> Parser:
     parser.add_argument(
         "--maps", action="store_true", help="write the pixel that each pixel is read from, of transforms without matrix"
     )
-    parser.add_argument("--overlay", action="store_true", help="write each image with the grid on it")
+    parser.add_argument("--overlay", action="store_true", help="write each image with the grid on it; not of volumes")
     parser.add_argument("--workers", metavar="N", type=_count, help="number of threads; by default one on each core")
     parser.add_argument("--overwrite", action="store_true", help="begin anew in a folder that is not empty")
     parser.add_argument("--root", metavar="DIR", help="folder of the run's dataset, where it has moved")

@@ -73,6 +73,7 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
         raise InputError(f"workers: expected at least 1, got {request.workers}")
     inputs = find_inputs(request.inputs, request.output)
     _check_kinds(rectifier, inputs)
+    _check_dimensions(rectifier, request.options)
     names = functools.partial(
         taken_names,
         [each.name for each in inputs],
@@ -124,3 +125,12 @@ def _check_kinds(rectifier: Rectifier, inputs: Sequence[Input]) -> None:
             f"expected arrays (.npy) for a run on images of shape {list(in_shape)}, got "
             f"{next(each.path for each in inputs if not each.is_array)}"
         )
+
+
+def _check_dimensions(rectifier: Rectifier, options: Options) -> None:
+    """Refuse options that only images of two dimensions have, before each volume goes without them."""
+    ndim = rectifier.transformers[0].family.ndim
+    of_images = {"--overlay": options.overlay, "--size": options.size is not None and len(options.size) != ndim}
+    given = next((name for name, is_given in of_images.items() if is_given), None)
+    if ndim != 2 and given is not None:
+        raise InputError(f"{given}: expected a run of images of two dimensions, got volumes")

@@ -31,7 +31,7 @@ class Options:
         size: of the output; None for that of each image.
         scale: of that size.
         maps: write the map of every pixel of a family without matrices.
-        overlay: draw the grid on the image.
+        overlay: draw the grid on the image, which has two dimensions.
     """
 
     size: tuple[int, ...] | None = None
@@ -131,7 +131,7 @@ class Results:
 
     def _write_overlay(self, name: str, colors: Tensor, through: ImageMap, *, ink: bool) -> str:
         """The name of the overlay, written; empty where there is none."""
-        if not self.options.overlay or through.family.ndim != 2:
+        if not self.options.overlay:
             return ""
         with whole_file(self.output / overlay_of(name)) as part:
             overlay(colors, through, largest=white(colors.dtype), ink=ink).save(part, format="PNG")

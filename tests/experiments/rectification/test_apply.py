@@ -108,6 +108,24 @@ def test_a_file_that_is_gone_is_not_counted_as_failed(applied, folder):
     assert [row.file for row in found.rows] == ["a.png", "b.png"]
 
 
+@pytest.mark.parametrize(
+    ("options", "name"), [({"overlay": True}, "--overlay"), ({"size": (8, 8)}, "--size"), ({"scale": 2.0}, None)]
+)
+def test_options_of_pictures_are_refused_for_volumes(options, name, make_run, folder, tmp_path):
+    components = {"transform": {"name": "affine", "ndim": 3}, "localizer": {"name": "fully_connected"}}
+    rectifier = make_run(in_shape=(1, 6, 7, 8), **components).rectifier()
+    np.save(folder / "volumes.npy", np.zeros((1, 1, 6, 7, 8), np.float32))
+    request = Request([folder], tmp_path / "out", Options(**options), {})
+    if name is None:
+        (row,) = apply(rectifier, request).rows
+        assert (row.error, row.out_size) == ("", [12, 14, 16])
+    else:
+        message = f"^{name}: expected a run of images of two dimensions, got volumes$"
+        with pytest.raises(InputError, match=message):
+            apply(rectifier, request)
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["a.png", "maps/a.png.npy", "overlay/a.png"])
 def test_a_file_that_was_removed_is_made_again(name, applied, folder, tmp_path):
     draw(folder / "a.png")
