@@ -48,7 +48,7 @@ def _parser() -> Parser:
         "an ONNX file that was exported in the runtimes that are installed.",
     )
     parser.add_argument("run", metavar="RUN", type=Path, nargs="?", help="run directory")
-    parser.add_argument("--to", metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: onnx)")
+    parser.add_argument("--to", metavar="FORMAT", help=f"{', '.join(FORMATS)} (default: torch for FILE.pt2, else onnx)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="the new file")
     parser.add_argument("--part", choices=("network", "transformer"), help="default: network, where the run has one")
     parser.add_argument("--warped", action="store_true", help="return the warped image of a network too")
@@ -89,7 +89,7 @@ def _export(options: argparse.Namespace) -> int:
         options.output,
         options.part,
         _dataset(options),
-        to=options.to or "onnx",
+        to=options.to,
         warped=options.warped,
         theta=options.theta,
         opset=options.opset,

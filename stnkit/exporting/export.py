@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from stnkit.coordinates import check_is_tensor
 from stnkit.errors import ExportError, InputError
-from stnkit.exporting.formats import Contents, format_named
+from stnkit.exporting.formats import Contents, format_named, format_of
 from stnkit.exporting.half import in_half
 from stnkit.exporting.metadata import encoded
 from stnkit.exporting.new_file import check_new, new_files
@@ -59,7 +59,7 @@ def export(
     images: Float[Tensor, "B C *size"],
     path: str | os.PathLike[str],
     *,
-    to: str = "onnx",
+    to: str | None = None,
     output: str | None = None,
     warped: bool = False,
     theta: bool = False,
@@ -80,7 +80,8 @@ def export(
             `stnkit.insert_transformers` inserted some; it does not change.
         images: real images, at least one, in float32, on which the file is compared.
         path: of the new file.
-        to: "onnx", "torch" (`torch.export`) or "aoti" (AOTInductor).
+        to: "onnx", "torch" (`torch.export`) or "aoti" (AOTInductor); by default "torch" for a path with the suffix
+            .pt2, and "onnx" for any other.
         output: name of the module's output; by default `warped` for a transformer and `logits` for a network.
         warped: True for the warped images of a network's transformers as outputs.
         theta: True for θ as an output.
@@ -91,8 +92,9 @@ def export(
         reference: True to write PATH.reference.npz too: images with PyTorch's outputs, for checks elsewhere.
 
     Raises:
-        InputError: for an unknown format, an opset that cannot hold the graph, a file that exists, a folder that does
-            not, an output that the module does not have, names that are taken, or an argument of another type.
+        InputError: for an unknown format, a suffix of another one, an opset that cannot hold the graph, a file that
+            exists, a folder that does not, an output that the module does not have, names that are taken, or an
+            argument of another type.
         NotInstalledError: when a library that the format needs is not installed.
         ExportError: when the module cannot be exported, or the file computes something else.
 
@@ -114,6 +116,7 @@ def export(
         raise InputError(f"metadata: expected a mapping of names to values, got {type(metadata).__name__}")
     if tolerance is not None and (not isinstance(tolerance, Real) or not tolerance >= 0):
         raise InputError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
+    to = format_of(path, to)
     if opset is not None and to != "onnx":
         raise InputError(f"opset: expected none, since the format {to} has no opset, got {opset}")
     chosen = format_named(to)

@@ -127,6 +127,10 @@ MISTAKES = [
     ("--output network.onnx", "expected a run directory and --output FILE, or --check FILE, got no run"),
     ("RUN --output .", ".: expected the name of a new file, got a folder"),
     ("RUN --output network.onnx --to tflite", "expected one of the formats onnx, torch, aoti, got 'tflite'"),
+    (
+        "RUN --output network.pt2 --to onnx",
+        "network.pt2: expected another suffix for the format onnx, got that of torch",
+    ),
     ("RUN --output nowhere/network.onnx", "nowhere/network.onnx: expected a file in a folder that exists, got nowhere"),
     ("RUN --output taken.onnx", "taken.onnx: expected the name of a new file, got one that exists"),
     ("RUN --output network.onnx --opset 9", "expected an opset from 16 to "),

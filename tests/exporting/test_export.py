@@ -1,6 +1,7 @@
 """`stnkit.export`: the other formats, refusals, and no file where the comparison fails."""
 
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 import stnkit
 from stnkit.errors import ExportError, InputError, NotInstalledError
 from stnkit.exporting import export as exporting
+from stnkit.exporting.formats import format_of
 from tests.exporting.networks import images, network, transformer
 
 pytestmark = pytest.mark.no_jaxtyping
@@ -34,6 +36,29 @@ def test_a_torch_program_runs_at_any_batch(tmp_path):
         assert list(found) == ["logits", "warped"]
         torch.testing.assert_close(found["logits"], model(images(batch, seed=2)).detach(), atol=1e-5, rtol=1e-5)
     assert (said.opset, said.differences.keys()) == (None, {"logits", "warped"})
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "expected"),
+    [
+        ("a.onnx", None, "onnx"),
+        ("a.pt2", None, "torch"),
+        ("a.PT2", None, "torch"),
+        ("a", None, "onnx"),
+        ("a.pt2", "aoti", "aoti"),
+        ("a.pt2", "torch", "torch"),
+        ("a.so", "aoti", "aoti"),
+        ("a.bin", "torch", "torch"),
+    ],
+)
+def test_the_suffix_chooses_where_no_format_is_given(name, to, expected):
+    assert format_of(Path(name), to) == expected
+
+
+def test_a_file_of_the_suffix_pt2_is_a_torch_program(tmp_path):
+    said = stnkit.export(transformer("affine"), images(), tmp_path / "transformer.pt2")
+    assert said.format == "torch"
+    assert torch.export.load(tmp_path / "transformer.pt2").module()(images(2))["warped"].shape[0] == 2
 
 
 def test_a_torch_program_holds_no_image_and_its_metadata(tmp_path):
@@ -102,7 +127,13 @@ def test_a_file_of_something_else_is_refused_and_removed(tmp_path, monkeypatch):
     ("options", "message"),
     [
         ({"to": "tflite"}, "expected one of the formats onnx, torch, aoti, got 'tflite'"),
-        ({"to": "torch", "opset": 18}, "opset: expected none, since the format torch has no opset, got 18"),
+        ({"path": "a.pt2", "to": "onnx"}, r"a\.pt2: expected another suffix for the format onnx, got that of torch"),
+        ({"to": "aoti"}, r"network\.onnx: expected another suffix for the format aoti, got that of onnx"),
+        ({"path": "a.pt2", "opset": 18}, "opset: expected none, since the format torch has no opset, got 18"),
+        (
+            {"path": "network", "to": "torch", "opset": 18},
+            "opset: expected none, since the format torch has no opset, got 18",
+        ),
         ({"opset": 15}, r"expected an opset from 16 to \d+, got 15"),
         ({"opset": 99}, r"expected an opset from 16 to \d+, got 99"),
         ({"opset": 17.5}, r"opset: expected a whole number, got 17\.5"),

@@ -52,7 +52,27 @@ class Format:
 
 # Name: its module.
 FORMATS = {"onnx": "onnx", "torch": "torch_program", "aoti": "aoti"}
+# Formats of which a suffix is, the one that it stands for first.
+SUFFIXES = {".onnx": ("onnx",), ".pt2": ("torch", "aoti")}
 _EXTRA = ("onnx", "onnxruntime", "onnxscript")
+
+
+def format_of(path: Path, name: str | None) -> str:
+    """The name of the format of a file: the one that is given, or that of its suffix, or else onnx.
+
+    Args:
+        path: of the file.
+        name: of a format; None for that of the suffix.
+
+    Raises:
+        InputError: when the suffix is that of another format.
+    """
+    of_suffix = SUFFIXES.get(path.suffix.lower())
+    if name is None:
+        return of_suffix[0] if of_suffix else "onnx"
+    if of_suffix and isinstance(name, str) and name in FORMATS and name not in of_suffix:
+        raise InputError(f"{path}: expected another suffix for the format {name}, got that of {of_suffix[0]}")
+    return name
 
 
 def format_named(name: str) -> Format:
