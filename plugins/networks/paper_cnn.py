@@ -51,7 +51,8 @@ class PaperCNN(stnkit.Network):
         if len(channels) != 2 or min(channels) < 1:
             raise stnkit.errors.InputError(f"channels: expected two numbers of at least 1, got {channels}")
         if len(in_shape) != 3:
-            raise stnkit.errors.InputError(f"in_shape: expected (C, H, W), got {list(in_shape)}")
+            of_volumes = ": for volumes choose network=paper_fcn" if len(in_shape) == 4 else ""
+            raise stnkit.errors.InputError(f"in_shape: expected (C, H, W), got {list(in_shape)}{of_volumes}")
         n_channels, *size = in_shape
         if average_pool is None:
             average_pool = 2 if min(size) >= 42 else 1

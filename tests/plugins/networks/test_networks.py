@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -53,6 +55,15 @@ def test_the_compact_network_has_batch_norm_and_no_hidden_layer():
 def test_a_network_too_deep_for_its_images_says_so(name, size, message):
     with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.build("network", name, in_shape=(1, size, size), n_classes=10)
+
+
+@pytest.mark.parametrize("name", ["paper_cnn", "compact_cnn"])
+def test_a_network_of_images_names_one_that_takes_volumes(name):
+    message = r"^network '\w+': in_shape: expected \(C, H, W\), got \[1, 3, 5, 4\]: for volumes choose network=(\w+)$"
+    with pytest.raises(stnkit.errors.InputError, match=message) as raised:
+        stnkit.build("network", name, in_shape=(1, 3, 5, 4), n_classes=10)
+    named = stnkit.build("network", re.search(message, str(raised.value))[1], in_shape=(1, 3, 5, 4), n_classes=10)
+    assert named(torch.rand(2, 1, 3, 5, 4)).shape == (2, 10)
 
 
 @pytest.mark.parametrize(("name", "size"), [("paper_cnn", 21), ("compact_cnn", 17)])
