@@ -97,6 +97,11 @@ class DistortedData(lightning.LightningDataModule):
         return -(-len(self.split("train")[0]) // self.batch_size)
 
     @property
+    def smallest_batch(self) -> int:
+        """Number of images in the last training batch of an epoch."""
+        return len(self.split("train")[0]) % self.batch_size or self.batch_size
+
+    @property
     def shard(self) -> Shard:
         """The share of this process in every batch."""
         return Shard(self.trainer.global_rank, self.trainer.world_size) if self.trainer else Shard()
@@ -109,8 +114,8 @@ class DistortedData(lightning.LightningDataModule):
         images, labels = self.split("train")
         trainer = self.trainer
         assert trainer is not None
-        last, devices = len(images) % self.batch_size, trainer.world_size
-        if 0 < last < devices:
+        last, devices = self.smallest_batch, trainer.world_size
+        if last < devices:
             raise InputError(
                 f"training.batch_size: expected at least {devices} images in the last batch for "
                 f"training.devices={devices}, got {last} of the {len(images)} images"

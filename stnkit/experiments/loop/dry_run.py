@@ -18,6 +18,7 @@ from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.components import build_components, build_new_run
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.memory import explain_memory, peak_memory
+from stnkit.experiments.loop.smallest_batch import check_smallest_batch
 from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.schema import TrainingConfig
@@ -113,6 +114,7 @@ def dry_run(config: Mapping[str, Any], training: TrainingConfig) -> DryRun:
         noise = _Noise(data.dataset, training.batch_size)
         data = DistortedData(noise, data.distortion, data.batch_size, data.seed, data.dtype, data.augmentation)
         data.distorts_twice = components.data.distorts_twice
+    check_smallest_batch(components.task, data, training.devices)
     clock = _Clock()
     try:
         with quiet_lightning(), one_process(), _shapes_recorded(network, found.shapes):

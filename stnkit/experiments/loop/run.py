@@ -29,6 +29,7 @@ from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.objective_needs import uses_classes
 from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.run_log import LOG, log_start, run_log
+from stnkit.experiments.loop.smallest_batch import check_smallest_batch
 from stnkit.experiments.loop.stages import observed
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
 from stnkit.experiments.pose import POSE_KEYS, pose_metrics
@@ -248,6 +249,7 @@ def _train(
     if charts := network.charts():
         record.update(charts=charts)
         LOG.info(f"charts at {', '.join(charts)}: the output has other coordinates than the image from the start")
+    check_smallest_batch(task, data, training.devices if member is None else member.launched.world_size)
     with quiet_lightning():
         trainer = make_trainer(config, training, run_dir, record, task.objective, environment)
         try:

@@ -129,6 +129,11 @@ class ThetaLoss:
         return "common_pose" in self.weights
 
     @property
+    def doubles(self) -> bool:
+        """True if the network sees every batch together with its images warped by Δ."""
+        return "equivariance" in self.weights and self.equivariance.augment
+
+    @property
     def _ndim(self) -> int:
         assert self.transformer is not None
         return self.transformer.family.ndim
@@ -157,7 +162,7 @@ class ThetaLoss:
         images = batch.images
         delta = self._delta(batch, draws)
         again = warped(images, delta, self.transformer.sampler)
-        if not self.equivariance.augment:
+        if not self.doubles:
             return TrainingImages(images, batch.labels, WarpedBatch(delta, self._localized(again)), theta_again)
         both, labels = torch.cat([images, again]), torch.cat([batch.labels, batch.labels])
         return TrainingImages(both, labels, WarpedBatch(delta, None), theta_again)
