@@ -258,10 +258,9 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         if not (plain["overwrite"] or same_job_again):
             check_free(run_dir)
         if is_left(run_dir):  # a new run must not go on from the checkpoint of a failed one
-            from stnkit.experiments.loop.components import build_new_run
+            from stnkit.experiments.loop.new_run import check_new_run
 
-            training = directories.typed_training(plain["training"])
-            build_new_run(plain, training, run_dir)  # a mistake must delete nothing
+            check_new_run(plain, run_dir)  # a mistake must delete nothing
             delete_run(run_dir)
         directories.save_config(plain, run_dir)
     sign()

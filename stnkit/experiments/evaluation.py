@@ -18,13 +18,13 @@ from stnkit.experiments.pose import pose_metrics
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.run_directory.run_control import component_paths
-from stnkit.experiments.schema import EquivarianceConfig, Keep, TrainingConfig
+from stnkit.experiments.schema import FLOAT64, PRECISIONS, EquivarianceConfig, Keep, TrainingConfig
 from stnkit.experiments.trained_run import TrainedRun, load_run
 from stnkit.objectives import Setting
 from stnkit.plugin_system import build
 
 GROUPS = ("dataset", "distortion")
-OPTIONS = ("training.accelerator", "training.batch_size")
+OPTIONS = ("training.accelerator", "training.batch_size", "training.precision")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,7 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
         keep=Keep.last,
     )
     training.validate()
+    _check_precision(training.precision, _typed(run.config["training"]).precision)
     dataset = build("dataset", config["dataset"])
     distortion = build("distortion", config["distortion"], image_shape=dataset.image_shape)
     data = DistortedData(dataset, distortion, training.batch_size, config["seed"], run.data.dtype)
@@ -123,6 +124,14 @@ def _with(options: Any, path: list[str], value: Any) -> dict[str, Any]:
     first, *rest = path
     inner = dict(options) if isinstance(options, Mapping) else {}
     return inner | {first: _with(inner.get(first), rest, value) if rest else value}
+
+
+def _check_precision(precision: str, trained_in: str) -> None:
+    """Refuse another floating-point type: weights and images have that of the training."""
+    if precision != trained_in and FLOAT64 in (precision, trained_in):
+        others = " or ".join(name for name in PRECISIONS if name != FLOAT64)
+        expected = FLOAT64 if trained_in == FLOAT64 else others
+        raise InputError(f"training.precision: expected {expected} for a run in {trained_in}, got {precision}")
 
 
 def _check_data(data: DistortedData, run: TrainedRun) -> None:

@@ -162,6 +162,10 @@ def test_labels_stand_apart_and_initial_values_are_told(dry, quick_run):
         (["transform.ndim=3"], "'affine' warps 3 dimensions, but the images have 2"),
         (["placement=layers"], "placement.at must be given, as in placement.at=VALUE"),
         (["training.accelerator=tpu"], "training: "),
+        (
+            ["training.accelerator=cpu", "training.precision=16-mixed"],
+            "training.precision: expected bf16-mixed on a CPU, got 16-mixed",
+        ),
         (["hydra.run.dir=run"], "run holds a run that is completed"),
         (["transform=nonsense"], "there is no transform 'nonsense'"),
         (["-m", "dry_run=true,false", "hydra.sweep.dir=sweep"], "dry_run: expected one value for the whole sweep"),

@@ -122,6 +122,11 @@ def test_rounding_noise_is_0(quick_run, stnkit_main):
         ("training.batch_size=1e3", "training.batch_size: Value '1000.0' of type 'float' could not be converted"),
         ("training.accelerator=gpu", "training: No supported gpu backend found!"),
         ("training.accelerator=quantum", "training: You selected an invalid accelerator name"),
+        ("training.precision=16-mixed", "training.precision: expected bf16-mixed on a CPU, got 16-mixed"),
+        (
+            "training.precision=64-true",
+            "training.precision: expected 32-true or 16-mixed or bf16-mixed for a run in 32-true, got 64-true",
+        ),
         ("dataset@x=digits", "dataset@x=digits: expected KEY=VALUE with one value, such as"),
         ("~distortion", "~distortion: expected KEY=VALUE with one value, such as"),
         ("~distortion=rts", "~distortion=rts: expected KEY=VALUE with one value, such as"),
@@ -144,6 +149,18 @@ def test_the_accelerator_of_the_run_is_not_needed(copy_of_quick_run, stnkit_main
     record["config"]["training"]["accelerator"] = "tpu"
     Path("run/metrics.json").write_text(json.dumps(record))
     code, out, err = stnkit_main("evaluate", "run", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["test_loss"] == record["test_loss"]
+
+
+def test_a_run_in_half_precision_is_evaluated_on_a_cpu(copy_of_quick_run, stnkit_main):
+    record = metrics("run")
+    record["config"]["training"] |= {"precision": "16-mixed"}
+    Path("run/metrics.json").write_text(json.dumps(record))
+    on_cpu = ("evaluate", "run", "--json", "training.accelerator=cpu")
+    code, _, err = stnkit_main(*on_cpu)
+    assert (code, err) == (2, "stnkit evaluate: training.precision: expected bf16-mixed on a CPU, got 16-mixed\n")
+    code, out, err = stnkit_main(*on_cpu, "training.precision=32-true")
     assert (code, err) == (0, "")
     assert json.loads(out)["test_loss"] == record["test_loss"]
 

@@ -122,6 +122,15 @@ def test_a_users_mistake_is_one_sentence_and_exit_code_2(override, message, stnk
     assert "Traceback" not in err
 
 
+def test_a_precision_that_the_device_replaces_is_refused(copy_of_quick_run, stnkit_main):
+    before = metrics("run")
+    half = ("training.accelerator=cpu", "training.precision=16-mixed")
+    for options in ("hydra.run.dir=new",), ("hydra.run.dir=run", "overwrite=true"):
+        code, _, err = stnkit_main("train", *QUICK, *half, *options)
+        assert (code, err) == (2, "stnkit train: training.precision: expected bf16-mixed on a CPU, got 16-mixed\n")
+    assert metrics("run") == before
+
+
 def test_a_localizer_too_deep_for_its_images_is_one_sentence(stnkit_main):
     code, _, err = stnkit_main(
         "train", *[o for o in QUICK if "localizer" not in o], "localizer.channels=[20,20,20,20,20,20]"

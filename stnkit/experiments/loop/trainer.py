@@ -95,7 +95,8 @@ def quiet_trainer(
         options: of `lightning.Trainer`.
 
     Raises:
-        InputError: when Lightning refuses an option, such as an accelerator that this machine does not have.
+        InputError: when Lightning refuses an option, such as an accelerator that this machine does not have, or would
+            compute in another precision.
     """
     precision: Any = training.precision  # Lightning types it as a literal
     defaults: dict[str, Any] = {
@@ -118,6 +119,9 @@ def quiet_trainer(
         )
     except (ValueError, ImportError, lightning.fabric.utilities.exceptions.MisconfigurationException) as error:
         raise InputError(f"training: {error}") from error
+    if (used := trainer.precision) != precision:
+        device = trainer.strategy.root_device.type.upper()
+        raise InputError(f"training.precision: expected {used} on a {device}, got {precision}")
     leave_signals(trainer)
     return trainer
 
@@ -134,6 +138,7 @@ def quiet_lightning() -> Iterator[None]:
             ".*LeafSpec.*is deprecated.*",  # raised by Lightning's own code
             ".*`srun` command is available.*",  # stnkit starts the processes of a run
             ".*in eval mode at the start of training.*",  # frozen parts of a network
+            ".*AMP with fp16 is not supported on CPU.*",  # refused instead
             ".*recommended to use `self.log.*sync_dist=True.*",  # logged values are already reduced over processes
         ):
             warnings.filterwarnings("ignore", message=message)
