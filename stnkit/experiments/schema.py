@@ -54,7 +54,8 @@ class EquivarianceConfig:
         scale: scaling by 1/scale to scale, uniform in its logarithm.
         shift: translation by U(−shift, shift) of the image's sides.
         common_pose: weight of a loss that asks for one pose of all originals, from a second distortion of each, which
-            the localizer alone sees. By default it is 3 where Δ is the milder distortion, else 0.
+            the localizer alone sees. By default it is 3 where Δ is the milder distortion and its strength above 0, else
+            0.
         augment: the warped images are images of the objective too, at twice the cost; otherwise the localizer alone
             sees them.
     """

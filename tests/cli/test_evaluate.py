@@ -157,7 +157,7 @@ def test_a_run_in_half_precision_is_evaluated_on_a_cpu(copy_of_quick_run, stnkit
     record = metrics("run")
     record["config"]["training"] |= {"precision": "16-mixed"}
     Path("run/metrics.json").write_text(json.dumps(record))
-    on_cpu = ("evaluate", "run", "--json", "training.accelerator=cpu")
+    on_cpu = ("evaluate", "--json", "run", "training.accelerator=cpu")
     code, _, err = stnkit_main(*on_cpu)
     assert (code, err) == (2, "stnkit evaluate: training.precision: expected bf16-mixed on a CPU, got 16-mixed\n")
     code, out, err = stnkit_main(*on_cpu, "training.precision=32-true")

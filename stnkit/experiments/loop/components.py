@@ -20,6 +20,7 @@ from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_network_needs
 from stnkit.experiments.loop.objective_returns import check_attributes
 from stnkit.experiments.loop.task import ObjectiveTask
+from stnkit.experiments.losses.second_draw import draws_anew
 from stnkit.experiments.placement import TransformedNetwork, build_network, input_transformer
 from stnkit.experiments.run_directory.recorded_figures import check_sweep_objective
 from stnkit.experiments.schema import FLOAT64, TrainingConfig
@@ -77,7 +78,7 @@ def build_components(
     check_sweep_objective(config.get("sweep_objective"), ["loss", *objective.figures, *objective.terms])
     network.to(dtype)
     objective.to(dtype)
-    task = ObjectiveTask(objective, network, training, config["seed"], distortion)
+    task = ObjectiveTask(objective, network, training, config["seed"], distortion, lambda: draws_anew(data))
     data.distorts_twice = task.theta_loss.reads_again
     return RunComponents(data, network, task)
 

@@ -1,7 +1,7 @@
 """The Lightning task: the minimization of an objective through spatial transformers."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class ObjectiveTask(FastHooksModule):
         training: optimizer, schedule and losses.
         seed: of the run.
         distortion: of the images, for supervision and for objectives that use the true θ.
+        is_drawn: as ThetaLoss takes it.
 
     Raises:
         InputError: when an auxiliary loss does not fit the network or the distortion.
@@ -52,6 +53,7 @@ class ObjectiveTask(FastHooksModule):
         training: TrainingConfig,
         seed: int,
         distortion: Distortion | None = None,
+        is_drawn: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
         if training.channels_last:
@@ -60,7 +62,7 @@ class ObjectiveTask(FastHooksModule):
             nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
         self.network = network
         self.objective = objective
-        self.theta_loss = ThetaLoss(training, network, distortion)
+        self.theta_loss = ThetaLoss(training, network, distortion, is_drawn)
         self.theta_known = distortion is not None and gives_true_theta(distortion, pair=reads_pairs(network))
         self.training_config = training
         self.seed = seed

@@ -1,5 +1,6 @@
 """Auxiliary losses on θ: equivariance and supervision, each with its weight."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -55,15 +56,23 @@ class ThetaLoss:
         training: the weights, and the range of Δ.
         network: with a single transformer at the input, where a weight is above 0.
         distortion: of the images.
+        is_drawn: True if an original is another image under a second draw; asked where a common pose depends on it.
 
     Raises:
         InputError: when the network or the distortion does not allow a loss whose weight is above 0.
     """
 
-    def __init__(self, training: TrainingConfig, network: nn.Module, distortion: Distortion | None) -> None:
+    def __init__(
+        self,
+        training: TrainingConfig,
+        network: nn.Module,
+        distortion: Distortion | None,
+        is_drawn: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.equivariance = training.equivariance
         self.transformer = input_transformer(network)
         self.distortion = distortion
+        self._is_drawn = is_drawn
         given = training.equivariance
         ranged = any(value is not None for value in (given.degrees, given.scale, given.shift))
         milder = None if distortion is None else _milder(distortion)
@@ -72,7 +81,7 @@ class ThetaLoss:
         weight = self._equivariance_weight(training, has_milder=milder is not None)
         common_pose = training.equivariance.common_pose
         if common_pose is None:
-            common_pose = COMMON_POSE if weight > 0 and self.milder is not None else 0.0
+            common_pose = COMMON_POSE if weight > 0 and self.milder is not None and is_drawn() else 0.0
         weights = {"equivariance": weight, "common_pose": common_pose, "supervision": training.supervision}
         self.weights = {name: weight for name, weight in weights.items() if weight > 0}
         pairs = reads_pairs(network)
@@ -103,14 +112,22 @@ class ThetaLoss:
         return WEIGHT if fits and has_milder and training.supervision == 0 else 0.0
 
     def check_used(self) -> None:
-        """Refuse options of Δ where the loss is off by default, as where the distortion has no milder one.
+        """Refuse a common pose of two images that are the same, and options of Δ where the loss is off by default.
+
+        With one image for both the covariance of the maps is their variance, which shrinks them. The loss is off where
+        the distortion has no milder one.
 
         Networks without a transformer, and those that are told the true θ, take them: they stand beside others in a
         sweep, and so does a weight of 0 that is given.
 
         Raises:
-            InputError: for an option without effect.
+            InputError: for an option without effect, or with another one than its own.
         """
+        if self.equivariance.common_pose and self.reads_again and not self._is_drawn():
+            raise InputError(
+                f"training.equivariance.common_pose: expected 0 or null for {type(self.distortion).__name__}, which "
+                f"draws the same image every time, got {self.equivariance.common_pose}"
+            )
         given, defaults = self.equivariance, EquivarianceConfig()
         used = self.weights.keys() & {"equivariance", "supervision"}
         if used or given.weight is not None or self.transformer is None:
