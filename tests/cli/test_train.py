@@ -194,7 +194,10 @@ def test_a_completed_run_is_not_resumed(stnkit_main, copy_of_quick_run):
     before = metrics("run")
     code, _, err = stnkit_main("train", "resume=run")
     assert code == 2
-    assert "expected an interrupted run, got a completed one; training.epochs=MORE goes on with it" in err
+    assert err == (
+        "stnkit train: resume=run: expected an interrupted run, got a completed one, whose training.schedule=one_cycle "
+        "is planned over all epochs; a run with init_from=run starts from its weights\n"
+    )
     assert metrics("run") == before
 
 

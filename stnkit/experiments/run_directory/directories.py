@@ -164,10 +164,7 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
     keys = [*(override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides), "resume"]
     completed, epochs = state is State.completed, OmegaConf.select(now, more_epochs.KEY)
     if completed and more_epochs.KEY not in keys:
-        raise InputError(
-            f"resume={run_dir}: expected an interrupted run, got a completed one; "
-            f"{more_epochs.KEY}=MORE goes on with it"
-        )
+        raise more_epochs.completed(run_dir, saved, record)
     if more_epochs.KEY in keys and (completed or epochs != OmegaConf.select(saved, more_epochs.KEY)):
         more_epochs.check_more_epochs(run_dir, saved, record, epochs)
         OmegaConf.update(saved, more_epochs.KEY, epochs)

@@ -24,20 +24,44 @@ def check_more_epochs(run_dir: Path, saved: Any, record: dict[str, Any], epochs:
     Raises:
         InputError: when they are not more, the schedule is planned over all epochs, or the run has stopped early.
     """
-    training, planned = saved["training"], saved["training"]["epochs"]
+    planned = saved["training"]["epochs"]
     if epochs <= planned:
         raise InputError(f"{KEY}: expected more than the {planned} of resume={run_dir}, got {epochs}")
+    if reason := no_more_epochs(saved, record):
+        raise InputError(
+            f"{KEY}: expected {planned} as in resume={run_dir}, {reason}, got {epochs}; a run with init_from={run_dir} "
+            f"starts from its weights"
+        )
+
+
+def no_more_epochs(saved: Any, record: dict[str, Any]) -> str | None:
+    """The reason why a run takes no more epochs, as a clause about it; None if it does.
+
+    Args:
+        saved: its config.
+        record: the content of its metrics.json.
+    """
+    training, done = saved["training"], record.get("epoch", 0)
     if training["schedule"] == "one_cycle":
-        raise InputError(
-            f"{KEY}: expected {planned} as in resume={run_dir}, whose training.schedule=one_cycle is planned over all "
-            f"epochs, got {epochs}; a run with init_from={run_dir} starts from its weights"
-        )
-    done = record.get("epoch", 0)
-    if record.get("status") == "completed" and done < planned:
-        raise InputError(
-            f"{KEY}: expected {planned} as in resume={run_dir}, which stopped after {done} epochs by "
-            f"training.patience={training.get('patience')} as a longer run would, got {epochs}"
-        )
+        return "whose training.schedule=one_cycle is planned over all epochs"
+    if record.get("status") == "completed" and done < training["epochs"]:
+        patience = training.get("patience")
+        return f"which stopped after {done} epochs by training.patience={patience} as a longer run would"
+    return None
+
+
+def completed(run_dir: Path, saved: Any, record: dict[str, Any]) -> InputError:
+    """The error of a completed run that is resumed without more epochs, with the way to train it further.
+
+    Args:
+        run_dir: of the run, as `resume` names it.
+        saved: its config.
+        record: the content of its metrics.json.
+    """
+    reason = no_more_epochs(saved, record)
+    way = f"{KEY}=MORE goes on with it" if reason is None else f"a run with init_from={run_dir} starts from its weights"
+    told = "" if reason is None else f", {reason}"
+    return InputError(f"resume={run_dir}: expected an interrupted run, got a completed one{told}; {way}")
 
 
 def save_more_epochs(run_dir: Path, epochs: int) -> None:

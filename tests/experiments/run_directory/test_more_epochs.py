@@ -1,13 +1,14 @@
 """A run that goes on is one longer run, or is refused."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
 from stnkit.errors import InputError
-from stnkit.experiments.run_directory.more_epochs import check_more_epochs
+from stnkit.experiments.run_directory.more_epochs import check_more_epochs, completed
 from tests.helpers import QUICK, metrics
 
 # Two steps of the schedule, one of them in the second part.
@@ -64,3 +65,34 @@ def test_a_run_that_has_stopped_by_itself_stays_so(status, refused, tmp_path):
         return
     with pytest.raises(InputError, match=r"which stopped after 5 epochs by training\.patience=2"):
         check_more_epochs(tmp_path, saved, record, 12)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "done", "way"),
+    [
+        ("constant", 9, "; training.epochs=MORE goes on with it"),
+        (
+            "one_cycle",
+            9,
+            ", whose training.schedule=one_cycle is planned over all epochs; a run with init_from=run starts from its "
+            "weights",
+        ),
+        (
+            "step",
+            5,
+            ", which stopped after 5 epochs by training.patience=2 as a longer run would; a run with init_from=run "
+            "starts from its weights",
+        ),
+    ],
+)
+def test_a_completed_run_names_a_way_that_is_open(schedule, done, way):
+    saved = {"training": {"epochs": 9, "schedule": schedule, "patience": 2}}
+    record = {"status": "completed", "epoch": done}
+    error = completed(Path("run"), saved, record)
+    assert str(error) == f"resume=run: expected an interrupted run, got a completed one{way}"
+    try:
+        check_more_epochs(Path("run"), saved, record, 12)
+    except InputError:
+        assert "MORE" not in str(error)
+    else:
+        assert "MORE" in str(error)
