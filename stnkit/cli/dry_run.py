@@ -82,7 +82,8 @@ def print_sweep(jobs: list[DryJob] | None, sweep_dir: str) -> int:
         print("The sweeper decides on the jobs as it goes. Nothing was written.")
         return 0
     for number, job in enumerate(jobs, start=1):
-        text = ", ".join(filter(None, (" ".join(job.varying), job.would)))
+        told = job.would if job.same_as is None else f"the same as job {job.same_as}"
+        text = ", ".join(filter(None, (" ".join(job.varying), told)))
         print(f"job {number} of {len(jobs)}: {text}".rstrip(": "))
     print(f"They would run in {sweep_dir}. Without -m, `dry_run=true` and the options of a job describe it.")
     print("Nothing was written.")

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from stnkit.cli.hydra_internals import parse_override, task_overrides
+from stnkit.cli.hydra_internals import parse_override, swept_keys, task_overrides
 from stnkit.cli.sweep_jobs import SweepJob, sweep_jobs
 from stnkit.experiments.run_directory.directories import earlier_status
 from stnkit.experiments.run_directory.job_identity import earlier_directory, identity_of
@@ -18,12 +18,14 @@ class DryJob:
     """A job that a dry run of a sweep lists.
 
     Args:
-        varying: its overrides in which the jobs differ.
+        varying: its overrides in which the jobs differ, or are swept.
         would: with skip_completed, one of "completed", "continues" and "new"; else empty.
+        same_as: number of an earlier job with the same result, in whose place it does not run; None for others.
     """
 
     varying: list[str]
     would: str = ""
+    same_as: int | None = None
 
 
 class DryRunAsked(BaseException):  # no Exception: Hydra turns those of a callback into warnings
@@ -50,14 +52,16 @@ def is_dry_sweep(config: DictConfig) -> bool:
     return bool(config.dry_run) or any(parse_override(word)[1] is True for word in words)
 
 
-def varying_keys(jobs: Sequence[SweepJob]) -> set[str]:
-    """The keys of the overrides in which jobs differ.
+def varying_keys(jobs: Sequence[SweepJob], words: Sequence[str]) -> set[str]:
+    """The keys of the overrides in which jobs differ, and of those that are swept, perhaps over equal values.
 
     Args:
         jobs: of a sweep.
+        words: its overrides, `KEY=VALUE,VALUE,…`.
     """
     values = [dict(override.split("=", 1) for override in job.overrides) for job in jobs]
-    return {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
+    differ = {key for key in values[0] if len({job[key] for job in values}) > 1} if values else set()
+    return differ | swept_keys(words)
 
 
 def dry_jobs(config: DictConfig) -> list[DryJob] | None:
@@ -72,13 +76,16 @@ def dry_jobs(config: DictConfig) -> list[DryJob] | None:
     jobs = sweep_jobs(config)
     if jobs is None:
         return None
-    varying = varying_keys(jobs) - {"dry_run"}
-    found = []
-    for job in jobs:
+    varying = varying_keys(jobs, task_overrides(config.hydra)) - {"dry_run"}
+    found, first = [], dict[str, int]()
+    for number, job in enumerate(jobs, start=1):
+        earlier = None if job.identity is None else first.setdefault(job.identity, number)
+        same_as = earlier if earlier != number else None
         would = ""
         if job.config is not None and job.config["skip_completed"]:
             would = _would(job.config, Path(config.hydra.sweep.dir))
-        found.append(DryJob([word for word in job.overrides if word.split("=", 1)[0] in varying], would))
+        words = [word for word in job.overrides if word.split("=", 1)[0] in varying]
+        found.append(DryJob(words, would, same_as))
     return found
 
 

@@ -99,6 +99,16 @@ def parse_override(word: str) -> tuple[str, Any]:
     return override.key_or_group, override.value()
 
 
+def swept_keys(words: Sequence[str]) -> set[str]:
+    """The keys of the overrides that sweep over values, also over equal ones.
+
+    Args:
+        words: `KEY=VALUE`, in Hydra's grammar.
+    """
+    overrides = OverridesParser.create().parse_overrides([*words])
+    return {override.get_key_element() for override in overrides if override.is_sweep_override()}
+
+
 def parse_assignment(word: str) -> tuple[str, Any]:
     """The key and the value of an override that sets one value: no deletion, no sweep, no package.
 

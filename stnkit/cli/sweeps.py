@@ -73,7 +73,7 @@ class JobAnnouncer(Callback):
         n: number of jobs, or None for a sweeper that decides on them as it goes.
         notes: folder in which the jobs of the sweep are noted, None for a single run.
         began_ns: time at which the sweep began, likewise.
-        varying: keys of the overrides that differ between jobs.
+        varying: keys of the overrides that differ between jobs, or are swept.
         parent: id of the process that starts workers on this machine and answers for them, else None.
         process: id of the process that started the sweep.
     """
@@ -116,7 +116,7 @@ class JobAnnouncer(Callback):
             _answers.enter_context(jobs_composed())
             listed = list_jobs(directory, [job.overrides for job in jobs], [job.identity for job in jobs])
             self.n = len(jobs)
-            self.varying = varying_keys(jobs)
+            self.varying = varying_keys(jobs, task_overrides(config.hydra))
         started.append(Sweep(directory, self.notes, self.began_ns, listed, bool(config.fail_fast)))
         count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)

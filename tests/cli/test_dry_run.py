@@ -132,6 +132,32 @@ def test_a_completed_run_would_not_run_again(dry, copy_of_quick_run):
     assert "steps" not in told
 
 
+@pytest.mark.parametrize(
+    ("swept", "told"),
+    [
+        (
+            ["training.learning_rate=1e-3,0.001,1.0e-3"],
+            [
+                "training.learning_rate=0.001",
+                "training.learning_rate=0.001, the same as job 1",
+                "training.learning_rate=0.001, the same as job 1",
+            ],
+        ),
+        (["seed=choice(1,2,1)"], ["seed=1", "seed=2", "seed=1, the same as job 1"]),
+        (["++seed=1,1"], ["++seed=1", "++seed=1, the same as job 1"]),
+        (
+            ["training.accelerator=cpu,auto"],
+            ["training.accelerator=cpu", "training.accelerator=auto, the same as job 1"],
+        ),
+        (["seed=1,1", "skip_completed=true"], ["seed=1, new", "seed=1, the same as job 1"]),
+    ],
+)
+def test_a_dry_sweep_tells_which_jobs_are_equal(swept, told, stnkit_main):
+    code, out, err = stnkit_main("train", "-m", *QUICK, *swept, "dry_run=true")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:-2] == [f"job {n} of {len(told)}: {text}" for n, text in enumerate(told, start=1)]
+
+
 def test_a_dry_sweep_tells_the_state_of_every_job(dry, quick_run, tmp_path):
     for seed, status in enumerate(("completed", "interrupted")):
         run = Path(shutil.copytree(quick_run, tmp_path / f"sweep/{seed}"))
