@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -13,6 +14,10 @@ from stnkit.experiments.report.shared import shared_config
 from stnkit.experiments.report.table import Cell, Table
 from stnkit.experiments.report.text_table import TextCell, TextTable
 
+# What GitHub reads in a line: escapes, emphasis, code, cells, deletions, formulas and the middle of a link.
+_MARKS = re.compile(r"[\\*`|~$]|\](?=\()")
+# At an end of a word alone: within one, as in compact_cnn, an underscore is no emphasis.
+_UNDERSCORES = re.compile(r"(?<!\w)_++|_++(?!\w)")
 # Words for the direction of a quantity.
 BETTER = {-1: "lower", 0: None, 1: "higher"}
 
@@ -140,7 +145,8 @@ def _in_markdown(cell: TextCell) -> str:
 
 
 def _escaped(text: str) -> str:
-    # Characters that would end a cell or start a tag; the reason of a broken record is arbitrary text.
-    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), ("|", "\\|"), ("\n", " ")):
+    # Texts of a user, as values of options and the reason of a broken record: nothing in them is Markdown.
+    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), ("\n", " ")):
         text = text.replace(plain, escaped)
-    return text
+    marked = _MARKS.sub(r"\\\g<0>", text)
+    return _UNDERSCORES.sub(lambda run: run[0].replace("_", r"\_"), marked)

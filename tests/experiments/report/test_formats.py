@@ -10,7 +10,7 @@ from stnkit.experiments.report.notes import notes
 from stnkit.experiments.report.published_results import compare, load_published
 from stnkit.experiments.report.table import make_table
 from stnkit.experiments.report.terminal import print_table
-from stnkit.experiments.report.text_table import make_text_table
+from stnkit.experiments.report.text_table import TextCell, TextTable, make_text_table
 from stnkit.experiments.run_directory.job_list import Job
 from tests.helpers import RECORDED_COMPONENTS
 
@@ -71,6 +71,35 @@ def test_markdown_is_a_table_that_no_text_can_break(table):
     assert "1 failed" in rows[3]
     assert "broken" in rows[4]
     assert any("a \\| b &lt;b>" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("*b*", r"\*b\*"),
+        ("`code`", r"\`code\`"),
+        ("_d_", r"\_d\_"),
+        ("__init__", r"\_\_init\_\_"),
+        ("(_d_)", r"(\_d\_)"),
+        ("compact_cnn", "compact_cnn"),
+        ("st_cnn__tps ü_ß", "st_cnn__tps ü_ß"),
+        ("a\\b", r"a\\b"),
+        (r"\|", r"\\\|"),
+        ("~a~ $b$ [c](d) [1,2]", r"\~a\~ \$b\$ [c\](d) [1,2]"),
+        ("a & <b>\nc", "a &amp; &lt;b> c"),
+    ],
+)
+def test_markdown_shows_texts_as_they_are(text, written):
+    table = TextTable(["network"], [("error",)], [([text], [TextCell(text)])], text, [(text, text)], [text])
+    lines = as_markdown(table, [text]).splitlines()
+    for line in (
+        f"- {written}: {written}",
+        written,
+        f"> **Warning:** {written}",
+        f"| {written} | {written} |",
+        f"- {written}",
+    ):
+        assert line in lines
 
 
 @pytest.mark.parametrize("width", [80, 60, 40])
