@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.data.recorded import RecordedDataset
 from stnkit.experiments.placement import reads_pairs
+from stnkit.experiments.run_directory.config_in_json import config_as_json
 from stnkit.experiments.trained_run import TrainedRun, load_run
 from stnkit.exporting.export import Exported, eager, export
 from stnkit.exporting.outputs import WARPED
@@ -113,5 +114,5 @@ def _described(run: TrainedRun) -> dict[str, Any]:
         "classes": None if names is None else list(names),
         "value_range": [0.0, 1.0] if of_bytes else None,
         "pair": reads_pairs(run.network),
-        "transform": run.config["transform"],
+        "transform": config_as_json(run.config["transform"]),
     }

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from stnkit.experiments.run_directory.config_in_json import config_as_json
+
 
 def damage(record: Mapping[str, Any]) -> str:
     """The first value that is not of the form in which a run records it, or an empty text.
@@ -17,7 +19,8 @@ def damage(record: Mapping[str, Any]) -> str:
     for name, figure in figures.items():
         if not isinstance(figure, Mapping):
             return f"figures.{name}: expected a mapping, got {figure!r}"
-    return next((f"{name}: expected a finite number" for name in _not_finite(record)), "")
+    recorded = {**record, "config": config_as_json(record.get("config"))}  # an option may be infinite
+    return next((f"{name}: expected a finite number" for name in _not_finite(recorded)), "")
 
 
 def _not_finite(value: Any, name: str = "") -> Iterator[str]:

@@ -1,6 +1,7 @@
 """A resolved config as flat keys: `transform` is the name of a component, `transform.ndim` an option of it."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -56,6 +57,8 @@ def label(flat: Mapping[str, Any], key: str) -> str:
         return "+".join(value)
     if isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return "×".join(map(str, value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # as on the command line
     return json.dumps(value, ensure_ascii=False)
 
 

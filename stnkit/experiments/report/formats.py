@@ -13,6 +13,7 @@ from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.shared import shared_config
 from stnkit.experiments.report.table import Cell, Table
 from stnkit.experiments.report.text_table import TextCell, TextTable
+from stnkit.experiments.run_directory.config_in_json import config_as_json
 
 # What GitHub reads in a line: escapes, emphasis, code, cells, deletions, formulas and the middle of a link.
 _MARKS = re.compile(r"[\\*`|~$]|\](?=\()")
@@ -93,7 +94,7 @@ def as_json(table: Table, notes: list[str], comparison: Comparison | None = None
         "values": table.metrics,
         "units": {metric: table.quantity(metric).unit for metric in table.metrics},
         "better": {metric: BETTER[table.quantity(metric).better] for metric in table.metrics},
-        "shared": shared_config(table),
+        "shared": config_as_json(shared_config(table)),
         "warnings": differences(table),
         "cells": [
             {

@@ -171,7 +171,8 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
     plain: Any = OmegaConf.to_container(saved)
     saved_job, job = (OmegaConf.create(without_run_control(each)) for each in (plain, config))
     for key in keys:
-        if OmegaConf.select(saved_job, key) != OmegaConf.select(job, key):
+        there, here = (OmegaConf.select(each, key) for each in (saved_job, job))
+        if there != here and repr(there) != repr(here):  # NaN differs from itself
             raise InputError(
                 f"{key}: expected {OmegaConf.select(saved, key)} as in resume={run_dir}, "
                 f"got {OmegaConf.select(now, key)}"

@@ -13,10 +13,9 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from stnkit.experiments.run_directory.record import read_record
+from stnkit.experiments.run_directory.record import CONFIG, read_record
 from stnkit.experiments.run_directory.run_control import without_run_control
 
-CONFIG = "config.yaml"
 CLAIM = ".job"  # the identity of the job that a directory is reserved for
 # Options of later versions with their defaults, by which a run of an earlier version has the identity that it had.
 ADDED: dict[str, Any] = {

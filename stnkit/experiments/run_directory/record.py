@@ -10,8 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from stnkit.errors import DataError
+from stnkit.experiments.run_directory.config_in_json import (
+    config_as_json,
+    config_from_json,
+    with_numbers_of_yaml,
+)
 
 FILE = "metrics.json"
+CONFIG = "config.yaml"
 LOG_FILE = "train.log"
 
 
@@ -44,7 +50,7 @@ class RunRecord:
         """
         self.values.update(values)
         if self.written and not self.deferred:
-            write_atomically(self.path, json.dumps(jsonable(self.values), indent=2) + "\n")
+            write_atomically(self.path, json.dumps(as_json(self.values), indent=2) + "\n")
 
     def begin(self) -> None:
         """Write what was deferred, and from now on every value."""
@@ -68,7 +74,7 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     values = json.loads(path.read_text())
     if not isinstance(values, dict):
         raise ValueError(f"{path} is not a JSON object")
-    return values
+    return from_json(values, run_dir)
 
 
 def remove_unfinished(run_dir: Path) -> None:
@@ -116,8 +122,34 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
+def as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as JSON holds it: a figure that is not finite is null, an option is a text that is read back.
+
+    Args:
+        values: of the record.
+    """
+    plain: dict[str, Any] = jsonable(dict(values))
+    return plain | ({"config": config_as_json(values["config"])} if "config" in values else {})
+
+
+def from_json(values: dict[str, Any], run_dir: Path) -> dict[str, Any]:
+    """A record from JSON, with the numbers in its config.
+
+    Args:
+        values: as `as_json` returns them.
+        run_dir: of the run; an earlier version has recorded null for an option that its config.yaml has.
+    """
+    recorded = values.get("config")
+    if not isinstance(recorded, dict):
+        return values
+    config = config_from_json(recorded)
+    if config == recorded:
+        config = with_numbers_of_yaml(config, run_dir / CONFIG)
+    return values | {"config": config}
+
+
 def jsonable(value: Any) -> Any:
-    """Plain values for JSON, which has no NaN: numbers that are not finite become null.
+    """Plain figures for JSON, which has no NaN: numbers that are not finite become null.
 
     Args:
         value: plain, of any depth.
