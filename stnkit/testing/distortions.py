@@ -12,11 +12,13 @@ from stnkit.testing.arguments import require_unchanged
 from stnkit.testing.assertions import CheckFailed, NotApplicable, NotBuilt, close, finite, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.contracts import final_methods
-from stnkit.testing.inputs import devices
+from stnkit.testing.inputs import devices, seed_generators
 from stnkit.testing.references import Linear, blobs
 
 # Draws of clutter and noise, which θ does not describe: their median shows the part that it describes.
 REPEATS = 15
+# Draws, as many as a split has images.
+MANY = 3000
 # In heights of a smooth spot: the difference of two samplers, or a shift by a quarter of a pixel.
 ALIKE = 0.03
 
@@ -45,9 +47,9 @@ def unchanged_arguments(under_test: ComponentUnderTest) -> None:
 
 
 def theta(under_test: ComponentUnderTest) -> None:
-    """sample(n, generator) gives θ of the family: (n, P) in float32 on the CPU, finite."""
+    """sample(n, generator) gives θ of the family: (n, P) in float32 on the CPU, finite, also for a whole split."""
     for _, distortion in under_test.for_images():
-        for n in (1, 50):
+        for n in (1, 50, MANY):
             drawn = distortion.sample(n, _generator(1))
             require(isinstance(drawn, Tensor), f"sample: expected a tensor, got {type(drawn).__name__}")
             shape, expected = tuple(drawn.shape), (n, distortion.family.n_params)
@@ -58,18 +60,27 @@ def theta(under_test: ComponentUnderTest) -> None:
 
 
 def seeded_draws(under_test: ComponentUnderTest) -> None:
-    """Generators of one seed draw the same θ."""
-    for _, distortion in under_test.for_images():
-        first, again = (_drawn(distortion, 50, _generator(3)) for _ in range(2))
-        close(again, first, 0, "generators of one seed must draw the same θ")
+    """Generators of one seed draw the same θ, in another object too, and those of another seed other ones.
+
+    A distortion whose θ are all equal draws the same for every seed.
+    """
+    for _, distortion, other in _two_of_each(under_test):
+        first = _drawn(distortion, 50, _generator(3))
+        claim = "generators of one seed must draw the same θ"
+        close(_drawn(distortion, 50, _generator(3)), first, 0, claim)
+        close(_drawn(other, 50, _generator(3)), first, 0, f"{claim} in another object too: draw from it")
+        differs = not torch.equal(_drawn(distortion, 50, _generator(4)), first) or torch.equal(first, first.roll(1, 0))
+        require(differs, "generators of two seeds must draw other θ: draw from the generator")
 
 
 def seeded_images(under_test: ComponentUnderTest) -> None:
-    """With generators of one seed, the same images and θ give the same distorted images."""
-    for shape, distortion in under_test.for_images():
+    """With generators of one seed, the same images and θ give the same distorted images, in another object too."""
+    for shape, distortion, other in _two_of_each(under_test):
         images, drawn = blobs(shape, 6), _drawn(distortion, 6, _generator(3))
-        first, again = (_applied(distortion, images, drawn, _generator(4)) for _ in range(2))
-        close(again, first, 0, "generators of one seed must give the same images")
+        first = _applied(distortion, images, drawn, _generator(4))
+        claim = "generators of one seed must give the same images"
+        close(_applied(distortion, images, drawn, _generator(4)), first, 0, claim)
+        close(_applied(other, images, drawn, _generator(4)), first, 0, f"{claim} in another object too")
 
 
 def global_random_state(under_test: ComponentUnderTest) -> None:
@@ -178,6 +189,13 @@ def _check_shapes(under_test: ComponentUnderTest, image_shapes: Sequence[tuple[i
                 same = found.dtype == images.dtype and found.device.type == device.type
                 given = f"images in {images.dtype} on {device}"
                 require(same, f"{given}: expected that dtype and device, got {found.dtype} on {found.device}")
+
+
+def _two_of_each(under_test: ComponentUnderTest) -> Iterator[tuple[tuple[int, ...], Distortion, Distortion]]:
+    """Two objects for each shape of images, made with other states of torch's global generator."""
+    for shape, distortion in under_test.for_images():
+        seed_generators(1)
+        yield shape, distortion, next(under_test.for_images([shape]))[1]
 
 
 def _check_pair(distortion: Distortion, shape: tuple[int, ...]) -> None:

@@ -3,6 +3,7 @@
 import importlib
 
 import pytest
+import torch
 
 import stnkit
 from stnkit.errors import RenamedWarning
@@ -149,6 +150,20 @@ def test_a_map_that_is_no_map_fails_input_sizes():
 
 def test_a_network_that_hands_the_image_on_fails_none():
     assert stnkit.testing.run(MODULES["network"].HandsOn, compile=True).ok
+
+
+def test_a_distortion_with_too_few_theta_for_a_split_is_told():
+    failed = reasons(stnkit.testing.run(MODULES["distortion"].DrawsFew))
+    assert failed["theta"] == "3000 draws: expected shape (3000, 2), got (1000, 2)"
+    assert failed["seeded_draws"] == "generators of two seeds must draw other θ: draw from the generator"
+
+
+def test_a_distortion_of_one_theta_fails_none():
+    class Constant(MODULES["distortion"].Good):
+        def sample(self, n, generator):
+            return torch.full((n, self.family.n_params), 0.05)
+
+    assert reasons(stnkit.testing.run(Constant)) == {}
 
 
 def test_clutter_and_noise_beside_theta_are_no_failure():

@@ -94,6 +94,43 @@ class Counts(Good):
         return super().sample(n, generator) * 0.9**self.calls
 
 
+class DrawsWhenMade(Good):
+    """θ of its constructor: those of another process are others."""
+
+    n_drawn = 10_000
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        super().__init__(image_shape)
+        self.drawn = 0.2 * torch.rand(self.n_drawn, self.family.n_params) - 0.1
+
+    def sample(self, n, generator):
+        return self.drawn[:n]
+
+
+class DrawsFew(DrawsWhenMade):
+    """Enough for a batch, and not for a split."""
+
+    n_drawn = 1000
+
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        super().__init__(image_shape)
+        self.drawn = 0.2 * torch.rand(self.drawn.shape, generator=torch.Generator().manual_seed(0)) - 0.1
+
+
+class DrawsOneSeed(Good):
+    def sample(self, n, generator):
+        return super().sample(n, torch.Generator().manual_seed(0))
+
+
+class NoiseWhenMade(Changed):
+    def __init__(self, image_shape: tuple[int, ...]) -> None:
+        super().__init__(image_shape)
+        self.noise = 0.01 * torch.rand(self.out_size)
+
+    def changed(self, images, out):
+        return out + self.noise.to(out)
+
+
 class OwnNoise(Changed):
     def changed(self, images, out):
         self.calls = getattr(self, "calls", 0) + 1
@@ -152,4 +189,9 @@ BROKEN = {
     "batch_independence": Normalizes,
     "milder": MilderElsewhere,
 }
-ALSO_BROKEN = {DrawsAnArray: "theta"}
+ALSO_BROKEN = {
+    DrawsAnArray: "theta",
+    DrawsWhenMade: "seeded_draws",
+    DrawsOneSeed: "seeded_draws",
+    NoiseWhenMade: "seeded_images",
+}
