@@ -14,6 +14,8 @@ from stnkit.testing.assertions import LONGEST_REASON, CheckFailed, NotApplicable
 from stnkit.testing.component_under_test import N_CLASSES, ComponentUnderTest
 from stnkit.testing.image_shapes import images_of
 from stnkit.testing.inputs import devices, seed_generators
+from stnkit.testing.other_device import check_moves, moved
+from stnkit.testing.registration import check_registered
 
 TINY = [(1, 1, 1), (1, 2, 3), (1, 4, 4), (3, 1, 28), (1, 7, 5), (1, 9, 9), (1, 12, 14), (1, 3, 3, 3)]
 
@@ -65,18 +67,21 @@ def check_too_small(under_test: ComponentUnderTest, output: Output) -> None:
             ) from error
 
 
-def check_gradients(makers: Iterator[Callable[[], tuple[nn.Module, Tensor]]]) -> None:
-    """The gradient of a loss reaches every parameter: it exists and is not zero throughout.
+def check_gradients(makers: Iterator[Callable[[], tuple[nn.Module, Callable[[], Tensor]]]]) -> None:
+    """The gradient of a loss reaches every parameter: it exists and is not zero throughout. Each is registered.
 
     Args:
-        makers: each makes a module, with new random weights at every call, and its loss. A layer of few units may be
-            dead by chance, so that one of five attempts is enough.
+        makers: each makes a module, with new random weights at every call, and the function that computes its loss. A
+            layer of few units may be dead by chance, so that one of five attempts is enough.
     """
     for make in makers:
         missing: set[str] = set()
         for attempt in range(5):
             seed_generators(attempt)
-            module, loss = make()
+            module, loss_of = make()
+            if not attempt:
+                check_registered(module, loss_of)
+            loss = loss_of()
             wanted = {name: p for name, p in module.named_parameters() if p.requires_grad}
             found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
             dead = {
@@ -116,12 +121,14 @@ def check_batch_independence(under_test: ComponentUnderTest, output: Output) -> 
 
 
 def check_device(under_test: ComponentUnderTest, output: Output) -> None:
-    """All of it moves to a device, and its output is there."""
+    """All of it moves to a device, and its output is there; without a GPU, to one that computes no values."""
     for device in devices():
         shape, module = next(under_test.for_images())
         found = output(module.to(device), images_of(shape).to(device))
         same = found.dtype == torch.float32 and found.device.type == device.type
         require(same, f"images in float32 on {device}: expected output in both, got {found.dtype} on {found.device}")
+    shape, module = next(under_test.for_images())
+    check_moves(lambda move: output(moved(module, move), move(images_of(shape))))
 
 
 def check_round_trip(under_test: ComponentUnderTest, output: Output, name: str) -> None:

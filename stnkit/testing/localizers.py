@@ -3,7 +3,7 @@
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -83,7 +83,10 @@ def identity_transformer(under_test: ComponentUnderTest) -> None:
 
 
 def gradients(under_test: ComponentUnderTest) -> None:
-    """With a head whose weights are not zero, the gradient of a transformer's loss reaches every parameter."""
+    """With a head whose weights are not zero, the gradient of a transformer's loss reaches every parameter.
+
+    No other tensor is learned: each is registered.
+    """
     shapes = under_test.image_shapes().taken
     image_modules.check_gradients(functools.partial(_loss, under_test, shape) for shape in shapes)
 
@@ -184,7 +187,7 @@ def _transformer(localizer: Localizer, shape: tuple[int, ...]) -> SpatialTransfo
     return SpatialTransformer(localizer, family, Linear())
 
 
-def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Callable[[], Tensor]]:
     _, localizer = next(under_test.for_images([shape]))
     transformer, images = _transformer(localizer, shape), images_of(shape, batch=4)
     with torch.no_grad():
@@ -192,4 +195,4 @@ def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Mo
         # gives no gradient.
         size = float(localizer(images).double().norm(dim=1).mean())
         transformer.head.weight.normal_(std=MOVE / size if 0 < size < math.inf else MOVE)
-    return transformer, transformer(images).square().sum()
+    return transformer, lambda: transformer(images).square().sum()

@@ -1,7 +1,7 @@
 """The checks of `Network`, for images of several sizes."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -43,7 +43,10 @@ def too_small_input(under_test: ComponentUnderTest) -> None:
 
 
 def gradients(under_test: ComponentUnderTest) -> None:
-    """The gradient of a loss reaches every parameter, and the images: a transformer in front of it learns from that."""
+    """The gradient of a loss reaches every parameter, and the images: a transformer in front of it learns from that.
+
+    No other tensor is learned: each is registered.
+    """
     shapes = under_test.image_shapes().taken
     image_modules.check_gradients(functools.partial(_loss, under_test, shape) for shape in shapes)
 
@@ -122,10 +125,10 @@ def _logits(network: nn.Module, images: Tensor) -> Tensor:
     return logits
 
 
-def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Tensor]:
+def _loss(under_test: ComponentUnderTest, shape: tuple[int, ...]) -> tuple[nn.Module, Callable[[], Tensor]]:
     _, network = next(under_test.for_images([shape]))
     module = _FromImages(network, images_of(shape, batch=4))
-    return module, network(module.images).square().sum()
+    return module, lambda: network(module.images).square().sum()
 
 
 class _FromImages(nn.Module):

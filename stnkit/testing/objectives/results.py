@@ -1,5 +1,10 @@
 """Checks of the losses and figures themselves: their names, shapes, finite numbers and gradients."""
 
+import functools
+
+import torch
+from torch import Tensor
+
 from stnkit.testing.assertions import require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.objectives.outputs import (
@@ -9,9 +14,11 @@ from stnkit.testing.objectives.outputs import (
     check_total_weight,
     figures_of,
     gradient,
+    losses_of,
 )
 from stnkit.testing.objectives.surroundings import maker, pair_runs, runs, taken
 from stnkit.testing.objectives.synthetic_run import N_IMAGES, SyntheticRun
+from stnkit.testing.registration import check_registered
 
 
 def losses(under_test: ComponentUnderTest) -> None:
@@ -43,10 +50,14 @@ def pairs(under_test: ComponentUnderTest) -> None:
 
 
 def gradients(under_test: ComponentUnderTest) -> None:
-    """The gradient of the losses is finite, and reaches the transformer or the network."""
+    """The gradient of the losses is finite, and reaches the transformer or the network.
+
+    What the objective learns itself is registered.
+    """
     for run in runs(under_test):
         found = gradient(run, run.batch())
         require(found.any(), "a gradient of the losses must reach the transformer or the network: none does")
+        check_registered(run.objective, functools.partial(_sum_of_losses, run), run.learned)
 
 
 def batch_of_one(under_test: ComponentUnderTest) -> None:
@@ -71,3 +82,8 @@ def images_of_equivariance(under_test: ComponentUnderTest) -> None:
             sentence = f"{name}: expected a number for each of {N_IMAGES} images, or of {2 * N_IMAGES} with those added"
             right = n.get(name) != N_IMAGES or tuple(value.shape) in ((N_IMAGES,), (2 * N_IMAGES,))
             require(right, f"{sentence}, got shape {tuple(value.shape)}")
+
+
+def _sum_of_losses(run: SyntheticRun) -> Tensor:
+    losses = losses_of(run.objective.train(), run.batch())
+    return torch.stack([torch.as_tensor(value).sum() for value in losses.values()]).sum()

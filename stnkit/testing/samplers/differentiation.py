@@ -11,16 +11,18 @@ from stnkit.samplers.sampler import Sampler
 from stnkit.testing.assertions import FLOAT64, CheckFailed, close, finite, gradcheck_sentence, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE
+from stnkit.testing.registration import check_registered
 from stnkit.testing.samplers.inputs import dimensions_read, grid_of, image_of, off_kinks, without_warning_of_gradient
 
 
 def gradient_to_image(under_test: ComponentUnderTest) -> None:
-    """The gradient to the image is that of finite differences."""
+    """The gradient to the image is that of finite differences. What else the sampler learns is registered."""
     sampler: Sampler = under_test.built()
     for ndim in dimensions_read(under_test):
         grid = off_kinks(SIZE[ndim])
         image = image_of(SIZE[ndim])[:1].requires_grad_()
         _check_gradients("image", functools.partial(_read, sampler, grid=grid), image)
+        check_registered(sampler, functools.partial(_read, sampler, image, grid), (image,))
 
 
 def gradient_to_grid(under_test: ComponentUnderTest) -> None:

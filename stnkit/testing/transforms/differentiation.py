@@ -7,21 +7,25 @@ from stnkit.families.family import TransformFamily
 from stnkit.testing.assertions import FLOAT64, CheckFailed, finite, gradcheck_sentence, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE, gradient, points_of, theta_of, uniform
+from stnkit.testing.registration import check_registered
 
 
 def gradients(under_test: ComponentUnderTest) -> None:
     """The gradients of forward to θ and to the points, and of grid to θ, are those of finite differences.
 
     At the identity they are finite, also in the center of the image, and that of the grid to θ is not zero throughout:
-    training starts there and would never leave it. A family that has weights of its own may learn to leave it.
+    training starts there and would never leave it. A family that has weights of its own may learn to leave it; each of
+    them is registered.
     """
     family: TransformFamily = under_test.built()
     theta = theta_of(family, batch=2).requires_grad_(family.n_params > 0)
     points = points_of(family, n=5).requires_grad_()
     _check_gradients("forward", family, (theta, points))
+    check_registered(family, lambda: family(theta, points), (theta, points))
     if family.n_params:
         size = (2, 3, 2)[: family.ndim]
         _check_gradients("grid", lambda rows: family.grid(rows, size), (theta,))
+        check_registered(family, lambda: family.grid(theta, size), (theta,))
         _check_start(family)
 
 

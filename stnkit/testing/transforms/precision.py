@@ -1,5 +1,7 @@
 """Checks of dtypes and devices: coordinates are never narrower than float32."""
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -7,10 +9,14 @@ from stnkit.families.family import TransformFamily
 from stnkit.testing.assertions import FLOAT32, close, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE, devices, points_of, theta_of
+from stnkit.testing.other_device import Move, check_moves, moved
 
 
 def dtype_and_device(under_test: ComponentUnderTest) -> None:
-    """float32 gives float32 and float64 float64, on the device of θ: the CPU, and the GPU if there is one."""
+    """float32 gives float32 and float64 float64, on the device of θ: the CPU, and the GPU if there is one.
+
+    Without a GPU too, all that it computes with moves to another device.
+    """
     for device in devices():
         family = under_test.another().to(device)
         for dtype in (torch.float32, torch.float64):
@@ -22,6 +28,8 @@ def dtype_and_device(under_test: ComponentUnderTest) -> None:
             ):
                 same = found.dtype == dtype and found.device.type == device.type
                 require(same, f"{name}: expected {dtype} on {device}, got {found.dtype} on {found.device}")
+    family = under_test.another()
+    check_moves(functools.partial(_evaluate, family, theta_of(family).float(), points_of(family).float()))
 
 
 def half_precision(under_test: ComponentUnderTest) -> None:
@@ -51,6 +59,12 @@ def autocast(under_test: ComponentUnderTest) -> None:
     for name, ours, theirs in zip(("forward", "grid"), found, expected, strict=True):
         _require_wide(ours, f"{name} under autocast")
         close(ours, theirs, FLOAT32, f"{name} under autocast must give the same (see coordinates.full_precision)")
+
+
+def _evaluate(family: TransformFamily, theta: Tensor, points: Tensor, move: Move) -> None:
+    moved(family, move)
+    family(move(theta), move(points))
+    family.grid(move(theta), SIZE[family.ndim])
 
 
 def _require_wide(found: Tensor, name: str) -> None:
