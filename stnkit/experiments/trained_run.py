@@ -28,6 +28,7 @@ from stnkit.experiments.run_directory.checkpoints import (
 )
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
+from stnkit.experiments.run_directory.recorded_plugins import naming_packages, warn_of_other_versions
 from stnkit.objectives import Batch, Objective
 from stnkit.paths import as_path
 from stnkit.plugin_system import build
@@ -137,12 +138,13 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
         raise InputError(f"expected a run directory, got {run_dir}, which has no metrics.json")
     if not isinstance(metrics.get("config"), dict):
         raise InputError(f"{run_dir}: expected a config in its metrics.json, got none")
+    warn_of_other_versions(metrics, str(run_dir))
     try:
         config = metrics["config"] | {"dataset": {**metrics["config"]["dataset"], **(dataset or {})}}
         training = typed_training(config["training"])
         path = kept_checkpoint(run_dir, training.keep)
         checkpoint = read_checkpoint(path)
-        with isolate_rng():
+        with isolate_rng(), naming_packages(metrics):
             components = build_components(config, training, _dataset(config, metrics, moved=bool(dataset)))
     except (KeyError, TypeError, OmegaConfBaseException) as error:
         first = str(error).splitlines()[0]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stnkit.plugin_system.loggers import OWN_LOGGERS, MakeLogger
     from stnkit.plugin_system.options import REQUIRED, Option, options_of, parameters_of, validate_options
     from stnkit.plugin_system.registry import Broken, PluginWarning, Registered, Registry, plugin_registry, shadowed
+    from stnkit.plugin_system.used import plugins_used
 
 _MODULES = {
     "API_VERSION": "hookspecs",
@@ -52,6 +53,7 @@ _MODULES = {
     "parameter_lines": "docstrings",
     "parameters_of": "options",
     "plugin_registry": "registry",
+    "plugins_used": "used",
     "register_component_groups": "hydra_configs",
     "run_control_options": "declarations",
     "shadowed": "registry",
@@ -89,6 +91,7 @@ __all__ = [
     "parameter_lines",
     "parameters_of",
     "plugin_registry",
+    "plugins_used",
     "register_component_groups",
     "run_control_options",
     "shadowed",

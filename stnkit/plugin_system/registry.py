@@ -16,6 +16,7 @@ from stnkit.plugin_system.kinds import KINDS, kind_named
 from stnkit.plugin_system.loggers import OWN_LOGGERS, MakeLogger, loggers_of
 from stnkit.plugin_system.options import check_configurable
 from stnkit.plugin_system.search_paths import APPLICATION, check_search_path, file_in
+from stnkit.plugin_system.used import tell_used
 from stnkit.renaming import renames_collected, tell_plugin
 
 # Prefixes of entry points other than `kind.name`, and the hooks of which each announces one; the newest first.
@@ -101,6 +102,7 @@ class Registry:
         providers = self.providers(kind, name)
         if not providers:
             raise UnknownNameError(self._why_not(kind, name))
+        tell_used(f"{kind}.{name}", providers[0].source)
         return providers[0].component
 
     def logger(self, name: str) -> tuple[MakeLogger, Source]:
@@ -114,6 +116,7 @@ class Registry:
             raise PluginError(self.conflicts["logger", name])
         for own, make, source in self.loggers:
             if own == name:
+                tell_used(f"logger.{name}", source)
                 return make, source
         raise UnknownNameError(self._why_not("logger", name))
 
@@ -134,6 +137,8 @@ class Registry:
             except Exception as error:
                 raise PluginError(f"the callbacks of {source} cannot be used: {one_line(error)}") from error
             found += [(callback, source) for callback in callbacks]
+            if callbacks:
+                tell_used(source.entry_point, source)
         return found
 
     def add(self, installed: Installed) -> None:

@@ -45,8 +45,10 @@ from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.provenance import now, versions
 from stnkit.experiments.run_directory.record import RunRecord, check_same_data, read_record, remove_unfinished
 from stnkit.experiments.run_directory.recorded_figures import described, primary_figure
-from stnkit.experiments.run_directory.run_control import component_paths
+from stnkit.experiments.run_directory.recorded_plugins import naming_packages, used_packages, warn_of_other_versions
+from stnkit.experiments.run_directory.run_control import component_paths, recorded_config
 from stnkit.experiments.schema import Keep, TrainingConfig
+from stnkit.plugin_system import plugins_used
 
 # Columns of the picture: images of each class, more than one where there are few classes.
 FIGURE_CLASSES, FIGURE_IMAGES = 20, 10
@@ -104,13 +106,14 @@ def _train_and_record(
         resume_from = last_checkpoint(Path(config["resume"]))
         verify_checkpoint(resume_from)
         found = read_record(run_dir) or {}
+        warn_of_other_versions(found, str(run_dir))
         earlier = {name: value for name, value in found.items() if name != "error"}
     record = RunRecord(run_dir, earlier, deferred=resume_from is not None)
     # `seconds` of a resumed run includes the time of its earlier parts.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
     try:
         # From the first record on, which must not stay at "running"; Lightning has handlers of its own where it trains.
-        with interruptible():
+        with interruptible(), naming_packages(earlier):
             record.update(
                 status="running",
                 seed=config["seed"],
@@ -173,16 +176,6 @@ def _has_begun(record: RunRecord, found: dict[str, Any] | None) -> bool:
     return begun
 
 
-def recorded_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The config in the record: without the options of one command, which a resumed run does not share.
-
-    Args:
-        config: of the run, as plain values.
-    """
-    control = ("skip_completed", "overwrite", "fail_fast")
-    return {key: value for key, value in config.items() if key not in control} | {"resume": None}
-
-
 def _train_as(
     rank: int,
     config: Mapping[str, Any],
@@ -225,7 +218,8 @@ def _train(
     resume_from: Path | None,
     member: Member | None = None,
 ) -> None:
-    components, provenance = _built(config, training, run_dir, resume_from)
+    with plugins_used() as used:
+        components, provenance = _built(config, training, run_dir, resume_from)
     network, data, task = components.network, components.data, components.task
     environment = None
     if member is not None:
@@ -251,7 +245,9 @@ def _train(
         LOG.info(f"charts at {', '.join(charts)}: the output has other coordinates than the image from the start")
     check_smallest_batch(task, data, training.devices if member is None else member.launched.world_size)
     with quiet_lightning():
-        trainer = make_trainer(config, training, run_dir, record, task.objective, environment)
+        with plugins_used() as by_trainer:
+            trainer = make_trainer(config, training, run_dir, record, task.objective, environment)
+        record.update(**used_packages({**used, **by_trainer}, versions()))
         try:
             trainer.fit(task, datamodule=data, ckpt_path=resume_from, weights_only=True)
         except NotFiniteError as error:

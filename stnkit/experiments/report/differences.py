@@ -5,6 +5,7 @@ from collections import Counter
 from stnkit.experiments.report.flat_config import flatten, label
 from stnkit.experiments.report.runs import Run
 from stnkit.experiments.report.table import Table
+from stnkit.experiments.run_directory.recorded_plugins import packages_in
 from stnkit.listed import listed
 
 SHOWN = 4
@@ -29,8 +30,11 @@ def differences(table: Table) -> list[str]:
             values = Counter(_control(run, key) for run in table.runs)
             if len(values) > 1:
                 found.append(f"times are of runs that differ in {key}: {_counts(values)}")
+    of_plugins = {package for run in table.runs for package in packages_in(run.record).values()}
     for name in dict.fromkeys(name for run in table.runs for name in run.versions):
-        values = Counter(run.versions.get(name, "not recorded") for run in table.runs)
+        # Of a plugin, whose package others need not have used.
+        having = [run for run in table.runs if name in run.versions] if name in of_plugins else table.runs
+        values = Counter(run.versions.get(name, "not recorded") for run in having)
         if len(values) > 1:
             found.append(f"the runs differ in the version of {name}: {_counts(values)}")
     return found + _seeds_run_twice(table)

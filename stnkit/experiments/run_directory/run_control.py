@@ -88,6 +88,16 @@ def without_run_control(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def recorded_config(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config in the record: without the options of one command, which a resumed run does not share.
+
+    Args:
+        config: of the run, as plain values.
+    """
+    control = ("skip_completed", "overwrite", "fail_fast")
+    return {key: value for key, value in config.items() if key not in control} | {"resume": None}
+
+
 def _paths_in(value: Any, kind: str, before: KeyPath) -> Iterator[KeyPath]:
     """The paths inside the mapping of a component, and of those that are its options."""
     if isinstance(value, Mapping):

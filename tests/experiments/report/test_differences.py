@@ -103,3 +103,13 @@ def test_a_warning_stands_between_caption_and_table(format_, first_row, make_run
     assert (
         out.index("test_error, %: ") < out.index("training.epochs too: 2 in affine; 10 in tps") < out.index(first_row)
     )
+
+
+def test_the_version_of_a_plugin_is_that_of_runs_with_it(make_run, runs_of):
+    of_plugin = {"plugins": {"transform.shift": "theirs"}}
+    for seed, theirs in enumerate(["1.0", "1.0"]):
+        make_run(seed=seed, record={"test_error": 1.0, "versions": {"theirs": theirs}, **of_plugin})
+    make_run(seed=2, record={"test_error": 1.0, "versions": {}, "plugins": {}})
+    assert differences(make_table(runs_of())) == []
+    make_run(seed=3, record={"test_error": 1.0, "versions": {"theirs": "1.1"}, **of_plugin})
+    assert differences(make_table(runs_of())) == ["the runs differ in the version of theirs: 1.0 (2 runs), 1.1 (1 run)"]
