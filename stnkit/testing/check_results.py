@@ -114,7 +114,7 @@ def run(
     under_test = component_under_test(component, options)
     check_names([under_test.kind.name], expected)
     checks = checks_for(component, compile=compile, **options)
-    return CheckResults(under_test.label, [_result(check, expected.get(check.name)) for check in checks])
+    return CheckResults(under_test.label, [result_of(check, expected.get(check.name)) for check in checks])
 
 
 def check(
@@ -135,7 +135,13 @@ def check(
     return results
 
 
-def _result(check: Check, expected: str | None) -> Result:
+def result_of(check: Check, expected: str | None = None) -> Result:
+    """Run a check and return its outcome.
+
+    Args:
+        check: of a component.
+        expected: the reason why it is expected to fail; None if it is not.
+    """
     try:
         skipped = check.run()
     except CheckFailed as error:

@@ -1,12 +1,12 @@
 """`stnkit plugins check`: run the conformance checks on an installed component."""
 
 import collections
+import faulthandler
+from collections.abc import Mapping
 from typing import Any
 
 from hydra.errors import HydraException
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from stnkit import testing
@@ -16,15 +16,18 @@ from stnkit.cli.plugins.naming import component_named
 from stnkit.errors import InputError
 from stnkit.plugin_system import plugin_registry, validate_options
 from stnkit.testing import CheckResults
-from stnkit.testing.checks import check_names
+from stnkit.testing.check_results import result_of
+from stnkit.testing.checks import Check, check_names
 from stnkit.testing.component_under_test import component_under_test
 
 FAILURE = 1
+# Characters of the longest outcome.
+WIDEST = 16
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "dim", "expected_failure": "yellow"}
 
 
 def main(arguments: list[str]) -> int:
-    """Print a table of the checks and return the exit code: 0, or 1 when a check failed or an expected failure passed.
+    """Print each check as it ends and return the exit code: 0, or 1 when a check failed or an expected failure passed.
 
     Args:
         arguments: those after the subcommand.
@@ -54,8 +57,9 @@ def main(arguments: list[str]) -> int:
     expected = _expected(given.expect)
     check_names([kind], expected, source="--expect")
     component_under_test(f"{kind}.{name}", options).check_options_accepted()
-    results = testing.run(f"{kind}.{name}", expected_failures=expected, compile=given.compile, **options)
-    _print_table(results)
+    results = _run(list(testing.checks_for(f"{kind}.{name}", compile=given.compile, **options)), expected)
+    counts = collections.Counter(_readable(result.outcome) for result in results.results)
+    print(f"{results.component}: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}")
     return 0 if results.ok else FAILURE
 
 
@@ -84,20 +88,23 @@ def _expected(words: list[str]) -> dict[str, str]:
     return expected
 
 
-def _print_table(results: CheckResults) -> None:
-    console = Console()
-    if console.is_terminal:
-        table = Table("check", "outcome", "reason", box=box.SIMPLE_HEAD)
-        for result in results.results:
-            outcome = Text(_readable(result.outcome), style=STYLES.get(result.outcome, "bold red"))
-            table.add_row(result.name, outcome, Text(result.reason))
-        console.print(table)
-    else:
-        width = max(len(result.name) for result in results.results)
-        for result in results.results:
-            print(f"{result.name:<{width}}  {_readable(result.outcome):<16}  {result.reason}".rstrip())
-    counts = collections.Counter(_readable(result.outcome) for result in results.results)
-    print(f"{results.component}: {', '.join(f'{n} {outcome}' for outcome, n in counts.items())}")
+def _run(checks: list[Check], expected: Mapping[str, str]) -> CheckResults:
+    """Run the checks, and print the name of each before it runs: that of one that ends the process is the last word."""
+    if not faulthandler.is_enabled():
+        faulthandler.enable()  # says where, if it is a crash of compiled code
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(len(check.name) for check in checks)
+    results = []
+    for check in checks:
+        console.print(f"{check.name:<{width}}  ", end="")
+        console.file.flush()
+        result = result_of(check, expected.get(check.name))
+        outcome = Text(_readable(result.outcome), style=STYLES.get(result.outcome, "bold red"))
+        outcome.pad_right(WIDEST - len(outcome) if result.reason else 0)
+        console.print(Text.assemble(outcome, "  " if result.reason else "", result.reason))
+        console.file.flush()
+        results.append(result)
+    return CheckResults(checks[0].component, results)
 
 
 def _readable(outcome: str) -> str:

@@ -1,3 +1,6 @@
+import os
+import signal
+
 import pytest
 
 COMPONENT = """
@@ -117,3 +120,23 @@ def test_a_broken_plugin_tells_its_reason(stnkit_main, make_distribution):
         code, _, err = stnkit_main("plugins", "check", *words)
         assert code == 2
         assert "No module named 'no_such_module_at_all'" in err
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("end", "code"), [("os._exit(3)", 3), ("os.kill(os.getpid(), signal.SIGSEGV)", -signal.SIGSEGV)]
+)
+def test_a_check_that_ends_the_process_is_the_last_named(end, code, make_distribution, stnkit_process):
+    ends = COMPONENT.replace("import torch", "import os, signal, torch").replace(
+        "        return points", f"        if not len(theta):\n            {end}\n        return points"
+    )
+    folder = make_distribution("ending", {"checked_ends": ends}, {"transform.ends": "checked_ends"})
+    (folder / "checked_ends.py").write_text(ends.replace('"leaves"', '"ends"'))
+    path = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    process = stnkit_process("plugins", "check", "ends", env=os.environ | {"PYTHONPATH": path})
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == code
+    *before, last = out.splitlines()
+    assert last.split() == ["empty_batch"]
+    assert [line.split()[:2] for line in before][-1] == ["grid_sizes", "passed"]
+    assert ("Segmentation fault" in err) == (code < 0)
