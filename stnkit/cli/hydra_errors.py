@@ -88,9 +88,11 @@ def _unknown_key(error: BaseException) -> str | None:
     parent = str(cause.full_key).rpartition(".")[0]
     before = f"{parent}." if parent else ""
     names = [name for name in _keys(cause.parent_node, before) if name.partition(".")[0] != "hydra"]
-    near = did_you_mean(str(cause.full_key), names)
     known = f"the keys of {parent or 'the config'} are {keys}"
-    return f"there is no {cause.full_key}; {near or known}"
+    if parent and OmegaConf.get_type(cause.parent_node) is dict:  # an option that takes any key
+        near = did_you_mean(str(cause.full_key).removeprefix(before), names)
+        return f"there is no {cause.full_key} yet: write +{cause.full_key} to add it; {near or known}"
+    return f"there is no {cause.full_key}; {did_you_mean(str(cause.full_key), names) or known}"
 
 
 def _keys(node: Any, before: str) -> Iterator[str]:
