@@ -10,13 +10,16 @@ from typing import Any
 from stnkit.errors import InputError
 from stnkit.plugin_system.kinds import Kind, kind_of
 
+# Words that on a command line are no text, in capitals or not.
+VALUES = ("true", "false", "null", "nan", "inf")
+
 
 @dataclass(frozen=True)
 class Component:
     """A name and a class. The kind follows from the base class.
 
     Args:
-        name: in configs: a letter, then letters, digits and underscores.
+        name: in configs: a letter, then letters, digits and underscores; not true, false, null, nan or inf.
         cls: a class that derives from one of stnkit's base classes and leaves no abstract method open.
 
     Raises:
@@ -39,6 +42,11 @@ class Component:
         if not isinstance(self.name, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", self.name):
             raise InputError(
                 f"expected the name of a component to be a letter, then letters, digits and underscores, "
+                f"got {self.name!r}"
+            )
+        if self.name.lower() in VALUES:
+            raise InputError(
+                f"expected the name of a component to be none of {', '.join(VALUES)}, which Hydra reads as values, "
                 f"got {self.name!r}"
             )
         if not isinstance(self.cls, type):

@@ -22,6 +22,8 @@ from stnkit.plugin_system.ownership import foreign_module
 GROUP = "stnkit"
 ENTRY_POINTS = "entry_points.txt"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("stnkit_"))
+# Those that a message names.
+_PRESENT_HOOKS = ", ".join(name for name in HOOKS if name not in hookspecs.RENAMED_HOOKS)
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,14 @@ class Plugin:
         self._manager.register(module)
         implemented = [caller.name for caller in self._manager.get_hookcallers(module) or []]
         if unknown := sorted(set(implemented) - set(HOOKS)):
-            raise PluginError(f"unknown hook {unknown[0]!r}; the hooks are {', '.join(HOOKS)}")
+            raise PluginError(f"unknown hook {unknown[0]!r}; the hooks are {_PRESENT_HOOKS}")
         if bare := [hook for hook in HOOKS if callable(getattr(module, hook, None)) and hook not in implemented]:
             raise PluginError(f"{bare[0]} is not marked with @stnkit.hookimpl")
         if not implemented:
-            raise PluginError(f"it implements no hook of stnkit; the hooks are {', '.join(HOOKS)}")
+            entry_point = self.installed.entry_point
+            if entry_point.attr:
+                raise PluginError(f"entry point: expected a module, as {entry_point.module}, got {entry_point.value}")
+            raise PluginError(f"it implements no hook of stnkit; the hooks are {_PRESENT_HOOKS}")
         for hook in implemented:
             for implementation in getattr(self._manager.hook, hook).get_hookimpls():
                 _check_arguments(hook, implementation.function)

@@ -18,7 +18,7 @@ from stnkit.errors import PluginError
 from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.declarations import suggestions
 from stnkit.plugin_system.kinds import KINDS
-from stnkit.plugin_system.option_types import members_of, to_plain
+from stnkit.plugin_system.option_types import config_can_hold_type, members_of, to_plain
 from stnkit.plugin_system.options import REQUIRED, Option, options_of
 from stnkit.plugin_system.registry import Registered, plugin_registry, shadowed
 from stnkit.plugin_system.search_paths import file_in
@@ -115,6 +115,8 @@ def _node_default(option: Option) -> Any:
 
 def _node_type(option: Option) -> Any:
     """The annotation if OmegaConf can enforce it, else Any: `build` checks those."""
+    if not config_can_hold_type(option.annotation):
+        return Any  # a dataclass, of which OmegaConf would make a group of options
     annotation = _choices(option.annotation)
     if any(word in str(annotation).lower() for word in ("tuple", "path")):
         return Any  # a tuple's length would not be enforced, and a Path would come back as one, which JSON cannot hold

@@ -37,6 +37,7 @@ def is_instance(value: Any, annotation: Any) -> bool:
     return _is_bearable(value, annotation) and any(
         _is_bearable(value, member)
         and not (isinstance(value, bool) and member in (int, float))
+        and _is_one_of(value, member)
         and _items_are_instances(value, member)
         for member in members_of(annotation)
     )
@@ -92,6 +93,26 @@ def members_of(annotation: Any) -> tuple[Any, ...]:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return typing.get_args(annotation)
     return (annotation,)
+
+
+def is_resolved(value: Any) -> bool:
+    """True if a text in that value means something else in a config: another option, or that it is missing.
+
+    Args:
+        value: plain, of any depth.
+    """
+    if isinstance(value, Mapping):
+        return any(map(is_resolved, value.values()))
+    if isinstance(value, list):
+        return any(map(is_resolved, value))
+    return isinstance(value, str) and not isinstance(value, enum.Enum) and ("${" in value or value == "???")
+
+
+def _is_one_of(value: Any, annotation: Any) -> bool:
+    """False for a value that is none of a Literal: True is no 1, though they are equal."""
+    if typing.get_origin(annotation) is not typing.Literal:
+        return True
+    return any(value == each and (type(value) is type(each) or isinstance(value, str)) for each in annotation.__args__)
 
 
 def _is_bearable(value: Any, annotation: Any) -> bool:

@@ -15,6 +15,7 @@ from stnkit.plugin_system.option_types import (
     config_can_hold,
     config_can_hold_type,
     is_instance,
+    is_resolved,
     to_plain,
 )
 
@@ -85,7 +86,7 @@ def check_configurable(component: Component) -> None:
             if parameter.name in component.kind.offered and parameter.default is REQUIRED:
                 raise InputError(f"{where} needs a default: the program supplies it where it knows the images")
             continue
-        if parameter.name == "name" or parameter.name.startswith("_"):
+        if parameter.name in ("name", "defaults") or parameter.name.startswith("_"):
             reason = "is the component's own" if parameter.name == "name" else "would be one of Hydra's"
             raise InputError(f"{where} needs another name: in a config that key {reason}")
         if not parameter.name.isascii():
@@ -96,6 +97,10 @@ def check_configurable(component: Component) -> None:
                 raise InputError(f"{where}: expected {ALLOWED}, got the type {option.type_name}")
         elif not config_can_hold(option.default):
             raise InputError(f"{where}: expected {ALLOWED}, got the default {option.default!r}")
+        elif is_resolved(to_plain(option.default)):
+            raise InputError(
+                f"{where}: expected no text that Hydra resolves, as ${{…}}, got the default {option.default!r}"
+            )
         elif not is_instance(coerce(to_plain(option.default), option.annotation), option.annotation):
             raise InputError(f"{where}: expected {option.type_name}, got the default {option.default!r}")
 

@@ -95,5 +95,15 @@ MODULES = {
         "parameter radius .*: expected float, got the default None",
     ),
     "parameter_called_name": (configurable("name: str = 'x'"), "parameter name .* needs another name"),
+    "parameter_called_defaults": (configurable("defaults: int = 1"), "parameter defaults .* needs another name.*Hydra"),
+    "default_of_an_interpolation": (
+        configurable("text: str = '${seed}'"),
+        r"parameter text .*: expected no text that Hydra resolves, as \$\{…\}, got the default '\$\{seed\}'",
+    ),
+    "default_that_is_missing": (configurable("texts: tuple[str, ...] = ('a', '???')"), "expected no text that Hydra"),
+    "name_of_a_value": (
+        lambda name: hook("return [stnkit.Component('True', int)]"),
+        "name of a component to be none of true, false, null, nan, inf, which Hydra reads as values, got 'True'",
+    ),
     "no_type_at_all": (configurable("radius: 3.0 = 3.0"), "parameter radius .*: expected 3.0, got the default 3.0"),
 }

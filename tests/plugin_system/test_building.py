@@ -1,11 +1,15 @@
+import dataclasses
 import enum
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from omegaconf import OmegaConf
 
 import stnkit
 from stnkit.plugin_system.building import construct
 from stnkit.plugin_system.components import Component
+from stnkit.plugin_system.hydra_configs import component_node
 from stnkit.plugin_system.options import check_configurable, options_of, validate_options
 from stnkit.plugin_system.registry import plugin_registry
 
@@ -202,3 +206,41 @@ def test_an_option_that_no_command_line_takes_is_refused():
     said = "the parameter größe of its constructor needs another name, of ASCII letters, digits and underscores"
     with pytest.raises(stnkit.errors.InputError, match=said):
         check_configurable(Component("sized", Sized))
+
+
+@dataclasses.dataclass
+class Group:
+    size: int = 1
+
+
+class Grouped(stnkit.Sampler):
+    def __init__(self, group: Group | None = None, count: Literal[1, 2, None] = 1, many: Literal[True, "a"] = "a"):
+        super().__init__()
+
+    def forward(self, image, grid):
+        return image
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"count": True}, r"option count: expected Literal\[1, 2, None\], got True"),
+        ({"count": 1.0}, r"option count: expected Literal\[1, 2, None\], got 1.0"),
+        ({"many": 1}, r"option many: expected Literal\[True, 'a'\], got 1"),
+        ({"group": {"size": 2}}, r"option group: expected .*Group \| None, got \{'size': 2\}"),
+    ],
+)
+def test_an_equal_value_of_another_type_is_refused(options, sentence):
+    with pytest.raises(stnkit.errors.InputError, match=sentence):
+        validate_options(Component("grouped", Grouped), options)
+
+
+@pytest.mark.parametrize("options", [{"count": 2}, {"count": None}, {"many": True}, {"many": "a"}, {"group": None}])
+def test_a_value_of_a_literal_or_none_is_taken(options):
+    assert validate_options(Component("grouped", Grouped), options) == options
+
+
+def test_a_dataclass_is_no_group_of_a_config():
+    node = OmegaConf.structured(component_node(Component("grouped", Grouped)))
+    node.group = {"size": "two"}
+    assert node.group == {"size": "two"}
