@@ -183,7 +183,7 @@ def test_the_plugin_system_is_entered_by_its_facade(path):
 PRIVATE = {
     "torch": (
         r"torch\._(?!dynamo\b)\w+|from torch\._|torch\.utils\._|forward_ad\._",
-        {"families/tracing.py", "exporting/formats/aoti.py"},
+        {"families/tracing.py", "exporting/formats/aoti.py", "testing/other_device.py"},
     ),
     "hydra": (r"hydra\._internal", {"cli/hydra_internals.py"}),
 }

@@ -53,7 +53,8 @@ def moved(module: nn.Module, move: Move) -> nn.Module:
         module: not used afterwards.
         move: that of `check_moves`.
     """
-    return module._apply(move)
+    there: nn.Module = module._apply(move)  # type: ignore[no-untyped-call]
+    return there
 
 
 @contextlib.contextmanager

@@ -16,13 +16,12 @@ from stnkit.experiments.run_directory import more_epochs
 from stnkit.experiments.run_directory.job_identity import (
     ADDED,
     CLAIM,
-    CONFIG,
     identity_in,
     identity_of,
     job_directory,
 )
 from stnkit.experiments.run_directory.occupancy import results_in
-from stnkit.experiments.run_directory.record import read_record, write_atomically
+from stnkit.experiments.run_directory.record import CONFIG, read_record, write_atomically
 from stnkit.experiments.run_directory.run_control import without_run_control
 from stnkit.experiments.run_directory.state import State, state_of
 from stnkit.experiments.schema import TrainingConfig

@@ -6,8 +6,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from stnkit.errors import InputError
-from stnkit.experiments.run_directory.job_identity import CONFIG
-from stnkit.experiments.run_directory.record import RunRecord, read_record, write_atomically
+from stnkit.experiments.run_directory.record import CONFIG, RunRecord, read_record, write_atomically
 
 KEY = "training.epochs"
 

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from stnkit.errors import StnkitError
-from stnkit.experiments.run_directory.job_identity import CONFIG, is_config_of_a_run
-from stnkit.experiments.run_directory.record import FILE, LOG_FILE, read_record
+from stnkit.experiments.run_directory.job_identity import is_config_of_a_run
+from stnkit.experiments.run_directory.record import CONFIG, FILE, LOG_FILE, read_record
 from stnkit.experiments.run_directory.state import State, state_of
 
 # The states of a run that has results to lose.

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import torch
 
@@ -54,6 +55,7 @@ def _measure(run: SyntheticRun, batch: Batch, move: Move) -> None:
         if module is not None:
             moved(module, move)
     tensors = {name: getattr(batch, name) for name in TENSORS}
-    there = dataclasses.replace(batch, **{name: move(t) for name, t in tensors.items() if t is not None})
-    losses_of(run.objective, there)
-    figures_of(run.objective, there)
+    there: dict[str, Any] = {name: move(value) for name, value in tensors.items() if value is not None}
+    batch = dataclasses.replace(batch, **there)
+    losses_of(run.objective, batch)
+    figures_of(run.objective, batch)
