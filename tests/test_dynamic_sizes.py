@@ -45,8 +45,7 @@ def test_a_warp_compiles_for_alternating_sizes(transform, sampler):
         torch.testing.assert_close(compiled(image, theta), warp(image, theta), atol=2e-5, rtol=0)
 
 
-# The blocks in which the spline is filtered have a number, which an exporter wants to know.
-@pytest.mark.parametrize(("transform", "sampler"), [warp for warp in WARPS if warp[1] != "bspline"])
+@pytest.mark.parametrize(("transform", "sampler"), WARPS)
 def test_a_warp_is_exported_for_any_height_and_width(transform, sampler):
     """pytorch 124507, 8978."""
     warp = Warp(transform, sampler)
@@ -57,6 +56,24 @@ def test_a_warp_is_exported_for_any_height_and_width(transform, sampler):
     exported = program.module()
     for size in SIZES:
         image = torch.rand(2, 1, *size)
+        torch.testing.assert_close(exported(image, theta), warp(image, theta), atol=2e-5, rtol=0)
+
+
+READINGS = [(name, "zeros", False) for name in plugin_registry().names("sampler")]
+READINGS += [("bspline", "reflection", False), ("bspline", "reflection", True)]
+
+
+@pytest.mark.parametrize(("sampler", "padding", "strict"), READINGS)
+def test_a_sampler_is_exported_for_any_images(sampler, padding, strict):
+    """`bspline` filters in blocks of 64 pixels: here of one, of whole ones, and of more than were traced."""
+    warp = Warp("affine", {"name": sampler, "padding": padding})
+    # At least 3 pixels: `antialiased` and `area` take differences along each axis, of which one would be broadcast.
+    batch, height, width = (torch.export.Dim(name, min=n) for name, n in (("batch", 1), ("height", 3), ("width", 3)))
+    shapes = ({0: batch, 2: height, 3: width}, {0: batch})
+    given = torch.rand(2, 1, 12, 70), theta_of(warp)
+    exported = torch.export.export(warp, given, dynamic_shapes=shapes, strict=strict).module()
+    for n, size in ((1, (64, 128)), (3, (129, 3))):
+        image, theta = torch.rand(n, 1, *size), theta_of(warp)[:1].expand(n, -1)
         torch.testing.assert_close(exported(image, theta), warp(image, theta), atol=2e-5, rtol=0)
 
 

@@ -76,13 +76,20 @@ class BSpline(stnkit.samplers.KernelSampler):
         wide = n if self.sample_padding in _SYMMETRIC else n + 2 * _MARGIN
         weights = _weights(tuple(self._terms), rows.dtype, rows.device)
         reach = (len(weights) - _BLOCK) // 2
-        position = torch.arange(-reach, -(-wide // _BLOCK) * _BLOCK + reach, device=rows.device)
+        # An exporter compares symbolic sizes. A block more than is needed makes two or more of any size, and the pixels
+        # that are wanted, taken by their indices, are not compared with those that are there.
+        # Under its option `strict` every size passes for a number.
+        is_strict = torch.compiler.is_exporting() and torch.compiler.is_dynamo_compiling()
+        any_size = isinstance(wide, torch.SymInt) or is_strict
+        blocks = (wide - 1) // _BLOCK + 2 if any_size else -(-wide // _BLOCK)
+        position = torch.arange(-reach, blocks * _BLOCK + reach, device=rows.device)
         pixel = self._pixel_at(position, n)
         # Not −1 where the row is 0: tract ends the process at a negative index.
         extended = rows[..., pixel.clamp(min=0)]
         if self.sample_padding is stnkit.samplers.Padding.zeros:
             extended = torch.where(pixel >= 0, extended, 0.0)
-        return (extended.unfold(-1, len(weights), _BLOCK) @ weights).flatten(-2)[..., :wide]
+        filtered = (extended.unfold(-1, len(weights), _BLOCK) @ weights).flatten(-2)
+        return filtered[..., torch.arange(wide, device=rows.device)] if any_size else filtered[..., :wide]
 
     def _pixel_at(self, position: Int64[Tensor, "N"], n: int) -> Int64[Tensor, "N"]:
         """The pixel at each position of the endless row that is filtered, −1 where it is 0."""
