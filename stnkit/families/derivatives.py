@@ -15,7 +15,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.lattice_basis import planar_product
 from stnkit.families.linear import LinearFamily
 from stnkit.families.thresholds import BASIS_CACHE_BYTES
-from stnkit.families.tracing import is_traced, is_transformed
+from stnkit.families.tracing import is_plain_eager, is_traced, is_transformed, needs_gradient
 
 # Points at which the second derivatives of a basis are taken at once.
 CHUNK = 2**12
@@ -63,7 +63,7 @@ def derivatives(
     def point_map(points: Tensor) -> Tensor:
         return family(theta.double(), points)
 
-    return _differentiated(point_map, order)(points), shape
+    return _differentiated(point_map, points, order, theta, *family.parameters()), shape
 
 
 # Of linear families, the derivatives of their bases and the mean products of these, which do not depend on θ.
@@ -96,7 +96,7 @@ def mean_products(family: LinearFamily, size: tuple[int, ...], like: Tensor) -> 
 def _basis(family: LinearFamily, points: Float[Tensor, "N ndim"], order: int) -> Float[Tensor, "K N *ndims"]:
     """The derivatives of the basis functions; they cost as much as those of 64 splines of 28×28."""
     # A clone, since the lattice may have been made in inference mode.
-    found = _differentiated(lambda p: family.basis(p[0])[None], order)(points[None].clone())
+    found = _differentiated(lambda p: family.basis(p[0])[None], points[None].clone(), order)
     return found[0].transpose(0, 1).contiguous()
 
 
@@ -121,10 +121,41 @@ def coefficients_of(family: LinearFamily, theta: Float[Tensor, "B P"]) -> Float[
     return family._checked_coefficients(theta.double()).double()
 
 
-def _differentiated(point_map: PointMap, order: int) -> PointMap:
+def _differentiated(
+    point_map: PointMap, points: Float[Tensor, "b N ndim"], order: int, *others: Tensor
+) -> Float[Tensor, "B N *entries ndim"]:
+    """The derivative of an order; `others` are what the map depends on beside its points."""
+    given = points, *others
+    if is_plain_eager() and not needs_gradient(*given) and not any(tensor.is_inference() for tensor in given):
+        return _recorded(point_map, points, order)
     for _ in range(order):
         point_map = partial(_derivative, point_map)
-    return point_map
+    return point_map(points)
+
+
+def _recorded(point_map: PointMap, points: Float[Tensor, "b N ndim"], order: int) -> Float[Tensor, "B N *entries ndim"]:
+    """As `_derivative`, but a constant, from the graph that autograd records.
+
+    torch.func imports all of torch._dynamo for a pull-back inside another: a second of a process that only looks at a
+    map. Where a gradient is wanted it is faster, since the points have none.
+    """
+    with torch.enable_grad():
+        at = points.detach().requires_grad_()
+        axes = torch.eye(points.shape[-1], dtype=points.dtype, device=points.device)
+        found = point_map(at)
+        for _ in range(order):
+            u = torch.zeros_like(found, requires_grad=True)
+            sums = _pulled(found, at, u).sum(dim=(0, 1))
+            found = torch.stack([_pulled(sums, u, axis) for axis in axes], dim=-1)
+    return found.detach()
+
+
+def _pulled(values: Tensor, inputs: Tensor, gradient: Tensor) -> Tensor:
+    """The pull-back of a gradient, 0 where the values do not depend on the inputs."""
+    if not values.requires_grad:
+        return torch.zeros_like(inputs)
+    (pulled,) = torch.autograd.grad(values, inputs, gradient, create_graph=True, materialize_grads=True)
+    return pulled
 
 
 def _derivative(point_map: PointMap, points: Float[Tensor, "b N ndim"]) -> Float[Tensor, "B N *entries ndim"]:
