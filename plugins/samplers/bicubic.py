@@ -54,7 +54,7 @@ class Bicubic(stnkit.samplers.PaddedSampler):
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
-        if self.double_backward or self.a != _TORCH_A or image.ndim != 4:
+        if self.double_backward or self.a != _TORCH_A or image.ndim != 4 or stnkit.families.is_dual():
             return self._keys.sample(image, grid)
         return self.grid_sample(image, grid, "bicubic", margin=2)
 

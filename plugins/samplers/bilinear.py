@@ -40,7 +40,7 @@ class Bilinear(stnkit.samplers.PaddedSampler):
     def sample(
         self, image: Float[Tensor, "B C *in_size"], grid: Float[Tensor, "B *out_size ndim"]
     ) -> Float[Tensor, "B C *out_size"]:
-        if self.double_backward:
+        if self.double_backward or stnkit.families.is_dual():
             return self._triangle.sample(image, grid)
         return self.grid_sample(image, grid, "bilinear", margin=1)
 

@@ -63,7 +63,8 @@ class Multisample(stnkit.samplers.PaddedSampler):
         if stnkit.families.is_exported():
             return self._bilinear(image, grid)  # what is exported is not trained: nine samples less
         value = self._bilinear(image, grid.detach())
-        if not (torch.is_grad_enabled() and grid.requires_grad):
+        # Forward mode asks nobody: its tangent of the grid does not require a gradient.
+        if not (torch.is_grad_enabled() and grid.requires_grad) and not stnkit.families.is_dual():
             return value
         # First, or 0 · NaN would enter the value too.
         pixels = stnkit.coordinates.to_pixels(stnkit.coordinates.finite(grid), image.shape[2:])

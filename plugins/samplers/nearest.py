@@ -52,7 +52,7 @@ class Nearest(stnkit.samplers.PaddedSampler):
         if not torch.compiler.is_compiling():
             self._warn_once(wanted=torch.is_grad_enabled() and grid.requires_grad)
         grid = grid + _nudge(grid)
-        if image.is_floating_point():
+        if image.is_floating_point() and not stnkit.families.is_dual():
             return self.grid_sample(image, grid, "nearest", margin=0)
         return self._gathered(image, grid)
 

@@ -22,6 +22,7 @@ from stnkit.families.regularity import jacobian
 from stnkit.families.rotations import rotation_log, rotation_rows
 from stnkit.families.runge_kutta_steps import runge_kutta
 from stnkit.families.tensor_product import displaced_lattice, lattice_bending_energy
+from stnkit.families.tracing import is_dual
 from stnkit.portable import chosen, clamped, coordinates_last, is_exported, is_scripted, split_theta, widened_sum
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "flow_lattice",
     "gauss_newton",
     "image_by_image",
+    "is_dual",
     "is_exported",
     "is_scripted",
     "jacobian",

@@ -114,7 +114,15 @@ def is_plain_eager() -> bool:
 
 
 def is_dual() -> bool:
-    """True at a level of forward-mode AD."""
+    """True at a level of forward-mode AD, for which an operation of torch may have no rule.
+
+    Example:
+        >>> import torch
+        >>> levels = []
+        >>> _ = torch.func.jvp(lambda x: [levels.append(is_dual()), x][1], (torch.ones(1),), (torch.ones(1),))
+        >>> levels, is_dual()
+        ([True], False)
+    """
     return forward_ad._current_level >= 0
 
 

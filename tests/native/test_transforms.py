@@ -16,8 +16,11 @@ from tests.native.cases import (
     theta_of,
 )
 
-# The warning comes from torch's first forward-mode derivative.
-pytestmark = [needs_library, pytest.mark.filterwarnings("ignore:`torch.jit.script`")]
+# The warnings come from torch's first forward-mode derivative, and from the graph that its `linearize` makes.
+pytestmark = [
+    needs_library,
+    pytest.mark.filterwarnings("ignore:`torch.jit.script`", "ignore:Attempted to insert a get_attr Node"),
+]
 
 
 TRANSFORMS = {
