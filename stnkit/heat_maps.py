@@ -37,6 +37,9 @@ def soft_arg_max(
         extent: lengths of the axes (D,) H, W of a map in those of the image, from whose first edges it starts; by
             default 1, for maps that span it.
 
+    Raises:
+        InputError: for a temperature below 1e-6, or an extent that is not one number for each axis of a map.
+
     Returns:
         The weights, and the points in normalized coordinates of the image, x before y (before z).
 
@@ -48,8 +51,12 @@ def soft_arg_max(
 
     Source: Levine et al. 2016, End-to-end training of deep visuomotor policies, section 5.1.
     """
+    if not isinstance(temperature, Tensor):  # of a tensor the value is not read: a device would have to wait for it
+        check_temperature(temperature)
     heat = coordinates.widened(heat)
     size = heat.shape[2:]
+    if extent is not None and len(extent) != len(size):
+        raise InputError(f"extent: expected {len(size)} numbers, one for each axis of a map, got {list(extent)}")
     extent = [1.0] * len(size) if extent is None else extent
     with coordinates.full_precision(heat):
         weights = (heat.flatten(2) / temperature).softmax(dim=2)
