@@ -14,6 +14,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
+from stnkit.interop.finite import check_finite
 from stnkit.interop.pixels import as_array, as_theta, check_ndim, pixels_of
 from stnkit.interop.thetas import theta_of_pixel_matrix
 from stnkit.numpy_arrays import as_tensor
@@ -31,7 +32,7 @@ def theta_of_boxes(
         size: (H, W) of the image.
 
     Raises:
-        InputError: when the boxes have another shape or no area, or the family does not hold the map.
+        InputError: when the boxes have another shape, no area or an infinite one, or the family does not hold the map.
 
     Example:
         >>> import torch, stnkit
@@ -43,6 +44,7 @@ def theta_of_boxes(
     corners = as_tensor("boxes", boxes).double()
     if corners.ndim != 2 or corners.shape[1] != 4:
         raise InputError(f"boxes: expected shape (B, 4), got {tuple(corners.shape)}")
+    check_finite("boxes", corners)
     first, last = corners[:, :2], corners[:, 2:]
     empty = (~(last > first).all(dim=1)).nonzero().flatten().tolist()
     if empty:

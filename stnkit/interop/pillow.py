@@ -16,6 +16,7 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
+from stnkit.interop.finite import check_finite
 from stnkit.interop.matrices import affine_rows, eight_numbers, from_edges, to_edges
 from stnkit.interop.pixels import as_array, check_ndim, matrix_between
 from stnkit.interop.thetas import theta_of_pixel_matrix
@@ -99,7 +100,7 @@ def theta_of_coefficients(
         out_size: (H, W) of the output.
 
     Raises:
-        InputError: when they are not six or eight, or are no map of the family.
+        InputError: when they are not six or eight finite numbers, or are no map of the family.
 
     Example:
         >>> import stnkit
@@ -116,6 +117,7 @@ def theta_of_coefficients(
     if numbers.ndim not in (1, 2) or numbers.shape[-1] not in (6, 8):
         raise InputError(f"data: expected 6 or 8 numbers, or a batch of them, got shape {tuple(numbers.shape)}")
     numbers = numbers if numbers.ndim == 2 else numbers[None]
+    check_finite("data", numbers)
     last = numbers.new_tensor([0.0, 0.0, 1.0])[numbers.shape[-1] - 6 :].expand(len(numbers), -1)
     matrix = torch.cat([numbers, last], dim=1).view(-1, 3, 3)
     return theta_of_pixel_matrix(family, from_edges(matrix), in_size, out_size)

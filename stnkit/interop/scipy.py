@@ -15,6 +15,7 @@ from torch import Tensor
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
 from stnkit.families.given import check_family
+from stnkit.interop.finite import check_finite
 from stnkit.interop.matrices import affine_rows
 from stnkit.interop.pixels import as_array, matrix_between, pixel_map
 from stnkit.interop.thetas import theta_of_pixel_map, theta_of_pixel_matrix
@@ -109,7 +110,7 @@ def theta_of_affine(
         out_size: size of the output.
 
     Raises:
-        InputError: when they have the wrong shape, or are no map of the family.
+        InputError: when they have the wrong shape or a number that is not finite, or are no map of the family.
 
     Example:
         >>> import numpy as np, stnkit
@@ -123,6 +124,7 @@ def theta_of_affine(
         expected = f"(…, {family.ndim}, {family.ndim}) and (…, {family.ndim})"
         got = f"{tuple(linear.shape)} and {tuple(shift.shape)}"
         raise InputError(f"matrix and offset: expected shapes {expected}, got {got}")
+    check_finite("offset", shift.view(-1, family.ndim))
     rows = torch.cat([linear.flip(-2, -1), shift.flip(-1)[..., None]], dim=-1)
     return theta_of_pixel_matrix(family, rows, in_size, out_size)
 

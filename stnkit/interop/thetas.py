@@ -16,6 +16,7 @@ from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families import MatrixFamily, TransformFamily
 from stnkit.families.correspondences.arguments import LOST
 from stnkit.families.given import check_family
+from stnkit.interop.finite import check_finite
 from stnkit.interop.rounding import computed, spacing
 from stnkit.numpy_arrays import as_tensor
 
@@ -203,7 +204,7 @@ def as_matrices(
         ndim: number of dimensions.
 
     Raises:
-        InputError: when it is neither an array nor a tensor, or has another shape.
+        InputError: when it is neither an array nor a tensor, has another shape, or a number that is not finite.
 
     Example:
         >>> import numpy as np, stnkit
@@ -215,6 +216,7 @@ def as_matrices(
         rows, columns = f"{ndim} or {ndim + 1}", ndim + 1
         raise InputError(f"matrix: expected {rows} rows and {columns} columns, got shape {tuple(given.shape)}")
     given = given if given.ndim == 3 else given[None]
+    check_finite("matrix", given)
     return given if given.shape[1] == ndim + 1 else coordinates.with_last_row(given)
 
 

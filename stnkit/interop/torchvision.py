@@ -132,7 +132,8 @@ def theta_of_affine(
         center: x and y in pixels from the outer edge; None for the center of the image.
 
     Raises:
-        InputError: when a parameter has the wrong length, scale is not above 0, or the family does not hold the map.
+        InputError: when a parameter has the wrong length or is not finite, scale is not above 0, or the family does not
+            hold the map.
 
     Example:
         >>> import stnkit
@@ -147,16 +148,16 @@ def theta_of_affine(
     height, width = coordinates.check_size(size, 2)
     center = (width / 2, height / 2) if center is None else center
     for expected, pair in (
-        ("translate: expected 2 numbers", translate),
-        ("shear: expected 2 numbers", shear),
-        ("center: expected 2 numbers", center),
+        ("translate: expected 2 finite numbers", translate),
+        ("shear: expected 2 finite numbers", shear),
+        ("center: expected 2 finite numbers", center),
     ):
-        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(isinstance(n, Real) for n in pair):
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(_is_finite, pair)):
             raise InputError(f"{expected}, got {pair!r}")
-    if not isinstance(angle, Real):
-        raise InputError(f"angle: expected a number, got {angle!r}")
-    if not isinstance(scale, Real) or not scale > 0:
-        raise InputError(f"scale: expected a number above 0, got {scale!r}")
+    if not _is_finite(angle):
+        raise InputError(f"angle: expected a finite number, got {angle!r}")
+    if not _is_finite(scale) or not scale > 0:
+        raise InputError(f"scale: expected a finite number above 0, got {scale!r}")
     turn, along_x, along_y = (math.radians(degrees) for degrees in (angle, *shear))
     linear = torch.eye(2, dtype=torch.float64)
     tilted = turn - along_y
@@ -166,3 +167,7 @@ def theta_of_affine(
     shift = middle + torch.tensor(translate, dtype=torch.float64) - scale * linear @ middle
     matrix = torch.linalg.inv(coordinates.homogeneous(scale * linear[None], shift[None]))
     return theta_of_pixel_matrix(family, from_edges(matrix), size, size)
+
+
+def _is_finite(number: object) -> bool:
+    return isinstance(number, Real) and math.isfinite(number)

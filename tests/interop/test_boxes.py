@@ -48,7 +48,17 @@ def test_the_box_of_a_theta_holds_the_corners(drawn):
     ("name", "given", "message"),
     [
         ("affine", torch.tensor([[3.0, 5, 3, 9]]), r"boxes: expected x0 < x1 and y0 < y1, got \[3.0, 5.0, 3.0, 9.0\]"),
-        ("affine", torch.tensor([[3.0, 5, float("nan"), 9]]), r"boxes: expected x0 < x1 and y0 < y1, got"),
+        (
+            "affine",
+            torch.tensor([[3.0, 5, float("nan"), 9]]),
+            r"boxes: expected finite numbers, got \[3.0, 5.0, nan, 9.0\]",
+        ),
+        (
+            "affine",
+            torch.tensor([[0, 0, 1, 1], [1.0, 2, float("inf"), 7]]),
+            r"boxes: expected finite numbers, got \[1.0, 2.0, inf, 7.0\] in row 1$",
+        ),
+        ("tps", torch.tensor([[float("-inf"), 2, 5, 7]]), r"boxes: expected finite numbers, got \[-inf, .* in row 0$"),
         ("affine", torch.zeros(4), r"boxes: expected shape \(B, 4\), got \(4,\)"),
         ("affine", [[0, 0, 1, 1]], "boxes: expected a tensor or an array of NumPy, got list"),
         ("translation", BOXES, "Translation.from_matrix: expected"),

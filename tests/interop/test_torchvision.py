@@ -69,13 +69,16 @@ def test_a_field_in_pixels_shows_another_picture(vision):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"scale": 0.0}, "scale: expected a number above 0, got 0.0"),
-        ({"shear": [1.0]}, "shear: expected 2 numbers, got [1.0]"),
-        ({"translate": [1, 2, 3]}, "translate: expected 2 numbers, got [1, 2, 3]"),
-        ({"center": []}, "center: expected 2 numbers, got []"),
-        ({"shear": 5}, "shear: expected 2 numbers, got 5"),
-        ({"translate": None}, "translate: expected 2 numbers, got None"),
-        ({"angle": "x"}, "angle: expected a number, got 'x'"),
+        ({"scale": 0.0}, "scale: expected a finite number above 0, got 0.0"),
+        ({"shear": [1.0]}, "shear: expected 2 finite numbers, got [1.0]"),
+        ({"translate": [1, 2, 3]}, "translate: expected 2 finite numbers, got [1, 2, 3]"),
+        ({"center": []}, "center: expected 2 finite numbers, got []"),
+        ({"shear": 5}, "shear: expected 2 finite numbers, got 5"),
+        ({"translate": None}, "translate: expected 2 finite numbers, got None"),
+        ({"angle": float("nan")}, "angle: expected a finite number, got nan"),
+        ({"scale": float("inf")}, "scale: expected a finite number above 0, got inf"),
+        ({"translate": [1.0, float("inf")]}, "translate: expected 2 finite numbers, got [1.0, inf]"),
+        ({"angle": "x"}, "angle: expected a finite number, got 'x'"),
     ],
 )
 def test_parameters_that_are_none_of_affine_are_refused(changed, message):
