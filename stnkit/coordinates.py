@@ -115,17 +115,19 @@ def _is_whole(n: Any) -> bool:
 
 
 def check_is_tensor(name: str, value: object) -> None:
-    """Nothing for a tensor.
+    """Nothing for a tensor that has sizes and strides.
 
     Args:
         name: of the argument, for the message.
         value: of the argument.
 
     Raises:
-        InputError: when it is anything else.
+        InputError: when it is anything else, such as a sparse or a nested tensor.
     """
     if not isinstance(value, Tensor):
         raise InputError(f"{name}: expected a tensor, got {type(value).__name__}")
+    if value.layout is not torch.strided or value.is_nested:
+        raise InputError(f"{name}: expected a dense tensor, got {'a nested one' if value.is_nested else value.layout}")
 
 
 def check_aspect(aspect: float) -> float:

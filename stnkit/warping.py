@@ -16,6 +16,7 @@ from stnkit.families.thresholds import GRID_CHUNK_BYTES
 from stnkit.families.tracing import has_hooks, has_tracer, needs_gradient
 from stnkit.native.conditions import takes, takes_rows
 from stnkit.native.function import warped, warped_in_chunks
+from stnkit.samplers.arguments import check_device
 from stnkit.samplers.results import check_sampled
 from stnkit.samplers.sampler import interpolation_of
 
@@ -53,6 +54,8 @@ def warp(
         tensor([[[[3., 2., 1., 0.]]]])
     """
     coordinates.check_is_tensor("image", image)
+    if isinstance(theta, Tensor):
+        check_device("theta", theta, image)
     _check_component("family", family, "a TransformFamily")
     _check_component("sampler", sampler, "a Sampler")
     if size is None:

@@ -87,13 +87,16 @@ class PaddedSampler(Sampler):
         """The image at the grid, computed in the wider of their dtypes, returned in the image's.
 
         Raises:
-            InputError: when batch sizes differ, the image is of integers or booleans and the sampler does not read
-                them, there is not one fill value for each channel, or it is no value of the image's dtype.
+            InputError: when batch sizes differ, the image is of floats of 8 bits, or of integers or booleans and the
+                sampler does not read them, there is not one fill value for each channel, or it is no value of the
+                image's dtype.
         """
         if image.shape[0] != grid.shape[0]:
             raise InputError(f"expected one batch size for image and grid, got {image.shape[0]} and {grid.shape[0]}")
         if not image.is_floating_point():
             return self._of_complex(image, grid) if image.is_complex() else self._of_labels(image, grid)
+        if image.dtype.itemsize == 1:
+            raise InputError(f"image: expected a floating-point tensor of at least 16 bits, got {image.dtype}")
         interpolation = interpolation_of(self)
         if interpolation is not None and takes(image, grid, interpolation):
             return warped(self, interpolation, image, grid, grid.shape[1:3])

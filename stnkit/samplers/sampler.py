@@ -7,10 +7,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from stnkit import coordinates
 from stnkit.contract import Contract
-from stnkit.errors import InputError
 from stnkit.native.interpolation import Interpolation
+from stnkit.samplers.arguments import check_image_and_grid
 from stnkit.samplers.results import check_sampled
 
 # A sampler that overrides one of these below the class that says what it computes may compute something else.
@@ -115,23 +114,3 @@ def _is_changed(own: dict[str, Any]) -> bool:
         or "_fill" in own
         or "_call_impl" in own
     )
-
-
-def check_image_and_grid(image: Tensor, grid: Tensor) -> None:
-    """Raise an InputError of one sentence when an image and a grid do not belong together."""
-    coordinates.check_is_tensor("grid", grid)
-    coordinates.check_is_tensor("image", image)
-    ndim = grid.shape[-1]
-    if ndim not in (2, 3) or grid.ndim != ndim + 2:
-        raise InputError(f"grid: expected shape (B, H, W, 2) or (B, D, H, W, 3), got {tuple(grid.shape)}")
-    if image.ndim != ndim + 2:
-        raise InputError(
-            f"image: expected {ndim + 2} axes, (B, C, *size), for a grid of {ndim} coordinates, "
-            f"got shape {tuple(image.shape)}"
-        )
-    if 0 in image.shape[2:]:
-        raise InputError(f"image: expected at least one pixel on each axis, got shape {tuple(image.shape)}")
-    if not grid.is_floating_point():
-        raise InputError(f"grid: expected a floating-point tensor, got {grid.dtype}")
-    if grid.dtype.itemsize < torch.float32.itemsize:
-        raise InputError(f"grid: expected float32 or wider, in which pixels stay apart, got {grid.dtype}")
