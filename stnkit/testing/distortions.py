@@ -192,10 +192,13 @@ def _check_shapes(under_test: ComponentUnderTest, image_shapes: Sequence[tuple[i
 
 
 def _two_of_each(under_test: ComponentUnderTest) -> Iterator[tuple[tuple[int, ...], Distortion, Distortion]]:
-    """Two objects for each shape of images, made with other states of torch's global generator."""
-    for shape, distortion in under_test.for_images():
-        seed_generators(1)
-        yield shape, distortion, next(under_test.for_images([shape]))[1]
+    """Two objects for each shape of images, made with different states of torch's global generator."""
+    for shape in under_test.image_shapes().taken:
+        made = []
+        for seed in range(2):
+            seed_generators(seed)
+            made.append(next(under_test.for_images([shape]))[1])
+        yield shape, made[0], made[1]
 
 
 def _check_pair(distortion: Distortion, shape: tuple[int, ...]) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import warnings
 from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +29,17 @@ def check_moves(call: Callable[[Move], object]) -> None:
     """
     from torch._subclasses.fake_tensor import FakeTensorMode  # takes seconds
 
-    # It compares the devices in every operation, which the kernels of that device do in few.
+    # It compares devices in every operation; the kernels of that device alone do so in few.
     mode = FakeTensorMode(allow_non_fake_inputs=True)
 
+    held: list[Tensor] = []  # the mode remembers weakly
+
     def move(tensor: Tensor) -> Tensor:
-        return mode.from_tensor(tensor.detach()).to(OTHER)
+        there: Any = mode.from_tensor(tensor.detach()).to(OTHER)
+        if isinstance(tensor, nn.Parameter):  # `.to` moves it in place, and so for all that refer to it
+            mode.fake_tensor_converter.set_tensor_memo(tensor, there)
+            held.append(there)
+        return cast("Tensor", there)
 
     try:
         with warnings.catch_warnings(), torch.no_grad(), _new_parameters(), mode:

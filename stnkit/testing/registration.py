@@ -1,10 +1,14 @@
 """The check that what a module learns is registered: other parameters are neither trained, moved nor saved."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from torch import Tensor, nn
 
 from stnkit.testing.assertions import require
+
+# The node of a graph at which gradients are collected.
+LEAF = "torch::autograd::AccumulateGrad"
 
 
 def check_registered(module: nn.Module, call: Callable[[], Tensor], inputs: Iterable[Tensor] = ()) -> None:
@@ -30,7 +34,8 @@ def check_registered(module: nn.Module, call: Callable[[], Tensor], inputs: Iter
 def _leaves(value: Tensor) -> list[Tensor]:
     """The tensors to which the gradient of a value leads."""
     found: list[Tensor] = []
-    seen, waiting = set(), [value.grad_fn]
+    seen: set[Any] = set()
+    waiting: list[Any] = [value.grad_fn]
     if value.grad_fn is None and value.requires_grad:
         return [value]
     while waiting:
@@ -38,8 +43,8 @@ def _leaves(value: Tensor) -> list[Tensor]:
         if node is None or node in seen:
             continue
         seen.add(node)
-        if (leaf := getattr(node, "variable", None)) is not None:
-            found.append(leaf)
+        if node.name() == LEAF:
+            found.append(node.variable)
         waiting += [following for following, _ in node.next_functions]
     return found
 

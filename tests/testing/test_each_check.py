@@ -115,6 +115,13 @@ def test_another_defect_of_a_split_or_output_fails_its_check(component, name):
     assert list(reasons(checked)) == [name], str(checked)
 
 
+@pytest.mark.parametrize("seed", [0, 1])
+def test_draws_of_the_constructor_fail_whatever_the_seed(seed):
+    torch.manual_seed(seed)
+    checked = stnkit.testing.run(MODULES["distortion"].DrawsWhenMade)
+    assert list(reasons(checked)) == ["seeded_draws"], str(checked)
+
+
 @pytest.mark.parametrize("name", ["Floats", "Targets"])
 def test_floats_and_targets_that_are_no_labels_fail_none(name):
     checked = stnkit.testing.run(getattr(MODULES["dataset"], name))

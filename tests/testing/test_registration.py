@@ -5,6 +5,7 @@ import torch
 
 import stnkit
 from stnkit.testing.other_device import check_moves
+from stnkit.testing.registration import check_registered
 from tests.testing.broken import unregistered
 
 pytestmark = pytest.mark.no_jaxtyping
@@ -36,9 +37,26 @@ def test_a_constant_that_stays_on_the_cpu_fails_the_device(kind):
 
 
 @KINDS
-@pytest.mark.parametrize("held", [unregistered.Moved, unregistered.Derives])
+@pytest.mark.parametrize("held", [unregistered.Moved, unregistered.Referred, unregistered.Derives])
 def test_what_is_moved_or_made_in_the_call_fails_none(kind, held):
     assert failed(kind, held) == {}
+
+
+def test_what_a_function_of_autograd_keeps_is_no_leaf():
+    table = torch.ones(3, requires_grad=True)
+
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.variable = table
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return 2 * gradient
+
+    given = torch.ones(3, requires_grad=True)
+    check_registered(torch.nn.Identity(), lambda: Doubled.apply(given), [given])
 
 
 @pytest.mark.parametrize(

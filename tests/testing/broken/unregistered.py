@@ -35,6 +35,17 @@ class Moved(Constant):
         return self.held.to(like)
 
 
+class Referred(Affected):
+    """A parameter that is registered, and held once more: a move takes all that refer to it along."""
+
+    def make_held(self):
+        self.scale = nn.Parameter(torch.ones(1))
+        return [self.scale]
+
+    def factor(self, like):
+        return self.held[0].to(like.dtype)
+
+
 class Derives(Constant):
     """A leaf of one call, as where a derivative is computed on the way, is none of the component's."""
 
