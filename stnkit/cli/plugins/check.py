@@ -1,6 +1,7 @@
 """`stnkit plugins check`: run the conformance checks on an installed component."""
 
 import collections
+import contextlib
 import faulthandler
 from collections.abc import Mapping
 from typing import Any
@@ -89,9 +90,10 @@ def _expected(words: list[str]) -> dict[str, str]:
 
 
 def _run(checks: list[Check], expected: Mapping[str, str]) -> CheckResults:
-    """Run the checks, and print the name of each before it runs: that of one that ends the process is the last word."""
+    """Run the checks, each named before it runs, so that the last line names one that ends the process."""
     if not faulthandler.is_enabled():
-        faulthandler.enable()  # says where, if it is a crash of compiled code
+        with contextlib.suppress(OSError, RuntimeError):  # stderr may be no file
+            faulthandler.enable()  # says where a crash of compiled code was
     console = Console(highlight=False, soft_wrap=True)
     width = max(len(check.name) for check in checks)
     results = []

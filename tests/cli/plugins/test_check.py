@@ -1,3 +1,5 @@
+import faulthandler
+import io
 import os
 import signal
 
@@ -140,3 +142,14 @@ def test_a_check_that_ends_the_process_is_the_last_named(end, code, make_distrib
     assert last.split() == ["empty_batch"]
     assert [line.split()[:2] for line in before][-1] == ["grid_sizes", "passed"]
     assert ("Segmentation fault" in err) == (code < 0)
+
+
+def test_checks_run_where_stderr_is_no_file(monkeypatch, stnkit_main):
+    def refuses():
+        raise io.UnsupportedOperation("fileno")
+
+    monkeypatch.setattr(faulthandler, "is_enabled", lambda: False)
+    monkeypatch.setattr(faulthandler, "enable", refuses)
+    code, out, _ = stnkit_main("plugins", "check", "network", "paper_fcn")
+    assert code == 0
+    assert "construction" in out
