@@ -8,8 +8,8 @@ from stnkit.experiments.data.loaders import Drawn
 from stnkit.experiments.data.seeds import derived_seed, generator
 from stnkit.experiments.pose.undefined import no_pose
 
-# Maps drawn for the decision, and images where it needs some: maps may be few and images large.
-MAPS, IMAGES = 64, 4
+# Maps drawn for the decision, since a distortion may act seldom, and images where it needs some.
+MAPS, IMAGES = 2048, 4
 
 
 def draws_anew(data: DistortedData) -> bool:

@@ -114,14 +114,12 @@ class ThetaLoss:
     def check_used(self) -> None:
         """Refuse a common pose of two images that are the same, and options of Δ where the loss is off by default.
 
-        With one image for both the covariance of the maps is their variance, which shrinks them. The loss is off where
-        the distortion has no milder one.
-
-        Networks without a transformer, and those that are told the true θ, take them: they stand beside others in a
-        sweep, and so does a weight of 0 that is given.
+        With one image for both, the covariance of the maps is their variance, which shrinks them. The equivariance loss
+        is off by default where the distortion has no milder one. Networks without a transformer, and those that are
+        told the true θ, take its options: they stand beside others in a sweep, and so does a weight of 0 that is given.
 
         Raises:
-            InputError: for an option without effect, or with another one than its own.
+            InputError: for an option that has no effect, or not the one that it is meant for.
         """
         if self.equivariance.common_pose and self.reads_again and not self._is_drawn():
             raise InputError(

@@ -30,6 +30,15 @@ class Speckled(stnkit.Distortion):
         return images + self.std * torch.randn(images.shape, generator=generator, device=images.device)
 
 
+class Seldom(Speckled):
+    """A translation of one image in 200."""
+
+    def sample(self, n, generator):
+        theta = super().sample(n, generator)
+        theta[:, 2] = 0.1 * (torch.rand(n, generator=generator) < 0.005)
+        return theta
+
+
 def data(distortion, augmentation=None):
     if not isinstance(distortion, stnkit.Distortion):
         distortion = stnkit.build("distortion", distortion, image_shape=DIGITS.image_shape)
@@ -54,6 +63,7 @@ def loss(given, common_pose=None, weight=None):
         (TURNED, None, True),
         ({"name": "elastic", "std": 0.5}, None, True),
         (Speckled((28, 28), 0.1), None, True),
+        (Seldom((28, 28), 0.0), None, True),
         (NONE, TURNED, True),
         (STILL, TURNED, True),
     ],
