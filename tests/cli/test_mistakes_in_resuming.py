@@ -119,6 +119,21 @@ def test_an_option_of_today_may_be_repeated_for_an_old_run(run):
         config_to_resume(now, ["training.keep=best"])
 
 
+def test_a_precision_of_a_cpu_is_resumed_as_it_was_computed(run):
+    """Lightning computed in bf16-mixed on a CPU where 16-mixed was asked for, and the config has that."""
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["training"]["precision"] = "16-mixed"
+    (run / "config.yaml").write_text(yaml.safe_dump(config))
+    set_status(run, "interrupted")
+    for precision in ("bf16-mixed", "16-mixed"):
+        now = config | {"resume": str(run), "training": config["training"] | {"precision": precision}}
+        resumed = config_to_resume(now, [f"training.precision={precision}"])
+        assert resumed["training"]["precision"] == precision
+    now["training"]["precision"] = "32-true"
+    with pytest.raises(InputError, match=r"training.precision: expected 16-mixed as in resume=.*, got 32-true"):
+        config_to_resume(now, ["training.precision=32-true"])
+
+
 def test_a_new_run_does_not_inherit_from_a_failed_one(run, stnkit_main, monkeypatch):
     set_status(run, "failed")
     left = []

@@ -27,6 +27,9 @@ from stnkit.experiments.run_directory.state import State, state_of
 from stnkit.experiments.schema import TrainingConfig
 from stnkit.plugin_system import KINDS, plugin_registry
 
+# A saved precision and the one in which a CPU has computed it.
+COMPUTED_ALIKE = ("16-mixed", "bf16-mixed")
+
 
 def register_resolvers() -> None:
     """Register the OmegaConf resolvers that choose directories in train.yaml under `hydra:`."""
@@ -163,7 +166,7 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
     keys = [*(override.split("=", 1)[0].lstrip("+~").split("@")[0] for override in overrides), "resume"]
     completed, epochs = state is State.completed, OmegaConf.select(now, more_epochs.KEY)
     if completed and more_epochs.KEY not in keys:
-        raise more_epochs.completed(run_dir, saved, record)
+        raise more_epochs.completed_error(run_dir, saved, record)
     if more_epochs.KEY in keys and (completed or epochs != OmegaConf.select(saved, more_epochs.KEY)):
         more_epochs.check_more_epochs(run_dir, saved, record, epochs)
         OmegaConf.update(saved, more_epochs.KEY, epochs)
@@ -171,6 +174,9 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
     saved_job, job = (OmegaConf.create(without_run_control(each)) for each in (plain, config))
     for key in keys:
         there, here = (OmegaConf.select(each, key) for each in (saved_job, job))
+        if key == "training.precision" and (there, here) == COMPUTED_ALIKE:
+            OmegaConf.update(saved, key, here)
+            continue
         if there != here and repr(there) != repr(here):  # NaN differs from itself
             raise InputError(
                 f"{key}: expected {OmegaConf.select(saved, key)} as in resume={run_dir}, "

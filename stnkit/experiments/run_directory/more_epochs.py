@@ -26,14 +26,14 @@ def check_more_epochs(run_dir: Path, saved: Any, record: dict[str, Any], epochs:
     planned = saved["training"]["epochs"]
     if epochs <= planned:
         raise InputError(f"{KEY}: expected more than the {planned} of resume={run_dir}, got {epochs}")
-    if reason := no_more_epochs(saved, record):
+    if reason := reason_against_more(saved, record):
         raise InputError(
             f"{KEY}: expected {planned} as in resume={run_dir}, {reason}, got {epochs}; a run with init_from={run_dir} "
             f"starts from its weights"
         )
 
 
-def no_more_epochs(saved: Any, record: dict[str, Any]) -> str | None:
+def reason_against_more(saved: Any, record: dict[str, Any]) -> str | None:
     """The reason why a run takes no more epochs, as a clause about it; None if it does.
 
     Args:
@@ -49,7 +49,7 @@ def no_more_epochs(saved: Any, record: dict[str, Any]) -> str | None:
     return None
 
 
-def completed(run_dir: Path, saved: Any, record: dict[str, Any]) -> InputError:
+def completed_error(run_dir: Path, saved: Any, record: dict[str, Any]) -> InputError:
     """The error of a completed run that is resumed without more epochs, with the way to train it further.
 
     Args:
@@ -57,7 +57,7 @@ def completed(run_dir: Path, saved: Any, record: dict[str, Any]) -> InputError:
         saved: its config.
         record: the content of its metrics.json.
     """
-    reason = no_more_epochs(saved, record)
+    reason = reason_against_more(saved, record)
     way = f"{KEY}=MORE goes on with it" if reason is None else f"a run with init_from={run_dir} starts from its weights"
     told = "" if reason is None else f", {reason}"
     return InputError(f"resume={run_dir}: expected an interrupted run, got a completed one{told}; {way}")

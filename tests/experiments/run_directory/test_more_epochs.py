@@ -8,7 +8,7 @@ import torch
 import yaml
 
 from stnkit.errors import InputError
-from stnkit.experiments.run_directory.more_epochs import check_more_epochs, completed
+from stnkit.experiments.run_directory.more_epochs import check_more_epochs, completed_error
 from tests.helpers import QUICK, metrics
 
 # Two steps of the schedule, one of them in the second part.
@@ -88,7 +88,7 @@ def test_a_run_that_has_stopped_by_itself_stays_so(status, refused, tmp_path):
 def test_a_completed_run_names_a_way_that_is_open(schedule, done, way):
     saved = {"training": {"epochs": 9, "schedule": schedule, "patience": 2}}
     record = {"status": "completed", "epoch": done}
-    error = completed(Path("run"), saved, record)
+    error = completed_error(Path("run"), saved, record)
     assert str(error) == f"resume=run: expected an interrupted run, got a completed one{way}"
     try:
         check_more_epochs(Path("run"), saved, record, 12)
