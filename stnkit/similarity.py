@@ -189,7 +189,7 @@ def _shares(values: Float[Tensor, "B N"], bins: int) -> Float[Tensor, "B N bins"
     low, high = values.amin(dim=1, keepdim=True), values.amax(dim=1, keepdim=True)
     # A spline reaches two bins to either side, so that the outermost values lie in the second bin and the last but one.
     constant = _is_constant(low, high)
-    # Values of a constant image lie in one bin, and have no gradient.
+    # All values of a constant image have one position, without a gradient.
     share = torch.where(constant, 0.0, (values - low) / torch.where(constant, 1.0, high - low))
     position = 1 + share * (bins - 3)
     distance = (position[..., None] - torch.arange(bins, dtype=values.dtype, device=values.device)).abs()

@@ -51,7 +51,7 @@ class CompactCNN(stnkit.Network):
         if len(channels) != len(LAYOUT) or min(channels) < 1:
             raise stnkit.errors.InputError(f"channels: expected four numbers of at least 1, got {channels}")
         if len(in_shape) != 3:
-            of_volumes = ": for volumes choose network=paper_fcn" if len(in_shape) == 4 else ""
+            of_volumes = "; for volumes choose network=paper_fcn" if len(in_shape) == 4 else ""
             raise stnkit.errors.InputError(f"in_shape: expected (C, H, W), got {list(in_shape)}{of_volumes}")
         n_channels, height, width = in_shape
         if average_pool is None:

@@ -20,7 +20,8 @@ class DryJob:
     Args:
         varying: its overrides in which the jobs differ, or are swept.
         would: with skip_completed, one of "completed", "continues" and "new"; else empty.
-        same_as: number of an earlier job with the same result, in whose place it does not run; None for others.
+        same_as: number of the first job with the same identity, of which only one runs; None for a job that is
+            the first.
     """
 
     varying: list[str]

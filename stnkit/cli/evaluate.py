@@ -15,7 +15,7 @@ from stnkit.cli.parser import Parser
 from stnkit.errors import InputError
 from stnkit.experiments.evaluation import OPTIONS, Evaluation, evaluate
 from stnkit.experiments.report.quantities import Quantity, quantity, with_unit
-from stnkit.experiments.run_directory.record import as_json
+from stnkit.experiments.run_directory.record import record_as_json
 from stnkit.experiments.run_directory.recorded_figures import recorded_figures
 
 ABSENT = "-"
@@ -43,14 +43,14 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     found = evaluate(options.run, [_parsed(word) for word in options.overrides])
     if options.json:
-        print(json.dumps(as_json(plain_values(options.run, options.overrides, found)), indent=2))
+        print(json.dumps(record_as_json(evaluation_record(options.run, options.overrides, found)), indent=2))
     else:
         print(_heading(options.run, options.overrides, found))
         _print_table(found)
     return 0
 
 
-def plain_values(run_dir: Path, overrides: list[str], found: Evaluation) -> dict[str, Any]:
+def evaluation_record(run_dir: Path, overrides: list[str], found: Evaluation) -> dict[str, Any]:
     """The figures as plain values, with all that they depend on.
 
     Args:

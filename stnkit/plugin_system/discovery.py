@@ -131,7 +131,9 @@ class Plugin:
         if not implemented:
             entry_point = self.installed.entry_point
             if entry_point.attr:
-                raise PluginError(f"entry point: expected a module, as {entry_point.module}, got {entry_point.value}")
+                raise PluginError(
+                    f"entry point: expected a module, such as {entry_point.module}, got {entry_point.value}"
+                )
             raise PluginError(f"it implements no hook of stnkit; the hooks are {_PRESENT_HOOKS}")
         for hook in implemented:
             for implementation in getattr(self._manager.hook, hook).get_hookimpls():

@@ -128,9 +128,9 @@ def _check_kinds(rectifier: Rectifier, inputs: Sequence[Input]) -> None:
 
 
 def _check_dimensions(rectifier: Rectifier, options: Options) -> None:
-    """Refuse options that only images of two dimensions have, before each volume goes without them."""
+    """Refuse options that only images of two dimensions have, before any volume is read."""
     ndim = rectifier.transformers[0].family.ndim
-    of_images = {"--overlay": options.overlay, "--size": options.size is not None and len(options.size) != ndim}
-    given = next((name for name, is_given in of_images.items() if is_given), None)
+    not_of_volumes = {"--overlay": options.overlay, "--size": options.size is not None and len(options.size) != ndim}
+    given = next((name for name, is_given in not_of_volumes.items() if is_given), None)
     if ndim != 2 and given is not None:
         raise InputError(f"{given}: expected a run of images of two dimensions, got volumes")

@@ -57,9 +57,7 @@ def label(flat: Mapping[str, Any], key: str) -> str:
         return "+".join(value)
     if isinstance(value, list) and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
         return "×".join(map(str, value))
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)  # as on the command line
-    return json.dumps(value, ensure_ascii=False)
+    return _printed(value)
 
 
 def checked_key(name: str, flats: list[dict[str, Any]]) -> str:
@@ -85,6 +83,15 @@ def checked_key(name: str, flats: list[dict[str, Any]]) -> str:
 def is_group(key: str) -> bool:
     """True if the value of the key is a name that needs no `key=` before it."""
     return key in GROUPS
+
+
+def _printed(value: Any) -> str:
+    """The value as JSON, but infinity and NaN, also in a list, as on the command line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_printed, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _flatten(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

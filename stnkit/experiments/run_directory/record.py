@@ -50,7 +50,7 @@ class RunRecord:
         """
         self.values.update(values)
         if self.written and not self.deferred:
-            write_atomically(self.path, json.dumps(as_json(self.values), indent=2) + "\n")
+            write_atomically(self.path, json.dumps(record_as_json(self.values), indent=2) + "\n")
 
     def begin(self) -> None:
         """Write what was deferred, and from now on every value."""
@@ -122,7 +122,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
-def as_json(values: Mapping[str, Any]) -> dict[str, Any]:
+def record_as_json(values: Mapping[str, Any]) -> dict[str, Any]:
     """A record as JSON holds it: a figure that is not finite is null, an option is a text that is read back.
 
     Args:
@@ -136,7 +136,7 @@ def from_json(values: dict[str, Any], run_dir: Path) -> dict[str, Any]:
     """A record from JSON, with the numbers in its config.
 
     Args:
-        values: as `as_json` returns them.
+        values: as `record_as_json` returns them.
         run_dir: of the run; an earlier version has recorded null for an option that its config.yaml has.
     """
     recorded = values.get("config")

@@ -52,7 +52,7 @@ class Format:
 
 # Name: its module.
 FORMATS = {"onnx": "onnx", "torch": "torch_program", "aoti": "aoti"}
-# Formats of which a suffix is, the one that it stands for first.
+# The formats of files with a suffix; the first one is its default.
 SUFFIXES = {".onnx": ("onnx",), ".pt2": ("torch", "aoti")}
 _EXTRA = ("onnx", "onnxruntime", "onnxscript")
 

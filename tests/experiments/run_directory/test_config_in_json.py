@@ -77,6 +77,16 @@ def test_a_run_with_an_infinite_option_is_loaded_with_it(tmp_path, monkeypatch):
     assert found.status == "completed"
 
 
-@pytest.mark.parametrize(("value", "text"), [(math.inf, "inf"), (-math.inf, "-inf"), (math.nan, "nan"), (None, "null")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (math.inf, "inf"),
+        (-math.inf, "-inf"),
+        (math.nan, "nan"),
+        (None, "null"),
+        ([0.5, math.inf], "[0.5, inf]"),
+        ([[-math.inf, 1], [math.nan, None]], "[[-inf, 1], [nan, null]]"),
+    ],
+)
 def test_the_report_names_such_an_option_as_it_is_given(value, text):
     assert label({"limit": value}, "limit") == text

@@ -59,7 +59,7 @@ def test_a_network_too_deep_for_its_images_says_so(name, size, message):
 
 @pytest.mark.parametrize("name", ["paper_cnn", "compact_cnn"])
 def test_a_network_of_images_names_one_that_takes_volumes(name):
-    message = r"^network '\w+': in_shape: expected \(C, H, W\), got \[1, 3, 5, 4\]: for volumes choose network=(\w+)$"
+    message = r"^network '\w+': in_shape: expected \(C, H, W\), got \[1, 3, 5, 4\]; for volumes choose network=(\w+)$"
     with pytest.raises(stnkit.errors.InputError, match=message) as raised:
         stnkit.build("network", name, in_shape=(1, 3, 5, 4), n_classes=10)
     named = stnkit.build("network", re.search(message, str(raised.value))[1], in_shape=(1, 3, 5, 4), n_classes=10)

@@ -17,7 +17,7 @@ from stnkit.experiments.loop.interruption import Interrupted, interruptions_kept
 from stnkit.experiments.loop.joined.connections import JOIN_TIMEOUT, Line, free_port, listen
 from stnkit.experiments.loop.joined.launched import SWITCH, Launched
 from stnkit.experiments.loop.joined.member import GRACE, SETTLE, Member, ignore_stops
-from stnkit.experiments.run_directory.record import RunRecord, as_json, read_record
+from stnkit.experiments.run_directory.record import RunRecord, read_record, record_as_json
 
 
 class Leader(Member):
@@ -80,7 +80,7 @@ class Leader(Member):
         run = {
             "config": yaml.safe_dump(config),
             "run_dir": str(run_dir.resolve()),
-            "values": as_json(values),
+            "values": record_as_json(values),
             "resume_from": None if resume_from is None else str(resume_from.resolve()),
         }
         self._run_dir = run_dir
