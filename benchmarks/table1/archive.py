@@ -13,7 +13,7 @@ from typing import Any
 
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.report.runs import find_runs
-from stnkit.experiments.run_directory.record import as_json
+from stnkit.experiments.run_directory.record import record_as_json
 
 PATHS = ("checkpoint", "picture")
 
@@ -79,7 +79,7 @@ def main() -> None:
     for name, record in records.items():
         path = options.folder / name / "metrics.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(as_json(record), indent=1) + "\n")
+        path.write_text(json.dumps(record_as_json(record), indent=1) + "\n")
         print(path)
 
 
