@@ -74,7 +74,7 @@ def read_record(run_dir: Path) -> dict[str, Any] | None:
     values = json.loads(path.read_text())
     if not isinstance(values, dict):
         raise ValueError(f"{path} is not a JSON object")
-    return from_json(values, run_dir)
+    return record_from_json(values, run_dir)
 
 
 def remove_unfinished(run_dir: Path) -> None:
@@ -132,7 +132,7 @@ def record_as_json(values: Mapping[str, Any]) -> dict[str, Any]:
     return plain | ({"config": config_as_json(values["config"])} if "config" in values else {})
 
 
-def from_json(values: dict[str, Any], run_dir: Path) -> dict[str, Any]:
+def record_from_json(values: dict[str, Any], run_dir: Path) -> dict[str, Any]:
     """A record from JSON, with the numbers in its config.
 
     Args:

@@ -21,7 +21,7 @@ from stnkit.experiments.loop.joined.connections import connect
 from stnkit.experiments.loop.joined.launched import Launched
 from stnkit.experiments.loop.joined.member import GRACE, SETTLE, Member, ignore_stops
 from stnkit.experiments.run_directory.lock import is_locked
-from stnkit.experiments.run_directory.record import RunRecord, from_json, read_record
+from stnkit.experiments.run_directory.record import RunRecord, read_record, record_from_json
 
 # Seconds for a file that process 0 has written to be seen here.
 _SHARED = 10.0
@@ -103,7 +103,7 @@ class Follower(Member):
     def _take_part(self, train: Callable[..., None]) -> None:
         run = self._next()["run"]
         self._run_dir = Path(run["run_dir"])
-        values = from_json(run["values"], self._run_dir)
+        values = record_from_json(run["values"], self._run_dir)
         self._check_shared(values)
         resume_from = None if run["resume_from"] is None else Path(run["resume_from"])
         train(self, yaml.safe_load(run["config"]), self._run_dir, values, resume_from)
