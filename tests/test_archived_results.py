@@ -1,4 +1,4 @@
-"""docs/RESULTS.md against the records in benchmarks/results, and what of a run is archived."""
+"""Pages of results against the records in benchmarks/results, and what of a run is archived."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ import stnkit
 from tests.helpers import ROOT, metrics
 
 RECORDS = sorted((ROOT / "benchmarks" / "results").rglob("metrics.json"))
-PAGE = (ROOT / "docs" / "RESULTS.md").read_text()
+PAGES = [(ROOT / "docs" / name).read_text() for name in ("RESULTS.md", "photographs.md")]
 
 
 def tables_of(text):
@@ -25,10 +25,12 @@ def tables_of(text):
 
 
 def commands():
-    """The commands of the page that print a table from the archive, and the table that follows each."""
-    first, *others = PAGE.split("\n    stnkit report benchmarks/results/")
-    assert tables_of(first) == []
-    told = [(other.partition("\n")[0], tables_of(other)) for other in others]
+    """The commands of the pages that print a table from the archive, and the table that follows each."""
+    told = []
+    for page in PAGES:
+        first, *others = page.split("\n    stnkit report benchmarks/results/")
+        assert tables_of(first) == []
+        told += [(other.partition("\n")[0], tables_of(other)) for other in others]
     return [(command, tables[0]) for command, tables in told if "--curves" not in command]
 
 
