@@ -32,7 +32,7 @@ class Old(stnkit.TransformFamily):
         return self.check_points(points, theta) + self.check_theta(theta)[:, None]
 
     def grid(self, theta, size):
-        return super().grid(theta, size) + 0 * limit(2)
+        return super().grid(theta, size) + 0 * limit(2).to(theta.device)
 
     def inverse(self, theta, points):
         theta = self.check_theta(theta)
@@ -53,7 +53,8 @@ class Zoom(stnkit.MatrixFamily):
         return torch.ones(1, dtype=torch.float64)
 
     def matrix(self, theta):
-        return theta[..., None] * torch.diag(torch.tensor([1.0, 1.0, 0.0])) + torch.diag(torch.tensor([0.0, 0.0, 1.0]))
+        scaled, last = theta.new_tensor([1.0, 1.0, 0.0]), theta.new_tensor([0.0, 0.0, 1.0])
+        return theta[..., None] * torch.diag(scaled) + torch.diag(last)
 
     def from_matrix(self, matrix):
         return matrix[:, 0, :1]

@@ -19,8 +19,8 @@ from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_network_needs
 from stnkit.experiments.loop.objective_returns import check_attributes
+from stnkit.experiments.loop.second_draw import draws_anew
 from stnkit.experiments.loop.task import ObjectiveTask
-from stnkit.experiments.losses.second_draw import draws_anew
 from stnkit.experiments.placement import TransformedNetwork, build_network, input_transformer
 from stnkit.experiments.run_directory.recorded_figures import check_sweep_objective
 from stnkit.experiments.schema import FLOAT64, TrainingConfig

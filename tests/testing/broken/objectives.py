@@ -162,7 +162,7 @@ class Counts(Good):
 
 class Numbered(Measured):
     def also(self, batch):
-        return torch.arange(len(batch.images))
+        return torch.arange(len(batch.images), device=batch.images.device)
 
 
 class Centers(Measured):

@@ -199,9 +199,9 @@ class CachesTensors(Good):
         self.cache = {}
 
     def _grid(self, theta, size):
-        key = (size, theta.dtype)
+        key = (size, theta.dtype, theta.device)
         if key not in self.cache:
-            lattice = stnkit.coordinates.lattice(size, dtype=theta.dtype)[None]
+            lattice = stnkit.coordinates.lattice(size, dtype=theta.dtype, device=theta.device)[None]
             self.cache[key] = (lattice, torch.tanh(lattice.flip(-1)))
         lattice, basis = self.cache[key]
         return lattice + theta.view(-1, *[1] * len(size), 2) * basis

@@ -5,7 +5,7 @@ import stnkit
 from stnkit.errors import InputError
 from stnkit.experiments.data.augmentation import build_augmentation
 from stnkit.experiments.data.data_module import DistortedData
-from stnkit.experiments.losses.second_draw import draws_anew
+from stnkit.experiments.loop.second_draw import draws_anew
 from stnkit.experiments.losses.theta_loss import ThetaLoss
 from stnkit.experiments.placement import build_network
 from stnkit.experiments.schema import EquivarianceConfig, TrainingConfig
