@@ -1,4 +1,4 @@
-"""What a component computes with, and its module does not know: parameters, and constants that stay on the CPU."""
+"""Tensors that a component computes with and its module does not know: parameters, and constants left on the CPU."""
 
 import pytest
 import torch
