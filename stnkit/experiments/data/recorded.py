@@ -47,7 +47,7 @@ def difference(metrics: Mapping[str, Any], dataset: Dataset) -> str | None:
     found = [int(n) for n in dataset.image_shape]
     if facts["image_shape"] != found:
         return f"expected images of shape {facts['image_shape']}, as the run was trained on, got {found}"
-    if not facts["uses_labels"]:
+    if not facts.get("uses_labels", True):
         return None
     return difference_of_classes(facts["n_classes"], metrics.get("class_names"), dataset)
 

@@ -30,6 +30,8 @@ def test_numbers_of_numpy_are_recorded():
     metrics = {"dataset": facts, "class_names": ["a", "b", "c"]}
     assert difference(metrics, Counted()) is None
     assert difference(metrics, Counted(2)) == "expected a dataset of 3 classes, as the run was trained on, got 2"
+    del facts["uses_labels"]  # as in records before objectives without classes
+    assert difference(metrics, Counted(2)).startswith("expected a dataset of 3 classes")
 
 
 def test_a_recorded_dataset_has_all_but_the_images():
