@@ -47,7 +47,7 @@ class Bilinear(stnkit.samplers.PaddedSampler):
     def interpolation(self) -> stnkit.samplers.Interpolation | None:
         if self.double_backward:
             return None
-        return stnkit.samplers.Interpolation(taps=2, padding=self.padding, fill_value=self.fill_value)
+        return stnkit.samplers.Interpolation(2, self.padding, self.fill_value)
 
 
 class _Triangle(stnkit.samplers.KernelSampler):

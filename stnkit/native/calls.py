@@ -94,7 +94,7 @@ def forward(
         *(out.data_ptr(), out.stride(), source.data_ptr(), shape, source.stride(), points.data_ptr(), *given),
         *(height, width, *_codes(interpolation)),
     )
-    return out.to(image.dtype)
+    return out if out.dtype is image.dtype else out.to(image.dtype)
 
 
 def backward(
@@ -140,7 +140,9 @@ def backward(
         *((0, _NO_IMAGE) if of_image is None else (of_image.data_ptr(), of_image.stride())),
         0 if of_coordinates is None else of_coordinates.data_ptr(),
     )
-    return None if of_image is None else of_image.to(dtype, memory_format=form), of_coordinates
+    if of_image is not None and (dtype is not of_image.dtype or form is not inside):
+        of_image = of_image.to(dtype, memory_format=form)
+    return of_image, of_coordinates
 
 
 def _empty(like: Tensor, shape: Sequence[int], form: torch.memory_format) -> Tensor:
