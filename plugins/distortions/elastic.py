@@ -51,7 +51,7 @@ class Elastic(stnkit.distortions.WarpDistortion):
         padding: str | float | list[float] = "zeros",
     ) -> None:
         if not 0 < scale[0] <= scale[1] < math.inf:
-            raise stnkit.errors.InputError(f"scale: expected two rising numbers above 0, got {list(scale)}")
+            raise stnkit.errors.InputError(f"scale: expected two rising finite numbers above 0, got {list(scale)}")
         size = stnkit.distortions.planar_size(image_shape)
         if std is None:
             std = _STD * min(size) / 28

@@ -50,8 +50,8 @@ class RTS(stnkit.distortions.WarpDistortion):
     ) -> None:
         if not 0 <= degrees <= 180:
             raise stnkit.errors.InputError(f"degrees: expected a number between 0 and 180, got {degrees}")
-        if not 0 < scale[0] <= scale[1]:
-            raise stnkit.errors.InputError(f"scale: expected two rising numbers above 0, got {list(scale)}")
+        if not 0 < scale[0] <= scale[1] < math.inf:
+            raise stnkit.errors.InputError(f"scale: expected two rising finite numbers above 0, got {list(scale)}")
         self.in_size = stnkit.distortions.planar_size(image_shape)
         if canvas is None:
             height, width = (math.ceil(max(_CANVAS, scale[1]) * n) for n in self.in_size)

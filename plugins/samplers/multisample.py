@@ -32,7 +32,7 @@ class Multisample(stnkit.samplers.PaddedSampler):
 
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, fewer than 4 samples, or a radius
-            that is not positive.
+            or seed out of its range.
 
     Example:
         >>> import torch, stnkit
@@ -52,6 +52,8 @@ class Multisample(stnkit.samplers.PaddedSampler):
             raise stnkit.errors.InputError(f"samples: expected a whole number of at least 4, got {samples}")
         if not 0.1 <= radius <= 1000:
             raise stnkit.errors.InputError(f"radius: expected 0.1 to 1000 pixels, got {radius}")
+        if not -(2**63) <= seed < 2**64:
+            raise stnkit.errors.InputError(f"seed: expected a whole number of 64 bits, got {seed}")
         self.samples = samples
         # In float64 and plain attributes: buffers would be cast by `.half()` and land in state dicts.
         self._noise = {ndim: _noise(samples, ndim, radius, seed) for ndim in (2, 3)}

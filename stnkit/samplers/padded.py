@@ -34,7 +34,8 @@ class PaddedSampler(Sampler):
     Args:
         padding: value of the pixels beyond the image's edge: zeros, border (that of the edge pixel), reflection about
             the edge, mirror about the center of the edge pixel, circular (the image repeats), or fill (a constant).
-        fill_value: the constant of fill, a number or one for each channel.
+        fill_value: the constant of fill, a number or one for each channel; the other paddings leave it unused, so that
+            a sweep over paddings can name it.
 
     Attributes:
         reads_labels: True if `sample` takes images of integers and booleans too, and returns pixels as they are.

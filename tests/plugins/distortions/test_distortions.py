@@ -109,13 +109,14 @@ def test_no_distortion_leaves_the_images_unchanged():
     ("name", "options", "message"),
     [
         ("rotation", {"degrees": 181.0}, "degrees: expected a number between 0 and 180, got 181.0"),
-        ("rts", {"scale": (0.0, 1.0)}, "rising numbers above 0"),
+        ("rts", {"scale": (0.0, 1.0)}, "rising finite numbers above 0"),
+        ("rts", {"scale": (1.0, float("inf"))}, "rising finite numbers above 0"),
         ("rts", {"canvas": (30, 30)}, r"canvas: expected room for images of \[28, 28\] at scale 1.2, got \[30, 30\]"),
         ("projective", {"corner_std": 14.5}, "corner_std: expected 0 to 14.0, half of the smaller side, got 14.5"),
         ("projective", {"scale": (1.0, 0.5)}, "rising numbers between 0.1 and 10"),
         ("projective", {"scale": (1e-200, 1.0)}, "rising numbers between 0.1 and 10"),
         ("elastic", {"std": -1.0}, "std: expected 0 or more, got -1.0"),
-        ("elastic", {"scale": (0.0, 0.5)}, "rising numbers above 0"),
+        ("elastic", {"scale": (0.0, 0.5)}, "rising finite numbers above 0"),
         ("elastic", {"control_points": [1, 4]}, "expected 2 whole numbers of at least 2"),
         (
             "translated_cluttered",

@@ -112,6 +112,7 @@ def test_noise_follows_the_seed_and_leaves_the_global_rng_alone():
         ({"samples": 3}, "samples: expected a whole number of at least 4"),
         ({"radius": 0.0}, "radius: expected 0.1 to 1000 pixels"),
         ({"radius": float("nan")}, "radius: expected 0.1 to 1000 pixels"),
+        ({"seed": 2**64}, "seed: expected a whole number of 64 bits, got 18446744073709551616"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
