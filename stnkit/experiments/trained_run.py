@@ -18,8 +18,9 @@ from stnkit.experiments.data.seeds import generator
 from stnkit.experiments.loop.components import build_components
 from stnkit.experiments.loop.stages import observed
 from stnkit.experiments.placement import TransformedNetwork
+from stnkit.experiments.rectification.rectified import Rectified
 from stnkit.experiments.rectification.rectifier import Rectifier
-from stnkit.experiments.rectification.rectify import Rectified, rectify
+from stnkit.experiments.rectification.rectify import rectify
 from stnkit.experiments.run_directory.checkpoints import (
     kept_checkpoint,
     network_weights,
@@ -79,6 +80,8 @@ class TrainedRun:
 
             image = torchvision.io.decode_image("photo.jpg")
             straight = run.rectify(image).image
+
+        The result takes masks and points through the same map: `Rectified.warp`, `to_output` and `to_image`.
 
         Args:
             image: (C, H, W) or (C, D, H, W), uint8 or floating-point in the range of the training images; with their

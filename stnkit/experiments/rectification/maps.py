@@ -61,6 +61,9 @@ class Framed(TransformFamily):
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
         return self._in_image(self.family.grid(theta, size))
 
+    def _inverse(self, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]) -> Float[Tensor, "B N ndim"]:
+        return self.family.inverse(theta, (points - self.shift.to(points)) / self.scale.to(points))
+
     def _matrix_form(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows rows"] | None:
         matrix = matrix_form(self.family, theta)
         return None if matrix is None else self.matrix_of_frame.to(matrix) @ matrix

@@ -1,40 +1,16 @@
 """Rectify: an image in memory through the transformer of a trained run."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from numbers import Integral
 
 import torch
-from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from stnkit.coordinates import check_is_tensor
 from stnkit.errors import InputError
 from stnkit.experiments.rectification.measures import pixel_matrices, shares
+from stnkit.experiments.rectification.rectified import Rectified
 from stnkit.experiments.rectification.rectifier import Rectifier, check_size, out_size
-
-
-@dataclass(frozen=True)
-class Rectified:
-    """A rectified image and what is known of it.
-
-    Args:
-        image: (C, *out_size), in the dtype of the image that was given.
-        theta: of its map.
-        prediction: label of the likeliest class; None for a run without a classifier.
-        score: probability of that class, 0 to 1.
-        outside: share of the output that is read from outside of the image, 0 to 1.
-        folds: share of the output at which the map folds, 0 to 1.
-        matrices: the map in pixels by convention, as `pixel_matrices` gives it; empty for a family without matrices.
-    """
-
-    image: Shaped[Tensor, "C *out_size"]
-    theta: Float[Tensor, "P"]
-    prediction: int | None
-    score: float | None
-    outside: float
-    folds: float
-    matrices: dict[str, Tensor | None]
 
 
 @torch.no_grad()
@@ -81,4 +57,7 @@ def rectify(
         outside,
         folded,
         pixel_matrices(through, frame.size, given),
+        frame.size,
+        through,
+        rectifier.samplers[number],
     )

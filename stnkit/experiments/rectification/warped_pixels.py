@@ -18,6 +18,8 @@ from stnkit.warping import warp
 
 # The largest value of a pixel, which is white, or opaque. In a file of 32-bit integers it is that of 16 bits.
 _WHITE = {torch.uint8: 255.0, torch.uint16: 65_535.0, torch.int32: 65_535.0}
+# The dtypes of images of whole numbers.
+WHOLE_NUMBERS = tuple(_WHITE)
 
 
 def white(dtype: torch.dtype) -> float:
