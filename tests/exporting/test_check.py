@@ -1,6 +1,8 @@
 """Runtimes of a file, each in a process of its own: those that are installed, and ones that fail in every way."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -104,3 +106,14 @@ def test_a_reference_of_another_kind_is_one_sentence(tmp_path):
     (tmp_path / "a.npz").write_text("no zip file")
     with pytest.raises(InputError, match=r"a.npz: expected a reference that `stnkit export --reference` wrote, got"):
         read_reference(tmp_path / "a.npz")
+
+
+def test_onnxruntime_leaves_nothing_in_the_home_folder(exported, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    told = {key: value for key, value in os.environ.items() if key not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
+    code = (
+        "import pathlib, sys; from stnkit.exporting.runtimes.onnxruntime import load; load(pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, exported[0].path], env=told | {"HOME": str(home)}, check=True)
+    assert list(home.rglob("*")) == []

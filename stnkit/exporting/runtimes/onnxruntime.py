@@ -1,6 +1,11 @@
 """ONNX Runtime, on the CPU."""
 
+import os
 from pathlib import Path
+
+# Its wheel for Linux keeps an identifier of the machine in the home folder, and events that it sends
+# (findings/onnxruntime_keeps_a_device_id.sh). It reads this once, while it is imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 import onnxruntime
 
