@@ -17,6 +17,7 @@ from torch._guards import detect_fake_mode
 from torch.autograd import forward_ad
 from torch.fx.experimental.proxy_tensor import get_proxy_mode
 from torch.nn.modules.module import _has_any_global_hook
+from torch.utils._device import DeviceContext
 from torch.utils._python_dispatch import _disable_current_modes, is_in_torch_dispatch_mode
 
 Made = TypeVar("Made", Tensor, tuple[Tensor, ...])
@@ -103,14 +104,22 @@ is_transformed._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def is_plain_eager() -> bool:
-    """True where an operation runs at once on the memory of plain tensors: no tracer, transform or mode is active."""
+    """True where an operation runs at once on the memory of plain tensors: no tracer, transform or mode is active.
+
+    A default device that is a CPU is no such mode: it changes no operation on tensors of the CPU.
+    """
     return not (
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack()
-        or torch._C._len_torch_function_stack()
+        or (torch._C._len_torch_function_stack() and not _modes_are_default_cpus())
         or is_transformed()
         or torch._C._get_tracing_state() is not None
     )
+
+
+def _modes_are_default_cpus() -> bool:
+    modes = (torch._C._get_function_stack_at(level) for level in range(torch._C._len_torch_function_stack()))
+    return all(type(mode) is DeviceContext and mode.device.type == "cpu" for mode in modes)
 
 
 def is_dual() -> bool:

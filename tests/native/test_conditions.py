@@ -1,13 +1,16 @@
 """Cases that the native warp leaves to torch's operations."""
 
+import contextlib
 import copy
 
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import stnkit
+from stnkit.families.tracing import is_plain_eager
 from tests.native.cases import Count, affine, bilinear, grid_of, image_of, needs_library, theta_of
 
 pytestmark = needs_library
@@ -20,6 +23,17 @@ class Subclass(torch.Tensor):
 class Quiet(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         return func(*args, **kwargs or {})
+
+
+class Watch(TorchFunctionMode):
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        return func(*args, **kwargs or {})
+
+
+@contextlib.contextmanager
+def watched_on_the_cpu():
+    with torch.device("cpu"), Watch():
+        yield
 
 
 @pytest.fixture
@@ -63,11 +77,37 @@ def test_other_tensors_are_the_composites(count, case):
     assert torch.equal(out, bilinear()(image, family.grid(theta, image.shape[2:])))
 
 
-@pytest.mark.parametrize("context", [Quiet, lambda: torch.device("cpu"), stnkit.native.disabled])
+MODES = [Quiet, Watch, watched_on_the_cpu, stnkit.native.disabled]
+
+
+@pytest.mark.parametrize("context", MODES)
 def test_modes_are_the_composites(count, context):
     with context():
         stnkit.warp(affine(), theta_of(affine(), 2), image_of(2, 1, 4, 4), bilinear())
     assert count.forward == 0
+
+
+def test_another_default_device_is_the_composites(count):
+    theta, image = theta_of(affine(), 2), image_of(2, 1, 4, 4)
+    with torch.device("meta"):
+        stnkit.warp(affine(), theta, image, bilinear())
+    assert count.forward == 0
+
+
+def test_a_default_device_of_the_cpu_is_native():
+    """torch.set_default_device and torch.device are one mode, which changes nothing on a CPU."""
+    family, sampler = affine(), bilinear()
+    theta, image = theta_of(family, 2).requires_grad_(), image_of(2, 1, 4, 4)
+    before = stnkit.native.passes()
+    with torch.device("cpu"), torch.device("cpu:0"):
+        stnkit.warp(family, theta, image, sampler).sum().backward()
+        assert is_plain_eager()  # what kernels of flows ask
+    torch.set_default_device("cpu")
+    try:
+        stnkit.warp(family, theta, image, sampler).sum().backward()
+    finally:
+        torch.set_default_device(None)
+    assert stnkit.native.passes() - before == stnkit.native.Passes(forward=2, backward=2)
 
 
 def test_deterministic_requests_are_the_composites(count):

@@ -97,6 +97,15 @@ def test_a_compiled_warp_is_one_graph_with_the_operator(recorder, name):
 
 
 @pytest.mark.slow
+def test_a_warp_compiled_on_a_default_cpu_is_native(recorder):
+    family, sampler = affine(), bilinear()
+    compiled = torch.compile(lambda t, x: stnkit.warp(family, t, x, sampler), fullgraph=True, backend=recorder)
+    with torch.device("cpu"):
+        compiled(theta_of(family, 2), image_of(2, 3, 5, 6))
+    assert recorder.native == [True]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_compiled_gradients_are_the_eager_ones(dynamic):
     torch.compiler.reset()
