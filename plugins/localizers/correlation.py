@@ -1,6 +1,5 @@
 """A localizer that correlates the features of two images."""
 
-import itertools
 import math
 from collections.abc import Iterable
 
@@ -74,10 +73,7 @@ class Correlation(stnkit.Localizer):
             layers.append(block(ndim, n, out, stride=2))
             n, size = out, [-(-side // 2) for side in size]
         self.encoder = nn.Sequential(*layers, block(ndim, n, n))
-        self.size = tuple(size)
-        # A buffer moves to other devices; made anew, it need not be saved.
-        self.pairs: Tensor
-        self.register_buffer("pairs", _pairs_of_cells(self.size, radius), persistent=False)
+        self.size, self.radius = tuple(size), radius
         self.n_shifts = (2 * radius + 1) ** ndim
         norm = nn.BatchNorm2d if ndim == 2 else nn.BatchNorm3d
         layers = [norm(self.n_shifts), nn.ReLU(), block(ndim, self.n_shifts, width)]
@@ -102,8 +98,9 @@ class Correlation(stnkit.Localizer):
         encoded = self.encoder(_standardized(torch.cat(image.chunk(2, dim=1)))).flatten(start_dim=2)
         unit = F.normalize(encoded - encoded.mean(dim=2, keepdim=True), dim=1)
         all_cells = (unit[n:].mT @ unit[:n]).flatten(start_dim=1)
+        pairs = _pairs_of_cells(self.size, self.radius, image.device)
         # The entry behind the last one is that of the cells outside of the image.
-        return F.pad(all_cells, (0, 1)).index_select(1, self.pairs).view(n, self.n_shifts, *self.size)
+        return F.pad(all_cells, (0, 1)).index_select(1, pairs).view(n, self.n_shifts, *self.size)
 
 
 def _standardized(image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size"]:
@@ -112,17 +109,19 @@ def _standardized(image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size
     return centered / (centered.square().mean(dim=axes, keepdim=True) + FAINTEST**2).sqrt()
 
 
-def _pairs_of_cells(size: tuple[int, ...], radius: int) -> Int64[Tensor, "entries"]:
+@stnkit.families.cached  # no buffer: it gets no values after `to_empty`
+def _pairs_of_cells(size: tuple[int, ...], radius: int, device: torch.device) -> Int64[Tensor, "entries"]:
     """For each shift and cell p the index of (p, p + shift) among all pairs of cells; their number for none."""
     n = math.prod(size)
-    cells = torch.cartesian_prod(*[torch.arange(side) for side in size])
-    strides = torch.tensor([math.prod(size[axis + 1 :]) for axis in range(len(size))])
-    rows = []
-    for shift in itertools.product(range(-radius, radius + 1), repeat=len(size)):
-        moved = cells + torch.tensor(shift)
-        inside = ((moved >= 0) & (moved < torch.tensor(size))).all(dim=1)
-        rows.append(torch.where(inside, torch.arange(n) * n + moved @ strides, n * n))
-    return torch.cat(rows)
+    sides = torch.tensor(size, device=device)
+    strides = torch.tensor([math.prod(size[axis + 1 :]) for axis in range(len(size))], device=device)
+    cells = torch.cartesian_prod(*[torch.arange(side, device=device) for side in size])
+    shifts = torch.cartesian_prod(*[torch.arange(-radius, radius + 1, device=device)] * len(size))
+    moved = cells + shifts[:, None]
+    inside = ((moved >= 0) & (moved < sides)).all(dim=2)
+    # Not a product of matrices: integers have none on a GPU.
+    first, second = torch.arange(n, device=device) * n, (moved * strides).sum(dim=2)
+    return torch.where(inside, first + second, n * n).flatten()
 
 
 @stnkit.hookimpl

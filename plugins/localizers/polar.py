@@ -127,15 +127,12 @@ class Polar(stnkit.Localizer):
         self.pool = stnkit.localizers.average_pool(2, downsample)
         self.frame = _Frame(n_channels)
         self.sampler = stnkit.build("sampler", "bilinear")
-        self.polar: Tensor
-        self.register_buffer("polar", _rings(angles, rings), persistent=False)
+        self.angles, self.rings, self.harmonics = angles, rings, harmonics
         layers: list[nn.Module] = []
         for width in channels:
             layers += [_Circular(n_channels, width), nn.BatchNorm2d(width), nn.ReLU(), nn.AvgPool2d((1, 2))]
             n_channels = width
         self.layers = nn.Sequential(*layers)
-        self.waves: Tensor
-        self.register_buffer("waves", _waves(angles, harmonics), persistent=False)
         n_maps = n_channels * (rings // factor)
         self.direction = nn.Linear(n_maps, 1, bias=False)
         self.last = nn.Linear(n_maps * (2 * harmonics + 1), features)
@@ -166,7 +163,7 @@ class Polar(stnkit.Localizer):
         center, scale, read = self._resampled(image)
         maps = coordinates.widened(self.layers(read.to(image.dtype)))
         with coordinates.full_precision(maps):
-            harmonics = maps.mT.flatten(1, 2) @ self.waves.to(maps.dtype)
+            harmonics = maps.mT.flatten(1, 2) @ _waves(self.angles, self.harmonics, maps.dtype, maps.device)
             first = (self.direction.weight.to(maps.dtype) @ harmonics[:, :, 1:3]).squeeze(1)
             direction = first / (first.square().sum(dim=1, keepdim=True) + VAGUEST**2).sqrt()
             return Pose(center / _half_sides(image), (2 * scale).log(), direction), harmonics
@@ -185,7 +182,8 @@ class Polar(stnkit.Localizer):
             cells = coordinates.lattice(pooled.shape[2:], dtype=pooled.dtype, device=pooled.device).flatten(0, 1)
             least = 2 * self.downsample / min(image.shape[2:])
             center, scale = self.frame(contrast, ((cells + 1) * reach - 1) * half_sides, least)
-            places = center[:, None, None] + scale[:, None, None, None] * self.polar.to(scale.dtype)
+            rings = _rings(self.angles, self.rings, scale.dtype, scale.device)
+            places = center[:, None, None] + scale[:, None, None, None] * rings
             return center, scale, self.sampler(contrast, (places / half_sides + 1) / reach - 1)
 
 
@@ -251,21 +249,23 @@ def _half_sides(image: Float[Tensor, "B C H W"]) -> Float[Tensor, "2"]:
     )
 
 
-def _rings(angles: int, rings: int) -> Float[Tensor, "angles rings 2"]:
+@stnkit.families.cached  # no buffers: these get no values after `to_empty`, and `.bfloat16()` rounds them for good
+def _rings(angles: int, rings: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "angles rings 2"]:
     """Places r (cos ψ, sin ψ), with equal steps of ln r from ring to ring."""
-    psi = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
-    share = (torch.arange(rings, dtype=torch.float64) + 0.5) / rings
+    psi = torch.arange(angles, dtype=torch.float64, device=device) * (2 * math.pi / angles)
+    share = (torch.arange(rings, dtype=torch.float64, device=device) + 0.5) / rings
     radius = INNERMOST * (OUTERMOST / INNERMOST) ** share
-    return torch.stack([torch.outer(psi.cos(), radius), torch.outer(psi.sin(), radius)], dim=-1).float()
+    return torch.stack([torch.outer(psi.cos(), radius), torch.outer(psi.sin(), radius)], dim=-1).to(dtype)
 
 
-def _waves(angles: int, harmonics: int) -> Float[Tensor, "angles waves"]:
+@stnkit.families.cached
+def _waves(angles: int, harmonics: int, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "angles waves"]:
     """1, cos ψ, sin ψ, cos 2ψ, … / angles."""
-    psi = torch.arange(angles, dtype=torch.float64) * (2 * math.pi / angles)
+    psi = torch.arange(angles, dtype=torch.float64, device=device) * (2 * math.pi / angles)
     waves = [torch.ones_like(psi)]
     for n in range(1, harmonics + 1):
         waves += [(n * psi).cos(), (n * psi).sin()]
-    return (torch.stack(waves, dim=1) / angles).float()
+    return (torch.stack(waves, dim=1) / angles).to(dtype)
 
 
 def _in_frame(

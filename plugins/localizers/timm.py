@@ -59,10 +59,7 @@ class Timm(stnkit.Localizer):
         except StnkitError as error:
             raise type(error)(str(error).removeprefix("network 'timm': ")) from error
         self.model: Any = network.model
-        self.mean: Tensor
-        self.std: Tensor
-        for name in ("mean", "std"):
-            self.register_buffer(name, getattr(network, name), persistent=False)
+        self.normalization: Any = network.normalization
         try:
             self.model.reset_classifier(0, *([""] if cells else []))
             found = self._output(in_shape)
@@ -79,13 +76,13 @@ class Timm(stnkit.Localizer):
         self.in_shape = tuple(in_shape)
 
     def features(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B n_features"]:
-        return self._pooled(self.model((image - self.mean) / self.std))
+        return self._pooled(self.model(self.normalization(image)))
 
     def _output(self, in_shape: tuple[int, ...]) -> Tensor:
         """The output of the model for one black image."""
         training = self.training
         with torch.no_grad():
-            found: Tensor = self.eval().model((torch.zeros(1, *in_shape) - self.mean) / self.std)
+            found: Tensor = self.eval().model(self.normalization(torch.zeros(1, *in_shape)))
         self.train(training)
         return found
 

@@ -4,6 +4,7 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -83,10 +84,7 @@ class Timm(stnkit.Network):
             raise _refused(model, shape, arguments, error) from error
         _check_patches(timm, self.model, size)
         means = timm.data.resolve_model_data_config(self.model)
-        for name in ("mean", "std"):
-            self.register_buffer(name, _for_channels(means[name], n_channels), persistent=False)
-        self.mean: Tensor
-        self.std: Tensor
+        self.normalization = _Normalization(n_channels, tuple(means["mean"]), tuple(means["std"]))
         training = self.training
         try:
             with torch.no_grad():
@@ -96,7 +94,26 @@ class Timm(stnkit.Network):
         self.train(training)
 
     def forward(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B n_classes"]:
-        return self.model((image - self.mean) / self.std)
+        return self.model(self.normalization(image))
+
+
+@dataclass(frozen=True)
+class _Normalization:
+    """(image − mean) / std, with constants that are no part of a module's state: of each channel, in turn.
+
+    Args:
+        n_channels: of the images; for 1 the constants are averaged.
+        mean: of each channel.
+        std: likewise.
+    """
+
+    n_channels: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        mean, std = (_for_channels(v, self.n_channels, image.dtype, image.device) for v in (self.mean, self.std))
+        return (image - mean) / std
 
 
 def _imported() -> Any:
@@ -160,11 +177,14 @@ def _check_patches(timm: Any, model: nn.Module, size: list[int]) -> None:
             return  # patches of features that follow are padded or merged
 
 
-def _for_channels(values: tuple[float, ...], n_channels: int) -> Float[Tensor, "C 1 1"]:
-    each = torch.tensor(values)
+@stnkit.families.cached
+def _for_channels(
+    values: tuple[float, ...], n_channels: int, dtype: torch.dtype, device: torch.device
+) -> Float[Tensor, "C 1 1"]:
+    each = torch.tensor(values, device=device)
     if n_channels == 1:
-        return each.mean().view(1, 1, 1)
-    return each.repeat(-(-n_channels // len(each)))[:n_channels, None, None]
+        return each.mean().view(1, 1, 1).to(dtype)
+    return each.repeat(-(-n_channels // len(each)))[:n_channels, None, None].to(dtype)
 
 
 def _refused(model: str, shape: str, arguments: dict[str, Any], error: Exception) -> stnkit.errors.InputError:

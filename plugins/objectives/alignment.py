@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+import numpy as np
 import scipy.ndimage
 import torch
 from jaxtyping import Float, Int64, Shaped
@@ -85,6 +86,7 @@ class Alignment(stnkit.Objective):
         self.by_label, self.blurs, self.steps, self.momentum, self.zoom = by_label, sigmas, steps, momentum, zoom
         # In a list, for the family is a part of the network, not of the objective.
         self._family: list[stnkit.TransformFamily] = []
+        self._scales: dict[str, tuple[float, ...]] = {}
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
         self.register_buffer("updates", torch.zeros(self.n_groups, dtype=torch.int64))
         self.register_buffer("total", torch.zeros(2, len(sigmas)))
@@ -98,11 +100,8 @@ class Alignment(stnkit.Objective):
         channels, *in_size = in_shape
         for name, size in (("straightened", out_size), ("images", in_size)):
             self.register_buffer(f"{name}_templates", torch.zeros(self.n_groups, channels, *size))
-            for axis, n in enumerate(size):
-                # Pixels are those of the output.
-                scale = n / out_size[axis]
-                blurs = torch.stack([_blur_matrix(n, scale * sigma) for sigma in self.blurs])
-                self.register_buffer(f"{name}_blur_{axis}", blurs, persistent=False)
+            # σ is in pixels of the output.
+            self._scales[name] = tuple(n / out for n, out in zip(size, out_size, strict=True))
 
     def prepare(self, setting: Setting) -> None:
         assert setting.transformer is not None  # as `needs` says
@@ -177,11 +176,11 @@ class Alignment(stnkit.Objective):
         return sums, torch.bincount(group, minlength=self.n_groups).to(sums)
 
     def _blurred(self, name: str, pixels: Tensor) -> Iterable[Float[Tensor, "B C *size"]]:
-        for index, sigma in enumerate(self.blurs):
+        for sigma in self.blurs:
             blurred = pixels
             if sigma > 0:
-                for axis in range(pixels.ndim - 2):
-                    matrix = getattr(self, f"{name}_blur_{axis}")[index].to(pixels)
+                for axis, scale in enumerate(self._scales[name]):
+                    matrix = _blur_matrix(pixels.shape[axis + 2], scale * sigma, pixels.dtype, pixels.device)
                     blurred = (blurred.movedim(axis + 2, -1) @ matrix.mT).movedim(-1, axis + 2)
             yield blurred
 
@@ -238,11 +237,10 @@ def _share(within: Tensor, total: Tensor, before: Tensor, least: Tensor) -> Tens
     return 1 - (total - within) / torch.where(whole > 0, whole, 1.0)
 
 
-def _blur_matrix(n: int, sigma: float) -> Float[Tensor, "n n"]:
-    """The Gaussian filter of a row of n pixels as a matrix, mirrored at the edges; σ = 0 for the identity."""
-    identity = torch.eye(n, dtype=torch.float64).numpy()
-    matrix = scipy.ndimage.gaussian_filter1d(identity, sigma, axis=0) if sigma > 0 else identity
-    return torch.from_numpy(matrix).float()
+@stnkit.families.cached
+def _blur_matrix(n: int, sigma: float, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "n n"]:
+    """The Gaussian filter of a row of n pixels as a matrix, mirrored at the edges."""
+    return torch.from_numpy(scipy.ndimage.gaussian_filter1d(np.eye(n), sigma, axis=0)).to(device, dtype)
 
 
 def _squared_volume(points: Float[Tensor, "B N ndim"]) -> Float[Tensor, "B"]:

@@ -1,5 +1,7 @@
 """Components that are built where another default device is set, such as meta, compute as any others."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -46,3 +48,45 @@ def test_a_distortion_built_on_meta_draws_what_any_other_does(name):
     other = stnkit.build("distortion", name, image_shape=(2, 28, 28))
     theta = [each.sample(3, torch.Generator().manual_seed(0)) for each in (distortion, other)]
     torch.testing.assert_close(*theta)
+
+
+def emptied(module):
+    """The module as from meta on the CPU, where nothing has a value yet: NaN, or −1 for whole numbers."""
+    module = module.to("meta").to_empty(device="cpu")
+    for entries in itertools.chain(module.parameters(), module.buffers()):
+        entries.detach().fill_(torch.nan if entries.is_floating_point() else -1)
+    return module
+
+
+def transformer(localizer):
+    localizer = stnkit.build("localizer", localizer, in_shape=(2, 28, 28))
+    family = stnkit.build("transform", "bspline" if localizer.feature_map else "affine")
+    return stnkit.SpatialTransformer(localizer, family, stnkit.build("sampler", "bilinear")).eval()
+
+
+@pytest.mark.parametrize("name", plugin_registry().names("localizer"))
+def test_a_state_loaded_after_meta_is_all_there_is(name, request):
+    """`with torch.device("meta")`, `to_empty`, `load_state_dict`: the usual way to large networks."""
+    if name == "timm":
+        request.getfixturevalue("timm")
+    trained = transformer(name)
+    with torch.no_grad():
+        for parameter in trained.head.parameters():
+            parameter += 0.01 * torch.randn_like(parameter)
+    with torch.device("meta"):
+        loaded = transformer(name)
+    loaded = emptied(loaded)
+    loaded.load_state_dict(trained.state_dict())
+    image = torch.rand(2, 2, 28, 28)
+    torch.testing.assert_close(loaded.localize(image), trained.localize(image), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", plugin_registry().names("localizer"))
+def test_narrow_weights_leave_constants_as_they_are(name, request):
+    if name == "timm":
+        request.getfixturevalue("timm")
+    narrowed = transformer(name).bfloat16().float()
+    other = transformer(name)
+    other.load_state_dict(narrowed.state_dict())
+    image = torch.rand(2, 2, 28, 28)
+    torch.testing.assert_close(narrowed.localizer(image), other.localizer(image), rtol=0, atol=0)
