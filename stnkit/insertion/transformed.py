@@ -76,6 +76,21 @@ def image_name(host: nn.Module) -> str | None:
     return _first_name(host.forward, is_bound=True)
 
 
+def release(host: nn.Module) -> None:
+    """Nothing but a class as before for a host whose transformer was deleted: another one may be put in front of it.
+
+    Args:
+        host: a module without a transformer.
+    """
+    derived = _class_of(host)
+    if _MARK not in vars(derived):
+        return
+    _set_class(host, derived.__base__)
+    own = vars(host).get("forward")
+    if isinstance(own, functools.partial) and own.func is _transformed_call:
+        host.forward = own.args[1]
+
+
 def check_host(host: nn.Module) -> None:
     """Nothing for a module whose class can be derived from.
 
@@ -105,13 +120,16 @@ def _class_of(host: nn.Module) -> Any:
     return cls.__bases__[0] if parametrize.is_parametrized(host) else cls
 
 
-def _transform(host: nn.Module) -> None:
-    cls: Any = type(host)
-    derived = transformed(_class_of(host))
+def _set_class(host: nn.Module, cls: Any) -> None:
     if parametrize.is_parametrized(host):
-        cls.__bases__ = (derived,)
+        made: Any = type(host)
+        made.__bases__ = (cls,)
     else:
-        host.__class__ = derived
+        host.__class__ = cls
+
+
+def _transform(host: nn.Module) -> None:
+    _set_class(host, transformed(_class_of(host)))
     own = vars(host).get("forward")
     if own is not None:  # of the object, where it hides that of the class
         host.forward = functools.partial(_transformed_call, host, own, _first_name(own, is_bound=True))
@@ -144,7 +162,9 @@ def _with_warped(
 
 
 def _warped(host: nn.Module, image: Any) -> Any:
-    transformer = getattr(host, CHILD)
+    transformer = host._modules.get(CHILD)
+    if transformer is None:  # deleted, or the host was made anew by its class
+        return image
     if isinstance(image, fx.Proxy) and isinstance(image.tracer, fx.Tracer):
         # One call in the graph: θ is no sequence of operations that a symbolic trace could follow.
         return image.tracer.create_proxy("call_module", image.tracer.path_of_module(transformer), (image,), {})
@@ -163,7 +183,10 @@ def _follow_conversion(module: nn.Module, name: str, child: nn.Module | None) ->
     """Transform a module of torch to which a tool such as `convert_sync_batchnorm` gives the children of a host."""
     if name != CHILD or not getattr(child, _MARK, False) or getattr(type(module), _MARK, False):
         return
-    of_torch = type(module).__module__.startswith("torch.nn.") and type(module) is not nn.Module
+    # A container holds or calls its children by itself.
+    if type(module) is nn.Module or isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
+        return
+    of_torch = type(module).__module__.startswith("torch.nn.")
     if of_torch or isinstance(module, nn.SyncBatchNorm):
         _transform(module)
 

@@ -1,10 +1,12 @@
 """A transformer is part of what a module is: no compiler, tracer or converter computes without it."""
 
 import copy
+import functools
 import gc
 import pickle
 import warnings
 import weakref
+from collections import OrderedDict
 
 import pytest
 import torch
@@ -130,6 +132,62 @@ def test_a_child_of_that_name_in_ones_own_module_is_left_alone():
     own = Outer(transformer, "spatial_transformer")
     assert type(own) is Outer
     torch.testing.assert_close(own(seen := small_images()), transformer(seen))
+
+
+def test_a_container_calls_its_children_by_itself():
+    transformer, rest = transformer_of(with_moved_input(Net(), "conv")), nn.Conv2d(1, 2, 3)
+    row = nn.Sequential(OrderedDict(spatial_transformer=transformer, rest=rest))
+    assert type(row) is nn.Sequential
+    torch.testing.assert_close(row(seen := small_images()), rest(transformer(seen)))
+    held = nn.ModuleDict({"spatial_transformer": transformer})
+    assert type(held) is nn.ModuleDict
+
+
+def normalized():
+    network = Net()
+    parametrizations.weight_norm(network.conv)
+    return network
+
+
+def with_a_forward_of_its_object():
+    network = Net()
+    network.conv.forward = functools.partial(negated, network.conv)
+    return network
+
+
+def negated(host, image):
+    return -nn.Conv2d.forward(host, image)
+
+
+@pytest.mark.parametrize("made", [Net, normalized, with_a_forward_of_its_object])
+@pytest.mark.parametrize("point", ["input", "conv"])
+def test_without_its_transformer_a_host_does_what_it_did(made, point):
+    torch.compiler.reset()
+    network, seen = made().eval(), small_images()
+    host = network if point == "input" else network.conv
+    plain = network(seen)
+    compiled = torch.compile(with_moved_input(network, point), backend="eager")
+    moved = compiled(seen)
+    assert not torch.allclose(moved, plain, atol=1e-4)
+    transformer = host.spatial_transformer
+    del host.spatial_transformer
+    for each in (network, compiled, copy.deepcopy(network)):
+        torch.testing.assert_close(each(seen), plain, rtol=0, atol=0)
+    stnkit.insert_transformers(network, {point: AFFINE}, seen)
+    host.spatial_transformer.load_state_dict(transformer.state_dict())
+    torch.testing.assert_close(network(seen), moved)
+    host.spatial_transformer = None
+    torch.testing.assert_close(network(seen), plain, rtol=0, atol=0)
+    torch.testing.assert_close(with_moved_input(network, point)(seen), moved)
+
+
+def test_a_network_made_anew_by_its_class_has_none():
+    """As for an average of weights: type(network)()."""
+    network, seen = with_moved_input(Net(), "input").eval(), small_images()
+    anew = type(network)().eval()
+    anew.load_state_dict(network.state_dict(), strict=False)
+    torch.testing.assert_close(anew(transformer_of(network)(seen)), network(seen))
+    torch.testing.assert_close(with_moved_input(anew, "input")(seen), network(seen))
 
 
 def test_a_graph_gets_a_node_and_keeps_it_when_recompiled():
