@@ -13,7 +13,7 @@ from stnkit.errors import InputError
 from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.thresholds import GRID_CHUNK_BYTES
-from stnkit.families.tracing import has_hooks, has_tracer, needs_gradient
+from stnkit.families.tracing import begin_warp, end_warp, has_hooks, has_tracer, needs_gradient
 from stnkit.native.conditions import takes, takes_rows
 from stnkit.native.function import warped, warped_in_chunks
 from stnkit.samplers.arguments import check_device
@@ -83,7 +83,12 @@ def warp(
             images = max(1, GRID_CHUNK_BYTES // bytes_of_one)
             return warped_in_chunks(interpolation, image, lambda part: family.grid(checked[part], shape), shape, images)
     grid = family.grid(theta, image.shape[2:] if size is None else size)
-    made: Tensor = sampler(image, grid)
+    if has_hooks(sampler):  # they may change it
+        made: Tensor = sampler(image, grid)
+    else:
+        begin_warp(grid)
+        made = sampler(image, grid)
+        end_warp()
     if not hasattr(type(sampler), "_interpolates"):  # a Sampler has checked it
         check_sampled(sampler, "forward", made, image, grid)
     return made

@@ -72,13 +72,15 @@ def read_mask(mask: Tensor) -> list[bool] | None:
 
 # The last grid of a family, weakly, and its version: to look at all points would double the time of a small warp.
 _noted: tuple["weakref.ref[Tensor]", int] | None = None
+# In place of the version that an inference tensor lacks: outside of a warp, where it may be changed, and within one.
+_UNKNOWN, _UNCHANGED = -1, -2
 
 
 def note_bounded(grid: Tensor) -> Tensor:
     """The grid, of which `is_noted` tells from now on that all coordinates are finite and bounded."""
     global _noted
     if not torch.compiler.is_compiling():
-        _noted = weakref.ref(grid), _version(grid)
+        _noted = weakref.ref(grid), _UNKNOWN if grid.is_inference() else grid._version
     return grid
 
 
@@ -87,11 +89,23 @@ def is_noted(grid: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return False
     noted = _noted
-    return noted is not None and noted[0]() is grid and noted[1] == _version(grid)
+    if noted is None or noted[0]() is not grid:
+        return False
+    return noted[1] == (_UNCHANGED if grid.is_inference() else grid._version)
 
 
-def _version(tensor: Tensor) -> int:
-    return -1 if tensor.is_inference() else tensor._version
+def begin_warp(grid: Tensor) -> None:
+    """Until `end_warp` let `is_noted` hold for an inference tensor too: nobody else has the grid of a warp."""
+    global _noted
+    if not torch.compiler.is_compiling() and _noted is not None and _noted[1] == _UNKNOWN and _noted[0]() is grid:
+        _noted = _noted[0], _UNCHANGED
+
+
+def end_warp() -> None:
+    """Let `is_noted` hold no longer for the inference tensor of `begin_warp`."""
+    global _noted
+    if not torch.compiler.is_compiling() and _noted is not None and _noted[1] == _UNCHANGED:
+        _noted = None
 
 
 def is_transformed() -> bool:

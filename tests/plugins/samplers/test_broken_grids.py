@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import stnkit
+from stnkit.samplers import padded
 from tests.samplers.test_padding import NAMES
 
 
@@ -78,15 +79,54 @@ def test_a_large_fill_value_changes_nothing_inside(name):
     assert torch.equal(outside, torch.full_like(outside, 1e6))
 
 
-@pytest.mark.parametrize("inference", [False, True])
-def test_a_grid_that_was_changed_in_place_is_looked_at_again(inference):
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])  # native and composite
+def test_a_grid_that_was_changed_in_place_is_looked_at_again(context, dtype):
     family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
-    image = torch.rand(1, 1, 6, 6)
-    with torch.inference_mode(inference):
-        grid = family.grid(family.identity().float()[None], (6, 6))
+    image = torch.rand(1, 1, 6, 6, dtype=dtype)
+    with context():
+        grid = family.grid(family.identity().to(dtype)[None], (6, 6))
         torch.testing.assert_close(sampler(image, grid), image)
-        changed = grid.clone() if inference else grid
-        changed[0, 0, 0] = torch.nan
-        out = sampler(image, changed)
+        grid[0, 0, 0] = torch.nan
+        out = sampler(image, grid)
     assert out[0, 0, 0, 0] == 0
     torch.testing.assert_close(out[0, 0, 1:], image[0, 0, 1:])
+
+
+class Keeping(torch.nn.Module):
+    """A sampler that keeps its grid, and a hook of one, which may change it."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = stnkit.build("sampler", "bilinear")
+
+    def forward(self, image, grid):
+        self.grid = grid
+        return self.inner(image, grid)
+
+    @staticmethod
+    def spoil(sampler, arguments):
+        arguments[1][0, 0, 0] = torch.nan
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_a_grid_that_a_warp_has_given_away_is_looked_at_again(context):
+    family, sampler, image = stnkit.build("transform", "affine"), Keeping(), torch.rand(1, 1, 6, 6).double()
+    theta = family.identity()[None]
+    with context():
+        torch.testing.assert_close(stnkit.warp(family, theta, image, sampler), image)
+        sampler.grid[0, 0, 0] = torch.nan
+        assert sampler(image, sampler.grid)[0, 0, 0, 0] == 0
+        sampler.register_forward_pre_hook(Keeping.spoil)
+        assert stnkit.warp(family, theta, image, sampler)[0, 0, 0, 0] == 0
+
+
+def test_the_grid_of_a_warp_is_not_looked_at(monkeypatch):
+    """To look at all points doubles the time of a small warp, in inference mode too."""
+    family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+    theta, image = family.identity()[None], torch.rand(1, 1, 6, 6).double()
+    monkeypatch.setattr(stnkit.coordinates, "finite", lambda grid: pytest.fail("it was looked at"))
+    monkeypatch.setattr(padded, "known_within", lambda grid, limit: False)
+    for context in (torch.no_grad, torch.inference_mode):
+        with context():
+            torch.testing.assert_close(stnkit.warp(family, theta, image, sampler), image)
