@@ -1,7 +1,7 @@
 """SpatialTransformer = localizer ∘ family ∘ sampler, and several of them in parallel."""
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Iterable, Sequence
+from typing import Any, final
 
 import torch
 from jaxtyping import Float, Shaped
@@ -194,7 +194,7 @@ class ParallelTransformers(nn.Module):
         out_size: theirs, None for that of each image.
 
     Raises:
-        InputError: when there is none, or their output sizes differ.
+        InputError: when there is none, one is no SpatialTransformer, or their output sizes differ.
 
     Example:
         >>> import torch, stnkit
@@ -207,8 +207,9 @@ class ParallelTransformers(nn.Module):
     Source: Jaderberg et al. 2015, section 3.4; used for the birds of section 4.3 and for MNIST addition.
     """
 
-    def __init__(self, transformers: Sequence[SpatialTransformer]) -> None:
+    def __init__(self, transformers: Iterable[SpatialTransformer]) -> None:
         super().__init__()
+        transformers = _check_transformers(transformers)
         sizes = [transformer.out_size for transformer in transformers]
         if not sizes or len(set(sizes)) > 1:
             raise InputError(f"parallel transformers: expected one common out_size, got {sizes}")
@@ -228,6 +229,16 @@ def _check_role(name: str, given: object, fits: bool) -> None:
     if not fits:
         got = f"the class {given.__name__}" if isinstance(given, type) else type(given).__name__
         raise InputError(f"SpatialTransformer: {name}: expected {ROLES[name]}, got {got}")
+
+
+def _check_transformers(given: Any) -> list[SpatialTransformer]:
+    members: list[SpatialTransformer] = list(given) if isinstance(given, Iterable) else [given]
+    # A compiled one has its attributes.
+    fit = [isinstance(member, nn.Module) and hasattr(member, "out_size") for member in members]
+    if not isinstance(given, Iterable) or not all(fit):
+        got = ", ".join(type(member).__name__ for member in members)
+        raise InputError(f"parallel transformers: expected several SpatialTransformers, got {got}")
+    return members
 
 
 def _check_composes(family: TransformFamily) -> None:

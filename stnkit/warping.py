@@ -56,8 +56,11 @@ def warp(
     coordinates.check_is_tensor("image", image)
     if isinstance(theta, Tensor):
         check_device("theta", theta, image)
-    _check_component("family", family, "a TransformFamily")
-    _check_component("sampler", sampler, "a Sampler")
+    # An abstract class of which an object is asked would cost a microsecond.
+    if not hasattr(type(family), "grid"):
+        _check_family(family)
+    if not hasattr(type(sampler), "_interpolates"):
+        _check_sampler(sampler)
     if size is None:
         check_dimensions(family, image)
     interpolation = interpolation_of(sampler)
@@ -112,9 +115,18 @@ def check_dimensions(family: TransformFamily, image: Tensor) -> None:
         )
 
 
-def _check_component(name: str, given: object, expected: str) -> None:
-    if not isinstance(given, nn.Module):  # an abstract class would cost a microsecond
-        raise InputError(f"{name}: expected {expected}, got {given!r}")
+def _check_family(given: object) -> None:
+    if not isinstance(given, nn.Module) or not hasattr(given, "grid"):  # a compiled family has it by `__getattr__`
+        raise InputError(f"family: expected a TransformFamily, got {_named(given)}")
+
+
+def _check_sampler(given: object) -> None:
+    if not isinstance(given, nn.Module) or isinstance(given, TransformFamily):
+        raise InputError(f"sampler: expected a Sampler, got {_named(given)}")
+
+
+def _named(given: object) -> str:
+    return type(given).__name__ if isinstance(given, nn.Module) else repr(given)
 
 
 def _makes_grids_in_chunks(family: TransformFamily, theta: object, image: Tensor) -> bool:

@@ -61,3 +61,25 @@ def test_outputs_of_different_sizes_and_none_at_all_are_refused():
         stnkit.ParallelTransformers([transformer((6, 6)), transformer()])
     with pytest.raises(stnkit.errors.InputError, match=r"got \[\]"):
         stnkit.ParallelTransformers([])
+
+
+def test_transformers_of_any_iterable_are_held():
+    parts = [transformer(), transformer()]
+    for given in (iter(parts), tuple(parts), nn.ModuleList(parts)):
+        assert list(stnkit.ParallelTransformers(given).transformers) == parts
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("make", "got"),
+    [
+        (lambda: [transformer(), nn.Identity()], "SpatialTransformer, Identity"),
+        (lambda: [stnkit.SpatialTransformer], "ABCMeta|type"),
+        (transformer, "SpatialTransformer"),
+        (lambda: 2, "int"),
+    ],
+)
+def test_what_is_no_iterable_of_transformers_is_refused(make, got):
+    message = f"^parallel transformers: expected several SpatialTransformers, got ({got})$"
+    with pytest.raises(stnkit.errors.InputError, match=message):
+        stnkit.ParallelTransformers(make())

@@ -1,0 +1,53 @@
+import pytest
+import torch
+from torch import nn
+
+import stnkit
+
+pytestmark = pytest.mark.no_jaxtyping
+AFFINE, BILINEAR = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+THETA = AFFINE.identity().float()[None].expand(2, -1)
+
+
+@pytest.mark.parametrize("size", [None, (4, 4)])
+@pytest.mark.parametrize(
+    ("family", "sampler", "message"),
+    [
+        (BILINEAR, AFFINE, "family: expected a TransformFamily, got Bilinear"),
+        (nn.Identity(), BILINEAR, "family: expected a TransformFamily, got Identity"),
+        (type(AFFINE), BILINEAR, "family: expected a TransformFamily, got <class .*Affine'>"),
+        (AFFINE, stnkit.build("transform", "tps"), "sampler: expected a Sampler, got ThinPlateSpline"),
+        (AFFINE, type(BILINEAR), "sampler: expected a Sampler, got <class .*Bilinear'>"),
+    ],
+)
+def test_a_module_of_another_kind_is_named(family, sampler, message, size):
+    with pytest.raises(stnkit.errors.InputError, match=f"^{message}$"):
+        stnkit.warp(family, THETA, torch.rand(2, 1, 5, 6), sampler, size)
+
+
+@pytest.mark.parametrize("name", ["affine", "velocity"])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_one_theta_or_grid_is_wanted_for_each_image(name, rows):
+    family = stnkit.build("transform", name)
+    theta = family.identity().float()[None].expand(rows, -1)
+    message = f"^theta or grid: expected one for each of 2 images, got {rows}$"
+    with pytest.raises(stnkit.errors.InputError, match=message):
+        stnkit.warp(family, theta, torch.rand(2, 1, 5, 6), BILINEAR)
+    with pytest.raises(stnkit.errors.InputError, match=message):
+        BILINEAR(torch.rand(2, 1, 5, 6), family.grid(theta, (4, 4)))
+
+
+def test_a_sampler_of_ones_own_may_read_all_images_at_one_grid():
+    class Mean(stnkit.Sampler):
+        def forward(self, image, grid):
+            means = image.mean(dim=(2, 3), keepdim=True)
+            return means.expand(-1, -1, *grid.shape[1:3])
+
+    image = torch.rand(2, 1, 5, 6)
+    expected = image.mean(dim=(2, 3), keepdim=True).expand(-1, -1, 5, 6)
+    torch.testing.assert_close(stnkit.warp(AFFINE, THETA[:1], image, Mean()), expected)
+
+
+def test_a_compiled_family_is_one():
+    image, compiled = torch.rand(2, 1, 5, 6), torch.compile(AFFINE, backend="eager")
+    torch.testing.assert_close(stnkit.warp(compiled, THETA, image, BILINEAR), image)
