@@ -97,14 +97,16 @@ def is_noted(grid: Tensor) -> bool:
 def begin_warp(grid: Tensor) -> None:
     """Until `end_warp` let `is_noted` hold for an inference tensor too: nobody else has the grid of a warp."""
     global _noted
-    if not torch.compiler.is_compiling() and _noted is not None and _noted[1] == _UNKNOWN and _noted[0]() is grid:
-        _noted = _noted[0], _UNCHANGED
+    noted = _noted  # another thread may replace it
+    if not torch.compiler.is_compiling() and noted is not None and noted[1] == _UNKNOWN and noted[0]() is grid:
+        _noted = noted[0], _UNCHANGED
 
 
 def end_warp() -> None:
     """Let `is_noted` hold no longer for the inference tensor of `begin_warp`."""
     global _noted
-    if not torch.compiler.is_compiling() and _noted is not None and _noted[1] == _UNCHANGED:
+    noted = _noted
+    if not torch.compiler.is_compiling() and noted is not None and noted[1] == _UNCHANGED:
         _noted = None
 
 
