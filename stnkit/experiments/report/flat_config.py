@@ -11,12 +11,14 @@ from stnkit.plugin_system import KINDS
 
 # Keys that do not change the result of a run, and the seed, over which a cell takes its mean.
 CONTROL = frozenset((*RUN_CONTROL, "seed"))
-# Entries whose value stands for their whole group.
-HEADS = ("name", "at")
+# The entry of a component that stands for its whole mapping.
+NAME = "name"
 # Label of a key that a run does not have.
 ABSENT = "–"
 NO_TRANSFORM = "none"
 PLACEMENT = "placement"
+# Likewise of the placement. A component may have an option of that name.
+POINTS = f"{PLACEMENT}.at"
 TRANSFORM = "transform"
 OF_A_TRANSFORMER = (TRANSFORM, "localizer", "sampler", "out_size", "transform_init", "training.localizer_scale")
 # Groups, in the order in which they are preferred as axes; they precede all other keys.
@@ -70,11 +72,11 @@ def checked_key(name: str, flats: list[dict[str, Any]]) -> str:
     Raises:
         InputError: when it is the seed, or no run has it.
     """
-    group, _, last = name.rpartition(".")
-    key = group if last in HEADS and group else name
-    if key == "seed":
+    if name == "seed":
         raise InputError("the seed cannot be a row or column: a cell is the mean over its seeds")
     known = {key for flat in flats for key in flat}
+    group, _, last = name.rpartition(".")
+    key = group if name not in known and (last == NAME or name == POINTS) else name
     if key not in known:
         raise InputError(f"no run has the key {name!r}; the keys are {', '.join(sorted(known))}")
     return key
@@ -96,9 +98,10 @@ def _printed(value: Any) -> str:
 
 def _flatten(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
-        if prefix and name in HEADS:
+        key = f"{prefix}{name}"
+        if key == POINTS or (prefix and name == NAME and isinstance(value, str)):
             yield prefix.removesuffix("."), value
         elif isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{name}.")
+            yield from _flatten(value, f"{key}.")
         else:
-            yield f"{prefix}{name}", value
+            yield key, value

@@ -28,6 +28,22 @@ def test_a_name_is_an_axis_and_its_options_are_not():
     assert axes([flat(), flat(transform=RECORDED_COMPONENTS["tps"])]) == (("transform",), ())
 
 
+def test_options_of_the_names_at_and_name_are_options():
+    flats = [flat(distortion={"name": name, "at": 0.1, "tilt": {"at": 2, "name": 3}}) for name in ("shift", "tilt")]
+    assert axes(flats) == (("distortion",), ())
+    assert [one["distortion"] for one in flats] == ["shift", "tilt"]
+    options = {key: value for key, value in flats[0].items() if key.startswith("distortion.")}
+    assert options == {"distortion.at": 0.1, "distortion.tilt.at": 2, "distortion.tilt.name": 3}
+    assert axes(flats, rows=["distortion.at"], columns=[]) == (("distortion.at",), ())
+
+
+def test_a_component_in_a_component_is_its_name():
+    flats = [flat(dataset={"name": "cached", "source": {"name": "mnist", "at": at}}) for at in (0, 1)]
+    assert flats[0]["dataset.source"] == "mnist"
+    assert axes(flats) == (("dataset.source.at",), ())
+    assert axes(flats, rows=["dataset.source.name"], columns=[]) == (("dataset.source",), ())
+
+
 def test_an_option_is_an_axis_where_one_name_has_several_values():
     flats = [flat(), *(flat(transform=RECORDED_COMPONENTS["tps"] | {"control_points": [n, n]}) for n in (3, 5))]
     rows, columns = axes(flats)

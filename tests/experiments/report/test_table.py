@@ -27,6 +27,14 @@ def test_a_cell_is_mean_and_sample_standard_deviation_over_seeds(make_run, runs_
     assert table.row_title(0) == "all runs"
 
 
+def test_components_with_an_option_at_have_cells_of_their_own(make_run, runs_of):
+    for name, error in (("shift_at", 1.0), ("tilt_at", 2.0)):
+        make_run(distortion={"name": name, "at": 0.1}, record={"test_error": error})
+    table = make_table(runs_of())
+    assert [table.row_title(i) for i in range(2)] == ["shift_at", "tilt_at"]
+    assert texts(table) == [["1.00 (1)"], ["2.00 (1)"]]
+
+
 def test_missing_and_unfinished_runs_show_in_their_cell(make_run, runs_of):
     make_run(seed=0, record={"test_error": 1.0})
     make_run(seed=1, record={"test_error": 2.0})
