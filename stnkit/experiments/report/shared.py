@@ -40,9 +40,13 @@ def shared_config(table: Table) -> dict[str, Any]:
         # Of a network without transformers it is "none".
         values[TRANSFORM] = _transformed(values[TRANSFORM]) or values[TRANSFORM]
     same = {key: having[0][key] for key, having in values.items() if len({identity(one, key) for one in having}) == 1}
-    # An option that some runs lack belongs to a component that they do not have.
-    everywhere = {key for key in same if len(values[key]) == len(flats)} | {key for key in GROUPS if key in same}
-    return {key: value for key, value in same.items() if key in everywhere or key.split(".")[0] in everywhere}
+    # A group that some runs lack is a component that they do not have; an option is shared by all that have it.
+    groups = {key: len(values[key]) for key in GROUPS if key in same}
+    return {
+        key: value
+        for key, value in same.items()
+        if key in groups or len(values[key]) == groups.get(key.split(".")[0], len(flats))
+    }
 
 
 def facts(table: Table) -> list[tuple[str, str]]:

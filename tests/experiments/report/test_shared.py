@@ -43,6 +43,13 @@ def test_what_varies_is_not_shared(make_run, runs_of):
     assert "distortion.degrees" not in shared_config(table)
 
 
+def test_an_option_that_some_runs_lack_is_not_shared(make_run, runs_of):
+    # A plugin has renamed it.
+    make_run(distortion={"name": "shift", "strength": 0.1, "axis": 0})
+    make_run(distortion={"name": "shift", "power": 0.1, "axis": 0})
+    assert dict(facts(make_table(runs_of())))["distortion"] == "shift (axis=0)"
+
+
 def test_runs_with_a_transformer_share_its_components(make_run, runs_of):
     make_run()
     make_run(placement={"at": []})
