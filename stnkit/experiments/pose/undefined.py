@@ -49,6 +49,8 @@ def no_pose(distortion: Distortion, theta: Float[Tensor, "N P"], size: Sequence[
         return None
     if bool(((shown - points).abs() <= TOLERANCE).all()):
         return "the distortion moves no point of any image"
+    if len(theta) == 1:
+        return "the pose of a single image has no other to be compared with"
     return "the distortion is the same for every image"
 
 

@@ -73,6 +73,13 @@ def test_without_a_distortion_there_are_no_figures(distortion, options, reason, 
     assert record["undefined"]["rectified_variance_identity"] == "the distortion draws the same image every time"
 
 
+def test_a_single_image_has_no_other_to_be_compared_with():
+    record = measured("rotation", Squares(n=1))
+    reason = "the pose of a single image has no other to be compared with"
+    assert {record["undefined"][name] for name in OF_POSES} == {reason}
+    assert measured("none", Squares(n=1))["undefined"]["rotation_residual"] == STILL
+
+
 def test_clutter_without_a_move_has_a_rectified_variance_alone():
     record = measured("translated_cluttered", options={"canvas": (16, 16)})
     assert figures_in(record) == {"rectified_variance", "rectified_variance_identity"}
