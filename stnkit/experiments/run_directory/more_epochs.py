@@ -1,5 +1,6 @@
 """More epochs for a run: refused where the result would not be that of one longer run."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from omegaconf import OmegaConf
 
 from stnkit.errors import InputError
 from stnkit.experiments.run_directory.record import CONFIG, RunRecord, read_record, write_atomically
+from stnkit.experiments.run_directory.recorded_figures import primary_figure
 
 KEY = "training.epochs"
 
@@ -45,7 +47,9 @@ def reason_against_more(saved: Any, record: dict[str, Any]) -> str | None:
         return "whose training.schedule=one_cycle is planned over all epochs"
     if record.get("status") == "completed" and done < training["epochs"]:
         patience = training.get("patience")
-        return f"which stopped after {done} epochs by training.patience={patience} as a longer run would"
+        if patience is not None and _epochs_without_a_better_one(record) >= patience:
+            return f"which stopped after {done} epochs by training.patience={patience} as a longer run would"
+        return f"which a callback of a plugin stopped after {done} epochs, as it would stop a longer run"
     return None
 
 
@@ -61,6 +65,19 @@ def completed_error(run_dir: Path, saved: Any, record: dict[str, Any]) -> InputE
     way = f"{KEY}=MORE goes on with it" if reason is None else f"a run with init_from={run_dir} starts from its weights"
     told = "" if reason is None else f", {reason}"
     return InputError(f"resume={run_dir}: expected an interrupted run, got a completed one{told}; {way}")
+
+
+def _epochs_without_a_better_one(record: dict[str, Any]) -> float:
+    """The number of epochs since the best one, as `Patience` counts them; infinity where the record does not tell."""
+    primary = primary_figure(record)
+    sign = -1 if primary.higher_is_better else 1
+    history = [figures.get(f"validation_{primary.name}") for figures in record.get("history", [])]
+    if not history or None in history:
+        return math.inf
+    best, waited = math.inf, 0
+    for value in history:
+        best, waited = (sign * value, 0) if sign * value < best else (best, waited + 1)
+    return waited
 
 
 def save_more_epochs(run_dir: Path, epochs: int) -> None:

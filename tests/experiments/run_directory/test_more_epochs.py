@@ -68,6 +68,29 @@ def test_a_run_that_has_stopped_by_itself_stays_so(status, refused, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("patience", "errors", "by"),
+    [
+        (None, [9.0, 8.0], "which a callback of a plugin stopped after 2 epochs, as it would stop a longer run"),
+        (2, [9.0, 9.0, 8.0], "which a callback of a plugin stopped after 3 epochs"),
+        (2, [9.0, float("nan")], "which a callback of a plugin stopped after 2 epochs"),
+        (2, [9.0, 7.0, 8.0, 7.0], r"which stopped after 4 epochs by training\.patience=2"),
+        (2, [float("nan")] * 2, r"which stopped after 2 epochs by training\.patience=2"),
+    ],
+)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_reason_says_who_has_stopped_a_run(patience, errors, by, sign, tmp_path):
+    saved = {"training": {"epochs": 9, "schedule": "constant", "patience": patience}}
+    record = {
+        "status": "completed",
+        "epoch": len(errors),
+        "figures": {"cost": {"unit": "", "higher_is_better": sign < 0}, "other": {}},
+        "history": [{"epoch": i, "validation_cost": sign * error} for i, error in enumerate(errors)],
+    }
+    with pytest.raises(InputError, match=by):
+        check_more_epochs(tmp_path, saved, record, 12)
+
+
+@pytest.mark.parametrize(
     ("schedule", "done", "way"),
     [
         ("constant", 9, "; training.epochs=MORE goes on with it"),
