@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 from yaml import YAMLError
 
 from stnkit.experiments.run_directory.record import CONFIG, read_record
 from stnkit.experiments.run_directory.run_control import without_run_control
+from stnkit.plugin_system import KINDS, plugin_registry
 
 CLAIM = ".job"  # the identity of the job that a directory is reserved for
 # Options of later versions with their defaults, by which a run of an earlier version has the identity that it had.
@@ -64,6 +65,32 @@ def identity_of(config: Mapping[str, Any]) -> str:
         if section is not None and section.get(last, default) == default:
             section.pop(last, None)
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+
+
+def with_defaults_of_components(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of an earlier run with the options that its components have gained since, at their defaults.
+
+    The options of earlier versions of stnkit are left out, for which `identity_of` knows what their absence means.
+
+    Args:
+        config: saved, as plain values.
+    """
+    from stnkit.plugin_system import component_node  # imports Hydra
+
+    filled = dict(config)
+    for kind in KINDS:
+        saved = config.get(kind)
+        if not isinstance(saved, Mapping) or not isinstance(saved.get("name"), str):
+            continue
+        providers = plugin_registry().providers(kind, saved["name"])
+        if len(providers) != 1:
+            continue
+        known = {*ADDED_TO_COMPONENTS.get(kind, ()), *(PADDING if kind == "distortion" else ())}
+        node = OmegaConf.structured(component_node(providers[0].component))
+        defaults: Any = OmegaConf.to_container(node, enum_to_str=True)
+        gained = {key: value for key, value in defaults.items() if key not in known and value != MISSING}
+        filled[kind] = gained | dict(saved)
+    return filled
 
 
 def section_of(config: Any, key: str) -> tuple[dict[str, Any] | None, str]:
@@ -118,7 +145,7 @@ def identity_in(run_dir: Path) -> str | None:
         changed = path.stat().st_mtime_ns
         if _cached.get(path, (0, ""))[0] != changed:
             config: Any = OmegaConf.to_container(OmegaConf.load(path))
-            _cached[path] = changed, identity_of(config)
+            _cached[path] = changed, identity_of(with_defaults_of_components(config))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, YAMLError, ValueError, TypeError, AttributeError):

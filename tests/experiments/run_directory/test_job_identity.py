@@ -1,11 +1,20 @@
 """Two sweeps in one directory never give it to two jobs."""
 
+import copy
 import multiprocessing
 import os
 
 import pytest
+import yaml
 
-from stnkit.experiments.run_directory.job_identity import identity_of, job_directory, with_added_options
+from stnkit.experiments.run_directory.job_identity import (
+    earlier_directory,
+    identity_in,
+    identity_of,
+    job_directory,
+    with_added_options,
+    with_defaults_of_components,
+)
 
 
 def test_a_number_that_another_job_has_claimed_is_not_given_away(tmp_path):
@@ -89,3 +98,50 @@ def test_sweeps_that_start_together_take_different_directories(tmp_path):
         names = dict(chosen)
         assert set(chosen) == set(names.items())  # both of seed 2 chose one directory
         assert len(set(names.values())) == 3
+
+
+def saved(folder, config):
+    """The identity of a run with this config."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return identity_in(folder)
+
+
+# A network whose plugin has gained three options.
+GAINED = """
+import stnkit
+class Gained(stnkit.Network):
+    def __init__(
+        self, in_shape: tuple[int, ...], n_classes: int, *, width: int = 8,
+        rate: float = 0, sizes: tuple[int, ...] = (1, 2), must: int,
+    ):
+        super().__init__()
+    def forward(self, image):
+        return image
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("gained", Gained)
+"""
+
+
+def test_an_option_that_a_plugin_has_gained_is_no_other_job(make_distribution, tmp_path):
+    make_distribution("gained", {"theirs": GAINED}, {"network.gained": "theirs"})
+    earlier = {"seed": 0, "network": {"name": "gained", "width": 4}}
+    today = {"seed": 0, "network": {"name": "gained", "width": 4, "rate": 0.0, "sizes": [1, 2]}}
+    assert saved(tmp_path / "0", earlier) == identity_of(today)
+    assert earlier_directory(identity_of(today), tmp_path) == "0"
+    for option in ({"width": 8}, {"rate": 1.0}, {"sizes": [1]}, {"must": 1}):
+        assert saved(tmp_path / "0", earlier) != identity_of(today | {"network": today["network"] | option})
+    assert saved(tmp_path / "1", today) == identity_of(today)
+
+
+def test_the_meaning_of_an_earlier_version_is_not_filled(tmp_path):
+    earlier = {"seed": 0, "distortion": {"name": "rts", "canvas": [42, 42]}, "sampler": {"name": "antialiased"}}
+    filled = with_defaults_of_components(earlier)
+    assert "padding" not in filled["distortion"]
+    assert "renormalize" not in filled["sampler"]
+    assert filled["distortion"]["canvas"] == [42, 42]
+    assert earlier["sampler"] == {"name": "antialiased"}
+    today = copy.deepcopy(filled)
+    today["distortion"] |= {"canvas": None, "padding": "zeros"}
+    assert saved(tmp_path, earlier) == identity_of(today)
