@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     Raises:
         StnkitError: when the run cannot be used, or the command is refused; then nothing is written.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse(arguments)
     # The help of the command stays free of torch.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

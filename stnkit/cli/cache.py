@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     Raises:
         InputError: when a key is that of no pack, of several, or of one that is being written.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse(arguments)
     folder = cache_folder(options.cache)
     found = entries(folder)
     if options.action == "clear":

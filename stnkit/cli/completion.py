@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         description='Print the completion script of a shell. To turn it on: eval "$(stnkit completion bash)"',
     )
     parser.add_argument("shell", choices=SCRIPTS, metavar="SHELL", help=" or ".join(SCRIPTS))
-    print(SCRIPTS[parser.parse_args(arguments).shell])
+    print(SCRIPTS[parser.parse(arguments).shell])
     return 0
 
 

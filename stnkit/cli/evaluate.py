@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         f"or {' or '.join(OPTIONS)}",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
+    options = parser.parse(arguments)
     found = evaluate(options.run, [_parsed(word) for word in options.overrides])
     if options.json:
         print(json.dumps(record_as_json(evaluation_record(options.run, options.overrides, found)), indent=2))

@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     Raises:
         InputError: when options are missing or do not go together.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse(arguments)
     exporting = {name: getattr(options, name) for name in ("output", "part", "opset", "to")}
     exporting |= {name: getattr(options, name) or None for name in ("half", "theta", "warped", "reference")}
     given = [name for name, value in exporting.items() if value is not None]

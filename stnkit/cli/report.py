@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: those after the command.
     """
-    options = _parser().parse_args(arguments)
+    options = _parser().parse(arguments)
     for option in ("output", "html", "curves"):
         _check_folder(option, getattr(options, option))
     if options.curves is not None:

@@ -31,7 +31,7 @@ def evaluated(quick_run, stnkit_main):
     """The JSON of an evaluation of the run with some overrides."""
 
     def run(*overrides):
-        code, out, err = stnkit_main("evaluate", quick_run, *overrides, "--json")
+        code, out, err = stnkit_main("evaluate", quick_run, "--json", *overrides)
         assert (code, err) == (0, "")
         return json.loads(out)
 

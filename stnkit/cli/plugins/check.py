@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
         metavar="CHECK=REASON",
         help="a check that the component fails, and why; if it passes, that is a failure (repeatable)",
     )
-    given = parser.parse_intermixed_args(arguments)
+    given = parser.parse(arguments)
     kind, name = component_named([word for word in given.words if "=" not in word], "[KIND] NAME [OPTION=VALUE ...]")
     options = _options([word for word in given.words if "=" in word])
 

@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
     parser = Parser(prog="stnkit plugins list", description=__doc__)
     parser.add_argument("kind", nargs="?", metavar="KIND", help=f"only this kind: {', '.join(KINDS)}")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_args(arguments)
+    options = parser.parse(arguments)
     found = plugin_registry()
     if options.kind is not None:
         found = _of_kind(found, kind_named(options.kind).name)

@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("kind", metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("name", metavar="NAME", help="of the component, as in KIND=NAME")
     parser.add_argument("--directory", type=Path, default=Path(), metavar="DIR", help="folder for stnkit-NAME/")
-    options = parser.parse_args(arguments)
+    options = parser.parse(arguments)
     package = write_package(options.kind, options.name, options.directory)
     print(f"{package / f'stnkit_{options.name}.py'} contains the {options.kind}; edit it there. Next:\n")
     for command in next_commands(options.kind, options.name, package):

@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
         metavar="[KIND] NAME | OPTION",
         help=f"a component ({', '.join(KINDS)}), or an option or section of stnkit train, such as training or out_size",
     )
-    words = parser.parse_args(arguments).words
+    words = parser.parse(arguments).words
     if len(words) == 1 and (text := described_option(words[0])):
         print(text)
         return 0
