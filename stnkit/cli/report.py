@@ -38,9 +38,15 @@ def main(arguments: list[str]) -> int:
         _check_folder(option, getattr(options, option))
     if options.curves is not None:
         check_curve_file(options.curves)
+    if options.dataset and options.html is None:
+        raise InputError("--dataset: expected --html FILE too, since only a page has pictures")
     not_begun = find_jobs_not_begun(options.directories)
     runs = find_runs(options.directories, lambda paths: _progress(paths, "reading runs"), none_begun=bool(not_begun))
     table = make_table(runs, options.rows, options.columns, options.value, not_begun)
+    if options.dataset:
+        from stnkit.experiments.report.dataset_options import check_options, parsed_options  # imports PyTorch
+
+        check_options(table.runs, parsed_options(options.dataset))
     comparison = compare(table, load_published(options.against)) if options.against else None
     all_notes = notes(table) + (comparison.notes if comparison else [])
     _write_table(options, table, comparison, all_notes)

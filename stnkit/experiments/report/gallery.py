@@ -15,6 +15,7 @@ from stnkit.experiments.data.fixed import FixedLoader
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.picture_rows import Row, transformed_rows, with_objective
+from stnkit.experiments.report.dataset_options import with_options
 from stnkit.experiments.report.image_strip import Strip, make_strip
 from stnkit.experiments.report.runs import Run, Status
 from stnkit.experiments.report.table import Cell
@@ -109,7 +110,8 @@ class Galleries:
         return Gallery(reasons[0] + more if reasons else "no run")
 
     def _draw(self, run: Run) -> Gallery:
-        trained = load_run(run.path, dataset=self._dataset)
+        moved = with_options(run.config["dataset"], self._dataset) if self._dataset else None
+        trained = load_run(run.path, dataset=moved)
         note = f"{run.path}, seed {run.seed}" + (f", {run.status}" if run.status is not Status.completed else "")
         if len(trained.data.in_shape) != 3:
             return Gallery(f"{note}: no pictures, because its images are not two-dimensional")

@@ -5,13 +5,12 @@ import hashlib
 import importlib.resources
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
-from omegaconf import OmegaConf
 
 from stnkit.experiments.report.curves import learning_curves
+from stnkit.experiments.report.dataset_options import parsed_options
 from stnkit.experiments.report.gallery import Galleries, Gallery
 from stnkit.experiments.report.published_results import Comparison
 from stnkit.experiments.report.shared import summary
@@ -60,8 +59,7 @@ def make_page(
         dataset: options of the dataset, as texts, that replace those of the runs.
         progress: wraps the list of cells while they are drawn.
     """
-    options: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"{key}={value}" for key, value in dataset]))
-    galleries = Galleries(options)
+    galleries = Galleries(parsed_options(dataset))
     indices = [(i, j) for i, line in enumerate(table.cells) for j, cell in enumerate(line) if cell.runs]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     script = _file("page.js")

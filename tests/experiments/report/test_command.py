@@ -86,6 +86,18 @@ def test_a_page_is_written_whole(stnkit_main, made, tmp_path):
     assert "http" not in text.replace("http://www.w3.org/", "").replace("http-equiv", "")
 
 
+def test_data_that_are_not_there_are_a_note(stnkit_main, made, tmp_path):
+    code, _, err = stnkit_main("report", made, "--html", "page.html", "--dataset", "root=nowhere")
+    assert code == 0, err
+    assert "no pictures of" in (tmp_path / "page.html").read_text()
+
+
+def test_options_may_stand_between_directories(stnkit_main, made):
+    code, out, err = stnkit_main("report", made / "0", "--format", "csv", made / "1")
+    assert (code, err) == (0, "")
+    assert [row["transform"] for row in csv.DictReader(out.splitlines())] == ["affine", "tps"]
+
+
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -103,6 +115,10 @@ def test_a_page_is_written_whole(stnkit_main, made, tmp_path):
         (["runs", "--html", "nowhere/page.html"], "--html nowhere/page.html: there is no folder nowhere"),
         ([], "the following arguments are required: DIR; `stnkit report --help` lists the arguments"),
         (["runs", "--dataset", "root"], "argument --dataset: expected OPTION=VALUE, got 'root'"),
+        (["runs", "--dataset", "root=x"], "--dataset: expected --html FILE too, since only a page has pictures"),
+        (["runs", "--html", "x.html", "--dataset", "m=3"], "--dataset: dataset 'mnist' has no option 'm'; its options"),
+        (["runs", "--html", "x.html", "--dataset", "root=[a"], "--dataset: expected values that YAML can read"),
+        (["runs", "--html", "x.html", "--dataset", "download=3"], "--dataset: dataset 'mnist': option download: expec"),
         (["runs", "--output", "runs"], "--output: expected a file, got the folder runs"),
     ],
 )
