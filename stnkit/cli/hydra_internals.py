@@ -7,10 +7,13 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 # Private: nothing public expands a sweep into its jobs before the first of them runs.
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+# Private: the flags of a Hydra program.
+from hydra._internal.utils import get_args_parser
 
 # `config_loader` is undocumented: the parser needs it to expand `transform=glob(*)`.
 from hydra.core.global_hydra import GlobalHydra
@@ -18,6 +21,34 @@ from hydra.core.global_hydra import GlobalHydra
 # Undocumented: the grammar of overrides.
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
+
+from stnkit.errors import InputError
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The overrides of a command line, and its other words, each in their order.
+
+    Args:
+        arguments: those after the command.
+
+    Raises:
+        InputError: when Hydra's parser refuses them.
+    """
+    parser = get_args_parser()
+    parser.error = _refuse_flags  # type: ignore[method-assign]
+    overrides: list[str] = parser.parse_intermixed_args([*arguments]).overrides
+    waiting, flags = iter(overrides), []
+    word = next(waiting, None)
+    for argument in arguments:
+        if argument == word:
+            word = next(waiting, None)
+        else:
+            flags.append(argument)
+    return overrides, flags
+
+
+def _refuse_flags(message: str) -> NoReturn:
+    raise InputError(f"{message}; `stnkit train --hydra-help` lists the flags")
 
 
 def task_overrides(hydra: Any) -> list[str]:

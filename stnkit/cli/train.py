@@ -21,20 +21,25 @@ from stnkit.cli.checked_config import checked_config
 from stnkit.cli.collector import collect_as_usual
 from stnkit.cli.dry_sweep import DryRunAsked
 from stnkit.cli.hydra_errors import sentence
-from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.option_text import chart_lines, options_from_images
 from stnkit.cli.options import register_help_resolver
 from stnkit.cli.resume_hint import resume_hint
 from stnkit.cli.sweep_end import SweepFailed, SweepInterrupted
 from stnkit.cli.sweep_jobs import SweepRefused
 from stnkit.cli.torchvision_build import torchvision_build_explained
+from stnkit.cli.train_arguments import ordered, run_to_resume
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.loop.interruption import Interrupted, interruptions_kept
 from stnkit.experiments.loop.joined.launched import find_launched
 from stnkit.experiments.run_directory import directories
 from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
-from stnkit.experiments.run_directory.occupancy import OccupiedError, check_free, delete_run, is_left
+from stnkit.experiments.run_directory.occupancy import (
+    OccupiedError,
+    check_free,
+    delete_run,
+    is_left,
+)
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.recorded_figures import primary_figure, sweep_value
 from stnkit.experiments.schema import register_schema
@@ -78,20 +83,18 @@ def _compose_and_train(arguments: list[str]) -> int:
     register_component_groups()
     # Without it, or with 0, Hydra prints its errors itself and exits.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    # Hydra refuses + for a group in the defaults list of train.yaml; both spellings are accepted here.
-    arguments = [a[1:] if a.startswith(("+model=", "+experiment=")) else a for a in arguments]
     given_to_program = sys.argv
-    sys.argv = [sys.argv[0], *arguments]
     _outcome.process = os.getpid()
     _outcome.exit_code = 0
     _outcome.of_saved_config = []
     sweeps.started.clear()
     try:
-        if resumed := _check_arguments(arguments):
-            given = {argument.partition("=")[0] for argument in arguments}
+        overrides, flags = ordered(arguments)
+        if resumed := run_to_resume(overrides, flags):
+            given = {word.partition("=")[0] for word in overrides}
             selected = directories.components_to_resume(resumed)
             _outcome.of_saved_config = [word for word in selected if word.partition("=")[0] not in given]
-            sys.argv += _outcome.of_saved_config
+        sys.argv = [sys.argv[0], *overrides, *_outcome.of_saved_config, *flags]
         with warnings.catch_warnings():
             hydra_internals.ignore_schema_advice()  # check_not_shadowed refuses such a file
             _program()
@@ -122,29 +125,6 @@ def _dry_run(asked: DryRunAsked) -> int:
     if asked.config.hydra.mode is RunMode.MULTIRUN:
         return dry_run.print_sweep(asked.jobs, asked.config.hydra.sweep.dir)
     return dry_run.print_run(asked.config, _outcome.of_saved_config)
-
-
-def _check_arguments(arguments: list[str]) -> Path | None:
-    """Refuse here what Hydra refuses with a traceback, or after it has created a run directory.
-
-    Returns:
-        The run directory to resume, if there is one.
-    """
-    in_sweep = bool({"-m", "--multirun"} & set(arguments))
-    if in_sweep and {"-c", "--cfg", "-i", "--info"} & set(arguments):
-        raise InputError("--cfg and --info show the config of one run: expected no -m, and one value for each option")
-    words = [argument for argument in arguments if argument.lstrip("+").startswith("resume=")]
-    if len(words) > 1:
-        raise InputError(f"resume: expected one run directory, got {' and '.join(words)}")
-    resumed = parse_override(words[0])[1] if words else None
-    if resumed is None:
-        return None
-    if in_sweep:
-        raise InputError(sweeps.NO_RESUME)
-    if not isinstance(resumed, str | int | float) or resumed == "":
-        raise InputError(f"resume: expected a run directory, got {words[0]}")
-    directories.check_run_dir(Path(str(resumed)))
-    return Path(str(resumed))
 
 
 @dataclasses.dataclass
