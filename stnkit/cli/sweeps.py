@@ -158,7 +158,7 @@ def note(run_dir: Path, *, refused: bool = False) -> None:
         note_job(notes, run_dir, refused=refused)
 
 
-def record_failure(run_dir: Path, error: Exception) -> None:
+def record_failure(run_dir: Path, error: BaseException) -> None:
     """Record the failure of a job that failed before it could record it itself.
 
     Args:
@@ -174,7 +174,7 @@ def record_failure(run_dir: Path, error: Exception) -> None:
         RunRecord(run_dir, record).update(status="failed", error=f"{type(error).__name__}: {error}")
 
 
-def print_unexpected(run_dir: Path, error: Exception) -> None:
+def print_unexpected(run_dir: Path, error: BaseException) -> None:
     """Print one line about an error that is not the user's, and write its traceback to a file.
 
     Args:

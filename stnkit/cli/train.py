@@ -104,7 +104,7 @@ def _compose_and_train(arguments: list[str]) -> int:
         raise InputError(str(mistake)) from None
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(sentence(error)) from error
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         if hydra_internals.refused_group(error):
             raise InputError(sentence(error)) from error
         if not sweeps.started:
@@ -179,7 +179,7 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
             except OccupiedError:
                 sweeps.note(run_dir, refused=True)
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if in_sweep:
                     sweeps.record_failure(run_dir, error)
                 raise
@@ -193,11 +193,12 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
         print(f"stnkit train: {f'{run_dir}: ' if named else ''}{error}", file=sys.stderr, flush=True)
         _outcome.exit_code = 2
         _outcome.failed = not isinstance(error, OccupiedError)
-    except Exception as error:
-        if not in_sweep:
+    except (Exception, SystemExit) as error:
+        if not in_sweep and isinstance(error, Exception):
             raise
         sweeps.print_unexpected(run_dir, error)
         _outcome.failed = True
+        _outcome.exit_code = 0 if in_sweep else 1  # a component that exits says nothing
     return None
 
 

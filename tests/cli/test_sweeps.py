@@ -66,9 +66,9 @@ def test_every_job_says_its_number_what_varies_and_its_error(stnkit_main):
     assert jobs_not_begun(Path("sweep")) == []
 
 
-@pytest.mark.parametrize(("error", "expected"), [(ZeroDivisionError("by nought"), 1), (RuntimeError(), 1)])
+@pytest.mark.parametrize("error", [ZeroDivisionError("by nought"), RuntimeError(), SystemExit(0)])
 @pytest.mark.training
-def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stnkit_main, monkeypatch, tmp_path):
+def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, stnkit_main, monkeypatch, tmp_path):
     build_new_run = run.build_new_run
 
     def breaking(config, *args):
@@ -78,7 +78,7 @@ def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stn
 
     monkeypatch.setattr(run, "build_new_run", breaking)
     code, _, err = stnkit_main(*SWEEP, "seed=0,1", "placement=none")
-    assert code == expected
+    assert code == 1
     assert metrics("sweep/1")["status"] == "completed"
     told = metrics("sweep/0")
     assert told["status"] == "failed"
@@ -88,6 +88,18 @@ def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, expected, stn
     assert f"sweep/0: {type(error).__name__}: {error}" in first
     assert "1 of the jobs failed: sweep/0" in last
     assert "in breaking" in (tmp_path / "sweep" / "0" / "traceback.txt").read_text()
+
+
+def test_a_component_that_exits_ends_a_run_as_a_failure(stnkit_main, monkeypatch):
+    def leave(*args):
+        raise SystemExit(0)
+
+    monkeypatch.setattr(run, "build_new_run", leave)
+    code, _, err = stnkit_main("train", *QUICK, "hydra.run.dir=run")
+    assert code == 1
+    (line,) = err.splitlines()
+    assert "run: SystemExit: 0 (traceback in " in line
+    assert metrics("run")["status"] == "failed"
 
 
 @pytest.mark.training
