@@ -8,7 +8,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from stnkit.cli.hydra_internals import parse_override, swept_keys, task_overrides
-from stnkit.cli.sweep_jobs import SweepJob, sweep_jobs
+from stnkit.cli.sweep_job import SweepJob
+from stnkit.cli.sweep_jobs import sweep_jobs
 from stnkit.experiments.run_directory.directories import earlier_status
 from stnkit.experiments.run_directory.job_identity import earlier_directory, identity_of
 

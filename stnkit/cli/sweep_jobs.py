@@ -1,8 +1,7 @@
 """The jobs of a sweep with their configs, checked before the first of them runs."""
 
 import contextlib
-import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from hydra.errors import HydraException
@@ -12,6 +11,8 @@ from omegaconf.errors import InterpolationKeyError, InterpolationResolutionError
 from stnkit.cli.checked_config import checked_config
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.hydra_internals import job_config, job_overrides
+from stnkit.cli.sweep_job import SweepJob
+from stnkit.cli.sweep_subdirs import check_directories, chosen_directory
 from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.run_directory.directories import plain_config
 from stnkit.experiments.run_directory.job_identity import identity_of
@@ -21,24 +22,6 @@ class SweepRefused(BaseException):
     """A mistake in the options of a sweep. No Exception: Hydra turns those of a callback into warnings."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SweepJob:
-    """A job that is going to run.
-
-    Args:
-        overrides: of its config, `KEY=VALUE`.
-        config: as plain values; None where it has values that only the running job can resolve.
-    """
-
-    overrides: Sequence[str]
-    config: dict[str, Any] | None
-
-    @property
-    def identity(self) -> str | None:
-        """That of its config, by which it finds its run directory again; None where that is not known yet."""
-        return None if self.config is None else identity_of(self.config)
-
-
 def sweep_jobs(config: DictConfig) -> list[SweepJob] | None:
     """The jobs of a sweep, or None for a sweeper that decides on them as it goes.
 
@@ -46,11 +29,19 @@ def sweep_jobs(config: DictConfig) -> list[SweepJob] | None:
         config: composed, with its node `hydra`.
 
     Raises:
-        SweepRefused: for an unknown name, a wrong type or a value that is missing in one of them.
+        SweepRefused: for an unknown name, a wrong type or a value that is missing in one of them, or one
+            directory for two of them.
     """
     with _mistakes_refused():
-        jobs = job_overrides(config)
-        return None if jobs is None else [SweepJob(words, _checked(config, words)) for words in jobs]
+        if (overrides := job_overrides(config)) is None:
+            return None
+        jobs, directories = [], []
+        for number, words in enumerate(overrides):
+            composed = job_config(config, words)
+            jobs.append(SweepJob(words, _checked(composed)))
+            directories.append(chosen_directory(composed, number))
+        check_directories(jobs, directories)
+        return jobs
 
 
 def identity_if_resolved(config: DictConfig) -> str | None:
@@ -65,8 +56,7 @@ def identity_if_resolved(config: DictConfig) -> str | None:
         return None
 
 
-def _checked(config: DictConfig, words: Sequence[str]) -> dict[str, Any] | None:
-    composed = job_config(config, words)
+def _checked(composed: DictConfig) -> dict[str, Any] | None:
     try:
         return checked_config(composed, composed.hydra.runtime)
     except InputError as error:

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 
 from stnkit.cli import launcher
 from stnkit.cli.dry_sweep import DryRunAsked, dry_jobs, is_dry_sweep, varying_keys
-from stnkit.cli.hydra_internals import jobs_composed, parse_override, task_overrides
+from stnkit.cli.hydra_internals import jobs_composed, parse_override, swept_keys, task_overrides
 from stnkit.cli.sweep_end import Sweep, SweepFailed, SweepInterrupted, print_error
 from stnkit.cli.sweep_jobs import SweepRefused, identity_if_resolved, sweep_jobs
 from stnkit.cli.workers import Worker, WorkersOfSweep
@@ -74,6 +74,7 @@ class JobAnnouncer(Callback):
         notes: folder in which the jobs of the sweep are noted, None for a single run.
         began_ns: time at which the sweep began, likewise.
         varying: keys of the overrides that differ between jobs, or are swept.
+        fixed: keys to which the command line gives one value for all jobs.
         parent: id of the process that starts workers on this machine and answers for them, else None.
         process: id of the process that started the sweep.
     """
@@ -83,6 +84,7 @@ class JobAnnouncer(Callback):
         self.notes: Path | None = None
         self.began_ns: int | None = None
         self.varying: set[str] = set()
+        self.fixed: set[str] = set()
         self.parent: int | None = None
         self.process = os.getpid()
 
@@ -117,6 +119,9 @@ class JobAnnouncer(Callback):
             listed = list_jobs(directory, [job.overrides for job in jobs], [job.identity for job in jobs])
             self.n = len(jobs)
             self.varying = varying_keys(jobs, task_overrides(config.hydra))
+        else:
+            words = task_overrides(config.hydra)
+            self.fixed = {word.split("=", 1)[0] for word in words} - swept_keys(words)
         started.append(Sweep(directory, self.notes, self.began_ns, listed, bool(config.fail_fast)))
         count = "jobs" if self.n is None else f"{self.n} job{'s' * (self.n != 1)}"
         print(f"sweep       {count} in {directory}", flush=True)
@@ -142,7 +147,9 @@ class JobAnnouncer(Callback):
             worker = Worker(self.parent)
         words, run_dir = task_overrides(config.hydra), Path(config.hydra.runtime.output_dir)
         record_run_dir(Path(config.hydra.sweep.dir), words, run_dir, identity_if_resolved(config))
-        overrides = [word for word in words if word.split("=", 1)[0] in self.varying]
+        keys = [word.split("=", 1)[0] for word in words]
+        told = set(keys) - self.fixed if self.n is None else self.varying
+        overrides = [word for word, key in zip(words, keys, strict=True) if key in told]
         of = "" if self.n is None else f" of {self.n}"
         print(f"job {config.hydra.job.num + 1}{of}: {' '.join(overrides)}".rstrip(": "), flush=True)
 

@@ -39,6 +39,7 @@ from stnkit.experiments.run_directory.occupancy import (
     check_free,
     delete_run,
     is_left,
+    results_in,
 )
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.experiments.run_directory.recorded_figures import primary_figure, sweep_value
@@ -235,6 +236,12 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
             return sweep_value(record, plain["sweep_objective"])
         plain["resume"] = str(run_dir)
     else:
+        other_job = _ran_meanwhile(run_dir) and identity_in(run_dir) != identity_of(plain)
+        if other_job and (results := results_in(run_dir)):
+            raise InputError(
+                f"hydra.sweep.subdir: expected another directory for each job, got one that holds {results}, of "
+                "another job of this sweep"
+            )
         same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)
         if not (plain["overwrite"] or same_job_again):
             check_free(run_dir)

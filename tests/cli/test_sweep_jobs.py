@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.helpers import QUICK
+from stnkit.cli import sweep_jobs
+from tests.helpers import QUICK, metrics
 
 SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "seed=0,1", "hydra.sweep.dir=sweep"]
 
@@ -34,3 +35,48 @@ def test_a_job_may_hold_what_resolves_only_when_it_runs(stnkit_main):
     code, out, err = stnkit_main(*SWEEP, "training.step_every=1${hydra:job.num}", "dry_run=true")
     assert (code, err) == (0, "")
     assert "job 2 of 2: seed=1\n" in out
+
+
+@pytest.mark.parametrize("dry", [[], ["dry_run=true"]], ids=["wet", "dry"])
+@pytest.mark.parametrize("name", ["${transform.name}", "${hydra:runtime.choices.transform}", "affine"])
+def test_two_jobs_in_one_directory_end_the_sweep(name, dry, stnkit_main, tmp_path):
+    words = [f"hydra.sweep.subdir={name}", "overwrite=true"]
+    code, out, err = stnkit_main(*SWEEP, *words, *dry)
+    assert (code, out) == (2, "")
+    assert err == (
+        "stnkit train: hydra.sweep.subdir: expected another directory for each job, got sweep/affine for both seed=0 "
+        "and seed=1\n"
+    )
+    assert not (tmp_path / "sweep").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hydra.sweep.subdir=${seed}"],
+        ["hydra.sweep.subdir=${hydra.job.num}"],
+        ["hydra.sweep.subdir=${hydra:job.num}"],
+        ["hydra.sweep.subdir=${hydra.job.override_dirname}"],
+        ["hydra.sweep.subdir=one", "seed=0,0"],
+    ],
+)
+def test_jobs_may_have_directories_of_the_users(words, stnkit_main):
+    code, out, err = stnkit_main(*SWEEP, *words, "dry_run=true")
+    assert (code, err) == (0, "")
+    assert "job 2 of " in out
+
+
+@pytest.mark.training
+def test_a_sweeper_that_decides_later_loses_no_run(stnkit_main, monkeypatch):
+    monkeypatch.setattr(sweep_jobs, "job_overrides", lambda config: None)
+    words = ["placement=none", "hydra.sweep.subdir=one", "overwrite=true"]
+    code, out, err = stnkit_main(*SWEEP, *words)
+    assert code == 2
+    assert (metrics("sweep/one")["status"], metrics("sweep/one")["seed"]) == ("completed", 0)
+    assert err.splitlines()[0].endswith(
+        "sweep/one: hydra.sweep.subdir: expected another directory for each job, got one that holds a run that is "
+        "completed, of another job of this sweep"
+    )
+    # Each line names what the sweeper has chosen.
+    assert "job 1: seed=0\n" in out
+    assert "job 2: seed=1\n" in out
