@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,22 +80,33 @@ COLUMNS = tuple(each.name for each in dataclasses.fields(Row))
 
 
 def write_tables(folder: Path, command: Mapping[str, Any], rows: Iterable[Row]) -> None:
-    """Write theta.csv and theta.json.
+    """Write theta.csv and theta.json. An error in one of them does not keep the other from being written.
 
     Args:
         folder: of both.
         command: the run and the options.
         rows: in their order.
+
+    Raises:
+        OSError: when one of them cannot be written.
     """
     plain = [row.as_json() for row in rows]
-    with whole_file(folder / TABLES[0]) as part, part.open("w", newline="", encoding="utf-8") as file:
+    try:
+        _write_csv(folder / TABLES[0], plain)
+    finally:
+        with whole_file(folder / TABLES[1]) as part:
+            part.write_text(json.dumps({**command, "rows": plain}, indent=1), encoding="utf-8")
+
+
+def _write_csv(path: Path, plain: Sequence[Mapping[str, Any]]) -> None:
+    # The name of a file may hold any bytes, and one of them would keep a reader from all of the table: those that are
+    # no text are escaped as they are in theta.json.
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         # Every column in every table: whoever reads it need not ask for the family.
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for row in plain:
             writer.writerow({name: json.dumps(v) if isinstance(v, list) else v for name, v in row.items()})
-    with whole_file(folder / TABLES[1]) as part:
-        part.write_text(json.dumps({**command, "rows": plain}, indent=1), encoding="utf-8")
 
 
 def _finite(value: Any) -> Any:

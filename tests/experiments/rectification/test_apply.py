@@ -1,5 +1,8 @@
 """Apply, once more: no file takes the place of another's, and what is missing or has changed is made again."""
 
+import csv
+import json
+import os
 import re
 
 import numpy as np
@@ -196,3 +199,24 @@ def test_numbered_overlays_of_an_array_are_no_clash():
     assert taken["overlay/vol.1.npy.png"] == "vol.npy"
     with pytest.raises(InputError, match=r"got two for overlay/a\.png"):
         taken_names(["a.png"], {"overlay/a.png": "b.npy"}, overlay=True)
+
+
+def test_a_name_that_is_no_text_is_a_row_of_both_tables(applied, folder, tmp_path):
+    draw(folder / "a.png")
+    draw(folder / os.fsdecode(b"bad\xff.png"))
+    assert applied(overlay=True).failed == []
+    told = json.loads((tmp_path / "out" / "theta.json").read_text(encoding="utf-8"))
+    assert [os.fsencode(row["output"]) for row in told["rows"]] == [b"a.png", b"bad\xff.png"]
+    with (tmp_path / "out" / "theta.csv").open(encoding="utf-8") as file:
+        assert [row["output"] for row in csv.DictReader(file)] == ["a.png", r"bad\udcff.png"]
+    assert applied(overlay=True).before == 2
+
+
+def test_a_table_that_cannot_be_written_costs_no_other(applied, folder, tmp_path):
+    draw(folder / "a.png")
+    (tmp_path / "out" / "theta.csv").mkdir(parents=True)
+    (tmp_path / "out" / ".stnkit-apply.jsonl").touch()
+    with pytest.raises(IsADirectoryError):
+        applied()
+    (row,) = json.loads((tmp_path / "out" / "theta.json").read_text())["rows"]
+    assert row["output"] == "a.png"
