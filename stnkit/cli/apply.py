@@ -61,6 +61,12 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     for row in found.failed:
         print(f"stnkit apply: {row.file}: {row.error}", file=sys.stderr)
+    if found.n_sheared:
+        print(
+            f"stnkit apply: images of another aspect than those of the training: {found.n_sheared:,}; a rotation of "
+            "the stretched view shears them, which dataset.fit=pad or crop in the training avoids",
+            file=sys.stderr,
+        )
     n_failed = len({row.file for row in found.failed})
     before = f", {found.before:,} of them before" if found.before else ""
     print(f"{found.made + found.before - n_failed:,} files rectified{before}, {n_failed:,} failed")

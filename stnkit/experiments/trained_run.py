@@ -76,7 +76,8 @@ class TrainedRun:
         """An image through the transformer at the input, at its full resolution, as `stnkit apply` gives it.
 
         The localizer sees the image at the size it was trained for. Where a folder of images was cropped or padded to
-        that size, θ refers to that frame, and the output has its shape.
+        that size, θ refers to that frame, and the output has its shape. Where it was stretched, a rotation of the view
+        shears an image of another aspect than that of the training images.
 
             image = torchvision.io.decode_image("photo.jpg")
             straight = run.rectify(image).image

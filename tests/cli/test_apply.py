@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 
 import stnkit
+from stnkit.experiments.rectification import apply
 from tests.cli.applied import pixels_of, rows_of, smooth
 from tests.helpers import QUICK, trained
 
@@ -92,3 +93,13 @@ def test_an_array_gives_an_array_of_its_axes(quick_run, applied, tmp_path):
     expected = stnkit.load_run(quick_run).rectify(torch.from_numpy(images[1:]), scale=0.5)
     np.testing.assert_array_equal(found[1], expected.image[0])
     assert [row["index"] for row in rows] == ["0", "1"]
+
+
+def test_images_that_a_rotation_shears_are_told_once(files, applied, monkeypatch):
+    monkeypatch.setattr(apply, "n_sheared", lambda rectifier, rows: len(list(rows)))
+    code, out, err = applied(files / "01.png", files / "02.png", "--output", "out")
+    assert (code, out.splitlines()[0]) == (0, "2 files rectified, 0 failed")
+    assert err == (
+        "stnkit apply: images of another aspect than those of the training: 2; a rotation of the stretched view shears "
+        "them, which dataset.fit=pad or crop in the training avoids\n"
+    )

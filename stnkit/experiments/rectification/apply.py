@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from stnkit.errors import InputError
+from stnkit.experiments.rectification.aspects import n_sheared
 from stnkit.experiments.rectification.inputs import Input, find_inputs
 from stnkit.experiments.rectification.journal import Journal
 from stnkit.experiments.rectification.names import taken_names
@@ -28,12 +29,15 @@ class Applied:
         made: number of files that were rectified now.
         before: number of files whose results were there.
         failed: the rows of those files of the request that have no result.
+        n_sheared: number of images of the request of another aspect than those of the training, which a rotation of
+            their stretched view shears; 0 for transforms without an aspect.
     """
 
     rows: list[Row]
     made: int
     before: int
     failed: list[Row]
+    n_sheared: int
 
 
 @dataclass(frozen=True)
@@ -101,8 +105,9 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
         finally:
             rows = [row for name in sorted(journal.rows) for row in journal.rows[name]]
             write_tables(request.output, request.command, rows)
-        failed = [row for each in inputs for row in journal.rows[each.name] if row.error]
-        return Applied(rows, made, before, failed)
+        requested = [row for each in inputs for row in journal.rows[each.name]]
+        failed = [row for row in requested if row.error]
+        return Applied(rows, made, before, failed, n_sheared(rectifier, requested))
     finally:
         journal.close()
 

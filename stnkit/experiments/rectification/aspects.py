@@ -1,0 +1,46 @@
+"""Aspects: the images that a rotation of their stretched view would shear."""
+
+from collections.abc import Iterable, Sequence
+from numbers import Real
+
+from stnkit.experiments.rectification.rectifier import Rectifier
+from stnkit.experiments.rectification.table import Row
+from stnkit.families.family import TransformFamily
+from stnkit.packing.fitting import Fit
+
+# Pixels of one side for those of another, of images of one aspect: sides are whole numbers, as in a thumbnail.
+_SAME = 1.02
+
+
+def n_sheared(rectifier: Rectifier, rows: Iterable[Row]) -> int:
+    """The number of images of another aspect than those of the training, where rotations are rigid in the latter alone.
+
+    Such a family has an `aspect`. An image that was cropped or padded for the localizer has the right one.
+
+    Args:
+        rectifier: of the run.
+        rows: of the images.
+    """
+    if rectifier.view.fit is not Fit.stretch:
+        return 0
+    aspects = [_aspects(each.family) for each in rectifier.transformers]
+    rigid = [[rectifier.view.in_shape[1:], *chosen] for chosen in aspects if chosen]
+    images = {(row.file, row.index): row.in_size for row in rows if row.in_size}
+    return sum(any(not any(_alike(size, each) for each in sizes) for sizes in rigid) for size in images.values())
+
+
+def _aspects(family: TransformFamily) -> list[tuple[float, ...]]:
+    """Sizes in whose pixels the family, or a stage of it, is rigid; those of volumes may be in another unit."""
+    found: list[tuple[float, ...]] = []
+    for module in family.modules():
+        aspect = getattr(module, "aspect", None)
+        sides = (aspect, 1) if isinstance(aspect, Real) else aspect if isinstance(aspect, Sequence) else ()
+        # A family of a plugin may keep something else by that name.
+        if len(sides) == family.ndim and all(isinstance(side, Real) and side > 0 for side in sides):
+            found.append(tuple(map(float, sides[::-1])))
+    return found
+
+
+def _alike(size: Sequence[float], other: Sequence[float]) -> bool:
+    ratios = [n / of_other for n, of_other in zip(size, other, strict=True)]
+    return max(ratios) <= _SAME * min(ratios)
