@@ -21,6 +21,7 @@ from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.rectification.rectified import Rectified
 from stnkit.experiments.rectification.rectifier import Rectifier
 from stnkit.experiments.rectification.rectify import rectify
+from stnkit.experiments.rectification.trained_values import TrainedValues
 from stnkit.experiments.run_directory.checkpoints import (
     kept_checkpoint,
     network_weights,
@@ -96,7 +97,7 @@ class TrainedRun:
 
         Raises:
             InputError: when the run has no transformer at the input or registers pairs, the image has another number of
-                channels or axes, or an option is out of its range.
+                channels or axes, or quite another range of values, or an option is out of its range.
         """
         return rectify(self.rectifier(sampler=sampler, padding=padding), image, size=size, scale=scale, number=number)
 
@@ -110,7 +111,10 @@ class TrainedRun:
         Raises:
             InputError: when the run has no transformer at the input or registers pairs, or there is no such sampler.
         """
-        return Rectifier(self.network, self.objective, self.data, self.config, sampler=sampler, padding=padding)
+        values = TrainedValues.of_metrics(self.metrics)
+        return Rectifier(
+            self.network, self.objective, self.data, self.config, sampler=sampler, padding=padding, values=values
+        )
 
 
 def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | None = None) -> TrainedRun:

@@ -83,6 +83,7 @@ def test_a_record_of_before_is_compared_with_nothing(upright, stnkit_main, tmp_p
         "target_shape": None,
         "pair": False,
         "uses_labels": True,
+        "value_range": [0, 1],
         "fit": "stretch",
         "background": [0, 0, 0],
     }

@@ -9,16 +9,18 @@ from torch import Tensor
 from stnkit.array_files import ArrayLayout
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import StnkitError
+from stnkit.experiments.data.value_range import value_range
 from stnkit.packing.decoding import Decoding
 from stnkit.packing.fitting import Fit
 
 
-def facts_of(dataset: Dataset, *, uses_labels: bool) -> dict[str, Any]:
+def facts_of(dataset: Dataset, *, uses_labels: bool, images: Tensor | None = None) -> dict[str, Any]:
     """The part of metrics.json about a dataset, besides the names of its classes: all that a network is built from.
 
     Args:
         dataset: of the run.
         uses_labels: True if the objective uses classes, which must stay what they are.
+        images: of the training, whose range of values is noted; None for images that are not there.
     """
     facts: dict[str, Any] = {
         "image_shape": [int(n) for n in dataset.image_shape],
@@ -27,6 +29,8 @@ def facts_of(dataset: Dataset, *, uses_labels: bool) -> dict[str, Any]:
         "pair": bool(dataset.pair),
         "uses_labels": uses_labels,
     }
+    if images is not None:
+        facts["value_range"] = value_range(images)
     decoding = getattr(getattr(dataset, "images", None), "decoding", None)
     if isinstance(decoding, Decoding):
         facts |= {"fit": decoding.fit.value, "background": list(decoding.background)}

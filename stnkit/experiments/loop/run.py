@@ -234,7 +234,8 @@ def _train(
         raise DataError(f"resume: {told}")
     if names and "dataset" not in record.values:  # of an earlier version
         check_same_data(record.values, class_names=list(names))
-    record.update(dataset=facts_of(data.dataset, uses_labels=uses_classes(config, task.objective, data.dataset)))
+    uses_labels = uses_classes(config, task.objective, data.dataset)
+    record.update(dataset=facts_of(data.dataset, uses_labels=uses_labels, images=data.split("train")[0]))
     if names:
         record.update(class_names=list(names))
     if taken := network.options_from_images():

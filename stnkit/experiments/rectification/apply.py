@@ -124,11 +124,16 @@ def weights_of(checkpoint: Path) -> str:
 
 def _check_kinds(rectifier: Rectifier, inputs: Sequence[Input]) -> None:
     """Refuse images for a run that does not read them, before all of them become rows with one reason."""
-    in_shape = rectifier.view.in_shape
-    if any(not each.is_array for each in inputs) and (len(in_shape) != 3 or in_shape[0] not in (1, 3)):
+    in_shape, values = rectifier.view.in_shape, rectifier.view.values
+    picture = next((each.path for each in inputs if not each.is_array), None)
+    if picture is None:
+        return
+    if len(in_shape) != 3 or in_shape[0] not in (1, 3):
+        raise InputError(f"expected arrays (.npy) for a run on images of shape {list(in_shape)}, got {picture}")
+    if values is not None and not values.are_of_bytes:
         raise InputError(
-            f"expected arrays (.npy) for a run on images of shape {list(in_shape)}, got "
-            f"{next(each.path for each in inputs if not each.is_array)}"
+            f"expected arrays (.npy) of numbers as those of the training, {values}, got {picture}, which is read "
+            "as 0 to 1"
         )
 
 

@@ -16,6 +16,7 @@ from stnkit.experiments.loop.stages import recorded_stages
 from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.rectification.frame import Frame
 from stnkit.experiments.rectification.maps import ImageMap, image_map
+from stnkit.experiments.rectification.trained_values import TrainedValues
 from stnkit.experiments.rectification.view import View
 from stnkit.experiments.rectification.warped_pixels import warped_pixels
 from stnkit.objectives import Objective
@@ -50,6 +51,7 @@ class Rectifier:
         config: of its run, as plain values.
         sampler: a name, or a mapping with options; None for the run's.
         padding: of the sampler; None for the sampler's own.
+        values: of the training images; None where they are not known.
 
     Raises:
         InputError: when the run has no such transformer, or the sampler or its padding does not exist.
@@ -64,6 +66,7 @@ class Rectifier:
         *,
         sampler: str | Mapping[str, Any] | None = None,
         padding: str | None = None,
+        values: TrainedValues | None = None,
     ) -> None:
         self.network = network
         at_input = network.transformer
@@ -75,7 +78,7 @@ class Rectifier:
         )
         if self.transformers[0].sampled_channels is not None:
             raise InputError("expected a run that rectifies single images, got one that registers pairs of them")
-        self.view = View.of_dataset(data.dataset, data.in_shape, data.dtype)
+        self.view = View.of_dataset(data.dataset, data.in_shape, data.dtype, values)
         self.samplers = [_sampler(config, each, sampler, padding) for each in self.transformers]
         layout = getattr(data.dataset, "layout", None)
         self.array_layout = layout if isinstance(layout, ArrayLayout) else ArrayLayout.auto

@@ -13,6 +13,7 @@ from stnkit.errors import InputError
 from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.rectification.frame import Frame, frame_of
 from stnkit.experiments.rectification.pillow_memory import shared_pixels
+from stnkit.experiments.rectification.trained_values import TrainedValues
 from stnkit.native.byte_images import reduced_bytes
 from stnkit.packing.decoding import Decoding
 from stnkit.packing.fitting import Fit, fitted
@@ -33,6 +34,7 @@ class View:
         fit: the way to the size.
         background: behind transparent pixels and beside padded images.
         dtype: of the network.
+        values: of the training images; None where they are not known, and every image is taken as it is.
 
     Example:
         >>> import torch
@@ -46,20 +48,24 @@ class View:
     fit: Fit = Fit.stretch
     background: Color = (0, 0, 0)
     dtype: torch.dtype = torch.float32
+    values: TrainedValues | None = None
 
     @classmethod
-    def of_dataset(cls, dataset: Dataset, in_shape: tuple[int, ...], dtype: torch.dtype) -> "View":
+    def of_dataset(
+        cls, dataset: Dataset, in_shape: tuple[int, ...], dtype: torch.dtype, values: TrainedValues | None = None
+    ) -> "View":
         """The view of a dataset: that of a folder has its own fit and background, others are stretched over black.
 
         Args:
             dataset: of the run.
             in_shape: of the network.
             dtype: of the network.
+            values: of the training images.
         """
         decoding = getattr(getattr(dataset, "images", None), "decoding", None)
         if isinstance(decoding, Decoding):
-            return cls(in_shape, decoding.fit, decoding.background, dtype)
-        return cls(in_shape, dtype=dtype)
+            return cls(in_shape, decoding.fit, decoding.background, dtype, values)
+        return cls(in_shape, dtype=dtype, values=values)
 
     def of_picture(self, image: Image.Image, *, negative: bool = False) -> tuple[Float[Tensor, "C H W"], Frame]:
         """An image file, as the dataset `folder` reads it, and the frame of that in the image.
@@ -99,7 +105,7 @@ class View:
             image: uint8, or floating-point in the range of the training; gray, RGB, or with the channels of the run.
 
         Raises:
-            InputError: when it has other channels or dimensions.
+            InputError: when it has other channels or dimensions, or values far from those of the training.
         """
         size, channels = tuple(image.shape[1:]), self.in_shape[0]
         if image.ndim != len(self.in_shape) or (image.shape[0] != channels and {image.shape[0], channels} != {1, 3}):
@@ -107,6 +113,8 @@ class View:
                 f"expected an image of shape (C, *size) with {channels} channels and {len(self._size)} axes of pixels, "
                 f"as the run was trained on, got {tuple(image.shape)}"
             )
+        if self.values is not None:
+            self.values.check(image)
         if image.dtype == torch.uint8 and image.ndim == 3 and image.shape[0] in (1, 3):
             return self.of_picture(Image.fromarray(image.movedim(0, -1).squeeze(-1).contiguous().numpy()))
         seen = as_float(image.contiguous()).to(self.dtype)

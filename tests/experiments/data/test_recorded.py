@@ -34,6 +34,15 @@ def test_numbers_of_numpy_are_recorded():
     assert difference(metrics, Counted(2)).startswith("expected a dataset of 3 classes")
 
 
+def test_the_range_of_the_images_is_recorded():
+    images = torch.zeros(9, 1, 2, 2)
+    images[8, 0, 1, 0], images[3, 0, 0, 0] = 255, -7
+    facts = facts_of(Counted(), uses_labels=True, images=images)
+    assert json.loads(json.dumps(facts))["value_range"] == [-7, 255]
+    assert "value_range" not in facts_of(Counted(), uses_labels=True)
+    assert difference({"dataset": facts, "class_names": ["a", "b", "c"]}, Counted()) is None
+
+
 def test_a_recorded_dataset_has_all_but_the_images():
     metrics = {"dataset": facts_of(Counted(), uses_labels=True), "class_names": ["a", "b", "c"]}
     recorded = RecordedDataset(metrics, stnkit.errors.DataError("gone"))

@@ -35,9 +35,9 @@ class Absent(stnkit.Dataset):
 
 @pytest.fixture
 def make_run():
-    """A run as `load_run` gives it, on a dataset that is not there: `fit` and `background` as of a folder."""
+    """A run as `load_run` gives it, on a dataset that is not there: options of a folder, and `values` of its record."""
 
-    def make(in_shape=(3, 24, 32), fit="stretch", background=0, placement=None, scale=0.1, **components):
+    def make(in_shape=(3, 24, 32), fit="stretch", background=0, placement=None, scale=0.1, values=None, **components):
         config = COMPONENTS | {"network": {"name": "paper_fcn", "hidden": [8]}} | components
         placement = {"at": ["input"]} | (placement or {})
         torch.manual_seed(0)
@@ -46,6 +46,7 @@ def make_run():
         undistorted = stnkit.build("distortion", "none", image_shape=in_shape)
         data = DistortedData(Absent(in_shape, fit, background), undistorted, batch_size=1, seed=0)
         objective = stnkit.build("objective", "classification" if classes else "alignment", n_classes=3)
-        return TrainedRun(moved_heads(network, scale), objective, data, config | {"placement": placement}, {})
+        metrics = {} if values is None else {"dataset": {"value_range": values}}
+        return TrainedRun(moved_heads(network, scale), objective, data, config | {"placement": placement}, metrics)
 
     return make
