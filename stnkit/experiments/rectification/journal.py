@@ -104,12 +104,19 @@ class Journal:
         )
 
     def add(self, given: Input, rows: list[Row]) -> None:
-        """Note the results of a file.
+        """Note the results of a file, and remove those of its former content that these have not replaced.
 
         Args:
             given: the file.
             rows: of its images.
+
+        Raises:
+            OSError: when one of those cannot be removed.
         """
+        kept = {name for row in rows for name in row.written}
+        for row in self.rows.get(given.name, ()):
+            for name in set(row.written) - kept:
+                (self.folder / name).unlink(missing_ok=True)
         self._sources[given.name] = str(given.path.resolve()), given.state
         self.rows[given.name] = rows
         line = {"name": given.name, "source": str(given.path.resolve()), "state": given.state}

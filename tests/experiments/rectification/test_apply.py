@@ -220,3 +220,31 @@ def test_a_table_that_cannot_be_written_costs_no_other(applied, folder, tmp_path
         applied()
     (row,) = json.loads((tmp_path / "out" / "theta.json").read_text())["rows"]
     assert row["output"] == "a.png"
+
+
+def test_a_file_that_breaks_takes_its_former_result_along(applied, folder, tmp_path):
+    draw(folder / "a.png")
+    draw(folder / "b.png")
+    options = {"components": {"transform": {"name": "tps"}}, "maps": True, "overlay": True}
+    applied(**options)
+    (folder / "a.png").write_bytes(b"no image")
+    assert [row.file for row in applied(**options).failed] == ["a.png"]
+    assert files_in(tmp_path / "out") == ["b.png", "maps/b.png.npy", "overlay/b.png"]
+
+
+def test_a_result_of_another_name_replaces_the_former_one(applied, folder, tmp_path):
+    Image.new("CMYK", (30, 20)).save(folder / "a.gif", format="TIFF")
+    applied(overlay=True)
+    assert files_in(tmp_path / "out") == ["a.gif", "overlay/a.gif.png"]
+    draw(folder / "a.gif")
+    applied(overlay=True)
+    assert files_in(tmp_path / "out") == ["a.gif.png", "overlay/a.gif.png"]
+
+
+def test_a_shorter_array_has_no_overlays_of_the_longer_one(applied, folder, tmp_path):
+    np.save(folder / "a.npy", np.zeros((3, 3, 24, 32), np.float32))
+    applied(overlay=True)
+    assert len(files_in(tmp_path / "out")) == 4
+    np.save(folder / "a.npy", np.zeros((1, 3, 24, 32), np.float32))
+    assert applied(overlay=True).failed == []
+    assert files_in(tmp_path / "out") == ["a.npy", "overlay/a.0.npy.png"]
