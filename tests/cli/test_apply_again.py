@@ -1,6 +1,8 @@
 """`stnkit apply`: broken files, mistakes, interruptions, and the same command once more."""
 
+import json
 import re
+import shutil
 import signal
 
 import numpy as np
@@ -137,3 +139,17 @@ def test_ctrl_c_leaves_what_is_done_and_the_command_goes_on(applied, files, tmp_
     monkeypatch.undo()
     monkeypatch.chdir(tmp_path)
     assert applied(files, "--output", "out")[1].startswith("20 files rectified, 5 of them before")
+
+
+def test_a_run_that_has_moved_goes_on_and_another_does_not(copy_of_quick_run, files, stnkit_main, tmp_path):
+    first = stnkit_main("apply", copy_of_quick_run, files / "01.png", "--output", "out")
+    moved = shutil.copytree(copy_of_quick_run, tmp_path / "moved")
+    code, _, err = stnkit_main("apply", moved, files, "--output", "out")
+    assert (first[0], code, err) == (0, 0, "")
+    told = json.loads((tmp_path / "out" / "theta.json").read_text())
+    assert told["run"] == str(moved.resolve())
+    for path in (moved / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes() + b"\0")
+    code, _, err = stnkit_main("apply", moved, files, "--output", "out")
+    assert code == 2
+    assert f"out has results with run={copy_of_quick_run.resolve()}, weights=" in err

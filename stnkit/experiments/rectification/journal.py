@@ -11,6 +11,8 @@ from stnkit.experiments.rectification.table import Row
 from stnkit.file_locks import try_lock
 
 NAME = ".stnkit-apply.jsonl"
+# The key of a command that names a run for people: its weights say which one it is, wherever it has moved to.
+RUN = "run"
 
 
 class Journal:
@@ -21,7 +23,7 @@ class Journal:
 
     Args:
         folder: of the results; made if it does not exist.
-        command: plain values that say which run and options the results are of.
+        command: plain values that say which run and options the results are of; `RUN` is the place of the run.
         overwrite: begin anew, whatever the folder has.
 
     Raises:
@@ -53,8 +55,7 @@ class Journal:
             before, *lines = [entry for line in text.splitlines() if (entry := _parsed(line)) is not None] or [None]
             if before is None:
                 print(json.dumps(command), file=self._file, flush=True)
-            elif before != command:
-                different = [key for key in command if before.get(key) != command[key]]
+            elif set(different := [key for key in command if before.get(key) != command[key]]) - {RUN}:
                 raise InputError(
                     f"output: {folder} has results with {_told(before, different)}, got {_told(command, different)}: "
                     "choose another folder, or --overwrite"
