@@ -29,6 +29,7 @@ def main(arguments: list[str]) -> int:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from stnkit.experiments.rectification.apply import Request, apply
+    from stnkit.experiments.rectification.inputs import left_out
     from stnkit.experiments.rectification.results import Options
     from stnkit.experiments.trained_run import load_run
 
@@ -61,6 +62,8 @@ def main(arguments: list[str]) -> int:
         return INTERRUPTED
     for row in found.failed:
         print(f"stnkit apply: {row.file}: {row.error}", file=sys.stderr)
+    if found.others:
+        print(f"stnkit apply: {left_out(found.others)}", file=sys.stderr)
     if found.n_sheared:
         print(
             f"stnkit apply: images of another aspect than those of the training: {found.n_sheared:,}; a rotation of "

@@ -22,6 +22,8 @@ _SAMPLED, _SAMPLE_BYTES = 16, 2**16
 _END = "\0"
 # A format that Pillow recognizes and cannot decode.
 _NOT_DECODED = {"MPEG"}
+# Formats that Pillow decodes by the plugin of another one: several JPEG images in a file.
+_BY_ANOTHER = {"MPO": "JPEG"}
 
 
 @dataclass
@@ -127,7 +129,8 @@ def endings() -> frozenset[str]:
     from PIL import Image, ImageFile
 
     formats = set()
-    for ending, name in Image.registered_extensions().items():
+    for ending, registered in Image.registered_extensions().items():
+        name = _BY_ANOTHER.get(registered, registered)
         if name in Image.OPEN and name not in _NOT_DECODED:
             factory = Image.OPEN[name][0]
             if not (isinstance(factory, type) and issubclass(factory, ImageFile.StubImageFile)):

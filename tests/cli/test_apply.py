@@ -95,6 +95,13 @@ def test_an_array_gives_an_array_of_its_axes(quick_run, applied, tmp_path):
     assert [row["index"] for row in rows] == ["0", "1"]
 
 
+def test_files_that_are_left_out_are_told_once(files, applied):
+    (files / "99.heic").touch()
+    code, out, err = applied(files, "--output", "out")
+    assert (code, out.splitlines()[0]) == (0, "20 files rectified, 0 failed")
+    assert err == f"stnkit apply: left out 1 file that is no image by its name, such as {files}/99.heic\n"
+
+
 def test_images_that_a_rotation_shears_are_told_once(files, applied, monkeypatch):
     monkeypatch.setattr(apply, "n_sheared", lambda rectifier, rows: len(list(rows)))
     code, out, err = applied(files / "01.png", files / "02.png", "--output", "out")

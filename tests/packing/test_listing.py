@@ -41,7 +41,7 @@ def test_hidden_and_other_files_are_counted(tmp_path):
 
 
 def test_formats_that_pillow_only_recognizes_are_no_images():
-    assert {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".jp2"} <= endings()
+    assert {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".gif", ".ppm", ".jp2", ".mpo"} <= endings()
     assert not {".pdf", ".mpg", ".h5", ".grib", ".txt", ".npy", ""} & endings()
 
 

@@ -29,6 +29,7 @@ class Applied:
         made: number of files that were rectified now.
         before: number of files whose results were there.
         failed: the rows of those files of the request that have no result.
+        others: files of the folders of the request that are left out, as `Inputs` has them.
         n_sheared: number of images of the request of another aspect than those of the training, which a rotation of
             their stretched view shears; 0 for transforms without an aspect.
     """
@@ -37,6 +38,7 @@ class Applied:
     made: int
     before: int
     failed: list[Row]
+    others: list[Path]
     n_sheared: int
 
 
@@ -75,7 +77,8 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
     check_size(request.options.size, request.options.scale)
     if request.workers < 1:
         raise InputError(f"workers: expected at least 1, got {request.workers}")
-    inputs = find_inputs(request.inputs, request.output)
+    found = find_inputs(request.inputs, request.output)
+    inputs = found.files
     _check_kinds(rectifier, inputs)
     _check_dimensions(rectifier, request.options)
     names = functools.partial(
@@ -107,7 +110,7 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
             write_tables(request.output, request.command, rows)
         requested = [row for each in inputs for row in journal.rows[each.name]]
         failed = [row for row in requested if row.error]
-        return Applied(rows, made, before, failed, n_sheared(rectifier, requested))
+        return Applied(rows, made, before, failed, found.others, n_sheared(rectifier, requested))
     finally:
         journal.close()
 

@@ -35,7 +35,21 @@ class Input:
         return self.path.suffix.lower() == ARRAY
 
 
-def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
+@dataclass(frozen=True)
+class Inputs:
+    """The files of a command line.
+
+    Args:
+        files: to rectify, sorted by name.
+        others: files of the folders that are left out: their names do not end as those of images or arrays, or they are
+            no files but pipes or links to nowhere. Hidden ones are not among them.
+    """
+
+    files: list[Input]
+    others: list[Path]
+
+
+def find_inputs(paths: Sequence[Path], output: Path) -> Inputs:
     """The images (by the ending of their names) and arrays of folders and below, and files that are named themselves.
 
     Args:
@@ -47,13 +61,16 @@ def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
             one of them, or inside or above one.
     """
     found: list[Input] = []
+    others: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             _check_apart(path, output)
             inside = _images_below(path)
-            if not inside:
-                raise InputError(f"expected images or arrays ({ARRAY}), got the folder {path} without any")
-            found += inside
+            if not inside.files:
+                told = f": {left_out(inside.others)}" if inside.others else ""
+                raise InputError(f"expected images or arrays ({ARRAY}), got the folder {path} without any{told}")
+            found += inside.files
+            others |= dict.fromkeys(inside.others)
         elif path.is_file():
             _check_apart(path.parent, output, inside=False)
             _check_kind(path)
@@ -63,9 +80,30 @@ def find_inputs(paths: Sequence[Path], output: Path) -> list[Input]:
     by_name: dict[str, Path] = {}
     for each in found:
         other = by_name.setdefault(each.name, each.path)
-        if other != each.path:
+        if other != each.path and not _are_one(other, each.path):
             raise InputError(f"expected one file for each name of a result, got {other} and {each.path}")
-    return [Input(name, path, _state(path)) for name, path in sorted(by_name.items())]
+    return Inputs([Input(name, path, _state(path)) for name, path in sorted(by_name.items())], [*others])
+
+
+def left_out(others: Sequence[Path]) -> str:
+    """The files that are left out, in words.
+
+    Args:
+        others: of `Inputs`, at least one.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from stnkit.experiments.rectification.inputs import left_out
+        >>> left_out([Path("photos/a.heic")])
+        'left out 1 file that is no image by its name, such as photos/a.heic'
+    """
+    n = len(others)
+    told = "1 file that is no image by its name" if n == 1 else f"{n:,} files that are no images by their names"
+    return f"left out {told}, such as {others[0]}"
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _state(path: Path) -> tuple[int, ...]:
@@ -76,15 +114,17 @@ def _state(path: Path) -> tuple[int, ...]:
     return found.st_size, found.st_mtime_ns
 
 
-def _images_below(root: Path) -> list[Input]:
-    found = []
+def _images_below(root: Path) -> Inputs:
+    found, others = [], []
     for folder, inside, names in os.walk(root):
-        inside[:] = [name for name in inside if not name.startswith(".")]
-        for name in names:
+        inside[:] = sorted(name for name in inside if not name.startswith("."))
+        for name in sorted(name for name in names if not name.startswith(".")):
             path = Path(folder, name)
-            if not name.startswith(".") and path.suffix.lower() in {*endings(), ARRAY} and path.is_file():
+            if path.suffix.lower() in {*endings(), ARRAY} and path.is_file():
                 found.append(Input(path.relative_to(root).as_posix(), path))
-    return found
+            else:
+                others.append(path)
+    return Inputs(found, others)
 
 
 def _check_kind(path: Path) -> None:
