@@ -176,6 +176,8 @@ def _is_of_system(error: Exception, path: Path | str | None = None) -> bool:
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "Pillow finds no image in it"
+    if isinstance(error, Image.DecompressionBombError):  # of twice the number at which Pillow warns
+        return f"expected at most {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, the limit of Pillow, got more"
     if isinstance(error, MemoryError):
         return "not enough memory"
     text = " ".join(str(error.strerror if isinstance(error, OSError) and error.strerror else error).split())

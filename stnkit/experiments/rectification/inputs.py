@@ -136,6 +136,8 @@ def _check_kind(path: Path) -> None:
             pass
     except UnidentifiedImageError:
         raise InputError(f"expected an image or an array ({ARRAY}), got {path}, in which Pillow finds none") from None
+    except Exception:  # an image that cannot be read: its row has the reason
+        return
 
 
 def _check_apart(folder: Path, output: Path, *, inside: bool = True) -> None:

@@ -248,3 +248,10 @@ def test_a_shorter_array_has_no_overlays_of_the_longer_one(applied, folder, tmp_
     np.save(folder / "a.npy", np.zeros((1, 3, 24, 32), np.float32))
     assert applied(overlay=True).failed == []
     assert files_in(tmp_path / "out") == ["a.npy", "overlay/a.0.npy.png"]
+
+
+def test_an_image_beyond_the_limit_is_a_row_with_its_reason(applied, folder, monkeypatch):
+    draw(folder / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 299)
+    (row,) = applied().failed
+    assert row.error == "expected at most 598 pixels, the limit of Pillow, got more"

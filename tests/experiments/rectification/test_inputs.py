@@ -58,3 +58,9 @@ def test_a_folder_of_other_files_tells_of_them(folder):
     )
     with pytest.raises(InputError, match=f"{re.escape(message)}$"):
         found_in(folder)
+
+
+def test_an_image_beyond_the_limit_is_an_input(folder, monkeypatch):
+    (folder / "a.png").rename(folder / "scan001")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    assert [each.name for each in found_in(folder / "scan001").files] == ["scan001"]
