@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from lightning.pytorch.utilities.seed import isolate_rng
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
@@ -68,7 +69,7 @@ class TrainedRun:
         self,
         image: Tensor,
         *,
-        size: Sequence[int] | None = None,
+        size: Sequence[int] | np.ndarray | Tensor | None = None,
         scale: float | None = None,
         sampler: str | Mapping[str, Any] | None = None,
         padding: str | None = None,

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -151,19 +152,29 @@ def out_size(frame: Frame, size: Sequence[int] | None, scale: float | None) -> t
     """
     if size is None:
         size = [max(1, round(n * (scale or 1.0))) for n in frame.out_size]
+        if max(size) > LARGEST_SIDE:
+            raise InputError(
+                f"expected a result of at most {LARGEST_SIDE} pixels a side, got {'×'.join(map(str, size))}: "
+                f"a {'size' if scale is None else 'smaller scale'} makes one"
+            )
     if len(size) != len(frame.size) or not all(1 <= n <= LARGEST_SIDE for n in size):
         axes = "H W" if len(frame.size) == 2 else "D H W"
         raise InputError(f"size: expected {axes}, each from 1 to {LARGEST_SIDE}, got {' '.join(map(str, size))}")
     return tuple(size)
 
 
-def check_size(size: Sequence[int] | None, scale: float | None) -> None:
-    """Raise an InputError for a size or a scale of nonsense, or for both of them.
+def check_size(size: Sequence[int] | np.ndarray | Tensor | None, scale: float | None) -> tuple[int, ...] | None:
+    """The size as a tuple of whole numbers; None for None.
 
     Args:
         size: of the output.
         scale: of the output.
+
+    Raises:
+        InputError: for a size or a scale of nonsense, or for both of them.
     """
+    if isinstance(size, np.ndarray | Tensor):
+        size = size.tolist()
     if scale is not None and not isinstance(scale, Real):
         raise InputError(f"scale: expected a number above 0, got {scale!r}")
     if size is not None and not (isinstance(size, Sequence) and all(isinstance(n, Integral) for n in size)):
@@ -176,6 +187,7 @@ def check_size(size: Sequence[int] | None, scale: float | None) -> None:
         raise InputError(f"scale: expected at most {LARGEST_SIDE}, got {scale:g}")
     if size is not None and (len(size) not in (2, 3) or not all(1 <= n <= LARGEST_SIDE for n in size)):
         raise InputError(f"size: expected H W, each from 1 to {LARGEST_SIDE}, got {' '.join(map(str, size))}")
+    return None if size is None else tuple(map(int, size))
 
 
 def _sampler(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from numbers import Integral
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,7 +19,7 @@ def rectify(
     rectifier: Rectifier,
     image: Tensor,
     *,
-    size: Sequence[int] | None = None,
+    size: Sequence[int] | np.ndarray | Tensor | None = None,
     scale: float | None = None,
     number: int = 0,
 ) -> Rectified:
@@ -35,7 +36,7 @@ def rectify(
         InputError: when one of them is not of that form.
     """
     check_is_tensor("image", image)
-    check_size(size, scale)
+    size = check_size(size, scale)
     if not (image.is_floating_point() or image.dtype == torch.uint8):
         raise InputError(f"image: expected uint8 or floating-point numbers, got {image.dtype}")
     if image.is_floating_point() and not bool(image.isfinite().all()):

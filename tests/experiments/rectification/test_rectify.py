@@ -162,6 +162,27 @@ def test_what_cannot_be_rectified_is_one_sentence(image, options, message, make_
         make_run().rectify(image, **options)
 
 
+@pytest.mark.parametrize("size", [[20, 30], torch.Size([20, 30]), np.array([20, 30]), torch.tensor([20, 30])])
+def test_a_size_is_any_list_of_whole_numbers(size, make_run):
+    assert make_run().rectify(torch.zeros(3, 9, 9), size=size).image.shape == (3, 20, 30)
+
+
+@pytest.mark.parametrize("size", [np.array(20), np.array([20.0, 30.0]), torch.zeros(2), np.array([[20, 30]])])
+def test_an_array_that_is_no_size_is_refused(size, make_run):
+    with pytest.raises(InputError, match=r"^size: expected H W, each from 1 to 65535, got "):
+        make_run().rectify(torch.zeros(3, 9, 9), size=size)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({}, "1×70000: a size makes one"), ({"scale": 2.0}, "2×140000: a smaller scale makes one")],
+)
+def test_too_long_an_image_is_told_without_a_size(options, told, make_run):
+    with pytest.raises(InputError, match=f"^expected a result of at most 65535 pixels a side, got {told}$"):
+        make_run().rectify(torch.zeros(3, 1, 70_000), **options)
+    assert make_run().rectify(torch.zeros(3, 1, 70_000), scale=0.01).image.shape == (3, 1, 700)
+
+
 @pytest.mark.parametrize(
     ("placement", "in_shape", "message"),
     [
