@@ -1,7 +1,6 @@
 """Aspects: the images that a rotation of their stretched view would shear."""
 
 from collections.abc import Iterable, Sequence
-from numbers import Real
 
 from stnkit.experiments.rectification.rectifier import Rectifier
 from stnkit.experiments.rectification.table import Row
@@ -34,9 +33,9 @@ def _aspects(family: TransformFamily) -> list[tuple[float, ...]]:
     found: list[tuple[float, ...]] = []
     for module in family.modules():
         aspect = getattr(module, "aspect", None)
-        sides = (aspect, 1) if isinstance(aspect, Real) else aspect if isinstance(aspect, Sequence) else ()
+        sides = (aspect, 1) if isinstance(aspect, int | float) else aspect if isinstance(aspect, Sequence) else ()
         # A family of a plugin may keep something else by that name.
-        if len(sides) == family.ndim and all(isinstance(side, Real) and side > 0 for side in sides):
+        if len(sides) == family.ndim and all(isinstance(side, int | float) and side > 0 for side in sides):
             found.append(tuple(map(float, sides[::-1])))
     return found
 
