@@ -1,5 +1,6 @@
 """Loose images: all image files below a folder, which need no classes and no common size."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -11,9 +12,13 @@ from stnkit.packing.decoding import Decoding, quiet_pillow
 from stnkit.packing.listing import endings
 from stnkit.packing.pixels import UndecodableError
 
+LOG = logging.getLogger("stnkit.packing")
+
 
 def find_images(root: Path) -> list[Path]:
     """The image files in a folder and in those below it, sorted by name; hidden ones are left out.
+
+    A line of the log has the number of other files.
 
     Args:
         root: of the images.
@@ -23,13 +28,16 @@ def find_images(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise DataError(f"dataset.root: expected a folder of images, got {root}, which is none")
-    found = []
+    found: list[Path] = []
+    others: list[Path] = []
     for folder, inside, names in os.walk(root):
         inside[:] = [name for name in inside if not name.startswith(".")]
-        known = (name for name in names if Path(name).suffix.lower() in endings() and not name.startswith("."))
-        found += [path for name in known if (path := Path(folder, name)).is_file()]
+        for path in (Path(folder, name) for name in names if not name.startswith(".")):
+            (found if path.suffix.lower() in endings() and path.is_file() else others).append(path)
     if not found:
         raise DataError(f"dataset.root={root}: expected images, got a folder without any")
+    if others:
+        LOG.info(f"left out {len(others):,} other file{'s' * (len(others) > 1)} of {root} such as {min(others)}")
     return sorted(found)
 
 

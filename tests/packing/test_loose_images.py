@@ -22,6 +22,12 @@ def test_images_of_all_folders_are_found_by_name(root):
     assert [str(path.relative_to(root)) for path in find_images(root)] == ["a.JPG", "b.png", "below/c.webp"]
 
 
+def test_files_that_are_left_out_are_logged(root, caplog):
+    with caplog.at_level("INFO"):
+        find_images(root)
+    assert caplog.messages == [f"left out 1 other file of {root} such as {root}/notes.txt"]
+
+
 def test_an_image_has_its_own_size(root):
     assert read_image(root / "b.png", Decoding(channels=3)).shape == (3, 4, 6)
     gray = read_image(root / "b.png", Decoding(channels=1))
