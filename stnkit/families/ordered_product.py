@@ -47,11 +47,13 @@ class _OrderedProduct(torch.autograd.Function):
 
 def _adjoint(gradient: Float[Tensor, "R N"], basis: Float[Tensor, "K N"]) -> Float[Tensor, "R K"]:
     """The product gradient · basisᵀ, by sums over `ORDERED_POINTS` points each."""
-    n_sums = gradient.shape[1] // ORDERED_POINTS
+    n_sums, rest = divmod(gradient.shape[1], ORDERED_POINTS)
     whole = n_sums * ORDERED_POINTS
-    sums = torch.bmm(_in_parts(gradient[:, :whole], n_sums), _in_parts(basis[:, :whole], n_sums).mT)
-    return sums.sum(dim=0) + gradient[:, whole:] @ basis[:, whole:].T
+    sums = torch.bmm(_in_parts(gradient, n_sums), _in_parts(basis, n_sums).mT)
+    return sums.sum(dim=0) + gradient.narrow(1, whole, rest) @ basis.narrow(1, whole, rest).T
 
 
-def _in_parts(rows: Float[Tensor, "R whole"], n_parts: int) -> Float[Tensor, "parts R points"]:
-    return rows.reshape(rows.shape[0], n_parts, ORDERED_POINTS).transpose(0, 1)
+def _in_parts(rows: Float[Tensor, "R N"], n_parts: int) -> Float[Tensor, "parts R points"]:
+    # Not an index: a gradient of `is_grads_batched` cannot be indexed by a slice of all.
+    whole = rows.narrow(1, 0, n_parts * ORDERED_POINTS)
+    return whole.reshape(rows.shape[0], n_parts, ORDERED_POINTS).transpose(0, 1)

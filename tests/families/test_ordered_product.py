@@ -46,3 +46,11 @@ def test_it_has_derivatives_of_every_kind():
     assert torch.autograd.gradgradcheck(ordered_product, (rows, basis))
     by_rows = torch.func.vmap(lambda row: ordered_product(row[None], basis)[0])(rows.detach())
     torch.testing.assert_close(by_rows, rows.detach() @ basis)
+
+
+@pytest.mark.parametrize("n", COUNTS)
+def test_many_gradients_at_a_time_are_those_of_each(n):
+    rows, basis = rows_and_basis(n)
+    product, upstream = ordered_product(rows, basis), torch.randn(3, 6, n, dtype=torch.float64)
+    (together,) = torch.autograd.grad(product, rows, upstream, is_grads_batched=True)
+    torch.testing.assert_close(together, upstream @ basis.T, rtol=1e-12, atol=1e-11)

@@ -167,7 +167,9 @@ def gradients(
         gradient: to the points at time 1.
     """
     regions, steepest = coefficients.shape[1], STEEPEST[coefficients.dtype]
-    fields, found = coefficients.reshape(-1, 6), torch.zeros_like(coefficients).view(-1, 6)
+    fields = coefficients.reshape(-1, 6)
+    # Of the gradient, since under vmap a sum must be batched where the gradient is, to be added to in place.
+    found = gradient.new_zeros(fields.shape)
     adjoint = gradient.reshape(-1, 2).clamp(-steepest, steepest)
     for piece in reversed(pieces):
         local, field = piece.region % regions, field_at(fields[piece.region], piece.chart)
