@@ -1,15 +1,13 @@
 """Newton's method for the inverse of a family that has no closed form."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from stnkit import coordinates
-
-# (B, P) θ and (B or 1, N, ndim) points -> (B, N, ndim) points.
-PointMap = Callable[[Tensor, Tensor], Tensor]
+from stnkit.families.implicit_root import PointMap, implicit_root
 
 # Evaluations of the map after which a point that has not converged is given up.
 EVALUATIONS = 50
@@ -38,36 +36,26 @@ def invert(
 
     The first start is q itself, which suits maps near the identity. A point that does not reach the image from there
     starts again at the nodes of a lattice whose images are nearest to q: of several solutions, one on the image is
-    preferred. The result carries the gradient of the implicit function, dp = J⁻¹ (dq − dT), which can be taken once;
-    it is 0 where J is singular or nothing was found.
+    preferred. The result has the derivatives of the implicit function, dp = J⁻¹ (dq − dT), to any order; they are 0
+    where J is singular or nothing was found.
 
     Args:
         point_map: T, called with θ and points in float64.
         theta: one row of parameters for each element of the batch.
         points: q, source points.
     """
+    return implicit_root(_search, point_map, theta, points).to(points.dtype)
+
+
+def _search(
+    point_map: PointMap, theta: Float[Tensor, "B P"], points: Float[Tensor, "#B N ndim"]
+) -> Float[Tensor, "B N ndim"]:
     with coordinates.full_precision(theta), torch.inference_mode(False), torch.enable_grad():
         # Clones: inference tensors cannot take part in autograd.
         theta64 = theta.detach().clone().double()
         q = points.detach().clone().double().expand(theta.shape[0], -1, -1)
         chunk = min(CHUNK_POINTS, max(1, CHUNK_ENTRIES // max(1, theta.numel())))
-        found = torch.cat([_solve(point_map, theta64, part) for part in torch.split(q, chunk, dim=1)], dim=1)
-    if torch.is_grad_enabled() and (theta.requires_grad or points.requires_grad):
-        found = found + _implicit(point_map, theta, points, found)
-    return found.to(points.dtype)
-
-
-def _implicit(point_map: PointMap, theta: Tensor, points: Tensor, found: Tensor) -> Tensor:
-    """A zero whose gradient is that of the inverse: one Newton step that is differentiable in θ and q."""
-    solved = found.isfinite().all(dim=-1, keepdim=True)
-    p = torch.where(solved, found, 0.0)
-    _, jacobian = _value_and_jacobian(point_map, theta.detach().double(), p)
-    inverse, singular = torch.linalg.inv_ex(jacobian)
-    usable = solved & (singular == 0)[..., None] & inverse.isfinite().all(dim=-1).all(dim=-1, keepdim=True)
-    inverse = torch.where(usable[..., None], inverse, 0.0)
-    with coordinates.full_precision(theta):
-        change = (inverse * (points.double() - point_map(theta.double(), p))[..., None, :]).sum(dim=-1)
-    return change - change.detach()
+        return torch.cat([_solve(point_map, theta64, part) for part in torch.split(q, chunk, dim=1)], dim=1)
 
 
 def _solve(point_map: PointMap, theta: Float[Tensor, "B P"], q: Float[Tensor, "B N ndim"]) -> Float[Tensor, "B N ndim"]:

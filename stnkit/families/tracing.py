@@ -154,6 +154,21 @@ def is_dual() -> bool:
 is_dual._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
+def is_dual_twice() -> bool:
+    """True at a level of torch.func.jvp within another, whose tangents a rule of an operation loses without an error.
+
+    Example:
+        >>> import torch
+        >>> levels, one = [], torch.ones(1)
+        >>> inner = lambda x: torch.func.jvp(lambda y: [levels.append(is_dual_twice()), y][1], (x,), (one,))[1]
+        >>> _ = inner(one), torch.func.jvp(inner, (one,), (one,))
+        >>> levels
+        [False, True]
+    """
+    levels = torch._C._functorch.get_interpreter_stack() or []
+    return sum(level.key() == torch._C._functorch.TransformType.Jvp for level in levels) > 1
+
+
 def has_hooks(module: nn.Module) -> bool:
     """True if a call of the module does more than its `forward`: hooks, of its own or global, or a compiled call."""
     return bool(

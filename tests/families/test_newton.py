@@ -250,6 +250,17 @@ def test_gradient_is_finite_at_folds_and_without_a_solution():
     assert back[0, 0].isnan().all()
 
 
+def test_second_derivative_is_finite_at_folds_and_without_a_root():
+    theta = torch.tensor([[2.0]], dtype=torch.float64, requires_grad=True)
+    source = torch.tensor([[[-0.5, 0.0], [0.0, 0.3], [0.5, 0.3]]], dtype=torch.float64, requires_grad=True)
+    back = Power().inverse(theta, source).nan_to_num()[..., 0].sum()
+    (first,) = torch.autograd.grad(back, theta, create_graph=True)
+    (second,) = torch.autograd.grad(first.sum(), theta)
+    # Those of √(q/θ) at q = ½ and θ = 2, by which alone the sum moves: −√q θ^(−3/2) / 2 and 3 √q θ^(−5/2) / 4.
+    assert first.abs().item() == pytest.approx(0.5**0.5 * 2**-1.5 / 2)
+    assert second.abs().item() == pytest.approx(3 * 0.5**0.5 * 2**-2.5 / 4)
+
+
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_works_where_gradients_are_off(mode):
     family = Swirl()

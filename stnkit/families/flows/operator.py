@@ -11,6 +11,7 @@ from torch import Tensor
 
 from stnkit.families.flows.solution import Start, derived, solved
 from stnkit.families.flows.tessellation import Tessellation, tessellation_of
+from stnkit.families.nested_batches import as_one_batch
 from stnkit.families.tracing import is_dual, is_transformed
 
 _NO_FORWARD_MODE = "stnkit::flow: expected no level of forward-mode AD, for which it has no rule"
@@ -132,7 +133,7 @@ class _FlowedBackward(torch.autograd.Function):
 def _batched_forward(
     flow: Any, info: Any, in_dims: tuple[Any, ...], coefficients: Tensor, points: Tensor, rows: int, columns: int
 ) -> Any:
-    flat = _flattened(info.batch_size, in_dims, coefficients, points)
+    flat = as_one_batch(info.batch_size, in_dims, coefficients, points)
     return flow(*flat, rows, columns).unflatten(0, (info.batch_size, -1)), 0
 
 
@@ -147,19 +148,10 @@ def _batched_backward(
     columns: int,
 ) -> Any:
     shared = points.shape[in_dims[2] is not None] == 1
-    flat = _flattened(info.batch_size, in_dims, gradient, coefficients, points)
+    flat = as_one_batch(info.batch_size, in_dims, gradient, coefficients, points)
     found = flow_backward(*flat, rows, columns)
     first, second = (t.unflatten(0, (info.batch_size, -1)) for t in found)
     return (first, second.sum(dim=1, keepdim=True) if shared else second), (0, 0)
-
-
-def _flattened(n: int, in_dims: tuple[Any, ...], *tensors: Tensor) -> list[Tensor]:
-    """Batches of batches as one; points that all share are repeated."""
-    moved = [
-        t.expand(n, *t.shape) if dim is None else t.movedim(dim, 0) for t, dim in zip(tensors, in_dims, strict=False)
-    ]
-    batch = moved[0].shape[1]
-    return [t.expand(n, batch, *t.shape[2:]).flatten(0, 1) for t in moved]
 
 
 def _refuse_forward_mode() -> None:
