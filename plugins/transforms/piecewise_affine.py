@@ -183,7 +183,8 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         corners = self._gather(nodes, self.triangles.to(q.device)[piece])
         target = self._mesh.positions.to(q)[self.triangles.to(q.device)[piece]]
         edges = torch.where(held[..., None, None], corners.diff(dim=-1).movedim(1, 2), self._eye(q))
-        along, _ = torch.linalg.solve_ex(edges, (q - corners[..., 0].movedim(1, 2))[..., None])
+        # Not `solve_ex`, whose forward-mode derivative torch takes for a constant where it is differentiated again.
+        along = torch.linalg.inv_ex(edges).inverse @ (q - corners[..., 0].movedim(1, 2))[..., None]
         p = target[..., 0, :] + (target.diff(dim=-2) * along).sum(dim=-2)
         with torch.no_grad():
             vertices, weights = self._mesh.locate(p.reshape(-1, self.ndim))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit.coordinates import OUTSIDE
-from stnkit.families.tracing import needs_gradient, values_are_readable
+from stnkit.families.tracing import is_dual_twice, needs_gradient, values_are_readable
 from stnkit.portable import chosen, is_exported
 
 # A point this close to the horizon, or behind it, has no source. (1 is the w of the identity.)
@@ -75,8 +75,8 @@ def divide(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B 1 *size
 
 
 def _quotient(numerator: Tensor, w: Tensor) -> Tensor:
-    # A tracer derives the gradient of the plain quotient by itself.
-    if torch.compiler.is_compiling():
+    # A tracer derives the gradient of the plain quotient by itself, and a tangent within another is that of no rule.
+    if torch.compiler.is_compiling() or is_dual_twice():
         return numerator / w
     quotient: Tensor = _Quotient.apply(numerator, w)  # type: ignore[no-untyped-call]
     return quotient

@@ -165,6 +165,8 @@ def is_dual_twice() -> bool:
         >>> levels
         [False, True]
     """
+    if not is_dual():
+        return False
     levels = torch._C._functorch.get_interpreter_stack() or []
     return sum(level.key() == torch._C._functorch.TransformType.Jvp for level in levels) > 1
 
