@@ -63,7 +63,20 @@ def derivatives(
     def point_map(points: Tensor) -> Tensor:
         return family(theta.double(), points)
 
-    return _differentiated(point_map, points, order, theta, *family.parameters()), shape
+    return depending_on(theta, _differentiated(point_map, points, order, theta, *family.parameters())), shape
+
+
+def depending_on(theta: Float[Tensor, "B P"], values: Float[Tensor, "B *any"]) -> Float[Tensor, "B *any"]:
+    """The same values with a gradient in θ, which is 0 where they are constant, as the Jacobian of a translation.
+
+    Args:
+        theta: one row of parameters for each element of the batch.
+        values: for each element.
+    """
+    if values.requires_grad or not needs_gradient(theta):
+        return values
+    # A sum of no entries: 0 times θ would be NaN where θ is not finite.
+    return values + theta[:, :0].sum(dim=1).to(values.dtype).view(-1, *[1] * (values.ndim - 1))
 
 
 # Of linear families, the derivatives of their bases and the mean products of these, which do not depend on θ.

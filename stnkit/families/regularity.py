@@ -11,7 +11,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.families.derivatives import coefficients_of, derivatives, may_be_cached, mean_products, points_at
+from stnkit.families.derivatives import (
+    coefficients_of,
+    depending_on,
+    derivatives,
+    may_be_cached,
+    mean_products,
+    points_at,
+)
 from stnkit.families.family import TransformFamily
 from stnkit.families.given import check_family
 from stnkit.families.linear import LinearFamily
@@ -158,7 +165,7 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
     known = family._bending_energy(theta.double(), size)
     if known is not None:
         check_result(family, "_bending_energy", known, (theta.shape[0],))
-        return known.to(theta.dtype)
+        return depending_on(theta, known.to(theta.dtype))
     second, _ = derivatives(family, theta, size, order=2)
     return second.square().sum(dim=(-3, -2, -1)).mean(dim=1).to(theta.dtype)
 

@@ -77,6 +77,45 @@ def test_gradients_in_theta_are_those_of_differences(name, options):
     assert torch.autograd.gradcheck(figures, theta, fast_mode=True, atol=1e-4)
 
 
+@pytest.mark.parametrize(("name", "options"), FAMILIES)
+def test_every_figure_has_a_gradient_even_where_it_is_constant(name, options):
+    family = built(name, options)
+    theta, size = near_identity(family, batch=2).float().requires_grad_(), (2, 3, 2)[: family.ndim]
+    for figure in (stnkit.bending_energy, stnkit.jacobian_determinant, stnkit.families.jacobian):
+        (gradient,) = torch.autograd.grad(figure(family, theta, size).sum(), theta)
+        assert bool(gradient.isfinite().all())
+        assert not figure(family, theta.detach(), size).requires_grad
+
+
+def test_a_constant_energy_is_zero_and_so_is_its_gradient():
+    family = built("affine", {})
+    theta = near_identity(family).requires_grad_()
+    energy = stnkit.bending_energy(family, theta, (8, 8))
+    energy.sum().backward()
+    assert energy.tolist() == [0, 0, 0]
+    assert theta.grad.eq(0).all()
+    each = torch.func.vmap(torch.func.grad(lambda row: stnkit.bending_energy(family, row[None], (8, 8))[0]))
+    assert each(theta.detach()).eq(0).all()
+
+
+def test_an_energy_that_an_author_gives_as_zero_has_a_gradient():
+    class Shift(stnkit.TransformFamily):
+        n_params = 2
+
+        def identity(self):
+            return torch.zeros(2, dtype=torch.float64)
+
+        def forward(self, theta, points):
+            return points + theta[:, None]
+
+        def _bending_energy(self, theta, size):
+            return theta.new_zeros(len(theta))
+
+    theta = torch.tensor([[0.5, math.inf]], requires_grad=True)
+    stnkit.bending_energy(Shift(), theta, (4, 4)).sum().backward()
+    assert theta.grad.tolist() == [[0, 0]]
+
+
 @pytest.mark.parametrize(("name", "options"), WITH_IDENTITY)
 def test_the_identity_is_regular_on_any_size(name, options):
     family = built(name, options)
