@@ -58,8 +58,8 @@ class Bounded(stnkit.TransformFamily):
         self.lattice_shape, self.lattice_extent = self.inner.lattice_shape, self.inner.lattice_extent
         self.limit = limit
         limits = _checked(limit, self.n_params)
-        self._bounded = torch.tensor([entry <= LARGEST for entry in limits])
-        self._has_unbounded = not bool(self._bounded.all())
+        bounded = [entry <= LARGEST for entry in limits]
+        self._bounded, self._has_unbounded = torch.tensor(bounded, dtype=torch.bool), not all(bounded)
         self._limits = torch.tensor([entry if entry <= LARGEST else 1.0 for entry in limits], dtype=torch.float64)
 
     def identity(self) -> Float[Tensor, "P"]:

@@ -38,12 +38,15 @@ class PinnedPoints:
     """
 
     def __init__(self, pinned: Sequence[int] | str | None, border: Bool[Tensor, "K"]) -> None:
-        mask = _mask(pinned, border)
-        self.indices: tuple[int, ...] = tuple(mask.nonzero()[:, 0].tolist())
-        self.free = (~mask).nonzero()[:, 0]
-        if not len(self.free):
-            raise InputError(f"pinned: expected a control point that is free, got {pinned}, all {len(mask)} of them")
-        self._order = torch.cat([self.free, mask.nonzero()[:, 0]]).argsort()
+        self.indices: tuple[int, ...] = _indices(pinned, border)
+        # On lists: a fake tensor has no values, by which a mask could be read.
+        held = set(self.indices)
+        free = [index for index in range(len(border)) if index not in held]
+        if not free:
+            raise InputError(f"pinned: expected a control point that is free, got {pinned}, all {len(border)} of them")
+        self.free = torch.tensor(free)
+        place = {index: k for k, index in enumerate([*free, *self.indices])}
+        self._order = torch.tensor([place[index] for index in range(len(border))])
 
     @classmethod
     def of_positions(cls, pinned: Sequence[int] | str | None, positions: Float[Tensor, "K ndim"]) -> "PinnedPoints":
@@ -89,12 +92,12 @@ class PinnedPoints:
         return torch.where(is_free, place, 0), torch.where(is_free, values, 0.0)
 
 
-def _mask(pinned: Sequence[int] | str | None, border: Bool[Tensor, "K"]) -> Bool[Tensor, "K"]:
-    """The mask of the pinned points."""
+def _indices(pinned: Sequence[int] | str | None, border: Bool[Tensor, "K"]) -> tuple[int, ...]:
+    """The indices of the pinned points, ascending."""
     if pinned is None:
-        return torch.zeros_like(border)
+        return ()
     if pinned == BORDERS:
-        return border.clone()
+        return tuple(index for index, is_on_it in enumerate(border.tolist()) if is_on_it)
     given = [] if isinstance(pinned, str) or not isinstance(pinned, Sequence) else list(pinned)
     whole = [index for index in given if isinstance(index, int) and not isinstance(index, bool)]
     known = [index for index in whole if 0 <= index < len(border)]
@@ -103,6 +106,4 @@ def _mask(pinned: Sequence[int] | str | None, border: Bool[Tensor, "K"]) -> Bool
             f"pinned: expected {BORDERS}, or different indices of control points from 0 to {len(border) - 1}, "
             f"got {pinned!r}"
         )
-    mask = torch.zeros_like(border)
-    mask[known] = True
-    return mask
+    return tuple(sorted(known))

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 import stnkit
 from stnkit.families import PinnedPoints
@@ -47,3 +48,16 @@ def test_what_names_no_points_is_refused_in_one_sentence(pinned):
 def test_pinning_every_point_is_refused():
     with pytest.raises(stnkit.errors.InputError, match=r"pinned: expected a control point that is free, got .*all 5"):
         PinnedPoints([4, 3, 2, 1, 0], BORDER)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    ["bspline", "displacement", "piecewise_affine", {"name": "bspline", "pinned": [0, 9]}, {"name": "bounded"}],
+    ids=str,
+)
+def test_fake_tensors_have_no_values_and_need_none(transform):
+    with FakeTensorMode():
+        family, sampler = stnkit.build("transform", transform), stnkit.build("sampler", "bilinear")
+        theta, images = torch.rand(2, family.n_params), torch.rand(2, 1, 8, 8)
+        assert stnkit.warp(family, theta, images, sampler).shape == (2, 1, 8, 8)
+    assert family.n_params == stnkit.build("transform", transform).n_params
