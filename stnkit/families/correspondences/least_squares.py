@@ -48,6 +48,30 @@ def solve_by_qr(
     return torch.linalg.solve_triangular(r, q.mT @ values[..., None], upper=True)[..., 0], r
 
 
+def shortest_solution(
+    matrix: Float[Tensor, "B M P"], values: Float[Tensor, "B M"]
+) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B"]]:
+    """The x of least ‖A x − v‖, the shortest in units of the columns, and ‖A x‖; NaN where A or v is not finite.
+
+    Directions of a singular value that counts as 0 are left out. Columns that are nearly parallel have another one
+    together, whose share of v none of them shows.
+
+    Args:
+        matrix: A, of any rank.
+        values: v.
+    """
+    usable = matrix.isfinite().all(dim=2).all(dim=1) & values.isfinite().all(dim=1)
+    matrix, values = torch.where(usable[:, None, None], matrix, 0.0), torch.where(usable[:, None], values, 0.0)
+    scales = column_scales(matrix)
+    q, r = torch.linalg.qr(matrix / scales[:, None])
+    u, sizes, vh = torch.linalg.svd(r, full_matrices=False)
+    regular = sizes > RANK * sizes[:, :1]
+    parts = torch.where(regular, (u.mT @ (q.mT @ values[..., None]))[..., 0], 0.0)
+    found = (vh.mT @ torch.where(regular, parts / torch.where(regular, sizes, 1.0), 0.0)[..., None])[..., 0] / scales
+    length = torch.linalg.vector_norm(parts, dim=1)
+    return torch.where(usable[:, None], found, torch.nan), torch.where(usable, length, torch.nan)
+
+
 def normal_solution(r: Float[Tensor, "B P P"], right: Float[Tensor, "B P"]) -> Float[Tensor, "B P"]:
     """The x with RᵀR x = b.
 

@@ -12,6 +12,8 @@ from stnkit.families.correspondences.held_entries import held_at_bounds
 from stnkit.families.correspondences.least_squares import column_scales, rank_of, solve_by_qr, undetermined
 from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.correspondences.stationary_point import PointMap, newton_steps, symmetric_solution
+from stnkit.families.correspondences.undamped_steps import STATIONARY, reducible_share, undamped_steps
+from stnkit.families.correspondences.weighted_residuals import EXACT, cost_of, weighted_jacobian, weighted_residual
 
 # Evaluations of the map after which the iteration ends.
 EVALUATIONS = 200
@@ -26,13 +28,13 @@ WEAK, CAREFUL = 0.1, 60
 GOOD, POOR = 0.75, 0.25
 # Length of a step, relative to that of θ, below which θ has settled.
 SETTLED = 1e-14
-# Residuals of points of size 1: that of exact points, below which an iteration ends with its first step that is not
-# better, and the rounding of a point. A smaller share of the cost than the last says nothing about a step.
-EXACT, ROUNDING, UNKNOWN = 1e-13, 1e-16, 1e-9
-# Largest cosine of the angle between the residual and the image of the Jacobian where the squared error is stationary.
-STATIONARY = 1e-4
+# The rounding of a point of size 1, and the share of the cost below which a decrease says nothing about a step.
+ROUNDING, UNKNOWN = 1e-16, 1e-9
 # Eigenvalues of the Hessian below this share of the largest count as 0.
 NEGLIGIBLE = 1e-13
+# Share of the residual that a step would remove if the map were linear, up to which its curvature may be the reason why
+# no step does. A larger one is that of a fit on its way.
+NEARLY = 0.1
 # The map on the image is sampled by at least this many equations for each entry of θ.
 EQUATIONS = 4
 
@@ -75,37 +77,46 @@ def gauss_newton(
         # Clones: inference tensors cannot take part in autograd.
         fixed = target.clone(), source.clone(), weights.clone()
         start = start.detach().double().clone()
-        theta, jacobian, missing = _minimized(point_map, start, fixed, WEAK, CAREFUL)
-        slow = ~_is_stationary(jacobian, missing, *fixed[1:])
+        theta, jacobian, stationary = _stationary_point(point_map, start, fixed, WEAK, CAREFUL)
+        slow = ~stationary
         if bool(slow.any()):
             some = tuple(tensor[slow] for tensor in fixed)
-            again = _minimized(point_map, start[slow], some, 0.0, EVALUATIONS)
-            theta[slow], jacobian[slow], missing[slow] = again
-        moved = missing.square().sum(dim=1) > _cost_of(EXACT, *fixed[1:])
-        units = column_scales(jacobian) / fixed[2].sum(dim=1, keepdim=True).sqrt()
-        theta = newton_steps(point_map, theta, fixed, units, moved & jacobian.isfinite().all(dim=2).all(dim=1))
+            again = _stationary_point(point_map, start[slow], some, 0.0, EVALUATIONS)
+            theta[slow], jacobian[slow], stationary[slow] = again
         _check_determined(point_map, (start, theta), jacobian, fixed)
-        _check_stationary(_is_stationary(jacobian, missing, *fixed[1:]))
+        _check_stationary(stationary)
     if torch.is_grad_enabled():
         with coordinates.full_precision(start):
             theta = theta + _implicit(point_map, theta, target, source, weights)
     return theta
 
 
+def _stationary_point(
+    point_map: PointMap, start: Float[Tensor, "B P"], points: tuple[Tensor, ...], weak: float, evaluations: int
+) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B M P"], Bool[Tensor, "B"]]:
+    """θ, the Jacobian about there, and True where the squared error is stationary."""
+    theta, jacobian, missing = _minimized(point_map, start, points, weak, evaluations)
+    finite = jacobian.isfinite().all(dim=2).all(dim=1)
+    share = reducible_share(jacobian, missing, points)
+    slow = finite & ~(share <= STATIONARY)
+    if bool(slow.any()):
+        some = tuple(tensor[slow] for tensor in points)
+        theta[slow], jacobian[slow], missing[slow] = undamped_steps(point_map, theta[slow], some)
+        share[slow] = reducible_share(jacobian[slow], missing[slow], some)
+    moved = missing.square().sum(dim=1) > cost_of(EXACT, points)
+    units = column_scales(jacobian) / points[2].sum(dim=1, keepdim=True).sqrt()
+    theta, settled = newton_steps(point_map, theta, points, units, moved & finite)
+    return theta, jacobian, (share <= STATIONARY) | ((share <= NEARLY) & settled)
+
+
 def _minimized(
     point_map: PointMap, theta: Float[Tensor, "B P"], points: tuple[Tensor, ...], weak: float, evaluations: int
 ) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B M P"], Float[Tensor, "B M"]]:
     """θ, and there the Jacobian and the residual, both times the roots of the weights."""
-    target, source, weights = points
-    root = weights.sqrt()[..., None]
-
-    def residual(theta: Tensor) -> Tensor:
-        found = (root * (source - point_map(theta, target))).flatten(1)
-        return torch.where(found.isfinite().all(dim=1, keepdim=True), found, torch.inf)
-
-    missing = residual(theta)
-    jacobian = _weighted_jacobian(point_map, theta, target, root)
-    cost, exact, floor = missing.square().sum(dim=1), *(_cost_of(size, source, weights) for size in (EXACT, ROUNDING))
+    missing = weighted_residual(point_map, theta, points)
+    jacobian = weighted_jacobian(point_map, theta, points[0], points[2])
+    # Below `exact` an iteration ends with its first step that is not better.
+    cost, exact, floor = missing.square().sum(dim=1), *(cost_of(size, points) for size in (EXACT, ROUNDING))
     damping, active = torch.full_like(cost, DAMPING), cost > floor
     for _ in range(evaluations):
         if not bool(active.any()):
@@ -113,7 +124,7 @@ def _minimized(
         step = _damped_step(jacobian, missing, damping, weak)
         trial = theta + step
         trial = torch.where((active & trial.isfinite().all(dim=1))[:, None], trial, theta)
-        missing_there = residual(trial)
+        missing_there = weighted_residual(point_map, trial, points)
         cost_there = missing_there.square().sum(dim=1)
         better = active & (cost_there < cost)
         settled = step.norm(dim=1) <= SETTLED * (1 + theta.norm(dim=1))
@@ -129,14 +140,8 @@ def _minimized(
         active = active & ~settled & (predicted > UNKNOWN * cost) & (cost > floor) & (damping <= MOST)
         active = active & (better | (cost > exact))
         if bool(better.any()):
-            jacobian = _weighted_jacobian(point_map, theta, target, root)
+            jacobian = weighted_jacobian(point_map, theta, points[0], points[2])
     return theta, jacobian, missing
-
-
-def _cost_of(residual: float, source: Tensor, weights: Tensor) -> Float[Tensor, "B"]:
-    """The cost of residuals of this size, relative to the points."""
-    size = source.abs().amax(dim=(1, 2)).clamp_min(1.0)
-    return (residual * size).square() * weights.sum(dim=1)
 
 
 def _damped_step(
@@ -152,21 +157,6 @@ def _damped_step(
     values = torch.where(usable[:, None], missing, 0.0)
     found, _ = solve_by_qr(stacked, torch.cat([values, torch.zeros_like(scales)], dim=1))
     return torch.where(usable[:, None], found / scales, torch.nan)
-
-
-def _weighted_jacobian(
-    point_map: PointMap, theta: Float[Tensor, "B P"], target: Float[Tensor, "B N ndim"], root: Float[Tensor, "B N 1"]
-) -> Float[Tensor, "B M P"]:
-    """√w ∂T/∂θ, a row for each coordinate of each point."""
-    batch, n_points, ndim = target.shape
-    # A θ of its own for each point: then one backward pass for each coordinate gives the rows of all points.
-    copies = theta.detach().repeat_interleave(n_points, dim=0).requires_grad_()
-    with torch.enable_grad():
-        # + 0·θ, so that a map that does not depend on θ has a graph.
-        value = point_map(copies, target.reshape(-1, 1, ndim)) + 0 * copies.sum(dim=1)[:, None, None]
-        rows = [torch.autograd.grad(value[..., d].sum(), copies, retain_graph=True)[0] for d in range(ndim)]
-    jacobian = torch.stack(rows, dim=1).view(batch, n_points, ndim, -1)
-    return (root[..., None] * jacobian).flatten(1, 2)
 
 
 def _check_determined(
@@ -198,21 +188,8 @@ def _degrees_of_freedom(point_map: PointMap, theta: Float[Tensor, "1 P"], ndim: 
     """The number of directions in which θ changes the map on the image."""
     count = max(8**ndim, math.ceil(EQUATIONS * theta.shape[1] / ndim))
     everywhere = scattered_points(count, ndim).to(theta)
-    jacobian = _weighted_jacobian(point_map, theta, everywhere, torch.ones_like(everywhere[..., :1]))
+    jacobian = weighted_jacobian(point_map, theta, everywhere, torch.ones_like(everywhere[..., 0]))
     return int(rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0)))
-
-
-def _is_stationary(
-    jacobian: Float[Tensor, "B M P"],
-    missing: Float[Tensor, "B M"],
-    source: Float[Tensor, "B N ndim"],
-    weights: Float[Tensor, "B N"],
-) -> Bool[Tensor, "B"]:
-    """True where the residual is 0, or about at right angles to all that θ changes; False for NaN."""
-    cost = missing.square().sum(dim=1)
-    along = (jacobian / column_scales(jacobian)[:, None]).mT @ missing[..., None]
-    cosine = along[..., 0].abs().amax(dim=1) / cost.sqrt().clamp_min(torch.finfo(cost.dtype).tiny)
-    return (cosine <= STATIONARY) | (cost <= _cost_of(EXACT, source, weights))
 
 
 def _check_stationary(stationary: Bool[Tensor, "B"]) -> None:
