@@ -11,6 +11,8 @@ PointMap = Callable[[Tensor, Tensor], Tensor]
 
 # Steps, and the length of a difference, in units that move the points by about 1.
 STEPS, DIFFERENCE = 12, 1e-5
+# Points that are mapped together for differences: of more, intermediate values leave the caches.
+TOGETHER = 2**14
 # Eigenvalues of such a Hessian below this share of the largest count as 0: they are rounding.
 NEGLIGIBLE = 1e-8
 # Share of the squared error that a step gains, up to which the error is stationary.
@@ -113,13 +115,16 @@ def slope_of(
 def _hessian(
     point_map: PointMap, theta: Float[Tensor, "B P"], points: tuple[Tensor, ...], units: Float[Tensor, "B P"]
 ) -> Float[Tensor, "B P P"]:
-    """Central differences of the slope, all of them in one batch."""
+    """Central differences of the slope, in batches of as many as the caches of a processor hold."""
     batch, n_params = theta.shape
     steps = torch.diag_embed(DIFFERENCE / units)
     trials = torch.stack([theta[:, None] + steps, theta[:, None] - steps], dim=1).view(-1, n_params)
-    target, source, weights = (tensor.repeat_interleave(2 * n_params, dim=0) for tensor in points)
-    ahead, behind = (
-        slope_of(point_map, trials, target, source, weights).view(batch, 2, n_params, n_params).unbind(dim=1)
-    )
+    element = torch.arange(batch, device=theta.device).repeat_interleave(2 * n_params)
+    many = max(1, TOGETHER // max(1, points[0].shape[1]))
+    slopes = [
+        slope_of(point_map, some, *(tensor[rows] for tensor in points))
+        for some, rows in zip(torch.split(trials, many), torch.split(element, many), strict=True)
+    ]
+    ahead, behind = torch.cat(slopes).view(batch, 2, n_params, n_params).unbind(dim=1)
     hessian = (ahead - behind) * units[..., None] / (2 * DIFFERENCE)
     return (hessian + hessian.mT) / 2
