@@ -1,7 +1,9 @@
 """Entries of θ that a fit has led to their bounds, beyond which they have no influence."""
 
+from typing import NamedTuple
+
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from stnkit.families.correspondences.stationary_point import PointMap, slope_of
@@ -13,6 +15,20 @@ HALVINGS = 50
 FADED = 1e-7
 
 
+class Bounds(NamedTuple):
+    """The bounds at which the influence of some entries of θ ends.
+
+    Args:
+        entries: that are beyond a bound, of those without influence there.
+        inside: the last value of each with influence.
+        held: True where the squared error falls toward the bound, and so is least there.
+    """
+
+    entries: Int64[Tensor, "K"]
+    inside: Float[Tensor, "K"]
+    held: Bool[Tensor, "K"]
+
+
 def held_at_bounds(
     point_map: PointMap,
     start: Float[Tensor, "1 P"],
@@ -20,7 +36,26 @@ def held_at_bounds(
     points: tuple[Float[Tensor, "1 N ndim"], Float[Tensor, "1 N ndim"], Float[Tensor, "1 N"]],
     without_influence: Bool[Tensor, "P"],
 ) -> int:
-    """The number of entries beyond a bound at which the squared error falls toward the bound, and so is least there.
+    """The number of entries beyond a bound at which the squared error is least, of those that `bounds_of` finds.
+
+    Args:
+        point_map: T, called with θ and points in float64.
+        start: θ at which the fit has started.
+        theta: where it has ended.
+        points: p, q and w.
+        without_influence: True for the entries that move none of the points at `theta`.
+    """
+    return int(bounds_of(point_map, start, theta, points, without_influence).held.sum())
+
+
+def bounds_of(
+    point_map: PointMap,
+    start: Float[Tensor, "1 P"],
+    theta: Float[Tensor, "1 P"],
+    points: tuple[Float[Tensor, "1 N ndim"], Float[Tensor, "1 N ndim"], Float[Tensor, "1 N"]],
+    without_influence: Bool[Tensor, "P"],
+) -> Bounds:
+    """The bounds beyond which entries of θ are, and True for those at which the squared error is least.
 
     For bounds on single entries that is the condition of Karush, Kuhn and Tucker. An entry that has no influence on the
     way back to its start either is not determined, and one at whose bound the error falls away from it is lost; where
@@ -59,4 +94,5 @@ def held_at_bounds(
         inward * slope_of(point_map, back_by(share), target, source, weights)[rows, entries]
         for share in (within, torch.ones_like(within))
     )
-    return int((found & (at_bound > FADED * at_start.abs())).sum())
+    held = at_bound > FADED * at_start.abs()
+    return Bounds(entries[found], (theta[0, entries] + within * inward)[found], held[found])

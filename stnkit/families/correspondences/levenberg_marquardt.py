@@ -1,16 +1,14 @@
 """θ of any family by damped Gauss–Newton steps, differentiable by the implicit function theorem."""
 
-import math
-
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
-from stnkit.families.correspondences.held_entries import held_at_bounds
-from stnkit.families.correspondences.least_squares import column_scales, rank_of, solve_by_qr, undetermined
-from stnkit.families.correspondences.scattered_points import scattered_points
+from stnkit.families.correspondences.bounded_entries import Box, fitted_within_bounds
+from stnkit.families.correspondences.degrees_of_freedom import undetermined_rows
+from stnkit.families.correspondences.least_squares import column_scales, solve_by_qr, undetermined
 from stnkit.families.correspondences.stationary_point import PointMap, newton_steps, symmetric_solution
 from stnkit.families.correspondences.undamped_steps import STATIONARY, reducible_share, undamped_steps
 from stnkit.families.correspondences.weighted_residuals import EXACT, cost_of, weighted_jacobian, weighted_residual
@@ -35,8 +33,6 @@ NEGLIGIBLE = 1e-13
 # Share of the residual that a step would remove if the map were linear, up to which its curvature may be the reason why
 # no step does. A larger one is that of a fit on its way.
 NEARLY = 0.1
-# The map on the image is sampled by at least this many equations for each entry of θ.
-EQUATIONS = 4
 
 
 def gauss_newton(
@@ -83,7 +79,18 @@ def gauss_newton(
             some = tuple(tensor[slow] for tensor in fixed)
             again = _stationary_point(point_map, start[slow], some, 0.0, EVALUATIONS)
             theta[slow], jacobian[slow], stationary[slow] = again
-        _check_determined(point_map, (start, theta), jacobian, fixed)
+        for index in undetermined_rows(point_map, (start, theta), jacobian, fixed):
+            row = slice(index, index + 1)
+            some = tuple(tensor[row] for tensor in fixed)
+
+            def fit(theta: Tensor, box: Box, some: tuple[Tensor, ...] = some) -> tuple[Tensor, Tensor, Tensor]:
+                return _stationary_point(point_map, theta, some, 0.0, EVALUATIONS, box)
+
+            found = theta[row], jacobian[row], stationary[row]
+            found = fitted_within_bounds(fit, point_map, start[row], found, some)
+            theta[row], jacobian[row], stationary[row] = found
+            for rank, possible in undetermined_rows(point_map, (start[row], found[0]), found[1], some).values():
+                raise undetermined(weights[index], index, rank, possible)
         _check_stationary(stationary)
     if torch.is_grad_enabled():
         with coordinates.full_precision(start):
@@ -92,10 +99,18 @@ def gauss_newton(
 
 
 def _stationary_point(
-    point_map: PointMap, start: Float[Tensor, "B P"], points: tuple[Tensor, ...], weak: float, evaluations: int
+    point_map: PointMap,
+    start: Float[Tensor, "B P"],
+    points: tuple[Tensor, ...],
+    weak: float,
+    evaluations: int,
+    box: Box | None = None,
 ) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B M P"], Bool[Tensor, "B"]]:
     """θ, the Jacobian about there, and True where the squared error is stationary."""
-    theta, jacobian, missing = _minimized(point_map, start, points, weak, evaluations)
+    theta, jacobian, missing = _minimized(point_map, start, points, weak, evaluations, box)
+    if box is not None:
+        theta = box.let_out(theta, jacobian, missing)
+        jacobian = weighted_jacobian(point_map, theta, points[0], points[2])
     finite = jacobian.isfinite().all(dim=2).all(dim=1)
     share = reducible_share(jacobian, missing, points)
     slow = finite & ~(share <= STATIONARY)
@@ -110,7 +125,12 @@ def _stationary_point(
 
 
 def _minimized(
-    point_map: PointMap, theta: Float[Tensor, "B P"], points: tuple[Tensor, ...], weak: float, evaluations: int
+    point_map: PointMap,
+    theta: Float[Tensor, "B P"],
+    points: tuple[Tensor, ...],
+    weak: float,
+    evaluations: int,
+    box: Box | None,
 ) -> tuple[Float[Tensor, "B P"], Float[Tensor, "B M P"], Float[Tensor, "B M"]]:
     """θ, and there the Jacobian and the residual, both times the roots of the weights."""
     missing = weighted_residual(point_map, theta, points)
@@ -121,14 +141,15 @@ def _minimized(
     for _ in range(evaluations):
         if not bool(active.any()):
             break
-        step = _damped_step(jacobian, missing, damping, weak)
-        trial = theta + step
+        free = jacobian if box is None else box.free(theta, jacobian, missing)
+        step = _damped_step(free, missing, damping, weak)
+        trial = theta + step if box is None else (theta + step).clamp(box.lower, box.upper)
         trial = torch.where((active & trial.isfinite().all(dim=1))[:, None], trial, theta)
         missing_there = weighted_residual(point_map, trial, points)
         cost_there = missing_there.square().sum(dim=1)
         better = active & (cost_there < cost)
         settled = step.norm(dim=1) <= SETTLED * (1 + theta.norm(dim=1))
-        linear = missing - (jacobian @ step[..., None])[..., 0]
+        linear = missing - (free @ step[..., None])[..., 0]
         predicted = cost - linear.square().sum(dim=1)
         gain = (cost - cost_there) / predicted
         factor = torch.where(gain > GOOD, 1 / FACTOR, torch.where(gain > POOR, 1.0, FACTOR))
@@ -157,39 +178,6 @@ def _damped_step(
     values = torch.where(usable[:, None], missing, 0.0)
     found, _ = solve_by_qr(stacked, torch.cat([values, torch.zeros_like(scales)], dim=1))
     return torch.where(usable[:, None], found / scales, torch.nan)
-
-
-def _check_determined(
-    point_map: PointMap, thetas: tuple[Tensor, Tensor], jacobian: Float[Tensor, "B M P"], points: tuple[Tensor, ...]
-) -> None:
-    """Nothing if the points determine the map on the image, as far as any points do.
-
-    Raises:
-        InputError: when more points would determine more of θ.
-    """
-    target, _, weights = points
-    n_params, ndim = thetas[0].shape[1], target.shape[2]
-    ranks = rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0))
-    for index in (ranks < n_params).nonzero()[:, 0].tolist():
-        row = slice(index, index + 1)
-        # At the start too: a step may have led where an entry of θ has no influence on any point.
-        possible = max(_degrees_of_freedom(point_map, theta[row], ndim) for theta in thetas)
-        found = int(ranks[index])
-        unmoved = (jacobian[index] == 0).all(dim=0)
-        if found < possible and bool(unmoved.any()):
-            start, theta = (theta[row] for theta in thetas)
-            one = target[row], points[1][row], weights[row]
-            found += held_at_bounds(point_map, start, theta, one, unmoved)
-        if found < possible:
-            raise undetermined(weights[index], index, found, possible)
-
-
-def _degrees_of_freedom(point_map: PointMap, theta: Float[Tensor, "1 P"], ndim: int) -> int:
-    """The number of directions in which θ changes the map on the image."""
-    count = max(8**ndim, math.ceil(EQUATIONS * theta.shape[1] / ndim))
-    everywhere = scattered_points(count, ndim).to(theta)
-    jacobian = weighted_jacobian(point_map, theta, everywhere, torch.ones_like(everywhere[..., 0]))
-    return int(rank_of(torch.nan_to_num(jacobian, posinf=0.0, neginf=0.0)))
 
 
 def _check_stationary(stationary: Bool[Tensor, "B"]) -> None:
