@@ -74,7 +74,7 @@ def check_size(size: Sequence[int], ndim: int) -> tuple[int, ...]:
     Raises:
         InputError: when it is anything else.
     """
-    if ndim == 2 and type(size) is tuple and len(size) == 2:  # else a tenth of the warp of a small image
+    if ndim == 2 and type(size) is tuple and len(size) == 2:  # the general check takes a tenth of a small warp
         height, width = size
         if type(height) is int and type(width) is int and height > 0 and width > 0:
             return size

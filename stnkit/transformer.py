@@ -235,9 +235,10 @@ def _check_transformers(given: Any) -> list[SpatialTransformer]:
     members: list[SpatialTransformer] = list(given) if isinstance(given, Iterable) else [given]
     # A compiled one has its attributes.
     fit = [isinstance(member, nn.Module) and hasattr(member, "out_size") for member in members]
-    if not isinstance(given, Iterable) or not all(fit):
-        got = ", ".join(type(member).__name__ for member in members)
-        raise InputError(f"parallel transformers: expected several SpatialTransformers, got {got}")
+    if not isinstance(given, Iterable) or isinstance(given, str) or not all(fit):
+        several = isinstance(given, Iterable) and not isinstance(given, str)
+        got = f"[{', '.join(type(each).__name__ for each in members)}]" if several else f"one {type(given).__name__}"
+        raise InputError(f"parallel transformers: expected an iterable of SpatialTransformers, got {got}")
     return members
 
 

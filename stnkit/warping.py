@@ -86,7 +86,8 @@ def warp(
             images = max(1, GRID_CHUNK_BYTES // bytes_of_one)
             return warped_in_chunks(interpolation, image, lambda part: family.grid(checked[part], shape), shape, images)
     grid = family.grid(theta, image.shape[2:] if size is None else size)
-    if has_hooks(sampler):  # they may change it
+    # Hooks may change it, and so may a module that is no Sampler.
+    if has_hooks(sampler) or not hasattr(type(sampler), "_interpolates"):
         made: Tensor = sampler(image, grid)
     else:
         begin_warp(grid)

@@ -73,13 +73,14 @@ def test_transformers_of_any_iterable_are_held():
 @pytest.mark.parametrize(
     ("make", "got"),
     [
-        (lambda: [transformer(), nn.Identity()], "SpatialTransformer, Identity"),
-        (lambda: [stnkit.SpatialTransformer], "ABCMeta|type"),
-        (transformer, "SpatialTransformer"),
-        (lambda: 2, "int"),
+        (lambda: [transformer(), nn.Identity()], r"\[SpatialTransformer, Identity\]"),
+        (lambda: [stnkit.SpatialTransformer], r"\[(ABCMeta|type|ContractMeta)\]"),
+        (transformer, "one SpatialTransformer"),
+        (lambda: 2, "one int"),
+        (lambda: "abc", "one str"),
     ],
 )
 def test_what_is_no_iterable_of_transformers_is_refused(make, got):
-    message = f"^parallel transformers: expected several SpatialTransformers, got ({got})$"
+    message = f"^parallel transformers: expected an iterable of SpatialTransformers, got ({got})$"
     with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.ParallelTransformers(make())

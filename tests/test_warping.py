@@ -30,7 +30,7 @@ def test_a_module_of_another_kind_is_named(family, sampler, message, size):
 def test_one_theta_or_grid_is_wanted_for_each_image(name, rows):
     family = stnkit.build("transform", name)
     theta = family.identity().float()[None].expand(rows, -1)
-    message = f"^theta or grid: expected one for each of 2 images, got {rows}$"
+    message = f"^theta or grid: expected a batch of 2, as the image, got {rows}$"
     with pytest.raises(stnkit.errors.InputError, match=message):
         stnkit.warp(family, theta, torch.rand(2, 1, 5, 6), BILINEAR)
     with pytest.raises(stnkit.errors.InputError, match=message):
@@ -51,3 +51,16 @@ def test_a_sampler_of_ones_own_may_read_all_images_at_one_grid():
 def test_a_compiled_family_is_one():
     image, compiled = torch.rand(2, 1, 5, 6), torch.compile(AFFINE, backend="eager")
     torch.testing.assert_close(stnkit.warp(compiled, THETA, image, BILINEAR), image)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_module_that_changes_the_grid_reads_it_as_changed(mode):
+    class Spoiling(nn.Module):
+        def forward(self, image, grid):
+            grid[:, 0, 0] = torch.nan
+            return BILINEAR(image, grid)
+
+    with mode():
+        warped = stnkit.warp(AFFINE, THETA.double(), torch.ones(2, 1, 5, 6, dtype=torch.float64), Spoiling())
+    assert (warped[:, 0, 0, 0] == 0).all()
+    assert (warped.flatten(1)[:, 1:] == 1).all()

@@ -112,16 +112,16 @@ def _standardized(image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *size
 @stnkit.families.cached  # no buffer: it gets no values after `to_empty`
 def _pairs_of_cells(size: tuple[int, ...], radius: int, device: torch.device) -> Int64[Tensor, "entries"]:
     """For each shift and cell p the index of (p, p + shift) among all pairs of cells; their number for none."""
-    n = math.prod(size)
-    sides = torch.tensor(size, device=device)
-    strides = torch.tensor([math.prod(size[axis + 1 :]) for axis in range(len(size))], device=device)
-    cells = torch.cartesian_prod(*[torch.arange(side, device=device) for side in size])
-    shifts = torch.cartesian_prod(*[torch.arange(-radius, radius + 1, device=device)] * len(size))
-    moved = cells + shifts[:, None]
-    inside = ((moved >= 0) & (moved < sides)).all(dim=2)
-    # Not a product of matrices: integers have none on a GPU.
-    first, second = torch.arange(n, device=device) * n, (moved * strides).sum(dim=2)
-    return torch.where(inside, first + second, n * n).flatten()
+    ndim, n = len(size), math.prod(size)
+    first = torch.arange(n, device=device).view(*[1] * ndim, *size)
+    pairs, inside = first * n, torch.ones((), dtype=torch.bool, device=device)
+    for axis, side in enumerate(size):  # far less memory than the coordinates of all pairs
+        moved = torch.arange(-radius, radius + 1, device=device)[:, None] + torch.arange(side, device=device)
+        shape = [1] * (2 * ndim)
+        shape[axis], shape[ndim + axis] = moved.shape
+        pairs = pairs + (moved * math.prod(size[axis + 1 :])).view(shape)
+        inside = inside & ((moved >= 0) & (moved < side)).view(shape)
+    return torch.where(inside, pairs, n * n).flatten()
 
 
 @stnkit.hookimpl

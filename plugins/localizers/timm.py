@@ -76,13 +76,13 @@ class Timm(stnkit.Localizer):
         self.in_shape = tuple(in_shape)
 
     def features(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B n_features"]:
-        return self._pooled(self.model(self.normalization(image)))
+        return self._pooled(self.model(self.normalization(image, self.model)))
 
     def _output(self, in_shape: tuple[int, ...]) -> Tensor:
         """The output of the model for one black image."""
         training = self.training
         with torch.no_grad():
-            found: Tensor = self.eval().model(self.normalization(torch.zeros(1, *in_shape)))
+            found: Tensor = self.eval().model(self.normalization(torch.zeros(1, *in_shape), self.model))
         self.train(training)
         return found
 

@@ -94,7 +94,7 @@ class Timm(stnkit.Network):
         self.train(training)
 
     def forward(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B n_classes"]:
-        return self.model(self.normalization(image))
+        return self.model(self.normalization(image, self.model))
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,15 @@ class _Normalization:
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
-    def __call__(self, image: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-        mean, std = (_for_channels(v, self.n_channels, image.dtype, image.device) for v in (self.mean, self.std))
+    def __call__(self, image: Float[Tensor, "B C H W"], model: nn.Module) -> Float[Tensor, "B C H W"]:
+        """The image in the dtype of the model's weights, or in a wider one of its own.
+
+        Args:
+            image: with values in [0, 1].
+            model: that it is for.
+        """
+        weight = next(model.parameters(), image)
+        mean, std = (_for_channels(v, self.n_channels, weight.dtype, weight.device) for v in (self.mean, self.std))
         return (image - mean) / std
 
 

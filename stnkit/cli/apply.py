@@ -66,8 +66,8 @@ def main(arguments: list[str]) -> int:
         print(f"stnkit apply: {left_out(found.others)}", file=sys.stderr)
     if found.n_sheared:
         print(
-            f"stnkit apply: images of another aspect than those of the training: {found.n_sheared:,}; a rotation of "
-            "the stretched view shears them, which dataset.fit=pad or crop in the training avoids",
+            f"stnkit apply: images of another aspect than the view of the network: {found.n_sheared:,}; a rotation of "
+            "the stretched view shears them, which dataset.fit=pad or crop in the training of a folder avoids",
             file=sys.stderr,
         )
     n_failed = len({row.file for row in found.failed})

@@ -17,6 +17,7 @@ from hydra._internal.utils import get_args_parser
 
 # `config_loader` is undocumented: the parser needs it to expand `transform=glob(*)`.
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 
 # Undocumented: the grammar of overrides.
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -49,6 +50,23 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _refuse_flags(message: str) -> NoReturn:
     raise InputError(f"{message}; `stnkit train --hydra-help` lists the flags")
+
+
+@contextlib.contextmanager
+def seen_by_resolvers(config: DictConfig) -> Iterator[None]:
+    """A part of the program in which `${hydra:…}` reads this job's config, as when it runs.
+
+    Args:
+        config: of the job, with its node `hydra`.
+    """
+    # Undocumented: the config that the resolver reads.
+    singleton = HydraConfig.instance()
+    before = singleton.cfg
+    singleton.set_config(config)
+    try:
+        yield
+    finally:
+        singleton.cfg = before
 
 
 def task_overrides(hydra: Any) -> list[str]:

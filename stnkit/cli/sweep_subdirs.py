@@ -1,14 +1,13 @@
 """The directories of the jobs of a sweep where the user names them: no two jobs have one."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from stnkit.cli.hydra_internals import seen_by_resolvers
 from stnkit.cli.sweep_job import SweepJob
 from stnkit.errors import InputError
 
@@ -29,7 +28,7 @@ def chosen_directory(config: DictConfig, number: int) -> Path | None:
     with open_dict(config):
         config.hydra.job.num = config.hydra.job.id = number
     try:
-        with _seen_by_resolvers(config):
+        with seen_by_resolvers(config):
             return Path(str(config.hydra.sweep.dir), str(config.hydra.sweep.subdir))
     except OmegaConfBaseException:
         return None
@@ -55,17 +54,6 @@ def check_directories(jobs: Sequence[SweepJob], directories: Sequence[Path | Non
                 f"hydra.sweep.subdir: expected another directory for each job, got {directory} "
                 f"for both {_words(earlier, job)} and {_words(job, earlier)}"
             )
-
-
-@contextlib.contextmanager
-def _seen_by_resolvers(config: DictConfig) -> Iterator[None]:
-    """A part of the program in which `${hydra:…}` is of this job, as when it runs."""
-    before = HydraConfig.instance().cfg
-    HydraConfig.instance().set_config(config)
-    try:
-        yield
-    finally:
-        HydraConfig.instance().cfg = before
 
 
 def _equal(one: SweepJob, other: SweepJob) -> bool:

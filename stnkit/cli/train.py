@@ -199,7 +199,8 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
             raise
         sweeps.print_unexpected(run_dir, error)
         _outcome.failed = True
-        _outcome.exit_code = 0 if in_sweep else 1  # a component that exits says nothing
+        if not in_sweep:
+            _outcome.exit_code = 1  # whatever code a component exits with
     return None
 
 

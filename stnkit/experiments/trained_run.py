@@ -79,7 +79,7 @@ class TrainedRun:
 
         The localizer sees the image at the size it was trained for. Where a folder of images was cropped or padded to
         that size, θ refers to that frame, and the output has its shape. Where it was stretched, a rotation of the view
-        shears an image of another aspect than that of the training images.
+        shears an image of another aspect than the view of the network.
 
             image = torchvision.io.decode_image("photo.jpg")
             straight = run.rectify(image).image

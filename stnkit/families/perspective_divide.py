@@ -75,7 +75,8 @@ def divide(numerator: Float[Tensor, "B ndim *size"], w: Float[Tensor, "B 1 *size
 
 
 def _quotient(numerator: Tensor, w: Tensor) -> Tensor:
-    # A tracer derives the gradient of the plain quotient by itself, and a tangent within another is that of no rule.
+    # A tracer derives the gradient of the plain quotient by itself; in a jvp within a jvp the rule of `_Quotient` would
+    # lose the outer tangent.
     if torch.compiler.is_compiling() or is_dual_twice():
         return numerator / w
     quotient: Tensor = _Quotient.apply(numerator, w)  # type: ignore[no-untyped-call]

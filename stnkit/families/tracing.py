@@ -95,7 +95,7 @@ def is_noted(grid: Tensor) -> bool:
 
 
 def begin_warp(grid: Tensor) -> None:
-    """Until `end_warp` let `is_noted` hold for an inference tensor too: nobody else has the grid of a warp."""
+    """Until `end_warp` let `is_noted` hold for an inference tensor too, which a Sampler does not change."""
     global _noted
     noted = _noted  # another thread may replace it
     if not torch.compiler.is_compiling() and noted is not None and noted[1] == _UNKNOWN and noted[0]() is grid:
@@ -155,7 +155,7 @@ is_dual._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def is_dual_twice() -> bool:
-    """True at a level of torch.func.jvp within another, whose tangents a rule of an operation loses without an error.
+    """True in a torch.func.jvp of another: the `jvp` of an autograd.Function loses the outer tangent without an error.
 
     Example:
         >>> import torch

@@ -29,7 +29,8 @@ def insert_transformers(
     The network is changed in place. Each transformer becomes a child `spatial_transformer` of the module that it
     stands in front of, on the device and in the dtype of the image there; all other names stay what they were.
     The class of that module becomes a subclass that calls the transformer; whatever replaces its `forward` later
-    replaces that too. `del host.spatial_transformer` takes the transformer away.
+    replaces that too. `del host.spatial_transformer` takes the transformer away;
+    a `GraphModule` cannot be called then until another one is inserted.
     The network is run once on the example, in evaluation mode and without gradients, and each transformer is built
     for the image that arrives at its insertion point. After an error the network is as it was.
 

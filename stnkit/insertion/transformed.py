@@ -77,11 +77,17 @@ def image_name(host: nn.Module) -> str | None:
 
 
 def release(host: nn.Module) -> None:
-    """Nothing but a class as before for a host whose transformer was deleted: another one may be put in front of it.
+    """Give a host whose transformer was deleted its own class and `forward` back, so that another one can be inserted.
 
     Args:
         host: a module without a transformer.
     """
+    if isinstance(host, fx.GraphModule):
+        for node in host.graph.find_nodes(op="call_module", target=CHILD):
+            node.replace_all_uses_with(node.args[0])
+            host.graph.erase_node(node)
+        host.recompile()
+        return
     derived = _class_of(host)
     if _MARK not in vars(derived):
         return

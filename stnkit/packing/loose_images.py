@@ -37,7 +37,7 @@ def find_images(root: Path) -> list[Path]:
     if not found:
         raise DataError(f"dataset.root={root}: expected images, got a folder without any")
     if others:
-        LOG.info(f"left out {len(others):,} other file{'s' * (len(others) > 1)} of {root} such as {min(others)}")
+        LOG.info(f"left out {len(others):,} other file{'s' * (len(others) > 1)} of {root}, such as {min(others)}")
     return sorted(found)
 
 

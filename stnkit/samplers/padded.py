@@ -93,7 +93,7 @@ class PaddedSampler(Sampler):
                 image's dtype.
         """
         if image.shape[0] != grid.shape[0]:
-            raise InputError(f"theta or grid: expected one for each of {image.shape[0]} images, got {grid.shape[0]}")
+            raise InputError(f"theta or grid: expected a batch of {image.shape[0]}, as the image, got {grid.shape[0]}")
         if not image.is_floating_point():
             return self._of_complex(image, grid) if image.is_complex() else self._of_labels(image, grid)
         if image.dtype.itemsize == 1:

@@ -99,7 +99,7 @@ def test_files_that_are_left_out_are_told_once(files, applied):
     (files / "99.heic").touch()
     code, out, err = applied(files, "--output", "out")
     assert (code, out.splitlines()[0]) == (0, "20 files rectified, 0 failed")
-    assert err == f"stnkit apply: left out 1 file that is no image by its name, such as {files}/99.heic\n"
+    assert err == f"stnkit apply: left out 1 other file, such as {files}/99.heic\n"
 
 
 def test_images_that_a_rotation_shears_are_told_once(files, applied, monkeypatch):
@@ -107,6 +107,6 @@ def test_images_that_a_rotation_shears_are_told_once(files, applied, monkeypatch
     code, out, err = applied(files / "01.png", files / "02.png", "--output", "out")
     assert (code, out.splitlines()[0]) == (0, "2 files rectified, 0 failed")
     assert err == (
-        "stnkit apply: images of another aspect than those of the training: 2; a rotation of the stretched view shears "
-        "them, which dataset.fit=pad or crop in the training avoids\n"
+        "stnkit apply: images of another aspect than the view of the network: 2; a rotation of the stretched "
+        "view shears them, which dataset.fit=pad or crop in the training of a folder avoids\n"
     )

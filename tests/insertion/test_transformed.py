@@ -181,6 +181,17 @@ def test_without_its_transformer_a_host_does_what_it_did(made, point):
     torch.testing.assert_close(with_moved_input(network, point)(seen), moved)
 
 
+def test_a_graph_without_its_transformer_takes_another():
+    seen = small_images()
+    graph = with_moved_input(fx.symbolic_trace(Net()), "input").eval()
+    moved, transformer = graph(seen), graph.spatial_transformer
+    del graph.spatial_transformer
+    stnkit.insert_transformers(graph, {"input": AFFINE}, seen)
+    graph.spatial_transformer.load_state_dict(transformer.state_dict())
+    torch.testing.assert_close(graph(seen), moved)
+    assert sum(node.target == "spatial_transformer" for node in graph.graph.nodes) == 1
+
+
 def test_a_network_made_anew_by_its_class_has_none():
     """As for an average of weights: type(network)()."""
     network, seen = with_moved_input(Net(), "input").eval(), small_images()

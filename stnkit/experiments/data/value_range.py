@@ -25,5 +25,5 @@ def value_range(images: Shaped[Tensor, "N *shape"]) -> list[float]:
     if images.dtype == torch.uint8:
         return [0.0, 1.0]
     n = max(1, min(len(images), _IMAGES, _VALUES // images[:1].numel()))
-    low, high = Rows(images).take(torch.linspace(0, len(images) - 1, n).long()).aminmax()
+    low, high = Rows(images).take(torch.linspace(0, len(images) - 1, n, dtype=torch.long)).aminmax()
     return [float(low), float(high)]

@@ -30,7 +30,7 @@ class Applied:
         before: number of files whose results were there.
         failed: the rows of those files of the request that have no result.
         others: files of the folders of the request that are left out, as `Inputs` has them.
-        n_sheared: number of images of the request of another aspect than those of the training, which a rotation of
+        n_sheared: number of images of the request of another aspect than the view of the network, which a rotation of
             their stretched view shears; 0 for transforms without an aspect.
     """
 

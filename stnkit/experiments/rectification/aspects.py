@@ -7,12 +7,12 @@ from stnkit.experiments.rectification.table import Row
 from stnkit.families.family import TransformFamily
 from stnkit.packing.fitting import Fit
 
-# Pixels of one side for those of another, of images of one aspect: sides are whole numbers, as in a thumbnail.
+# Ratio up to which two aspects count as one: the sides of a thumbnail are rounded to whole pixels.
 _SAME = 1.02
 
 
 def n_sheared(rectifier: Rectifier, rows: Iterable[Row]) -> int:
-    """The number of images of another aspect than those of the training, where rotations are rigid in the latter alone.
+    """The number of images of another aspect than the network's view, where rotations are rigid in the latter alone.
 
     Such a family has an `aspect`. An image that was cropped or padded for the localizer has the right one.
 
@@ -22,7 +22,8 @@ def n_sheared(rectifier: Rectifier, rows: Iterable[Row]) -> int:
     """
     if rectifier.view.fit is not Fit.stretch:
         return 0
-    aspects = [_aspects(each.family) for each in rectifier.transformers]
+    # A chart, such as log-polar coordinates, has an aspect too, and is no rotation.
+    aspects = [_aspects(each.family) for each in rectifier.transformers if not each.family.is_chart]
     rigid = [[rectifier.view.in_shape[1:], *chosen] for chosen in aspects if chosen]
     images = {(row.file, row.index): row.in_size for row in rows if row.in_size}
     return sum(any(not any(_alike(size, each) for each in sizes) for sizes in rigid) for size in images.values())

@@ -61,7 +61,7 @@ def find_inputs(paths: Sequence[Path], output: Path) -> Inputs:
             one of them, or inside or above one.
     """
     found: list[Input] = []
-    others: dict[Path, None] = {}
+    others: list[Path] = []
     for path in paths:
         if path.is_dir():
             _check_apart(path, output)
@@ -70,7 +70,7 @@ def find_inputs(paths: Sequence[Path], output: Path) -> Inputs:
                 told = f": {left_out(inside.others)}" if inside.others else ""
                 raise InputError(f"expected images or arrays ({ARRAY}), got the folder {path} without any{told}")
             found += inside.files
-            others |= dict.fromkeys(inside.others)
+            others += inside.others
         elif path.is_file():
             _check_apart(path.parent, output, inside=False)
             _check_kind(path)
@@ -82,7 +82,11 @@ def find_inputs(paths: Sequence[Path], output: Path) -> Inputs:
         other = by_name.setdefault(each.name, each.path)
         if other != each.path and not _are_one(other, each.path):
             raise InputError(f"expected one file for each name of a result, got {other} and {each.path}")
-    return Inputs([Input(name, path, _state(path)) for name, path in sorted(by_name.items())], [*others])
+    files = [Input(name, path, _state(path)) for name, path in sorted(by_name.items())]
+    # A file may be named itself, and a folder in two ways.
+    rectified = {os.path.realpath(path) for path in by_name.values()}
+    left = {os.path.realpath(path): path for path in reversed(others)}
+    return Inputs(files, [path for real, path in left.items() if real not in rectified][::-1])
 
 
 def left_out(others: Sequence[Path]) -> str:
@@ -95,11 +99,10 @@ def left_out(others: Sequence[Path]) -> str:
         >>> from pathlib import Path
         >>> from stnkit.experiments.rectification.inputs import left_out
         >>> left_out([Path("photos/a.heic")])
-        'left out 1 file that is no image by its name, such as photos/a.heic'
+        'left out 1 other file, such as photos/a.heic'
     """
     n = len(others)
-    told = "1 file that is no image by its name" if n == 1 else f"{n:,} files that are no images by their names"
-    return f"left out {told}, such as {others[0]}"
+    return f"left out {n:,} other file{'s' * (n != 1)}, such as {others[0]}"
 
 
 def _are_one(path: Path, other: Path) -> bool:

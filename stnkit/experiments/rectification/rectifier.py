@@ -155,7 +155,7 @@ def out_size(frame: Frame, size: Sequence[int] | None, scale: float | None) -> t
         if max(size) > LARGEST_SIDE:
             raise InputError(
                 f"expected a result of at most {LARGEST_SIDE} pixels a side, got {'×'.join(map(str, size))}: "
-                f"a {'size' if scale is None else 'smaller scale'} makes one"
+                f"choose a {'size' if scale is None else 'smaller scale'}"
             )
     if len(size) != len(frame.size) or not all(1 <= n <= LARGEST_SIDE for n in size):
         axes = "H W" if len(frame.size) == 2 else "D H W"

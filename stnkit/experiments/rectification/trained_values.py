@@ -10,9 +10,10 @@ from torch import Tensor
 
 from stnkit.errors import InputError
 
-# Beyond 0 to 1, in which images of that range may lie that were resized by a kernel with negative weights.
+# Overshoot allowed around 0 to 1: kernels with negative weights, as bicubic, leave the range.
 _BESIDE = 0.25
-# Widths of the range beyond it, from which on numbers are in another unit, as 255 for 1. A bright pixel is not.
+# Distance from the range, in its widths, beyond which numbers are in another unit, such as 255 for 1; a bright pixel
+# stays below it.
 _FAR = 10
 
 

@@ -60,9 +60,14 @@ def check_options(runs: Iterable[Run], options: Mapping[str, Any]) -> None:
     found = {
         json.dumps(each, sort_keys=True): each for run in runs if isinstance(each := run.config.get("dataset"), dict)
     }
-    reasons = [_refusal(dataset, options) for dataset in found.values()] if options else []
-    if reasons and None not in reasons:
-        raise InputError(f"--dataset: {reasons[0]}")
+    first: str | None = None
+    for dataset in found.values() if options else ():
+        reason = _refusal(dataset, options)
+        if reason is None:
+            return
+        first = first or reason
+    if first is not None:
+        raise InputError(f"--dataset: {first}")
 
 
 def _refusal(dataset: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:

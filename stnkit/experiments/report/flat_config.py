@@ -13,12 +13,12 @@ from stnkit.plugin_system import KINDS
 CONTROL = frozenset((*RUN_CONTROL, "seed"))
 # The entry of a component that stands for its whole mapping.
 NAME = "name"
+PLACEMENT = "placement"
+# The entry that stands for the placement; an option `at` of a component is a key of its own.
+POINTS = f"{PLACEMENT}.at"
 # Label of a key that a run does not have.
 ABSENT = "–"
 NO_TRANSFORM = "none"
-PLACEMENT = "placement"
-# Likewise of the placement. A component may have an option of that name.
-POINTS = f"{PLACEMENT}.at"
 TRANSFORM = "transform"
 OF_A_TRANSFORMER = (TRANSFORM, "localizer", "sampler", "out_size", "transform_init", "training.localizer_scale")
 # Groups, in the order in which they are preferred as axes; they precede all other keys.

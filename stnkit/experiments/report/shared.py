@@ -40,7 +40,8 @@ def shared_config(table: Table) -> dict[str, Any]:
         # Of a network without transformers it is "none".
         values[TRANSFORM] = _transformed(values[TRANSFORM]) or values[TRANSFORM]
     same = {key: having[0][key] for key, having in values.items() if len({identity(one, key) for one in having}) == 1}
-    # A group that some runs lack is a component that they do not have; an option is shared by all that have it.
+    # A component may be missing in some runs, such as a transform. An option is shared if every run with that component
+    # has it, or every run of all.
     groups = {key: len(values[key]) for key in GROUPS if key in same}
     return {
         key: value

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import hashlib
 import json
 import os
@@ -15,7 +16,7 @@ from yaml import YAMLError
 
 from stnkit.experiments.run_directory.record import CONFIG, read_record
 from stnkit.experiments.run_directory.run_control import without_run_control
-from stnkit.plugin_system import KINDS, plugin_registry
+from stnkit.plugin_system import KINDS, Component, plugin_registry
 
 CLAIM = ".job"  # the identity of the job that a directory is reserved for
 # Options of later versions with their defaults, by which a run of an earlier version has the identity that it had.
@@ -75,8 +76,6 @@ def with_defaults_of_components(config: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         config: saved, as plain values.
     """
-    from stnkit.plugin_system import component_node  # imports Hydra
-
     filled = dict(config)
     for kind in KINDS:
         saved = config.get(kind)
@@ -86,11 +85,18 @@ def with_defaults_of_components(config: Mapping[str, Any]) -> dict[str, Any]:
         if len(providers) != 1:
             continue
         known = {*ADDED_TO_COMPONENTS.get(kind, ()), *(PADDING if kind == "distortion" else ())}
-        node = OmegaConf.structured(component_node(providers[0].component))
-        defaults: Any = OmegaConf.to_container(node, enum_to_str=True)
+        defaults = _defaults(providers[0].component)
         gained = {key: value for key, value in defaults.items() if key not in known and value != MISSING}
-        filled[kind] = gained | dict(saved)
+        filled[kind] = copy.deepcopy(gained) | dict(saved)
     return filled
+
+
+@functools.cache
+def _defaults(component: Component) -> dict[str, Any]:
+    from stnkit.plugin_system import component_node  # imports Hydra
+
+    defaults: Any = OmegaConf.to_container(OmegaConf.structured(component_node(component)), enum_to_str=True)
+    return defaults
 
 
 def section_of(config: Any, key: str) -> tuple[dict[str, Any] | None, str]:

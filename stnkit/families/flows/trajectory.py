@@ -168,7 +168,7 @@ def gradients(
     """
     regions, steepest = coefficients.shape[1], STEEPEST[coefficients.dtype]
     fields = coefficients.reshape(-1, 6)
-    # Of the gradient, since under vmap a sum must be batched where the gradient is, to be added to in place.
+    # Made from the gradient: under vmap a sum in place must be batched where its terms are.
     found = gradient.new_zeros(fields.shape)
     adjoint = gradient.reshape(-1, 2).clamp(-steepest, steepest)
     for piece in reversed(pieces):

@@ -48,14 +48,12 @@ def test_files_that_are_left_out_are_known(folder):
     assert [each.name for each in found.files] == ["a.png", "b.MPO"]
     names = [path.relative_to(folder).as_posix() for path in found.others]
     assert names == ["c.heic", "gone.png", "pipe.png", "scan001", "more/notes.txt"]
-    assert left_out(found.others) == f"left out 5 files that are no images by their names, such as {folder}/c.heic"
+    assert left_out(found.others) == f"left out 5 other files, such as {folder}/c.heic"
 
 
 def test_a_folder_of_other_files_tells_of_them(folder):
     (folder / "a.png").rename(folder / "a.heic")
-    message = (
-        f"got the folder {folder} without any: left out 1 file that is no image by its name, such as {folder}/a.heic"
-    )
+    message = f"got the folder {folder} without any: left out 1 other file, such as {folder}/a.heic"
     with pytest.raises(InputError, match=f"{re.escape(message)}$"):
         found_in(folder)
 

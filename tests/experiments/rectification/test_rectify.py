@@ -175,7 +175,7 @@ def test_an_array_that_is_no_size_is_refused(size, make_run):
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({}, "1×70000: a size makes one"), ({"scale": 2.0}, "2×140000: a smaller scale makes one")],
+    [({}, "1×70000: choose a size"), ({"scale": 2.0}, "2×140000: choose a smaller scale")],
 )
 def test_too_long_an_image_is_told_without_a_size(options, told, make_run):
     with pytest.raises(InputError, match=f"^expected a result of at most 65535 pixels a side, got {told}$"):

@@ -96,7 +96,7 @@ def test_a_map_of_patches_lies_as_the_image_does(timm, name):
     options = {"depth": 1} if name == VIT else {"depths": (1, 1), "num_heads": (2, 2), "embed_dim": 32}
     localizer = built((3, 64, 96), model=name, cells=99, options=options).eval()
     image = torch.rand(1, 3, 64, 96)
-    output = localizer.model(localizer.normalization(image))
+    output = localizer.model(localizer.normalization(image, localizer.model))
     rows, columns = (4, 6) if name == VIT else (8, 12)
     assert localizer.cells == (rows, columns)
     features = localizer(image).view(-1, rows, columns)

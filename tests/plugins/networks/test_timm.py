@@ -110,6 +110,15 @@ def test_the_first_layer_gets_normalized_images(timm, model, n_channels, mean, s
     assert not {"mean", "std"} & set(network.state_dict())
 
 
+@pytest.mark.parametrize(
+    ("weights", "given"), [(torch.float32, torch.uint8), (torch.float32, torch.float16), (torch.float64, torch.float32)]
+)
+def test_images_are_normalized_in_the_dtype_of_the_weights(timm, weights, given):
+    network = built().eval().to(weights)
+    image = (255 * torch.rand(2, 3, 64, 48)).to(torch.uint8).to(given)
+    torch.testing.assert_close(network(image), network(image.to(weights)))
+
+
 def test_padding_of_the_transformer_arrives_as_black(timm):
     """Zeros that a shifted grid reads outside the image are normalized like any black pixel of an image."""
     config = COMPONENTS | {"network": {"name": "timm", "model": SMALL}, "transform": {"name": "translation"}}
