@@ -122,7 +122,7 @@ def test_an_image_that_has_become_another_is_an_error():
     used = image.detach().clone()
     out = stnkit.warp(family, theta, used, bilinear()).sum()
     used.data = torch.zeros(50, 1, 1, 1)
-    with pytest.raises(stnkit.errors.InputError, match="one batch size for image and grid, got 50 and 2"):
+    with pytest.raises(stnkit.errors.InputError, match="theta or grid: expected a batch of 50, as the image, got 2"):
         out.backward()
 
 

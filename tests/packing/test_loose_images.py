@@ -25,7 +25,7 @@ def test_images_of_all_folders_are_found_by_name(root):
 def test_files_that_are_left_out_are_logged(root, caplog):
     with caplog.at_level("INFO"):
         find_images(root)
-    assert caplog.messages == [f"left out 1 other file of {root} such as {root}/notes.txt"]
+    assert caplog.messages == [f"left out 1 other file of {root}, such as {root}/notes.txt"]
 
 
 def test_an_image_has_its_own_size(root):

@@ -59,7 +59,7 @@ def test_bad_input_is_refused_in_a_sentence(name):
     sampler = stnkit.build("sampler", name)
     image, grid = random_image((4, 5)), random_grid(2)
     for bad_image, bad_grid, message in (
-        (image[:1], grid, "one batch size for image and grid, got 1 and 2"),
+        (image[:1], grid, "theta or grid: expected a batch of 1, as the image, got 2"),
         (image[0], grid, "image: expected 4 axes"),
         (random_image((2, 4, 5)), grid, "image: expected 4 axes"),
         (image, grid[0], "grid: expected shape"),

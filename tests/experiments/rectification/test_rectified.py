@@ -64,6 +64,7 @@ def test_points_of_a_volume_come_back(make_run):
     torch.testing.assert_close(straight.to_image(straight.to_output(points)), points.double(), atol=1e-9, rtol=0)
 
 
+@pytest.mark.no_jaxtyping
 def test_bad_masks_and_points_are_told(make_run):
     straight = make_run().rectify(smooth(3, 60, 140))
     for given, options, message in (
