@@ -49,6 +49,9 @@ def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _refuse_flags(message: str) -> NoReturn:
+    head, named, words = message.partition("unrecognized arguments: ")
+    if named:  # overrides behind an unknown flag are listed with it
+        message = head + named + " ".join(word for word in words.split() if word.startswith("-"))
     raise InputError(f"{message}; `stnkit train --hydra-help` lists the flags")
 
 

@@ -39,7 +39,7 @@ def test_a_run_is_resumed_with_flags_behind_it(flags, stnkit_main, copy_of_quick
 @pytest.mark.parametrize(
     ("flags", "sentence"),
     [
-        (["--nonsense"], "unrecognized arguments: --nonsense"),
+        (["seed=3", "--nonsense", "dry_run=true"], "unrecognized arguments: --nonsense; "),
         (["--cfg"], "argument --cfg/-c: expected one argument"),
         (["--cfg", "yaml"], "argument --cfg/-c: invalid choice: 'yaml'"),
     ],
