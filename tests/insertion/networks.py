@@ -1,5 +1,6 @@
 """Networks that know nothing of stnkit."""
 
+import torch
 from torch import nn
 
 
@@ -47,3 +48,16 @@ class ResNet(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(self.avgpool(x).flatten(1))
+
+
+class Small(nn.Module):
+    """A convolution, a batch norm and a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.fc = nn.Linear(4, 3)
+
+    def forward(self, image):
+        return self.fc(torch.relu(self.norm(self.conv(image))).mean(dim=(2, 3)))

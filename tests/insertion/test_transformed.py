@@ -1,7 +1,6 @@
 """A transformer is part of what a module is: no compiler, tracer or converter computes without it."""
 
 import copy
-import functools
 import gc
 import pickle
 import warnings
@@ -15,19 +14,9 @@ from torch.nn.utils import parametrizations, parametrize
 
 import stnkit
 from tests.helpers import AFFINE, small_images, transformer_of, with_moved_input
+from tests.insertion.networks import Small
 
 pytestmark = pytest.mark.no_jaxtyping
-
-
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv = nn.Conv2d(1, 4, 3, padding=1)
-        self.norm = nn.BatchNorm2d(4)
-        self.fc = nn.Linear(4, 3)
-
-    def forward(self, image):
-        return self.fc(torch.relu(self.norm(self.conv(image))).mean(dim=(2, 3)))
 
 
 class Outer(nn.Module):
@@ -50,7 +39,7 @@ class Outer(nn.Module):
 def test_what_was_compiled_before_does_not_hide_it(point, wrapped, in_place):
     """In one process and one session of the compiler: the plain network first, then a copy with a transformer."""
     torch.compiler.reset()
-    plain = Net()
+    plain = Small()
     other = with_moved_input(copy.deepcopy(plain), point)
     eager = wrapped(copy.deepcopy(other))
     networks = [wrapped(plain), wrapped(other)]
@@ -73,7 +62,7 @@ def test_what_was_compiled_before_does_not_hide_it(point, wrapped, in_place):
 @pytest.mark.parametrize("copied", [lambda n: n, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
 def test_a_hook_on_theta_is_called_also_when_compiled_before(copied):
     torch.compiler.reset()
-    network = copied(with_moved_input(Net(), "conv")).eval()
+    network = copied(with_moved_input(Small(), "conv")).eval()
     compiled, seen = torch.compile(network, backend="eager"), []
     compiled(small_images())
     handle = transformer_of(network).theta_probe.register_forward_hook(lambda *call: seen.append(call[2]))
@@ -86,7 +75,7 @@ def test_a_hook_on_theta_is_called_also_when_compiled_before(copied):
 
 @pytest.mark.parametrize("point", ["input", "conv", "fc"])
 def test_a_symbolic_trace_calls_the_transformer(point):
-    network = with_moved_input(Flat() if point == "fc" else Net(), point).eval()
+    network = with_moved_input(Flat() if point == "fc" else Small(), point).eval()
     traced = fx.symbolic_trace(network)
     assert [node.target for node in traced.graph.nodes if str(node.target).endswith("spatial_transformer")] == [
         "spatial_transformer" if point == "input" else f"{point}.spatial_transformer"
@@ -115,12 +104,12 @@ class Flat(nn.Module):
 
 def test_a_module_that_no_trace_can_follow_is_an_error():
     with pytest.raises(fx.proxy.TraceError):
-        fx.symbolic_trace(with_moved_input(Net(), "norm"))
+        fx.symbolic_trace(with_moved_input(Small(), "norm"))
 
 
 @pytest.mark.parametrize("point", ["input", "conv", "norm"])
 def test_a_converted_batch_norm_keeps_its_transformer(point):
-    network = with_moved_input(Net(), point).eval()
+    network = with_moved_input(Small(), point).eval()
     converted = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(network)).eval()
     assert isinstance(converted.norm, nn.SyncBatchNorm)
     torch.testing.assert_close(converted(seen := small_images()), network(seen))
@@ -128,14 +117,14 @@ def test_a_converted_batch_norm_keeps_its_transformer(point):
 
 
 def test_a_child_of_that_name_in_ones_own_module_is_left_alone():
-    transformer = transformer_of(with_moved_input(Net(), "conv"))
+    transformer = transformer_of(with_moved_input(Small(), "conv"))
     own = Outer(transformer, "spatial_transformer")
     assert type(own) is Outer
     torch.testing.assert_close(own(seen := small_images()), transformer(seen))
 
 
 def test_a_container_calls_its_children_by_itself():
-    transformer, rest = transformer_of(with_moved_input(Net(), "conv")), nn.Conv2d(1, 2, 3)
+    transformer, rest = transformer_of(with_moved_input(Small(), "conv")), nn.Conv2d(1, 2, 3)
     row = nn.Sequential(OrderedDict(spatial_transformer=transformer, rest=rest))
     assert type(row) is nn.Sequential
     torch.testing.assert_close(row(seen := small_images()), rest(transformer(seen)))
@@ -143,66 +132,8 @@ def test_a_container_calls_its_children_by_itself():
     assert type(held) is nn.ModuleDict
 
 
-def normalized():
-    network = Net()
-    parametrizations.weight_norm(network.conv)
-    return network
-
-
-def with_a_forward_of_its_object():
-    network = Net()
-    network.conv.forward = functools.partial(negated, network.conv)
-    return network
-
-
-def negated(host, image):
-    return -nn.Conv2d.forward(host, image)
-
-
-@pytest.mark.parametrize("made", [Net, normalized, with_a_forward_of_its_object])
-@pytest.mark.parametrize("point", ["input", "conv"])
-def test_without_its_transformer_a_host_does_what_it_did(made, point):
-    torch.compiler.reset()
-    network, seen = made().eval(), small_images()
-    host = network if point == "input" else network.conv
-    plain = network(seen)
-    compiled = torch.compile(with_moved_input(network, point), backend="eager")
-    moved = compiled(seen)
-    assert not torch.allclose(moved, plain, atol=1e-4)
-    transformer = host.spatial_transformer
-    del host.spatial_transformer
-    for each in (network, compiled, copy.deepcopy(network)):
-        torch.testing.assert_close(each(seen), plain, rtol=0, atol=0)
-    stnkit.insert_transformers(network, {point: AFFINE}, seen)
-    host.spatial_transformer.load_state_dict(transformer.state_dict())
-    torch.testing.assert_close(network(seen), moved)
-    host.spatial_transformer = None
-    torch.testing.assert_close(network(seen), plain, rtol=0, atol=0)
-    torch.testing.assert_close(with_moved_input(network, point)(seen), moved)
-
-
-def test_a_graph_without_its_transformer_takes_another():
-    seen = small_images()
-    graph = with_moved_input(fx.symbolic_trace(Net()), "input").eval()
-    moved, transformer = graph(seen), graph.spatial_transformer
-    del graph.spatial_transformer
-    stnkit.insert_transformers(graph, {"input": AFFINE}, seen)
-    graph.spatial_transformer.load_state_dict(transformer.state_dict())
-    torch.testing.assert_close(graph(seen), moved)
-    assert sum(node.target == "spatial_transformer" for node in graph.graph.nodes) == 1
-
-
-def test_a_network_made_anew_by_its_class_has_none():
-    """As for an average of weights: type(network)()."""
-    network, seen = with_moved_input(Net(), "input").eval(), small_images()
-    anew = type(network)().eval()
-    anew.load_state_dict(network.state_dict(), strict=False)
-    torch.testing.assert_close(anew(transformer_of(network)(seen)), network(seen))
-    torch.testing.assert_close(with_moved_input(anew, "input")(seen), network(seen))
-
-
 def test_a_graph_gets_a_node_and_keeps_it_when_recompiled():
-    graph = with_moved_input(fx.symbolic_trace(Net()), "input").eval()
+    graph = with_moved_input(fx.symbolic_trace(Small()), "input").eval()
     assert graph.graph.find_nodes(op="call_module", target="spatial_transformer")
     seen = small_images()
     expected = graph(seen)
@@ -215,7 +146,7 @@ def test_a_graph_gets_a_node_and_keeps_it_when_recompiled():
 
 
 def test_a_forward_of_the_object_is_transformed_too():
-    network = Net().eval()
+    network = Small().eval()
     network.conv.forward = lambda seen: -nn.Conv2d.forward(network.conv, seen)
     seen = small_images()
     plain = network(seen)
@@ -228,7 +159,7 @@ def test_a_forward_of_the_object_is_transformed_too():
 
 
 def test_a_host_is_what_it_was():
-    network = with_moved_input(Net(), "conv")
+    network = with_moved_input(Small(), "conv")
     assert isinstance(network.conv, nn.Conv2d)
     assert type(network.conv) is type(pickle.loads(pickle.dumps(network)).conv)
     assert "Conv2d(\n    1, 4" in repr(network)
@@ -238,7 +169,7 @@ def test_a_host_is_what_it_was():
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("point", ["input", "norm"])
 def test_a_trace_warns_that_the_size_becomes_a_constant(point):
-    network, seen = with_moved_input(Net(), point).eval(), small_images()
+    network, seen = with_moved_input(Small(), point).eval(), small_images()
     with pytest.warns(torch.jit.TracerWarning):
         traced = torch.jit.trace(network, seen)
     torch.testing.assert_close(traced(other := small_images()), network(other))
@@ -247,7 +178,7 @@ def test_a_trace_warns_that_the_size_becomes_a_constant(point):
 def test_a_parametrized_host_is_transformed_once():
     seen = small_images()
     for before in (True, False):
-        network = Net().eval()
+        network = Small().eval()
         if before:
             parametrizations.weight_norm(network.conv)
         with_moved_input(network, "conv")
@@ -275,7 +206,7 @@ def of_own_classes():
     class OwnConv(nn.Conv2d):
         pass
 
-    class OwnNet(Net):
+    class OwnNet(Small):
         def __init__(self):
             super().__init__()
             self.conv = OwnConv(1, 4, 3, padding=1)
@@ -315,7 +246,7 @@ def test_classes_of_hosts_end_with_their_networks(made, point, expected):
 
 
 def test_two_hosts_of_a_class_have_one_class():
-    first, second = with_moved_input(Net(), "conv"), with_moved_input(Net(), "conv")
+    first, second = with_moved_input(Small(), "conv"), with_moved_input(Small(), "conv")
     assert type(first.conv) is type(second.conv)
     assert type(first.conv) is type(copy.deepcopy(second).conv)
     assert type(first.conv) is type(pickle.loads(pickle.dumps(second)).conv)
@@ -324,9 +255,9 @@ def test_two_hosts_of_a_class_have_one_class():
 
 def test_the_default_device_is_not_that_of_a_transformer():
     torch.manual_seed(0)
-    expected = stnkit.insert_transformers(Net(), {"conv": AFFINE}, small_images()).state_dict()
+    expected = stnkit.insert_transformers(Small(), {"conv": AFFINE}, small_images()).state_dict()
     torch.manual_seed(0)
-    network, seen = Net(), small_images()
+    network, seen = Small(), small_images()
     with torch.device("meta"):
         stnkit.insert_transformers(network, {"conv": AFFINE}, seen)
     found = network.state_dict()
@@ -340,9 +271,9 @@ def test_a_class_that_refuses_subclasses_is_one_sentence():
         def __init_subclass__(cls, *, name, **options):
             super().__init_subclass__(**options)
 
-    network = Net()
+    network = Small()
     network.conv = Closed(1, 4, 3, padding=1)
     with pytest.raises(stnkit.errors.InputError, match="a Closed cannot have a transformer in front of it: TypeError"):
         stnkit.insert_transformers(network, {"input": AFFINE, "conv": AFFINE}, small_images())
-    assert type(network) is Net
+    assert type(network) is Small
     assert not hasattr(network, "spatial_transformer")

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stnkit.families.correspondences.held_entries import held_at_bounds
+from stnkit.families.correspondences.held_entries import bounds_of
 from stnkit.families.correspondences.least_squares import rank_of
 from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.correspondences.stationary_point import PointMap
@@ -45,7 +45,7 @@ def undetermined_rows(
         unmoved = (jacobian[index] == 0).all(dim=0)
         if found < possible and bool(unmoved.any()):
             target, source, weights = (tensor[row] for tensor in points)
-            found += held_at_bounds(point_map, start, theta, (target, source, weights), unmoved)
+            found += int(bounds_of(point_map, start, theta, (target, source, weights), unmoved).held.sum())
         if found < possible:
             undetermined[index] = found, possible
     return undetermined

@@ -29,25 +29,6 @@ class Bounds(NamedTuple):
     held: Bool[Tensor, "K"]
 
 
-def held_at_bounds(
-    point_map: PointMap,
-    start: Float[Tensor, "1 P"],
-    theta: Float[Tensor, "1 P"],
-    points: tuple[Float[Tensor, "1 N ndim"], Float[Tensor, "1 N ndim"], Float[Tensor, "1 N"]],
-    without_influence: Bool[Tensor, "P"],
-) -> int:
-    """The number of entries beyond a bound at which the squared error is least, of those that `bounds_of` finds.
-
-    Args:
-        point_map: T, called with θ and points in float64.
-        start: θ at which the fit has started.
-        theta: where it has ended.
-        points: p, q and w.
-        without_influence: True for the entries that move none of the points at `theta`.
-    """
-    return int(bounds_of(point_map, start, theta, points, without_influence).held.sum())
-
-
 def bounds_of(
     point_map: PointMap,
     start: Float[Tensor, "1 P"],

@@ -7,7 +7,7 @@ from scipy.optimize import least_squares
 
 import stnkit
 from stnkit.errors import InputError
-from stnkit.families.correspondences.held_entries import held_at_bounds
+from stnkit.families.correspondences.held_entries import bounds_of
 from tests.helpers import random_points, random_theta
 
 
@@ -72,7 +72,7 @@ def test_a_shift_beyond_the_bound_ends_there_without_a_slope():
 def test_an_entry_is_held_if_the_minimum_lies_beyond_it(x, held):
     start, theta, dead = (POINTS.new_tensor([row]) for row in ([0.0, 0, 0], [1.7, 0.25, 5.0], [1.0, 0, 1]))
     points = POINTS, moved(x, 0.25), torch.ones(1, 9, dtype=torch.float64)
-    assert held_at_bounds(SHIFT, start, theta, points, dead[0].bool()) == held
+    assert bounds_of(SHIFT, start, theta, points, dead[0].bool()).held.sum() == held
 
 
 @pytest.mark.no_jaxtyping
