@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 RESOLUTIONS = {"lowest": "lowest-direct", "newest": "highest"}
 SHOWN = ("torch", "lightning", "hydra-core", "numpy", "scipy", "jaxtyping", "beartype")
 TESTERS = ("greenlet", "hypothesis", "onnx", "onnxruntime", "onnxscript", "pytest", "pytest-benchmark", "pytest-xdist")
-# As `make quick`, with the shape checks: beartype and jaxtyping are among the versions.
+# No process and no training, with the shape checks: beartype and jaxtyping are among the versions.
 QUICK = ("-m", "not slow and not process and not training", "--numprocesses", "2", "--dist", "worksteal", "--quiet")
 TRAINING = ("train", "dataset=digits", "network=paper_fcn", "training.epochs=1", "training.progress=false")
 

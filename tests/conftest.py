@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytest_plugins = ["tests.quick"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare a process that runs tests: before anything imports stnkit, or reads the environment."""
@@ -73,54 +75,10 @@ def _check_shapes() -> None:
     # Before the hook, which compiles from source whatever a checked module is the first to import: here 1,700 files.
     import lightning  # noqa: F401
 
-    import tests.typechecker  # noqa: F401 the hook looks it up as an attribute of `tests`
+    import tests.typechecker  # the hook looks it up as an attribute of `tests`
 
+    jaxtyping.jaxtyped = tests.typechecker.jaxtyped
     jaxtyping.install_import_hook(["stnkit", "stnkit_plugins"], "tests.typechecker.typechecked")
-
-
-_RUNNING: list[pytest.Item] = []
-_GUARDED = {
-    "subprocess": ("Popen", "__init__", "process"),
-    "multiprocessing.process": ("BaseProcess", "start", "process"),
-    "lightning.pytorch.trainer.trainer": ("Trainer", "fit", "training"),
-}
-
-
-def _needs_marker(function: Callable[..., Any], marker: str) -> Callable[..., Any]:
-    """The function, refused to a test that has neither of the markers `process` and `training`."""
-
-    @functools.wraps(function)
-    def guarded(*args: Any, **kwargs: Any) -> Any:
-        for item in _RUNNING:
-            pytest.fail(f"{item.nodeid} needs the marker `{marker}`: `make quick` runs every other test")
-        return function(*args, **kwargs)
-
-    return guarded
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Hold the tests of `make quick` to starting no process and training nothing."""
-    for module in [name for name in _GUARDED if name in sys.modules]:
-        cls, method, marker = _GUARDED.pop(module)
-        owner = getattr(sys.modules[module], cls)
-        setattr(owner, method, _needs_marker(getattr(owner, method), marker))
-    _RUNNING[:] = [] if {"process", "training"} & {mark.name for mark in item.iter_markers()} else [item]
-    try:
-        return (yield)
-    finally:
-        _RUNNING.clear()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests whose fixtures start a process or train a network."""
-    for item in items:
-        names = set(getattr(item, "fixturenames", ()))
-        if names & {"process_server", "install", "browser"}:
-            item.add_marker("process")
-        if names & {"quick_run", "completed_sweep", "uninterrupted", "sweep"}:
-            item.add_marker("training")
 
 
 def pytest_collection_finish() -> None:
@@ -138,7 +96,10 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     from stnkit import renaming
 
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    # `torch.manual_seed` formats the stack for each kind of device that is absent: a millisecond, for every test.
+    torch.default_generator.manual_seed(0)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(0)
     renaming._told.clear()
     jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("no_jaxtyping") is not None)
     yield

@@ -1,6 +1,7 @@
 """The house: a folder is a kind, a file is a name, dependencies point one way."""
 
 import ast
+import functools
 import graphlib
 import re
 import tomllib
@@ -30,10 +31,17 @@ PUBLIC_MODULES = {"stnkit", *(f"stnkit.{name}" for name, module in stnkit._MODUL
 PUBLIC_MODULES |= {f"stnkit.{name}" for name in stnkit._SUBMODULES}
 
 
+@functools.cache
+def tree_of(path):
+    """The syntax tree of a file, which several tests read."""
+    return ast.parse(path.read_text())
+
+
+@functools.cache
 def imports(path):
     """Every module that a file imports, and the names that it takes from `stnkit` itself."""
     modules, names = set(), set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -46,7 +54,7 @@ def imports(path):
 
 def strings(path):
     """The strings of a file that are no docstrings."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     docstrings = {
         id(n.body[0].value)
         for n in ast.walk(tree)
@@ -88,7 +96,7 @@ def test_plugins_and_examples_import_only_public_names(path):
 
 @pytest.mark.parametrize("path", PLUGIN_FILES, ids=lambda p: f"{p.parent.name}/{p.stem}")
 def test_plugins_take_what_is_public_one_level_down(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute):
             module = getattr(node.value.value, "id", None), node.value.attr
             if module in (("stnkit", "families"), ("stnkit", "localizers"), ("stnkit", "samplers")):
@@ -163,7 +171,7 @@ def test_no_two_modules_import_each_other():
 def top_level_imports(path):
     """The modules that a file imports when it is imported itself."""
     modules = set()
-    for node in ast.parse(path.read_text()).body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -201,7 +209,7 @@ def test_private_names_of_a_library_are_in_one_file(library):
 def test_a_module_is_one_room_and_speaks_plainly(path):
     text = path.read_text()
     assert len(text.splitlines()) <= 300
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
             first = (ast.get_docstring(node) or " ").split(maxsplit=1)
             assert first[:1] not in (["What"], ["Whether"], ["Where"], ["How"], ["Which"]), (path.name, node)
@@ -220,7 +228,7 @@ def test_helpers_are_in_helpers_and_fixtures_in_conftest():
         assert not [m for m in imports(path)[0] if m.endswith("conftest") or m.startswith("tests.test_")], path
         taken = {
             alias.name
-            for node in ast.walk(ast.parse(path.read_text()))
+            for node in ast.walk(tree_of(path))
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests")
             for alias in node.names
         }
@@ -231,7 +239,7 @@ def test_names_of_tests_fit_into_60_characters():
     names = [
         (path.name, node.name)
         for path in (ROOT / "tests").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]
     assert not [name for name in names if len(name[1]) > 60]

@@ -167,6 +167,7 @@ def test_a_gpu_cell_shows_throughput_and_the_share_of_a_copy():
     assert "50% of a copy" in cell
 
 
+@pytest.mark.slow
 def test_slopes_are_the_exponents_of_what_grows(tmp_path):
     from results import page
 

@@ -76,6 +76,7 @@ def test_the_word_is_true_or_false():
     assert not stnkit.build("transform", "affine").is_chart
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_a_strangers_chart_passes_every_check(cylinder, stnkit_main):
     code, out, _ = stnkit_main("plugins", "check", "cylinder")

@@ -125,6 +125,7 @@ def _timm_is_here(request):
         request.getfixturevalue("timm")
 
 
+@pytest.mark.quick_cases(120)  # more than there are checks
 @stnkit.testing.parametrize_with_checks(components())
 def test_conformance(check):
     check()

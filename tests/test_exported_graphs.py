@@ -132,6 +132,7 @@ def test_traced_projective_maps_end_at_the_horizon():
     torch.testing.assert_close(program(theta), grid(theta), atol=1e-3, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["compose", "cpab", "homography4"])
 def test_a_traced_family_has_no_operation_that_ncnn_lacks(family):
     made = stnkit.build("transform", family)
@@ -185,6 +186,7 @@ def test_the_piece_of_a_point_is_exported_without_a_sort(ndim):
     assert not any("sort" in name for name in operators(program))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["tps", "piecewise_affine"])
 def test_a_basis_of_a_known_size_is_a_constant(family):
     model, image = network(family), torch.rand(2, 2, 9, 12)
@@ -200,6 +202,7 @@ def test_an_exported_multisample_reads_one_sample():
     assert sum(name.startswith("grid_sampler") for name in names) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["affine", "projective"])
 def test_an_exported_recurrent_transformer_is_equal(family):
     model, image = network(family, recurrent=2), torch.rand(3, 2, 9, 12)

@@ -87,6 +87,7 @@ def test_the_page_has_no_section_of_a_family_that_is_not_there():
     assert set(SECTIONS) == {*built_in("transform"), "Samplers"}
 
 
+@pytest.mark.slow
 def test_the_table_names_every_sampler_and_all_of_its_options():
     rows = re.findall(r"^\| (\w+) \|.*\|(.*)\|$", SECTIONS["Samplers"], re.MULTILINE)
     table = {name: set(re.findall(r"`(\w+)`", options)) for name, options in rows if name != "name"}

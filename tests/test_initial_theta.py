@@ -125,6 +125,7 @@ def test_a_config_starts_each_insertion_point_and_parallel_one():
         biases([left, right], at=["input"], parallel=3)
 
 
+@pytest.mark.slow
 def test_the_command_line_takes_numbers_and_a_window(stnkit_main):
     code, _, err = stnkit_main("train", "transform_init=[1,2,3]", "hydra.run.dir=run")
     assert code == 2

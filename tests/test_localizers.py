@@ -155,6 +155,7 @@ def test_what_the_program_supplies_is_checked(kind, name, supplied, message):
     assert refusal(lambda: stnkit.build(kind, name, **supplied)).startswith(f"{kind} '{name}': {message}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "sentence"),
     [

@@ -12,6 +12,8 @@ from PIL import Image
 
 from tests.helpers import ROOT, metrics
 
+pytestmark = pytest.mark.slow  # the images that its fixture makes
+
 FOLDER = ROOT / "examples" / "signs"
 COUNTS = {"train": 2, "validation": 1, "test": 1}
 
@@ -50,6 +52,7 @@ def test_every_split_has_every_sign(drawn, programs):
             assert (image.size, image.mode) == ((96, 96), "RGB")
 
 
+@pytest.mark.slow
 def test_an_image_does_not_depend_on_the_number_of_images(drawn, programs, tmp_path):
     programs["draw"](tmp_path / "fewer", dict.fromkeys(COUNTS, 1))
     fewer, more = contents(tmp_path / "fewer"), contents(drawn)
@@ -77,6 +80,7 @@ def test_a_picture_is_pasted_at_its_corners(programs):
         assert len(x) == pytest.approx(cv2.contourArea(corners.astype(np.float32)), rel=0.03)
 
 
+@pytest.mark.slow
 def test_another_seed_draws_other_images(drawn, programs, tmp_path):
     programs["draw"](tmp_path / "other", dict.fromkeys(COUNTS, 1), seed=1)
     assert not set(contents(tmp_path / "other").values()) & set(contents(drawn).values())

@@ -113,6 +113,7 @@ def test_vmap_compares_each_pair_by_itself(similarity):
     torch.testing.assert_close(found, similarity(a, b))
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("similarity", ALL)
 def test_a_compiled_similarity_is_one_graph_of_equal_values(similarity):
@@ -131,6 +132,7 @@ def test_mi_of_a_few_gray_values_is_that_of_their_histogram(levels):
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_mi_nears_that_of_a_normal_distribution():
     # I = −½ log(1 − ρ²), of many values and narrow windows.
     generator = torch.Generator().manual_seed(0)

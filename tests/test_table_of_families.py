@@ -99,6 +99,7 @@ def test_inverses_are_of_the_kind_that_it_says(name):
         assert kind in ("closed form", "Newton", "`inner`", "`stages`")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_families_fold_where_it_says_so(name):
     cell = ROWS[name]["folds"]

@@ -25,6 +25,7 @@ def warp_by(name):
     return lambda theta, image: stnkit.warp(family, theta, image, sampler), theta, torch.rand(BATCH, 2, 9, 13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["real", "fake", "symbolic"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_make_fx_follows_a_warp(family, mode):
@@ -43,6 +44,7 @@ def test_make_fx_follows_a_warp_before_autograd(family):
     torch.testing.assert_close(program(theta, -image), warp(theta, -image), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["fake", "symbolic"])
 @pytest.mark.parametrize("family", ["affine", "projective", "homography4"])
 def test_make_fx_needs_no_option_for_fake_tensors(family, mode):
@@ -90,6 +92,7 @@ def test_a_transformer_is_built_of_fake_tensors(family):
         assert made(torch.zeros(BATCH, 1, 9, 13)).shape == (BATCH, 1, 9, 13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["affine", "projective", "bspline"])
 def test_a_traced_jacobian_takes_another_batch(family):
     family = stnkit.build("transform", family)

@@ -66,6 +66,7 @@ def test_a_dataset_suggests_and_a_choice_decides(words, name, stnkit_main, squar
     assert chosen(stnkit_main, *words)[0] == name
 
 
+@pytest.mark.slow
 def test_a_dataset_of_ones_own_names_its_distortion(stnkit_main, squares):
     squares(body="default_distortion = 'elastic'")
     assert chosen(stnkit_main, "dataset=squares")[0] == "elastic"
@@ -95,6 +96,7 @@ def test_an_option_of_another_distortion_is_refused(stnkit_main):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_help_and_descriptions_know_the_suggestion(stnkit_main, squares):
     squares()
     code, out, _ = stnkit_main("train", "dataset=squares", "--help")
@@ -145,6 +147,7 @@ def test_targets_that_are_no_labels_are_refused(stnkit_main, squares):
     )
 
 
+@pytest.mark.slow
 def test_a_dataset_without_classes_is_refused(stnkit_main, tmp_path):
     np.save(tmp_path / "images.npy", np.zeros((20, 8, 8), "uint8"))
     np.save(tmp_path / "targets.npy", np.zeros((20, 2), "float32"))

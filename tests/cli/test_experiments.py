@@ -96,6 +96,7 @@ def test_a_preset_is_the_model_of_its_name(model, distortion, side):
         assert linear == [(20, 20 * left * left)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", OF_ADDITION)
 def test_a_preset_of_addition_has_two_transformers_or_none(model):
     plain, training = composed(f"model={model}", "dataset=addition", "distortion=independent_channels")

@@ -90,6 +90,7 @@ def test_losses_on_theta_are_refused_without_a_transformer(loss, stnkit_main):
     assert f"{loss}: expected one spatial transformer at the input, got none" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("option", "expected", "got"),
     [

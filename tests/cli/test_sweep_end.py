@@ -43,6 +43,7 @@ def test_the_first_failure_ends_a_sweep_that_fails_fast(launcher, stnkit_main, t
     assert answers() == before
 
 
+@pytest.mark.slow
 def test_failing_fast_on_an_unexpected_error_exits_with_1(stnkit_main, monkeypatch):
     monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
     code, _, err = stnkit_main(*SWEEP, "seed=0,1", "fail_fast=true")
@@ -51,6 +52,7 @@ def test_failing_fast_on_an_unexpected_error_exits_with_1(stnkit_main, monkeypat
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_between_two_jobs_ends_the_sweep(number, stnkit_main, monkeypatch):
     before = answers()
@@ -101,6 +103,7 @@ def test_a_job_of_another_sweep_is_not_counted(stnkit_main, monkeypatch, tmp_pat
     assert (code, err) == (0, "")
 
 
+@pytest.mark.slow
 def test_an_early_end_names_no_job_of_another_sweep(stnkit_main, monkeypatch, tmp_path):
     monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
     assert stnkit_main(*SWEEP, "seed=8,9", "fail_fast=true")[0] == 1
@@ -116,6 +119,7 @@ def test_an_early_end_names_no_job_of_another_sweep(stnkit_main, monkeypatch, tm
     assert f"fail_fast=true, and a job failed: sweep/{name}; 2 of the jobs did not run; the same" in err
 
 
+@pytest.mark.slow
 def test_a_listed_job_is_known_by_its_config(stnkit_main, monkeypatch, tmp_path):
     with monkeypatch.context() as patch:
         patch.setattr(train, "checked_config", lambda *args: os.kill(os.getpid(), signal.SIGTERM))
@@ -129,6 +133,7 @@ def test_a_listed_job_is_known_by_its_config(stnkit_main, monkeypatch, tmp_path)
     assert [job.overrides for job in jobs_not_begun(tmp_path / "sweep")] == [("seed=1",)]
 
 
+@pytest.mark.slow
 def test_a_sweep_that_has_ended_leaves_no_notes(stnkit_main, monkeypatch, tmp_path):
     monkeypatch.setattr(run, "build_new_run", lambda *args: 1 / 0)
     for arguments in (["fail_fast=true"], []):

@@ -8,6 +8,7 @@ from tests.helpers import QUICK, metrics
 SWEEP = ["train", "-m", *QUICK, "training.epochs=1", "seed=0,1", "hydra.sweep.dir=sweep"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dry", [[], ["dry_run=true"]], ids=["wet", "dry"])
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
@@ -31,12 +32,14 @@ def test_a_mistake_in_one_job_ends_the_sweep(overrides, sentence, dry, stnkit_ma
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 def test_a_job_may_hold_what_resolves_only_when_it_runs(stnkit_main):
     code, out, err = stnkit_main(*SWEEP, "training.step_every=1${hydra:job.num}", "dry_run=true")
     assert (code, err) == (0, "")
     assert "job 2 of 2: seed=1\n" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dry", [[], ["dry_run=true"]], ids=["wet", "dry"])
 @pytest.mark.parametrize("name", ["${transform.name}", "${hydra:runtime.choices.transform}", "affine"])
 def test_two_jobs_in_one_directory_end_the_sweep(name, dry, stnkit_main, tmp_path):
@@ -50,6 +53,7 @@ def test_two_jobs_in_one_directory_end_the_sweep(name, dry, stnkit_main, tmp_pat
     assert not (tmp_path / "sweep").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

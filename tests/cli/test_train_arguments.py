@@ -20,6 +20,7 @@ def test_the_overrides_stand_together(arguments, overrides, flags):
     assert ordered(arguments) == (overrides, flags)
 
 
+@pytest.mark.slow
 def test_a_sweep_may_be_asked_for_between_overrides(stnkit_main):
     words = [*QUICK, "seed=3", "-m", "transform=affine,rotation", "dry_run=true"]
     code, out, err = stnkit_main("train", *words)

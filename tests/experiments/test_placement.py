@@ -98,6 +98,7 @@ def test_the_recorder_has_the_composed_theta_of_all():
     assert recorder.thetas[0].shape[0] == 3
 
 
+@pytest.mark.slow
 def test_a_picture_shows_every_transformer(tmp_path):
     import matplotlib.image
 

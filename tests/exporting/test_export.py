@@ -27,6 +27,7 @@ class Plain(nn.Module):
         return self.function(image)
 
 
+@pytest.mark.slow
 def test_a_torch_program_runs_at_any_batch(tmp_path):
     model = network("tps")
     said = stnkit.export(model, images(), tmp_path / "network.pt2", to="torch", warped=True)
@@ -55,12 +56,14 @@ def test_the_suffix_chooses_where_no_format_is_given(name, to, expected):
     assert format_of(Path(name), to) == expected
 
 
+@pytest.mark.slow
 def test_a_file_of_the_suffix_pt2_is_a_torch_program(tmp_path):
     said = stnkit.export(transformer("affine"), images(), tmp_path / "transformer.pt2")
     assert said.format == "torch"
     assert torch.export.load(tmp_path / "transformer.pt2").module()(images(2))["warped"].shape[0] == 2
 
 
+@pytest.mark.slow
 def test_a_torch_program_holds_no_image_and_its_metadata(tmp_path):
     stnkit.export(network(), images(), tmp_path / "network.pt2", to="torch", metadata={"classes": ["cat"]})
     extra = {"stnkit.classes": ""}
@@ -75,6 +78,7 @@ def flowed(image):
     return torch.ops.stnkit.flow(image.new_zeros(image.shape[0], 12, 6), image[:, 0, :, :2], 1, 1)
 
 
+@pytest.mark.slow
 def test_a_program_that_needs_stnkit_says_so(tmp_path):
     said = stnkit.export(Plain(flowed), images(), tmp_path / "flow.pt2", to="torch")
     assert "the file calls stnkit::flow: stnkit must be imported there" in said.notes
@@ -106,6 +110,7 @@ def test_a_compiled_library_runs_at_any_batch(tmp_path):
     assert package.get_metadata()["stnkit.input"].startswith('{"name": "image"')
 
 
+@pytest.mark.slow
 def test_a_file_of_something_else_is_refused_and_removed(tmp_path, monkeypatch):
     model, other = network(), network()
     with torch.no_grad():
@@ -184,6 +189,7 @@ def test_an_argument_of_another_type_is_one_sentence(options, message, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_volumes_need_opset_20(tmp_path):
     shape = (1, 6, 7, 8)
     with pytest.raises(InputError, match=r"expected an opset from 20 to \d+, got 18"):

@@ -72,6 +72,7 @@ def test_what_is_made_of_fake_tensors_is_not_kept():
     assert calls == [3, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_what_is_compiled_makes_its_own():
     zeros, calls = counted()

@@ -106,6 +106,7 @@ def unfolded(family, spread, n=5, seed=0):
 SPLINES = [([4, 4], 0.15), ([8, 8], 0.05)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "spread"), SPLINES)
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
 def test_inverse_undoes_forward_of_an_unfolded_spline(shape, spread, dtype, tolerance):
@@ -136,6 +137,7 @@ def test_round_trip_far_from_the_identity(degrees, scale):
     assert (family.inverse(theta, family(theta, points)) - points).abs().max() <= 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "spread"), SPLINES)
 def test_a_point_takes_a_handful_of_evaluations(shape, spread):
     family = stnkit.build("transform", "tps", control_points=shape)
@@ -156,6 +158,7 @@ def test_points_that_are_done_are_not_evaluated_again():
     assert counter.points <= 900 + 8 * 100
 
 
+@pytest.mark.slow
 def test_a_folded_spline_loses_few_points_and_gets_none_wrong():
     family = stnkit.build("transform", "tps")
     theta = family.identity() + 0.7 * rand(5, 32)

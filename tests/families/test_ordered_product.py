@@ -39,6 +39,7 @@ def test_the_bits_of_a_gradient_are_those_of_one_thread(n, dtype):
     assert all(torch.equal(found[0], again) for again in found[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated:DeprecationWarning")
 def test_it_has_derivatives_of_every_kind():
     rows, basis = rows_and_basis(300)

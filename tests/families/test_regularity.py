@@ -42,6 +42,7 @@ def second_differences(family, theta, points, step):
     return differences(lambda p: differences(lambda q: family(theta, q), p, step), points, step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), FAMILIES)
 def test_the_jacobian_is_that_of_finite_differences(name, options):
     family = built(name, options)
@@ -64,6 +65,7 @@ def test_bending_is_that_of_second_finite_differences(name, options):
     torch.testing.assert_close(stnkit.bending_energy(family, theta, size), expected, atol=1e-6, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), FAMILIES)
 def test_gradients_in_theta_are_those_of_differences(name, options):
     family = built(name, options)
@@ -77,6 +79,7 @@ def test_gradients_in_theta_are_those_of_differences(name, options):
     assert torch.autograd.gradcheck(figures, theta, fast_mode=True, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), FAMILIES)
 def test_every_figure_has_a_gradient_even_where_it_is_constant(name, options):
     family = built(name, options)

@@ -66,6 +66,7 @@ def test_a_turn_about_z_is_the_turn_of_an_image():
     assert not rows[:, :2, 2].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-3, 0.499, 0.501, 2.0, math.pi - 1e-7, math.pi, 3.3])
 def test_first_and_second_derivatives_pass_gradcheck(angle):
     vector = torch.from_numpy(vectors(angle, n=3)).requires_grad_()
@@ -73,6 +74,7 @@ def test_first_and_second_derivatives_pass_gradcheck(angle):
     assert torch.autograd.gradgradcheck(lambda vector: linear(vector, BRICK), vector)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-3, 0.0632, 0.0633, 0.5, 2.0, 3.0])
 def test_the_logarithm_differentiates_along_rotations(angle):
     # d log(exp(r)) = dr, and second derivatives are 0; near a half turn log is steep across the rotations alone.
@@ -142,6 +144,7 @@ def test_a_vector_that_is_no_number_leaves_the_others_unchanged():
     assert gradient.isfinite()[3:].all()
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_both_compile_export_and_map_over_vectors():
     def both(vector):

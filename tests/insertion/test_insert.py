@@ -204,6 +204,7 @@ def test_gradients_reach_every_localizer(moved):
         assert all(p.grad is not None and bool(p.grad.any()) for p in transformer.parameters())
 
 
+@pytest.mark.slow
 def test_training_reduces_the_loss_and_moves_every_theta(network):
     image, label = torch.rand(10, 3, 64, 64), torch.arange(10) % 5
     for i in range(10):  # a bright bar, whose point is the label

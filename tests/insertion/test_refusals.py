@@ -127,6 +127,7 @@ def test_the_end_of_a_name_will_do_where_no_other_ends_so():
     assert hasattr(nested[0].pool, "spatial_transformer")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # raised by the compiler's own code
 @pytest.mark.parametrize("wrap", [nn.DataParallel, torch.compile, lambda n: nn.Sequential(nn.DataParallel(n))])
 def test_a_wrapper_is_refused_and_says_what_to_do(wrap):

@@ -31,6 +31,7 @@ def negated(host, image):
     return -nn.Conv2d.forward(host, image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [Small, normalized, with_a_forward_of_its_object])
 @pytest.mark.parametrize("point", ["input", "conv"])
 def test_without_its_transformer_a_host_does_what_it_did(made, point):

@@ -59,6 +59,7 @@ def test_what_was_compiled_before_does_not_hide_it(point, wrapped, in_place):
     assert bool(transformer_of(eager).head.offset.grad.any())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copied", [lambda n: n, copy.deepcopy, lambda n: pickle.loads(pickle.dumps(n))])
 def test_a_hook_on_theta_is_called_also_when_compiled_before(copied):
     torch.compiler.reset()

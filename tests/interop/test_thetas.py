@@ -58,6 +58,7 @@ MODULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", MODULES)
 def test_a_map_in_float32_with_a_horizon_leads_back(tool):
     family = stnkit.build("transform", "projective")

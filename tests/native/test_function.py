@@ -139,6 +139,7 @@ def test_a_theta_without_gradient_may_change_afterwards():
     assert torch.equal(torch.autograd.grad(out, image)[0], expected[0])
 
 
+@pytest.mark.slow
 def test_the_graph_is_freed_with_its_output():
     family, theta, image = inputs("affine")
     gc.collect()

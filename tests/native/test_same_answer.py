@@ -114,6 +114,7 @@ def test_bilinear_is_the_composite_in_float64(kind, padding):
     EXAMPLES(given(cases(kind, padding=padding))(check))()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_bicubic_is_the_composite_in_float64(kind, padding):

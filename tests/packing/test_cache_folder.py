@@ -24,6 +24,7 @@ def test_the_folder_is_the_option_the_variable_or_the_users(monkeypatch, tmp_pat
     assert cache_folder(None) == Path(platformdirs.user_cache_dir("stnkit", appauthor=False)) / "packed"
 
 
+@pytest.mark.slow
 def test_one_at_a_time_holds_the_lock(tmp_path):
     inside, most = [], []
 

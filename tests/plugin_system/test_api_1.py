@@ -142,6 +142,7 @@ def test_a_component_of_api_1_passes_the_kit_until_it_says_2(old, name, monkeypa
     assert [r.name for r in results.results if r.outcome == "failed"] == ["final_methods"]
 
 
+@pytest.mark.slow
 def test_the_first_example_package_works_as_it_was(make_distribution):
     modules = {f"swirl_{n}": (FIXTURES / f"swirl_{n}.py.txt").read_text() for n in ("transform", "sampler")}
     make_distribution("stnkit-swirl", modules, {"transform.swirl": "swirl_transform", "sampler.hann": "swirl_sampler"})

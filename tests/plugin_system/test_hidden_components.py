@@ -5,9 +5,12 @@ import os
 import shutil
 import tomllib
 
+import pytest
+
 from tests.helpers import CLI, ROOT
 
 
+@pytest.mark.slow
 def test_a_user_file_that_hides_a_component_is_refused(stnkit_main, tmp_path):
     (tmp_path / "mine" / "transform").mkdir(parents=True)
     (tmp_path / "mine" / "transform" / "fine.yaml").write_text("defaults: [tps]\ncontrol_points: [5, 5]\n")

@@ -100,6 +100,7 @@ def test_arguments_that_pluggy_leaves_out_are_refused(argument, make_distributio
         plugin_registry().callbacks({})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "text", "reason"),
     [
@@ -168,6 +169,7 @@ def test_hook_stnkit_commands_are_listed_unimported_and_run(make_distribution, s
     assert [command.help for command, _ in plugin_registry().commands] == ["print the identity of the affine transform"]
 
 
+@pytest.mark.slow
 def test_hook_stnkit_search_paths_bring_experiments(make_distribution, stnkit_main):
     files = {
         "my_package/__init__.py": "",

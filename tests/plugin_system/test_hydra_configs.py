@@ -50,6 +50,7 @@ def test_the_default_experiment_is_the_affine_one(composed):
     assert config.placement.at == ["input"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["transform", "localizer", "sampler", "network", "dataset", "distortion"])
 def test_every_component_composes_with_its_defaults_and_builds(kind, composed):
     # Two channels: some components take pairs of images alone.
@@ -89,10 +90,12 @@ def test_a_misspelled_option_or_wrong_type_fails_to_compose(override, composed):
         composed(override)
 
 
+@pytest.mark.slow
 def test_an_enum_option_is_typed_and_takes_its_names(composed):
     assert composed("sampler.padding=border").sampler.padding == stnkit.samplers.Padding.border
 
 
+@pytest.mark.slow
 def test_what_omegaconf_cannot_type_is_left_to_build(composed):
     config = composed("distortion=rts", "distortion.scale=[0.5,0.6,0.7]")
     node = OmegaConf.to_container(config.distortion, enum_to_str=True)
@@ -100,6 +103,7 @@ def test_what_omegaconf_cannot_type_is_left_to_build(composed):
         stnkit.build("distortion", node, image_shape=(1, 28, 28))
 
 
+@pytest.mark.slow
 def test_a_strangers_transform_needs_no_yaml(composed):
     plugin = (
         "import torch, stnkit\n"
@@ -140,6 +144,7 @@ def test_a_package_that_is_gone_leaves_no_config(make_distribution, monkeypatch)
     assert "paper_cnn.yaml" in ConfigStore.instance().list("network")
 
 
+@pytest.mark.slow
 def test_every_type_of_option_survives_a_config(composed):
     parameters = {
         "a": ("bool", "False", "true", True),

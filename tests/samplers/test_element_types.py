@@ -144,6 +144,7 @@ def test_a_complex_image_keeps_its_dtype(name, padding):
                 assert torch.equal(sampler(inputs, grid), out)
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping  # many evaluations of one shape
 @pytest.mark.parametrize("padding", ["mirror", "fill"])
 @pytest.mark.parametrize("name", ["bilinear", "bspline"])

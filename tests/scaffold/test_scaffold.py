@@ -96,6 +96,7 @@ def test_the_printed_commands_lead_to_a_trained_run(tmp_path):
     assert not list(tmp_path.rglob("*.yaml")) or all("runs" in path.parts for path in tmp_path.rglob("*.yaml"))
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_a_dataset_without_its_files_says_what_is_skipped(stnkit_main, tmp_path, capfd, monkeypatch):
     stnkit_main("plugins", "new", "dataset", "absent")

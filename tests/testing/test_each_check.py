@@ -100,12 +100,14 @@ def test_a_declared_option_that_is_none_fails_config(kind):
     assert failed["config"].endswith("got 'place'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_component_without_defects_fails_none(kind):
     checked = stnkit.testing.run(MODULES[kind].Good, compile=True)
     assert checked.ok, str(checked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("component", "name"),
     [pair for kind in ("dataset", "distortion", "network", "objective") for pair in MODULES[kind].ALSO_BROKEN.items()],
@@ -128,12 +130,14 @@ def test_floats_and_targets_that_are_no_labels_fail_none(name):
     assert checked.ok, str(checked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Nothing", "Learned", "Cylinder", "Hemisphere"])
 def test_an_unusual_family_fails_none(name):
     checked = stnkit.testing.run(getattr(good_transforms, name), compile=True)
     assert checked.ok, str(checked)
 
 
+@pytest.mark.slow
 def test_a_localizer_that_gives_a_map_fails_none():
     checked = stnkit.testing.run(MODULES["localizer"].GoodMap, compile=True)
     assert checked.ok, str(checked)
@@ -155,6 +159,7 @@ def test_a_map_that_is_no_map_fails_input_sizes():
     assert "Averages.features: expected a map (B, n_features, *size) [1, 4, n, n]" in reasons(checked)["input_sizes"]
 
 
+@pytest.mark.slow
 def test_a_network_that_hands_the_image_on_fails_none():
     assert stnkit.testing.run(MODULES["network"].HandsOn, compile=True).ok
 
@@ -173,6 +178,7 @@ def test_a_distortion_of_one_theta_fails_none():
     assert reasons(stnkit.testing.run(Constant)) == {}
 
 
+@pytest.mark.slow
 def test_clutter_and_noise_beside_theta_are_no_failure():
     checked = stnkit.testing.check(MODULES["distortion"].Noisy)
     assert {result.outcome for result in checked.results} == {"passed"}

@@ -76,6 +76,7 @@ def reasons(checked, outcome):
     return {result.name: result.reason for result in checked.results if result.outcome == outcome}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", [Good, Straight, Pairs])
 def test_images_and_volumes_are_tried_and_pairs_where_needed(cls):
     found = accepted(cls)
@@ -87,11 +88,13 @@ def test_images_and_volumes_are_tried_and_pairs_where_needed(cls):
     assert skipped.get("pictures") == (None if cls is Good else "it adds no pictures and no outlines")
 
 
+@pytest.mark.slow
 def test_an_objective_may_refuse_pairs_with_its_reason():
     skipped = reasons(stnkit.testing.check(OfSingleImages), "skipped")
     assert skipped["pairs"] == "it takes single images only: expected single images, got pairs"
 
 
+@pytest.mark.slow
 def test_an_objective_gets_the_targets_that_it_does_not_refuse():
     found = accepted(Corners)
     assert {given.targets for given in found.main} == {"corners"}
@@ -101,6 +104,7 @@ def test_an_objective_gets_the_targets_that_it_does_not_refuse():
     )
 
 
+@pytest.mark.slow
 def test_an_objective_for_volumes_alone_is_checked_for_these():
     assert {len(given.shape) for given in accepted(Volumes).main} == {4}
     skipped = reasons(stnkit.testing.check(Volumes), "skipped")
@@ -108,6 +112,7 @@ def test_an_objective_for_volumes_alone_is_checked_for_these():
     assert skipped["dimensions"].startswith("it takes volumes only: ")
 
 
+@pytest.mark.slow
 def test_an_objective_that_refuses_everything_fails_construction():
     class Refuses(Straight):
         def prepare(self, setting):
@@ -136,6 +141,7 @@ def test_pairs_need_an_even_number_of_channels():
     assert stnkit.testing.check(Pairs, in_shape=[6, 20, 16]).ok
 
 
+@pytest.mark.slow
 def test_an_object_is_checked_and_stays_as_it_is():
     objective = Good()
     assert stnkit.testing.check(objective).ok

@@ -1,6 +1,7 @@
 """`stnkit plugins`: list, show and check the installed components, and write a package with one of your own."""
 
 import importlib
+from collections.abc import Sequence
 
 from stnkit.errors import InputError
 
@@ -27,7 +28,7 @@ def usage() -> str:
     )
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: Sequence[str]) -> int:  # `list` is a module of this package once it is imported
     """Run a subcommand and return its exit code.
 
     Args:

@@ -144,6 +144,7 @@ def test_a_check_that_ends_the_process_is_the_last_named(end, code, make_distrib
     assert ("Segmentation fault" in err) == (code < 0)
 
 
+@pytest.mark.slow
 def test_checks_run_where_stderr_is_no_file(monkeypatch, stnkit_main):
     def refuses():
         raise io.UnsupportedOperation("fileno")

@@ -143,12 +143,14 @@ def test_a_mistake_is_one_sentence(arguments, sentence, stnkit_main):
     assert len(err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_the_help_of_train_says_where_options_are_explained(stnkit_main):
     code, out, _ = stnkit_main("train", "--help")
     assert code == 0
     assert "`stnkit plugins show KIND NAME`" in out
 
 
+@pytest.mark.slow
 def test_the_help_of_train_lists_the_groups_to_choose_from(stnkit_main, tmp_path):
     (tmp_path / "mine/inner").mkdir(parents=True)
     (tmp_path / "mine/inner/deep.yaml").write_text("seed: 1\n")
@@ -238,6 +240,7 @@ def test_an_option_is_shown_by_itself(option, first_line, stnkit_main):
     assert f"stnkit train {option}=" in out.replace("'", "").splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_every_option_of_the_application_has_help():
     entries = application_entries()
     # Hydra composes nothing else: what is missing here could not be set.

@@ -51,6 +51,7 @@ def test_digits_are_distorted_in_chunks_of_1024_as_ever(name):
     assert torch.equal(joined(loader).images, torch.cat(expected))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["elastic", "translated_cluttered"])
 def test_large_images_are_the_same_in_every_batch_and_shard(name):
     options = {"canvas": (110, 90)} if name == "translated_cluttered" else {}

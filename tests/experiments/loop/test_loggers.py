@@ -14,6 +14,7 @@ def plugin(expression, before=""):
     return f"import stnkit\n{before}\n@stnkit.hookimpl\ndef stnkit_loggers():\n    return {expression}\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("names", "message"),
     [
@@ -54,6 +55,7 @@ def test_what_a_plugin_yields_is_checked_with_a_reason(case, expression, reason,
     assert reason in broken.reason
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "make", "reason"),
     [

@@ -34,6 +34,7 @@ def filled(network, data):
     return pose
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("distortion", ["rotation", "rts", "elastic", "translated_cluttered"])
 def test_the_figures_are_those_that_the_test_has(distortion, monkeypatch):
     data = data_of(distortion)

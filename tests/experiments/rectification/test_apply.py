@@ -166,6 +166,7 @@ def test_a_result_that_cannot_be_written_leaves_no_file(applied, folder, tmp_pat
     assert files_in(tmp_path / "out") == []
 
 
+@pytest.mark.slow
 def test_an_array_that_fails_late_leaves_no_overlays(applied, folder, tmp_path):
     images = np.zeros((40, 3, 24, 32), np.float32)
     images[35] = np.nan

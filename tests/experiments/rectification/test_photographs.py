@@ -8,6 +8,8 @@ from PIL import Image
 from stnkit.experiments.rectification.apply import Request, apply
 from stnkit.experiments.rectification.results import Options
 
+pytestmark = pytest.mark.slow  # the images that its fixture makes
+
 
 @pytest.fixture
 def photographs(tmp_path):

@@ -16,6 +16,7 @@ from stnkit.experiments.rectification.pillow_memory import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_large_image_is_read_without_a_copy(mode):
     values = np.random.default_rng(0).integers(0, 256, (3000, 2000, 3), dtype=np.uint8)

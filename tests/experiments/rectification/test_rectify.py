@@ -195,6 +195,7 @@ def test_a_run_that_rectifies_no_image_is_refused(placement, in_shape, message, 
         make_run(in_shape=in_shape, placement=placement).rectify(torch.zeros(in_shape))
 
 
+@pytest.mark.slow
 def test_a_much_larger_image_is_seen_as_the_dataset_reads_it(make_run, tmp_path):
     run = make_run()
     image = (smooth(3, 2400, 3200) * 255).round().byte()

@@ -48,6 +48,7 @@ def test_an_element_that_comes_back_leaves_the_others():
     torch.testing.assert_close(found, POINTS + shifts, rtol=0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_noisy_velocities_reach_the_bounded_minimum():
     family = stnkit.build("transform", "velocity", control_points=[4, 4])
     torch.manual_seed(6)

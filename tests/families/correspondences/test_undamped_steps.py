@@ -42,6 +42,7 @@ def test_noisy_points_close_together_give_the_nearest_map(noise, size):
     torch.testing.assert_close(found - points, expected - points, rtol=0, atol=1e-9 * size)
 
 
+@pytest.mark.slow
 def test_a_cluster_does_not_change_its_neighbor_in_a_batch():
     family, theta = composed("rotation", "translation")
     points = torch.cat([cluster(family, 1e-3), random_points(family, batch=1, n=50)])

@@ -49,6 +49,7 @@ def test_targets_are_the_digits_from_left_to_right(tmp_path, degrees):
         assert seen + [10] * (5 - len(seen)) == target
 
 
+@pytest.mark.slow
 def test_rows_have_every_number_of_digits_asked_for():
     _, targets = stnkit.build("dataset", "sequences", digits=[2, 4]).split("train")
     assert tuple(targets.shape) == (1197, 4)

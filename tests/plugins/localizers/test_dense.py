@@ -57,6 +57,7 @@ def test_every_level_spans_the_image(size, downsample):
         torch.testing.assert_close(found[inner], expected[inner], rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping  # a tracer of modules has no tensors
 def test_a_graph_of_one_size_takes_another():
     localizer = built((1, 27, 21)).eval()

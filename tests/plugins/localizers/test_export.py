@@ -84,6 +84,7 @@ def test_bfloat16_images_keep_theta_in_float32(name):
     assert model(image).dtype == torch.bfloat16
 
 
+@pytest.mark.slow
 def test_pairs_are_correlated_in_exported_batches_of_any_size():
     localizer = stnkit.build("localizer", "correlation", in_shape=(2, 28, 24)).eval()
     batch = torch.export.Dim("batch", min=1)

@@ -50,6 +50,7 @@ def test_key_points_are_inside_of_the_image(size):
     torch.testing.assert_close(localizer(image), points.flatten(1))
 
 
+@pytest.mark.slow
 @given(st.floats(0.05, 5), st.integers(0, 10**6))
 def test_points_are_means_weighted_by_a_softmax(temperature, seed):
     rng = np.random.default_rng(seed)
@@ -86,6 +87,7 @@ def test_a_pixel_of_a_map_beyond_the_image_keeps_its_position():
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 @given(st.integers(-4, 4), st.integers(-4, 4))
 def test_an_object_that_moves_takes_its_points_along(right, down):
     torch.manual_seed(0)

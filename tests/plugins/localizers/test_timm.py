@@ -105,6 +105,7 @@ def test_a_map_of_patches_lies_as_the_image_does(timm, name):
         torch.testing.assert_close(features[:, row, column], patch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("in_shape", "cells"), [((1, 28, 28), 4), ((4, 64, 64), 1), ((2, 64, 64), 0)])
 def test_a_transformer_with_it_starts_at_the_identity(timm, in_shape, cells):
     model = stnkit.SpatialTransformer(

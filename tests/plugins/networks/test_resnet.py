@@ -92,6 +92,7 @@ def test_a_block_is_the_sum_of_a_shortcut_and_two_convolutions():
     torch.testing.assert_close(network(image), expected, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_twenty_steps_learn_shapes_that_an_average_cannot_tell():
     """Vertical and horizontal stripes at random phases: the mean of every image is the same."""
     generator = torch.Generator().manual_seed(0)

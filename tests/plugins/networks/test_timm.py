@@ -63,6 +63,7 @@ def test_an_unknown_model_is_refused_with_near_names(timm, model, near):
     assert str(caught.value).endswith(f"got {model!r}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [

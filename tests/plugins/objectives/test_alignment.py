@@ -280,6 +280,7 @@ def test_pictures_are_the_template_of_each_image():
     torch.testing.assert_close(shown, objective.straightened_templates[labels])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shapes", [1, 3])
 def test_descent_lines_up_rotated_copies_of_images(shapes):
     transformer, labels = transformer_of("rotation", (1, 28, 28)), torch.arange(shapes).repeat(30)

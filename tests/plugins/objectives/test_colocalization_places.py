@@ -126,6 +126,7 @@ def test_options_out_of_range_are_one_sentence(options, message):
     assert message in str(error.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "message"),
     [

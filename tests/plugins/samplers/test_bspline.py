@@ -91,6 +91,7 @@ def test_every_padding_has_its_mode_in_scipy():
     assert set(MODES) == {str(padding) for padding in stnkit.samplers.Padding}
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
 @pytest.mark.parametrize("order", ORDERS)

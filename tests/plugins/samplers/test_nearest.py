@@ -92,6 +92,7 @@ def test_there_is_no_warning_where_no_gradient_is_wanted():
             sampler(random_image((4, 5)), random_grid(2).requires_grad_())
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_the_warning_does_not_break_a_compiled_program():
     sampler = stnkit.build("sampler", "nearest")

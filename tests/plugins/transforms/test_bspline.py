@@ -114,6 +114,7 @@ def test_a_control_point_reaches_two_spacings_and_no_farther():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("control_points", [[4, 5], [4, 4, 4]], ids=str)
 def test_gradients_are_right_on_knots_and_beyond_the_lattice(control_points):
     family = bspline(control_points)
@@ -125,6 +126,7 @@ def test_gradients_are_right_on_knots_and_beyond_the_lattice(control_points):
     assert torch.autograd.gradcheck(lambda t: family.grid(t, (2, 3, 2)[: family.ndim]), (theta,))
 
 
+@pytest.mark.slow
 def test_second_derivatives_are_right():
     family = bspline([4, 5])
     theta = random_theta(family, batch=1).requires_grad_()

@@ -115,6 +115,7 @@ def test_two_halves_of_the_time_are_the_whole():
     torch.testing.assert_close(family(theta / 2, family(theta / 2, points)), family(theta, points), atol=1e-10, rtol=0)
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10**6), scale=st.floats(0.01, 2.0), zero=st.booleans(), volume=st.booleans())
 def test_no_map_folds(seed, scale, zero, volume):
@@ -122,6 +123,7 @@ def test_no_map_folds(seed, scale, zero, volume):
     assert stnkit.folds(family, drawn(family, seed=seed, scale=scale), (7, 6)).max() == 0
 
 
+@pytest.mark.slow
 def test_a_volume_preserving_map_keeps_areas():
     family = cpab(volume_preserving=True)
     found = stnkit.jacobian_determinant(family, drawn(family, scale=1.0), (13, 11))
@@ -168,6 +170,7 @@ def test_points_on_vertices_and_edges_come_to_an_end():
         assert family(source, points).isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
 def test_the_kernel_and_the_composite_agree(options, dtype):
@@ -186,6 +189,7 @@ def test_the_kernel_and_the_composite_agree(options, dtype):
             torch.testing.assert_close(ours, theirs, atol=tolerance, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
 def test_the_kernel_and_the_composite_agree_at_vertices(options):
     # There the map has a kink, so that its derivatives depend on the side, and its values on the rounding of the field.

@@ -10,6 +10,7 @@ from tests.plugins.transforms.cpab_cases import OPTIONS, cpab, drawn, points_wit
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
 def test_first_and_second_derivatives_are_those_of_differences(options):
     family = cpab(**options)
@@ -38,6 +39,7 @@ def test_a_first_call_with_fake_tensors_leaves_no_trace():
     torch.testing.assert_close(family(theta, points), cpab()(theta, points))
 
 
+@pytest.mark.slow
 def test_forward_mode_gives_the_gradients_of_backward():
     family, points = cpab(), points_within(1.0, n=3)
     theta = drawn(family, n=1)
@@ -51,6 +53,7 @@ def per_row(function, *rows):
     return tuple(map(torch.stack, zip(*found, strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", OPTIONS[::3], ids=str)
 def test_gradients_of_each_sample_are_those_of_it_alone(options):
     family = cpab(**options)

@@ -86,6 +86,7 @@ def test_fit_recovers_theta(name, options, n, spread):
     torch.testing.assert_close(family.fit(points, source), theta, rtol=0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options", "n", "spread"), SAME_MAPS)
 def test_of_several_theta_one_with_the_same_map_is_found(name, options, n, spread):
     family = stnkit.build("transform", name, **options)
@@ -142,6 +143,7 @@ def test_the_squared_error_of_noisy_points_is_stationary(name, options, seed, si
     torch.testing.assert_close(slope, torch.zeros_like(slope), rtol=0, atol=1e-8)
 
 
+@pytest.mark.slow
 @noisy
 def test_gradients_to_both_sets_of_points_pass_gradcheck(name, options):
     family = stnkit.build("transform", name, **options)

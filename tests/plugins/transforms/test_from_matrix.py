@@ -198,6 +198,7 @@ def test_a_saturated_scale_composes_but_has_no_matrix():
         family.from_matrix(torch.diag(torch.tensor([math.exp(60), math.exp(60), 1.0], dtype=torch.float64))[None])
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 @pytest.mark.parametrize("name", ["similarity", "projective"])
 def test_where_values_cannot_be_read_no_theta_is_nan(name):
@@ -212,6 +213,7 @@ def test_where_values_cannot_be_read_no_theta_is_nan(name):
         assert theta[1].isnan().all()
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_from_matrix_exports_and_differentiates():
     family = build("similarity")

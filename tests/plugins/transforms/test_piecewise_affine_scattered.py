@@ -84,6 +84,7 @@ def test_outside_the_hull_the_piece_at_the_nearest_edge_extends(n):
     assert jump.abs().max() <= 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), exponent=st.integers(-8, -4))
 def test_points_too_close_are_refused_or_mapped_right(seed, exponent):
@@ -119,6 +120,7 @@ def test_points_that_nearly_coincide_are_refused_or_met():
         assert re.search(r"farther apart for a triangulation, got \d+ at .* [123]e-09 from another", refusal)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "ndim"), [(6, 2), (7, 3)])
 def test_gradients_agree_with_finite_differences(n, ndim):
     family = scattered(n, ndim, corners=True)

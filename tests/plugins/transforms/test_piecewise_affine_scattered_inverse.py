@@ -24,6 +24,7 @@ def test_inverse_undoes_forward_in_the_hull(n, ndim, dtype, tolerance):
     assert (back - points).abs().max() <= tolerance
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(n=st.integers(4, 30), ndim=st.integers(2, 3), seed=st.integers(0, 10**6))
 def test_inverse_is_right_inside_and_outside_of_any_mesh(n, ndim, seed):

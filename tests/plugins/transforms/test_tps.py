@@ -93,6 +93,7 @@ def test_explicit_positions_give_what_the_same_lattice_gives():
     assert torch.equal(lattice.grid(theta, (5, 6)), explicit.grid(theta, (5, 6)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("control_points", [SCATTERED, [32, 32]], ids=str)
 def test_identity(control_points):
     family = tps(control_points)
@@ -141,6 +142,7 @@ def test_float32_agrees_with_float64_up_to_rounding(control_points, regularizati
     assert (family.grid(theta, size) - expected).abs().max() <= 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.no_jaxtyping
 def test_compiled_code_reads_the_basis_cached_by_eager_code():
     family = tps([10, 10])
@@ -205,6 +207,7 @@ def test_cardinal_functions_sum_to_one_and_reproduce_points(control_points):
     assert (cardinal.T @ family.control_points - points[0]).abs().max() <= 1e-11
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(
     shape=st.lists(st.integers(2, 5), min_size=2, max_size=2),

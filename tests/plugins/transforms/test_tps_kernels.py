@@ -98,6 +98,7 @@ def test_derivatives_at_control_points_are_right_or_zero(kernel, ndim):
         assert torch.autograd.gradgradcheck(family, (theta, points), atol=1e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     kernel=st.sampled_from(RadialKernel),

@@ -86,6 +86,7 @@ def test_opposite_theta_undo_each_other(seed, farthest):
     assert torch.equal(family.inverse(theta, points), family(-theta, points))
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(seed=st.integers(0, 2**31), rows=st.integers(10, 12))
 def test_no_field_folds_where_its_displacement_would(seed, rows):
@@ -118,6 +119,7 @@ def test_gradients_are_right_on_knots_and_beyond_the_lattice(control_points):
     assert torch.autograd.gradcheck(family, (theta, points), fast_mode=True)
 
 
+@pytest.mark.slow
 def test_second_derivatives_are_right():
     family = velocity([4, 4], steps=2)
     theta = random_theta(family, batch=1).requires_grad_()

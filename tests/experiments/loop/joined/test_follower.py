@@ -60,6 +60,7 @@ def test_without_a_run_it_ends_with_the_first(pair):
     assert end(0) == 0
 
 
+@pytest.mark.slow
 def test_a_first_process_that_does_not_answer_is_named(launched, monkeypatch):
     monkeypatch.setattr(connections, "JOIN_TIMEOUT", 0.2)
     with pytest.raises(ProcessError, match=r"^process 1 of the 2 of srun cannot reach process 0 on 127.0.0.1: "):
