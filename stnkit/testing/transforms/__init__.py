@@ -8,7 +8,7 @@ from stnkit.testing.transforms.algebra import composition, inverse, linearity
 from stnkit.testing.transforms.arguments import unchanged_arguments
 from stnkit.testing.transforms.construction import config, construction, identity, lattice
 from stnkit.testing.transforms.correspondences import fit
-from stnkit.testing.transforms.differentiation import after_inference_mode, gradients
+from stnkit.testing.transforms.differentiation import after_inference_mode, entries, gradients
 from stnkit.testing.transforms.evaluation import (
     batch_independence,
     empty_batch,
@@ -44,6 +44,7 @@ CHECKS = (
     fit,
     lattice,
     gradients,
+    entries,
     large_theta,
     nan_theta,
     nan_points,

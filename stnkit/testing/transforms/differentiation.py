@@ -4,10 +4,13 @@ import torch
 from torch import Tensor
 
 from stnkit.families.family import TransformFamily
-from stnkit.testing.assertions import FLOAT64, CheckFailed, finite, gradcheck_sentence, require
+from stnkit.testing.assertions import FLOAT64, CheckFailed, NotApplicable, finite, gradcheck_sentence, require
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.inputs import SIZE, gradient, points_of, theta_of, uniform
+from stnkit.testing.inputs import SIZE, gradient, has_source, points_of, theta_of, uniform
 from stnkit.testing.registration import check_registered
+
+# Of the check of entries: so many, and so many more for each entry, since that of a fine lattice moves few.
+POINTS, POINTS_OF_AN_ENTRY = 500, 20
 
 
 def gradients(under_test: ComponentUnderTest) -> None:
@@ -27,6 +30,31 @@ def gradients(under_test: ComponentUnderTest) -> None:
         _check_gradients("grid", lambda rows: family.grid(rows, size), (theta,))
         check_registered(family, lambda: family.grid(theta, size), (theta,))
         _check_start(family)
+
+
+def entries(under_test: ComponentUnderTest) -> None:
+    """Every entry of θ moves points, at the identity or elsewhere.
+
+    One that never does has no gradient: it is read nowhere, or another one is read twice in its place.
+    """
+    family: TransformFamily = under_test.built()
+    if not family.n_params:
+        raise NotApplicable("its θ has no entries")
+    if any(weight.requires_grad for weight in family.parameters()):
+        raise NotApplicable("it has weights of its own, which may begin at 0 and learn what an entry moves")
+    points = points_of(family, n=POINTS + POINTS_OF_AN_ENTRY * family.n_params, reach=1.5)
+    largest = torch.zeros(family.n_params, dtype=torch.float64)
+    for spread in (0.0, 0.02, 0.3):
+        theta = theta_of(family, batch=1, spread=spread).requires_grad_()
+        source = family(theta, points)
+        weights = uniform(*source.shape, seed=3).where(has_source(source)[..., None], 0.0)
+        found = gradient((source.where(weights != 0, 0.0) * weights).sum(), theta)
+        largest = largest.maximum(found[0].abs().nan_to_num())
+    still = (largest <= FLOAT64 * largest.max()).nonzero()[:, 0].tolist()
+    named = ", ".join(map(str, still[:5])) + (", …" if len(still) > 5 else "")
+    require(
+        not still, f"every entry of θ must move points: of entries 0 to {family.n_params - 1}, none moves by {named}"
+    )
 
 
 def after_inference_mode(under_test: ComponentUnderTest) -> None:

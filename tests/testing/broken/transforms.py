@@ -6,6 +6,7 @@ import stnkit
 
 from . import called_under_autocast, plugin_api_1, shadow
 from .charts import AlmostNowhere, HidesChart, LostInverse, SaysChart, ShiftedInverse
+from .derivatives import HalfGradient, NanAtTheIdentity, NanInTheCenter, ReadsOneTwice, Stuck
 from .good_transforms import Good
 from .linear_families import HasConstant, NotAffine, NotLinear
 
@@ -136,11 +137,6 @@ class Interleaved(stnkit.TransformFamily):
         return points + (left * (1 - points[..., :1]) + right * (1 + points[..., :1])) / 2
 
 
-class HalfGradient(Good):
-    def forward(self, theta, points):
-        return super().forward((theta + theta.detach()) / 2, points)
-
-
 class Explodes(Good):
     def forward(self, theta, points):
         return points * theta[:, None].exp()
@@ -236,26 +232,6 @@ class OneCoordinate(Good):
         return super().forward(theta, points)[..., :1]
 
 
-class Stuck(Good):
-    """θ² / |θ| far from the identity, and θ² near it."""
-
-    def forward(self, theta, points):
-        return super().forward(theta * torch.tanh(theta), points)
-
-
-class NanAtTheIdentity(Good):
-    """The other branch of `where` has an infinite derivative there."""
-
-    def forward(self, theta, points):
-        return super().forward(torch.where(theta == 0, theta, theta * torch.sin(theta) / theta), points)
-
-
-class NanInTheCenter(Good):
-    def forward(self, theta, points):
-        radius = points.square().sum(dim=-1, keepdim=True).sqrt()
-        return super().forward(theta, points) + theta[:, None] * radius
-
-
 # Broken in another way than the one of BROKEN, each with the check that finds it.
 ALSO_BROKEN = {
     Stuck: "gradients",
@@ -292,6 +268,7 @@ BROKEN = {
     "fit": Unweighted,
     "lattice": Interleaved,
     "gradients": HalfGradient,
+    "entries": ReadsOneTwice,
     "large_theta": Explodes,
     "nan_theta": RefusesNan,
     "nan_points": SpreadsNan,
