@@ -100,4 +100,4 @@ def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
 def _text(value: Any, kind: Quantity) -> str:
     if not isinstance(value, int | float):
         return ABSENT
-    return f"{value if abs(value) >= kind.resolution else 0.0:.4f}"
+    return f"{value * kind.factor if abs(value) >= kind.resolution else 0.0:.4f}"

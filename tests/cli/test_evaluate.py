@@ -176,11 +176,13 @@ def test_names_of_distortions_are_completed():
 
 def test_figures_have_the_units_of_their_objective(capsys):
     described = {"corner_error": {"unit": "px", "higher_is_better": False}, "inside": {"unit": "%"}}
-    recorded = {"figures": described, "test_corner_error": 7.5, "test_inside": 90.0}
-    _print_table(Evaluation({}, {"test_corner_error": 8.25, "test_inside": 80.0, "corner_error_raw": 3.0}, recorded))
+    recorded = {"figures": described, "test_corner_error": 7.5, "test_inside": 90.0, "test_outside": 0.025}
+    found = {"test_corner_error": 8.25, "test_inside": 80.0, "corner_error_raw": 3.0, "test_outside": 0.05}
+    _print_table(Evaluation({}, found, recorded))
     assert rows_of(capsys.readouterr().out) == {
         "figure": ["recorded", "evaluated"],
         "test_corner_error, px": ["7.5000", "8.2500"],
         "test_inside, %": ["90.0000", "80.0000"],
         "corner_error_raw, px": ["-", "3.0000"],
+        "test_outside, %": ["2.5000", "5.0000"],  # recorded as a share
     }
