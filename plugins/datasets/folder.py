@@ -24,14 +24,14 @@ class Folder(stnkit.Dataset):
     Args:
         root: folder of the images.
         split: fractions of train, validation and test, such as [0.8, 0.1, 0.1], for one tree of class folders; a hash
-            of its relative name decides on each file. None for a folder for each split.
+            of its relative name decides on each file; null for a folder for each split.
         channels: 3 for RGB, 1 for gray.
-        size: [H, W] of each image, 1 to 65,535; None if all files have the same.
+        size: [H, W] of each image, 1 to 65,535; null if all files have the same.
         fit: the way to that size, antialiased: `stretch` both axes, `crop` the middle, or `pad` with the background.
         background: behind transparent pixels and beside padded images: a gray from 0 (black) to 255, or [R, G, B].
         skip_broken: leave out files that cannot be decoded, and say how many.
-        cache: folder of the packed images; None for $STNKIT_CACHE or the user's cache folder.
-        workers: number of processes that decode, at least 1; None for one on each core.
+        cache: folder of the packed images; null for $STNKIT_CACHE or the user's cache folder.
+        workers: number of processes that decode, at least 1; null for one on each core.
         pack: False to read images only if they are packed.
         labels: False for images without classes: all that are in `root`, or in the folders of the splits, and below.
 

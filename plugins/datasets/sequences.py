@@ -33,8 +33,8 @@ class Sequences(stnkit.Dataset):
         scale: smallest and largest scale of a row, above 0 to 1: 1 is the largest at which the row fits, and at which
             no digit is higher than half of the image.
         degrees: largest rotation of a row to each side, 0 to 180.
-        jitter: of each digit in its row, 0 to 0.5: its scale is 1 ± jitter, and it is moved up or down by at most this
-            share of its height.
+        jitter: variation of each digit in its row, 0 to 0.5: its scale is 1 ± jitter, and it is moved up or down by at
+            most this share of its height.
         n: number of training images; null for as many as the source has. Validation and test have those of the source.
 
     Raises:

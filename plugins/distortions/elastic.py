@@ -26,7 +26,7 @@ class Elastic(stnkit.distortions.WarpDistortion):
         scale: smallest and largest scale, above 0.
         std: standard deviation of a control point's displacement along x and y in pixels, 0 or more; null for 1.5
             pixels where the smaller side has 28, and in proportion.
-        control_points: rows and columns of the lattice, each at least 2.
+        control_points: rows and columns of the lattice, each at least 2; null is [4, 4].
         padding: value outside of the image: zeros, border (the nearest pixel), or a color, a number from 0 to 1 or a
             list of one for each channel.
 

@@ -12,7 +12,7 @@ from stnkit.errors import InputError
 
 
 class HomographyPair(stnkit.Distortion):
-    """moving = the center of the first image; fixed = the second one read at the center, its corners moved by random.
+    """moving = the center of the first image; fixed = the second one read at the center, its corners moved at random.
 
     T_θ takes points of the fixed image to points of the moving one, both of them the center of `size`: a corner of the
     fixed image shows the point that lies off the same corner of the moving image by U(−shift, shift) pixels along x and

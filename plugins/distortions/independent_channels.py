@@ -18,7 +18,7 @@ class IndependentChannels(stnkit.Distortion):
 
     Args:
         image_shape: (C, H, W) of the images; the program supplies it.
-        distortion: of each channel, a name or a mapping `{name: ..., option: ...}`.
+        distortion: that of each channel, a name or a mapping `{name: ..., option: ...}`.
 
     Example:
         >>> import torch, stnkit

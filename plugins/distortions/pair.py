@@ -18,8 +18,8 @@ class Pair(stnkit.Distortion):
 
     Args:
         image_shape: (2C, *size) of the pairs, the moving image and then the fixed one; the program supplies it.
-        distortion: of the fixed image, a name or a mapping `{name: ..., option: ...}`. It keeps the size of images, and
-            its θ describes all channels of one.
+        distortion: that of the fixed image, a name or a mapping `{name: ..., option: ...}`. It keeps the size of
+            images, and its θ describes all channels of one.
 
     Raises:
         InputError: when the number of channels is odd, or the distortion is not of that kind.

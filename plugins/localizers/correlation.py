@@ -30,8 +30,9 @@ class Correlation(stnkit.Localizer):
 
     Args:
         in_shape: (2C, *size) of the pairs; the program supplies it.
-        channels: channels of each convolution of stride 2 of the encoder: cells have 2 ** len(channels) pixels a side.
-        radius: of the search, in cells.
+        channels: channels of each convolution of stride 2 of the encoder: cells have 2 ** len(channels) pixels a side;
+            null is [8, 16, 32].
+        radius: that of the search, in cells.
         width: channels of the convolutions over the correlations.
         features: width of the fully connected layer.
 

@@ -23,10 +23,10 @@ class Dense(stnkit.Localizer):
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
-        channels: channels of the encoder's levels, the finest first; None is [16, 32, 32, 32], or as many of these as
+        channels: channels of the encoder's levels, the finest first; null is [16, 32, 32, 32], or as many of these as
             leave images of this size more than one pixel.
         decoder: channels of the decoder's levels, the coarsest first, at most one fewer than the encoder has; with
-            fewer the map is coarser. None is the encoder's in reverse, without its coarsest.
+            fewer the map is coarser; null is the encoder's in reverse, without its coarsest.
         downsample: factor of the average-pool in front, 1 for none.
 
     Raises:

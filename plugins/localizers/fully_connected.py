@@ -15,7 +15,7 @@ class FullyConnected(stnkit.Localizer):
 
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
-        hidden: width of each layer; the default is the paper's.
+        hidden: width of each layer; null is the paper's [32, 32, 32].
 
     Raises:
         InputError: when there is no layer, or a layer of no units.

@@ -65,13 +65,13 @@ class Polar(stnkit.Localizer):
 
     Args:
         in_shape: (C, H, W) of the images in training, with sides of at least 4; the program supplies it.
-        channels: channels of each convolution.
+        channels: channels of each convolution; null is [16, 20].
         angles: number of angles ψ, at least 2 harmonics + 1.
         rings: number of rings between s / 4 and 2.5 s, a multiple of 2 ** len(channels).
         harmonics: largest n of the harmonics, at least 1.
         features: number of features f, at least 1.
         gain: γ, above 0: the larger, the sooner does θ follow the pose in training.
-        downsample: factor of the average-pool in front; None is 1 up to a shorter side of 64 pixels, and more beyond.
+        downsample: factor of the average-pool in front; null is 1 up to a shorter side of 64 pixels, and more beyond.
 
     Raises:
         InputError: when images are smaller or not of two dimensions, or an option is out of its range.

@@ -20,7 +20,7 @@ class Pooled(stnkit.Localizer):
 
     Args:
         in_shape: (C, *size) of the images in training; the program supplies it.
-        channels: channels of each convolution; None is [16, 32, 64], or as many of these as leave images of this size
+        channels: channels of each convolution; null is [16, 32, 64], or as many of these as leave images of this size
             more than one pixel.
         moments: True for the first moments, in normalized coordinates, beside the means.
         downsample: factor of the average-pool in front, 1 for none.

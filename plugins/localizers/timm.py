@@ -24,7 +24,7 @@ class Timm(stnkit.Localizer):
         model: name of the model, of `timm.list_models()`, or with a tag of its weights, of `timm.list_pretrained()`.
         pretrained: true for the pretrained weights, which timm downloads once and caches.
         cells: number of regions along each axis, at most the pixels of the map; 0 for the model's own pooling.
-        options: more arguments of the model, such as `{drop_rate: 0.1}`.
+        options: more arguments of the model, such as `{drop_rate: 0.1}`; null for none.
 
     Raises:
         NotInstalledError: when timm cannot be imported.

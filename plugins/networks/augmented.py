@@ -25,8 +25,8 @@ class Augmented(stnkit.Network):
         in_shape: (C, *size) of the images; the program supplies it.
         n_classes: number of classes; the program supplies it.
         inner: the network, a name or a mapping `{name: ..., option: ...}`.
-        distortion: of the training images, likewise; it keeps their size. By default `elastic` with scales from 0.9 to
-            1.1, and control points that move by N(0, 1 pixel) where the smaller side has 28, and in proportion.
+        distortion: that of the training images, likewise; it keeps their size. By default `elastic` with scales from
+            0.9 to 1.1, and control points that move by N(0, 1 pixel) where the smaller side has 28, and in proportion.
 
     Raises:
         InputError: when the inner network or the distortion cannot be built, the network hands its image on, or the

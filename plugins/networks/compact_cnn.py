@@ -25,7 +25,7 @@ class CompactCNN(stnkit.Network):
     Args:
         in_shape: (C, H, W) of the images; the program supplies it.
         n_classes: number of classes; the program supplies it.
-        channels: channels of the four convolutions.
+        channels: channels of the four convolutions; null is [32, 64, 128, 128].
         average_pool: factor of an average-pool in front; by default 2 for images of 42 pixels or more on each side
             (the paper's RTS and TC), else 1 for none.
 

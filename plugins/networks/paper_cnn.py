@@ -23,7 +23,7 @@ class PaperCNN(stnkit.Network):
     Args:
         in_shape: (C, H, W) of the images; the program supplies it.
         n_classes: number of classes; the program supplies it.
-        channels: channels of the two convolutions.
+        channels: channels of the two convolutions; null is [64, 128].
         average_pool: factor of an average-pool in front; by default 2 for images of 42 pixels or more on each side
             (the paper's RTS and TC), else 1 for none.
 

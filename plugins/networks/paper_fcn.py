@@ -22,7 +22,7 @@ class PaperFCN(stnkit.Network):
     Args:
         in_shape: (C, *size) of the images; the program supplies it.
         n_classes: number of classes; the program supplies it.
-        hidden: width of each hidden layer.
+        hidden: width of each hidden layer; null is [350, 350].
         average_pool: factor of an average-pool in front; by default 2 for images of 42 pixels or more on each side
             (the paper's RTS and TC), else 1 for none.
 

@@ -29,7 +29,8 @@ class ResNet(stnkit.Network):
         in_shape: (C, H, W) of the images; the program supplies it.
         n_classes: number of classes; the program supplies it.
         width: channels of the first stage, at least 1.
-        blocks: number of residual blocks of each stage, at least 1; the length of the list is the number of stages.
+        blocks: number of residual blocks of each stage, at least 1; the length of the list is the number of stages;
+            null is [2, 2, 2].
 
     Raises:
         InputError: for volumes, for images whose shorter side has less than 16 or more than 512 pixels, for more

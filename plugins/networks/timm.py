@@ -36,7 +36,7 @@ class Timm(stnkit.Network):
         n_classes: number of classes; the program supplies it.
         model: name of the model, of `timm.list_models()`, or with a tag of its weights, of `timm.list_pretrained()`.
         pretrained: true for the pretrained weights, which timm downloads once and caches; the classifier is new.
-        options: more arguments of the model, such as `{drop_rate: 0.1}`.
+        options: more arguments of the model, such as `{drop_rate: 0.1}`; null for none.
 
     Raises:
         NotInstalledError: when timm cannot be imported.

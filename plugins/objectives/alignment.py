@@ -38,7 +38,7 @@ class Alignment(stnkit.Objective):
             2, 1, 0. All have the same weight.
         steps: training steps until all blurs take part: the first one alone does at step 0, and the others follow one
             by one. 0 for all of them at once.
-        momentum: of the templates, 0 to below 1: a batch replaces the share 1 − momentum of them.
+        momentum: inertia of the templates, 0 to below 1: a batch replaces the share 1 − momentum of them.
         zoom: weight of the second loss; it is 0 anyway for families that do not scale.
         n_classes: of the dataset; the program supplies it.
 

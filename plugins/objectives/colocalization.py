@@ -41,7 +41,7 @@ class Colocalization(stnkit.Objective):
 
     Args:
         features: width of the embedding.
-        margin: by which a crop of the same class is to be nearer, above 0 and below 4.
+        margin: distance by which a crop of the same class is to be nearer, above 0 and below 4.
         random_crops: number of random crops of each image.
         random_weight: weight of the triplets with random crops.
         class_weight: weight of those with crops of other classes; 0 for none.

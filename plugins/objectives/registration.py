@@ -31,7 +31,7 @@ class Registration(stnkit.Objective):
         similarity: mse for images of one modality, ncc for gray values that are related linearly within each window, mi
             for any relation between them; `stnkit.similarity` has the formulas.
         window: pixels along a side of a window of ncc, an odd number of at least 3; null for the whole image.
-        bins: of the histogram of mi, at least 5.
+        bins: number of bins of the histogram of mi, at least 5.
         bending: weight of E, at least 0.
         smoothness: weight of S, at least 0.
 

@@ -28,7 +28,7 @@ class BSpline(stnkit.samplers.KernelSampler):
     With zeros, fill and border the spline is solved for 12 pixels beyond the image and cut off there.
 
     Args:
-        order: of the spline's polynomials, 2 to 5.
+        order: degree of the spline's polynomials, 2 to 5.
 
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, or an order out of its range.

@@ -28,7 +28,7 @@ class Multisample(stnkit.samplers.PaddedSampler):
         samples: number of auxiliary points, at least 4; each costs a bilinear sample without gradient, and
             all of them only where the grid wants a gradient.
         radius: standard deviation of the noise in pixels of the image, 0.1 to 1000.
-        seed: of the noise.
+        seed: seed of the noise.
 
     Raises:
         InputError: for an unknown padding, a fill value that is not finite, fewer than 4 samples, or a radius

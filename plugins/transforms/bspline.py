@@ -32,8 +32,8 @@ class BSpline(stnkit.TransformFamily):
     on the edge, and T is the identity outside. With fewer layers pinned the edge moves.
 
     Args:
-        control_points: of the lattice, [rows, columns] or [slices, rows, columns], at least 4 on each axis,
-            and 7 where borders are pinned; None is 8 on each.
+        control_points: size of the lattice, [rows, columns] or [slices, rows, columns], at least 4 on each axis,
+            and 7 where borders are pinned; null is 8 on each.
         ndim: number of dimensions, 2 or 3.
         pinned: control points that do not move, `borders` or a list of indices in the order of the lattice, row
             by row; by default none.

@@ -24,7 +24,7 @@ class Compose(stnkit.TransformFamily):
     it is a chart.
 
     Args:
-        stages: the families, each a name or a mapping `{name: ..., option: ...}`; None is affine, then tps.
+        stages: the families, each a name or a mapping `{name: ..., option: ...}`; null is affine, then tps.
 
     Raises:
         InputError: when there is no stage, a stage cannot be built, or their numbers of dimensions differ.

@@ -34,7 +34,7 @@ class CPAB(stnkit.TransformFamily):
     field that preserves areas is slowed as a whole. The family does not compose. There are two dimensions only.
 
     Args:
-        cells: numbers of cells [rows, columns], each at least 1; None is 3 on each axis.
+        cells: numbers of cells [rows, columns], each at least 1; null is 3 on each axis.
         zero_boundary: True for a map of the square onto itself.
         volume_preserving: True for a map that preserves areas.
 

@@ -23,8 +23,8 @@ class Displacement(stnkit.TransformFamily):
     T is continuous with kinks at the cells' centers. It does not compose, and its inverse is iterated.
 
     Args:
-        resolution: of the field, [rows, columns] or [slices, rows, columns], at least 1 on each axis;
-            None is 8 on each.
+        resolution: that of the field, [rows, columns] or [slices, rows, columns], at least 1 on each axis;
+            null is 8 on each.
         ndim: number of dimensions, 2 or 3.
 
     Raises:

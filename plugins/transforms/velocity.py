@@ -30,8 +30,8 @@ class Velocity(stnkit.TransformFamily):
     quarter; twice as many steps by a sixteenth of that. Longer ways and denser lattices need more.
 
     Args:
-        control_points: of the lattice, [rows, columns] or [slices, rows, columns], at least 4 on each axis;
-            None is 8 on each.
+        control_points: size of the lattice, [rows, columns] or [slices, rows, columns], at least 4 on each axis;
+            null is 8 on each.
         steps: number of steps, at least 1.
         ndim: number of dimensions, 2 or 3.
 

@@ -53,13 +53,15 @@ def _parser() -> Parser:
     parser.add_argument("--part", choices=("network", "transformer"), help="default: network, where the run has one")
     parser.add_argument("--warped", action="store_true", help="return the warped image of a network too")
     parser.add_argument("--theta", action="store_true", help="return θ too")
-    parser.add_argument("--opset", metavar="N", type=int, help="of ONNX, at least 16 (default: 18; 20 for volumes)")
+    parser.add_argument(
+        "--opset", metavar="N", type=int, help="version of ONNX's operators, at least 16 (default: 18; 20 for volumes)"
+    )
     parser.add_argument("--half", action="store_true", help="weights and images in float16; θ stays in float32")
     parser.add_argument("--reference", action="store_true", help="write FILE.reference.npz, to check FILE elsewhere")
     parser.add_argument("--tolerance", metavar="X", type=_tolerance, help="default: 1e-4, with --half 1e-2")
     parser.add_argument("--check", metavar="FILE", type=Path, help="check an ONNX file, with RUN or its reference")
     parser.add_argument(
-        "--runtime", metavar="NAME,…", help=f"of {', '.join(RUNTIMES)} (default: those that are installed)"
+        "--runtime", metavar="NAME,…", help=f"some of {', '.join(RUNTIMES)} (default: those that are installed)"
     )
     parser.add_argument("--root", metavar="DIR", help="folder of the run's dataset, where it has moved")
     parser.add_argument("--json", action="store_true", help="print JSON")

@@ -1,3 +1,5 @@
+import itertools
+import re
 import shlex
 
 import pytest
@@ -81,7 +83,11 @@ def test_every_option_of_ours_has_help(entry):
     text = described(entry)
     for option in options_of(entry.component):
         (place,) = [i for i, line in enumerate(text.splitlines()) if line.startswith(f"  {option.name}: ")]
-        assert text.splitlines()[place + 1].startswith("      "), option.name
+        lines = itertools.takewhile(lambda line: line.startswith("      "), text.splitlines()[place + 1 :])
+        assert (told := " ".join(line.strip() for line in lines)), option.name
+        assert option.default is not None or re.search(r"(?i)\bnull\b|default", told), (option.name, told)
+        # As YAML has it; and what the option is, not of what.
+        assert not re.search(r"\bNone\b|^(of|in|for|by) ", told), (option.name, told)
     assert entry.component.summary[:40] in text
 
 
