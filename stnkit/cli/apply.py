@@ -70,9 +70,15 @@ def main(arguments: list[str]) -> int:
             "the stretched view shears them, which dataset.fit=pad or crop in the training of a folder avoids",
             file=sys.stderr,
         )
+    if options.maps and any(row.output for row in found.rows) and not any(row.map for row in found.rows):
+        print(
+            "stnkit apply: --maps wrote no map: the transform has a matrix for each image, which the tables hold",
+            file=sys.stderr,
+        )
     n_failed = len({row.file for row in found.failed})
     before = f", {found.before:,} of them before" if found.before else ""
-    print(f"{found.made + found.before - n_failed:,} files rectified{before}, {n_failed:,} failed")
+    n_rectified = found.made + found.before - n_failed
+    print(f"{n_rectified:,} {'file' if n_rectified == 1 else 'files'} rectified{before}, {n_failed:,} failed")
     print(f"θ in {options.output / 'theta.csv'} and theta.json")
     return FAILED if n_failed else 0
 
@@ -97,7 +103,7 @@ def _parser() -> Parser:
         metavar=("H", "W"),
         help="size of the results, not of volumes; by default that of each image",
     )
-    size.add_argument("--scale", type=_number, metavar="FACTOR", help="of that size, such as 0.5")
+    size.add_argument("--scale", type=_number, metavar="FACTOR", help="scale the results by this factor, such as 0.5")
     parser.add_argument(
         "--sampler", metavar="NAME", help="by default the run's; `antialiased` or `area` where images get much smaller"
     )

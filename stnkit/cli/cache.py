@@ -74,6 +74,8 @@ def _clear(options: argparse.Namespace, found: list[Entry], folder: Path) -> int
     chosen = [entry for entry in found if options.all or _is_old(entry, options.older_than)]
     for key in options.keys:
         matching = [entry for entry in found if entry.path.name.startswith(key)]
+        if not matching:
+            raise InputError(f"no pack in {folder} has a key that begins with {key!r}")
         if len({entry.key for entry in matching}) != 1:
             raise InputError(f"expected the key of one pack in {folder}, got {key!r}, that of {len(matching)}")
         if any(entry.busy for entry in matching):

@@ -1,4 +1,4 @@
-"""The names that a misspelt name may stand for."""
+"""The names that a misspelled name may stand for."""
 
 import difflib
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ def did_you_mean(word: str, names: Iterable[str]) -> str:
     and so do initials, as `lr` of `learning_rate`.
 
     Args:
-        word: perhaps misspelt.
+        word: perhaps misspelled.
         names: that exist.
 
     Example:

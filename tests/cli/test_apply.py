@@ -102,6 +102,13 @@ def test_files_that_are_left_out_are_told_once(files, applied):
     assert err == f"stnkit apply: left out 1 other file, such as {files}/99.heic\n"
 
 
+def test_maps_of_a_transform_with_matrices_are_told_to_be_none(files, applied, tmp_path):
+    code, out, err = applied(files / "01.png", "--output", "out", "--maps")
+    assert (code, out.splitlines()[0]) == (0, "1 file rectified, 0 failed")
+    assert err == "stnkit apply: --maps wrote no map: the transform has a matrix for each image, which the tables hold\n"
+    assert not (tmp_path / "out" / "maps").exists()
+
+
 def test_images_that_a_rotation_shears_are_told_once(files, applied, monkeypatch):
     monkeypatch.setattr(apply, "n_sheared", lambda rectifier, rows: len(list(rows)))
     code, out, err = applied(files / "01.png", files / "02.png", "--output", "out")
