@@ -134,6 +134,22 @@ def _only_for_mnist(word, words):
     return "dataset=mnist" in words and word.startswith("dataset.")
 
 
+def test_no_two_commands_of_the_pages_write_to_one_place():
+    """Who follows them all in one folder is never refused."""
+    commands = {
+        line: (page.name, re.findall(r"(?:hydra\.(?:run|sweep)\.dir=|--output )(\S+)", line))
+        for page in PAGES
+        for language, text in blocks_of(page)
+        if language == "bash"
+        for line in text.splitlines()
+        if "skip_completed=true" not in line
+    }
+    written = [place for _, places in commands.values() for place in places]
+    twice = {place for place in written if written.count(place) > 1}
+    assert len(written) > 12
+    assert not twice, [(page, line) for line, (page, places) in commands.items() if twice & {*places}]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_to_files_that_are_there(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

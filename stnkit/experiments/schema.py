@@ -1,4 +1,4 @@
-"""The application's own config as typed dataclasses, so that a misspelt key or a wrong type fails early."""
+"""The application's own config as typed dataclasses, so that a misspelled key or a wrong type fails early."""
 
 import enum
 import math
@@ -47,7 +47,7 @@ class EquivarianceConfig:
 
     Args:
         weight: weight of the equivariance loss; 0 turns it off. By default it is 10 where the distortion has a milder
-            one of its kind (rotation, rts, projective), one transformer of two dimensions reads single images, and
+            one of its kind, one transformer of two dimensions reads single images, and
             nothing supervises θ; else 0.
         degrees: rotation by U(−degrees, degrees). With null for degrees, scale and shift, Δ is the milder distortion,
             or 45, 1.2 and 0 where there is none; otherwise null is for 45, 1.2 or 0.
