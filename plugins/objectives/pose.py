@@ -59,12 +59,12 @@ class _Task(NamedTuple):
 class Pose(stnkit.Objective):
     """mean |M(c) − c*| over the corners c of the transformer's output: T_θ shows them where they truly are.
 
-    | `target` | M | c* |
-    |---|---|---|
-    | `corners` | D∘T_θ | the targets, (2^ndim, ndim) pixel indices in the original image, x before y |
-    | `theta` | D∘T_θ | T_θ*(c) for the targets θ*, (n_params,) of the same transform |
-    | `distortion` | D∘T_θ | c: the transformer undoes the distortion D |
-    | `distortion`, between the images of a pair | T_θ | D(c): the transformer finds the map of the pair |
+    By `target`:
+
+        corners     M = D∘T_θ, c* the targets, (2^ndim, ndim) pixel indices in the original image, x before y
+        theta       M = D∘T_θ, c* = T_θ*(c) for the targets θ*, (n_params,) of the same transform
+        distortion  M = D∘T_θ, c* = c: the transformer undoes the distortion D
+        distortion  M = T_θ, c* = D(c) between the images of a pair: the transformer finds the map of the pair
 
     Corners are in the order of pixels, x varying fastest, at the outer edges of the image: the first one of an image
     of W pixels is at x = −½, the second at x = W − ½. Distances are in pixels of the original image, of the moving one
