@@ -7,6 +7,7 @@ A hook, which belongs to the object, is lost by each of them.
 import functools
 import inspect
 import types
+from collections.abc import Callable
 from typing import Any
 
 from torch import fx, nn
@@ -45,17 +46,31 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
     for derived in type.__subclasses__(cls):
         if _MARK in vars(derived):
             return derived
-    name = _first_name(cls.forward, is_bound=False)
+    found = inspect.getattr_static(cls, "forward")
+    is_method = inspect.isfunction(found)
+    takes_no_host = isinstance(found, staticmethod | classmethod) or not hasattr(type(found), "__get__")
+    # As of no host in particular.
+    signature = _signature(functools.partial(_bound_forward, cls, object()))
+    name = _first_name(signature)
 
-    @functools.wraps(cls.forward)
     def forward(self: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = _with_warped(self, name, args, kwargs)
-        return cls.forward(self, *args, **kwargs)
+        # Not by `super`: a wrapper may keep this method of a host that has its own class back.
+        if is_method:
+            return cls.forward(self, *args, **kwargs)
+        # The compiler can bind none of the others.
+        return (cls.forward if takes_no_host else _bound_forward(cls, self))(*args, **kwargs)
 
     def __reduce_ex__(self: nn.Module, protocol: Any) -> Any:  # noqa: N807
         # By the host's own class, which pickle finds by its name.
         return _remade, (cls,), self.__getstate__()  # type: ignore[no-untyped-call]
 
+    functools.update_wrapper(forward, cls.forward, updated=("__dict__",) if is_method else ())
+    if not is_method:
+        del forward.__wrapped__  # type: ignore[attr-defined]
+        host = inspect.Parameter("_host", inspect.Parameter.POSITIONAL_ONLY)
+        if signature is not None:
+            forward.__signature__ = signature.replace(parameters=[host, *signature.parameters.values()])  # type: ignore[attr-defined]
     members = {
         _MARK: True,
         "forward": forward,
@@ -73,7 +88,7 @@ def image_name(host: nn.Module) -> str | None:
     Args:
         host: the module behind a transformer.
     """
-    return _first_name(host.forward, is_bound=True)
+    return _first_name(_signature(lambda: host.forward))
 
 
 def release(host: nn.Module) -> None:
@@ -138,7 +153,14 @@ def _transform(host: nn.Module) -> None:
     _set_class(host, transformed(_class_of(host)))
     own = vars(host).get("forward")
     if own is not None:  # of the object, where it hides that of the class
-        host.forward = functools.partial(_transformed_call, host, own, _first_name(own, is_bound=True))
+        name = _first_name(_signature(lambda: own))
+        host.forward = functools.partial(_transformed_call, host, own, name)
+
+
+def _bound_forward(cls: type[nn.Module], host: Any) -> Any:
+    """`forward` of a class as Python gives it for a host: of a static method or an object, without the host."""
+    found = inspect.getattr_static(cls, "forward")
+    return found.__get__(host, cls) if hasattr(type(found), "__get__") else found
 
 
 def _transformed_call(host: nn.Module, forward: Any, name: str | None, /, *args: Any, **kwargs: Any) -> Any:
@@ -146,12 +168,15 @@ def _transformed_call(host: nn.Module, forward: Any, name: str | None, /, *args:
     return forward(*args, **kwargs)
 
 
-def _first_name(forward: Any, is_bound: bool) -> str | None:
+def _signature(find_forward: Callable[[], Any]) -> inspect.Signature | None:
     try:
-        parameters = list(inspect.signature(forward).parameters.values())
-    except (TypeError, ValueError):  # of a function that is not Python's
+        return inspect.signature(find_forward())
+    except Exception:  # of a function that is not Python's, or that only a whole host has
         return None
-    first = parameters[not is_bound :][:1]
+
+
+def _first_name(signature: inspect.Signature | None) -> str | None:
+    first = [] if signature is None else list(signature.parameters.values())[:1]
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return first[0].name if first and first[0].kind in named else None
 
