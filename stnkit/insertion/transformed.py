@@ -62,6 +62,8 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
         return (cls.forward if takes_no_host else _bound_forward(cls, self))(*args, **kwargs)
 
     def __reduce_ex__(self: nn.Module, protocol: Any) -> Any:  # noqa: N807
+        if type(self) is not derived:  # of a class that somebody derived from this one
+            return super(derived, self).__reduce_ex__(protocol)
         # By the host's own class, which pickle finds by its name.
         return _remade, (cls,), self.__getstate__()  # type: ignore[no-untyped-call]
 
@@ -79,7 +81,8 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
         "__doc__": cls.__doc__,
     }
     with renames_collected():  # a host may be a contract, whose `forward` is final
-        return types.new_class(f"Transformed{cls.__name__}", (cls,), exec_body=lambda body: body.update(members))
+        derived = types.new_class(f"Transformed{cls.__name__}", (cls,), exec_body=lambda body: body.update(members))
+    return derived
 
 
 def image_name(host: nn.Module) -> str | None:
