@@ -11,7 +11,7 @@ from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.insertion.components import check_components
 from stnkit.insertion.points import CHILD, host_of
 from stnkit.insertion.probe import Probe, RandomStream
-from stnkit.insertion.transformed import check_host, release
+from stnkit.insertion.transformed import check_host
 from stnkit.renaming import renamed_parameter
 
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
@@ -29,8 +29,8 @@ def insert_transformers(
     The network is changed in place. Each transformer becomes a child `spatial_transformer` of the module that it
     stands in front of, on the device and in the dtype of the image there; all other names stay what they were.
     The class of that module becomes a subclass that calls the transformer; whatever replaces its `forward` later
-    replaces that too. `del host.spatial_transformer` takes the transformer away;
-    a `GraphModule` cannot be called then until another one is inserted.
+    replaces that too. `del host.spatial_transformer` takes the transformer away and gives the module
+    its class back; a `GraphModule` cannot be called then until another one is inserted.
     The network is run once on the example, in evaluation mode and without gradients, and each transformer is built
     for the image that arrives at its insertion point. After an error the network is as it was.
 
@@ -75,7 +75,6 @@ def insert_transformers(
                 raise InputError(f"insertion points {other.point!r} and {point!r} are the same: in front of one module")
         if getattr(host, CHILD, None) is not None:
             raise InputError(f"there is a {CHILD} at insertion point {point!r} already")
-        release(host)
         check_host(host)
         probes.append(Probe(point, components, host, stream))
     if not probes:

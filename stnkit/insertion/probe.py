@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stnkit.errors import InputError
 from stnkit.insertion.components import make_transformers
 from stnkit.insertion.points import CHILD
-from stnkit.insertion.transformed import image_name, put_in_front
+from stnkit.insertion.transformed import StandIn, has_node, image_name, put_in_front
 
 
 class RandomStream:
@@ -58,24 +58,31 @@ class Probe:
         with self.stream, torch.device("cpu"):
             made = make_transformers(self.point, self.components, tuple(image.shape[1:]))
         self.made = made.to(device=image.device, dtype=_working_dtype(image, host)).eval()
-        host.add_module(CHILD, made)
-        # Not its `__call__`: a host that runs all of its children is found by who calls that.
-        warped = made.forward(image)
-        self._refusal = made.register_forward_pre_hook(self._refuse_call)
+        self._stand_in = StandIn()
+        if has_node(host):
+            self._stand_in.was_called = True
+        else:
+            self._stand_in.register_forward_pre_hook(self._refuse_call)
+        # The host may have None there, in any of them.
+        places: list[dict[str, Any]] = [vars(host), host._parameters, host._buffers, host._modules]
+        self._before = [(place, place.pop(CHILD)) for place in places if CHILD in place]
+        host._modules[CHILD] = self._stand_in
+        warped = made(image)
         self.shapes = tuple(image.shape), tuple(warped.shape)
         return ((warped, *args[1:]), kwargs) if args else (args, kwargs | {str(name): warped})
 
     def settle(self) -> None:
         """Leave the call of the transformer to the host."""
         assert self.made is not None
-        self._refusal.remove()
         self.made.train(self.host.training)
-        put_in_front(self.host, self.made)
+        put_in_front(self.host, self.made, self._stand_in.was_called)
 
     def undo(self) -> None:
         """Leave the host as it was."""
         if self.made is not None:
-            delattr(self.host, CHILD)
+            del self.host._modules[CHILD]
+            for place, nothing in self._before:
+                place[CHILD] = nothing
 
     def _refuse_call(self, module: nn.Module, args: Any) -> None:
         raise InputError(f"insertion point {self.point!r} is a module that calls all of its children, new ones too")

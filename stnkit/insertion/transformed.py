@@ -8,32 +8,64 @@ import functools
 import inspect
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 from torch import fx, nn
 from torch.nn.modules.module import register_module_module_registration_hook
-from torch.nn.utils import parametrize
 
 from stnkit.errors import InputError, one_line
 from stnkit.insertion.points import CHILD
 from stnkit.renaming import renames_collected
 
-# On classes of hosts, and on transformers that were inserted: a module of a user's own may have a child of that name.
+# On classes of hosts, and on their transformers: a module of a user's own may have a child of that name.
 _MARK = "_is_inserted"
+# On a host that has its own class back: what is assigned to that name is a transformer again.
+_WAS_HOST = "_was_host"
 
 
-def put_in_front(host: nn.Module, transformer: nn.Module) -> None:
-    """Let a module that has the transformer as its child call it first, from now on.
+@final
+class StandIn(nn.Module):
+    """image ↦ image, in the place of a transformer that a host does not have yet.
+
+    Attributes:
+        was_called: by the call of a transformer that the host has from before, by its class, its graph or a wrapper.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.was_called = False
+
+    def forward(self, image: Any) -> Any:
+        """The image itself."""
+        return image
+
+
+def put_in_front(host: nn.Module, transformer: nn.Module, is_called: bool) -> None:
+    """Give a module the transformer as its child, and let it call that first, from now on.
 
     Args:
         host: the module behind the transformer; its class changes.
         transformer: from the host's first argument to what the host gets instead.
+        is_called: the host calls its transformer already.
     """
     setattr(transformer, _MARK, True)
     if isinstance(host, fx.GraphModule):
-        _put_into_graph(host)
-    else:
+        setattr(host, CHILD, transformer)  # before its node, which refers to it
+        if not is_called:
+            _put_into_graph(host)
+        return
+    if not is_called:
         _transform(host)
+    setattr(host, CHILD, transformer)
+
+
+def has_node(host: nn.Module) -> bool:
+    """Tells a graph in which the call of a transformer is, also after the transformer was deleted.
+
+    Args:
+        host: the module behind a transformer.
+    """
+    return isinstance(host, fx.GraphModule) and bool(host.graph.find_nodes(op="call_module", target=CHILD))
 
 
 def transformed(cls: type[nn.Module]) -> type[nn.Module]:
@@ -67,6 +99,11 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
         # By the host's own class, which pickle finds by its name.
         return _remade, (cls,), self.__getstate__()  # type: ignore[no-untyped-call]
 
+    def __delattr__(self: nn.Module, attribute: str) -> None:  # noqa: N807
+        super(derived, self).__delattr__(attribute)
+        if attribute == CHILD:
+            release(self)
+
     functools.update_wrapper(forward, cls.forward, updated=("__dict__",) if is_method else ())
     if not is_method:
         del forward.__wrapped__  # type: ignore[attr-defined]
@@ -77,6 +114,7 @@ def transformed(cls: type[nn.Module]) -> type[nn.Module]:
         _MARK: True,
         "forward": forward,
         "__reduce_ex__": __reduce_ex__,
+        "__delattr__": __delattr__,
         "__module__": __name__,
         "__doc__": cls.__doc__,
     }
@@ -95,23 +133,22 @@ def image_name(host: nn.Module) -> str | None:
 
 
 def release(host: nn.Module) -> None:
-    """Give a host whose transformer was deleted its own class and `forward` back, so that another one can be inserted.
+    """Give a host that lost its transformer its own class and `forward` back.
+
+    Nothing for a host whose class or `forward` somebody has wrapped since: what is inside remains, for the next
+    transformer.
 
     Args:
         host: a module without a transformer.
     """
-    if isinstance(host, fx.GraphModule):
-        for node in host.graph.find_nodes(op="call_module", target=CHILD):
-            node.replace_all_uses_with(node.args[0])
-            host.graph.erase_node(node)
-        host.recompile()
-        return
     derived = _class_of(host)
-    if _MARK not in vars(derived):
+    own = vars(host).get("forward")
+    is_transformed = isinstance(own, functools.partial) and own.func is _transformed_call
+    if _MARK not in vars(derived) or not (own is None or is_transformed):
         return
     _set_class(host, derived.__base__)
-    own = vars(host).get("forward")
-    if isinstance(own, functools.partial) and own.func is _transformed_call:
+    setattr(host, _WAS_HOST, True)
+    if isinstance(own, functools.partial):
         host.forward = own.args[1]
 
 
@@ -127,6 +164,8 @@ def check_host(host: nn.Module) -> None:
     if isinstance(host, fx.GraphModule):  # which gets a node, and keeps its class
         return
     cls = _class_of(host)
+    if _MARK in vars(cls):
+        return
     try:
         transformed(cls)
     except Exception as error:
@@ -138,22 +177,30 @@ def _remade(cls: Any) -> nn.Module:
     return made
 
 
+def _is_parametrized(host: nn.Module) -> bool:
+    """Tells a host whose class torch has made for its parametrizations, and removes with them."""
+    names = host._modules.get("parametrizations")
+    # Its tensors are properties there; those of a class above it are not its own.
+    return isinstance(names, nn.ModuleDict) and not vars(type(host)).keys().isdisjoint(names.keys())
+
+
 def _class_of(host: nn.Module) -> Any:
-    cls: Any = type(host)
-    # Below the class that torch has made for this module alone, and removes with its parametrizations.
-    return cls.__bases__[0] if parametrize.is_parametrized(host) else cls
+    return type(host).__bases__[0] if _is_parametrized(host) else type(host)
 
 
 def _set_class(host: nn.Module, cls: Any) -> None:
-    if parametrize.is_parametrized(host):
-        made: Any = type(host)
-        made.__bases__ = (cls,)
-    else:
-        host.__class__ = cls
+    if _is_parametrized(host):
+        # A new one: copies of the host have the same.
+        body = dict(vars(type(host)))
+        own = cls.__base__ if _MARK in vars(cls) else cls
+        cls = types.new_class(f"Parametrized{own.__name__}", (cls,), exec_body=lambda made: made.update(body))
+    host.__class__ = cls
 
 
 def _transform(host: nn.Module) -> None:
-    _set_class(host, transformed(_class_of(host)))
+    cls = _class_of(host)
+    if _MARK not in vars(cls):
+        _set_class(host, transformed(cls))
     own = vars(host).get("forward")
     if own is not None:  # of the object, where it hides that of the class
         name = _first_name(_signature(lambda: own))
@@ -199,6 +246,9 @@ def _warped(host: nn.Module, image: Any) -> Any:
     transformer = host._modules.get(CHILD)
     if transformer is None:  # deleted, or the host was made anew by its class
         return image
+    if isinstance(transformer, StandIn):
+        transformer.was_called = True
+        return image
     if isinstance(image, fx.Proxy) and isinstance(image.tracer, fx.Tracer):
         # One call in the graph: θ is no sequence of operations that a symbolic trace could follow.
         return image.tracer.create_proxy("call_module", image.tracer.path_of_module(transformer), (image,), {})
@@ -213,9 +263,25 @@ def _put_into_graph(host: fx.GraphModule) -> None:
     host.recompile()
 
 
-def _follow_conversion(module: nn.Module, name: str, child: nn.Module | None) -> None:
-    """Transform a module of torch to which a tool such as `convert_sync_batchnorm` gives the children of a host."""
-    if name != CHILD or not getattr(child, _MARK, False) or getattr(type(module), _MARK, False):
+def _follow_children(module: nn.Module, name: str, child: nn.Module | None) -> None:
+    """Follow what becomes of hosts and their transformers.
+
+    A host whose transformer is set to None is released, and transformed again when it gets one back. So is a module of
+    torch to which a tool such as `convert_sync_batchnorm` gives the children of a host.
+    """
+    if name != CHILD:
+        return
+    is_host = getattr(type(module), _MARK, False)
+    if child is None:
+        if is_host:
+            release(module)
+        return
+    if is_host or _WAS_HOST in vars(module):
+        setattr(child, _MARK, True)  # one that was not inserted, too
+        if not is_host:
+            _transform(module)
+        return
+    if not getattr(child, _MARK, False):
         return
     # A container holds or calls its children by itself.
     if type(module) is nn.Module or isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
@@ -225,4 +291,4 @@ def _follow_conversion(module: nn.Module, name: str, child: nn.Module | None) ->
         _transform(module)
 
 
-register_module_module_registration_hook(_follow_conversion)
+register_module_module_registration_hook(_follow_children)

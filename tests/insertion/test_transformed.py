@@ -117,6 +117,19 @@ def test_a_converted_batch_norm_keeps_its_transformer(point):
     torch.testing.assert_close(copy.deepcopy(converted)(seen), network(seen))
 
 
+def test_a_converted_batch_norm_keeps_what_was_assigned():
+    network = with_moved_input(Small(), "norm").eval()
+    localizer = stnkit.build("localizer", "fully_connected", in_shape=(4, 12, 12))
+    family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+    network.norm.spatial_transformer = stnkit.SpatialTransformer(
+        localizer, family, sampler, transform_init={"zoom": 2, "center": [0.5, 0]}
+    )
+    converted = nn.SyncBatchNorm.convert_sync_batchnorm(copy.deepcopy(network)).eval()
+    torch.testing.assert_close(converted(seen := small_images()), network(seen))
+    converted.norm.spatial_transformer = nn.Identity()
+    assert not torch.allclose(converted(seen), network(seen), atol=1e-4)
+
+
 def test_a_child_of_that_name_in_ones_own_module_is_left_alone():
     transformer = transformer_of(with_moved_input(Small(), "conv"))
     own = Outer(transformer, "spatial_transformer")
