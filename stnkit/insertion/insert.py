@@ -1,6 +1,7 @@
 """`stnkit.insert_transformers`: spatial transformers in front of any modules of any network."""
 
 import contextlib
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -73,7 +74,7 @@ def insert_transformers(
         for other in probes:
             if other.host is host:
                 raise InputError(f"insertion points {other.point!r} and {point!r} are the same: in front of one module")
-        if getattr(host, CHILD, None) is not None:
+        if _has_child(host):
             raise InputError(f"there is a {CHILD} at insertion point {point!r} already")
         check_host(host)
         probes.append(Probe(point, components, host, stream))
@@ -93,6 +94,12 @@ def insert_transformers(
     for probe in probes:
         probe.settle()
     return network
+
+
+def _has_child(host: nn.Module) -> bool:
+    # Not by `getattr`: a wrapper may hand on the attributes of a child of its own.
+    held = [place.get(CHILD) for place in (host._modules, host._parameters, host._buffers)]
+    return any(each is not None for each in (*held, inspect.getattr_static(host, CHILD, None)))
 
 
 def _run(network: nn.Module, example: tuple[Any, ...], probes: list[Probe]) -> None:

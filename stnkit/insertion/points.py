@@ -89,8 +89,8 @@ def host_of(network: nn.Module, point: str) -> nn.Module:
 
 def _check_wrapper(module: nn.Module) -> None:
     wrappers = (nn.DataParallel, nn.parallel.DistributedDataParallel, torch.jit.ScriptModule)
-    # A compiled module is recognized by its attribute, so that the compiler need not be imported.
-    if isinstance(module, wrappers) or hasattr(module, "_orig_mod"):
+    # A compiled module is recognized by its child, so that the compiler need not be imported.
+    if isinstance(module, wrappers) or "_orig_mod" in module._modules:
         raise InputError(
             f"transformers cannot be inserted into a {type(module).__name__}: "
             f"insert them into the module that it was made from, then wrap, script or compile that"
