@@ -16,6 +16,7 @@ from stnkit.initial_theta import TransformInit
 from stnkit.localizers import Localizer
 from stnkit.renaming import tell_renamed
 from stnkit.samplers.sampler import Sampler
+from stnkit.symbolic import recorded_call
 from stnkit.warping import check_dimensions, warp
 
 
@@ -149,6 +150,8 @@ class SpatialTransformer(nn.Module):
             InputError: when the image does not have the family's dimensions, the localizer is for another shape, or
                 there are fewer channels than `sampled_channels`.
         """
+        if isinstance(image, torch.fx.Proxy) and (call := recorded_call(self, image)) is not None:
+            return call
         check_dimensions(self.family, image)
         return self.warp(self.sampled(image), self.localize(image))
 
@@ -218,6 +221,8 @@ class ParallelTransformers(nn.Module):
 
     def forward(self, image: Float[Tensor, "B C *in_size"]) -> Float[Tensor, "B channels *out_size"]:
         """The image as each of the transformers straightens it, (B, n·C, *out_size)."""
+        if isinstance(image, torch.fx.Proxy) and (call := recorded_call(self, image)) is not None:
+            return call
         return torch.cat([transformer(image) for transformer in self.transformers], dim=1)
 
 

@@ -16,6 +16,7 @@ from torch.nn.modules.module import register_module_module_registration_hook
 from stnkit.errors import InputError, one_line
 from stnkit.insertion.points import CHILD
 from stnkit.renaming import renames_collected
+from stnkit.symbolic import recorded_call
 
 # On classes of hosts, and on their transformers: a module of a user's own may have a child of that name.
 _MARK = "_is_inserted"
@@ -249,9 +250,9 @@ def _warped(host: nn.Module, image: Any) -> Any:
     if isinstance(transformer, StandIn):
         transformer.was_called = True
         return image
-    if isinstance(image, fx.Proxy) and isinstance(image.tracer, fx.Tracer):
-        # One call in the graph: θ is no sequence of operations that a symbolic trace could follow.
-        return image.tracer.create_proxy("call_module", image.tracer.path_of_module(transformer), (image,), {})
+    # Also what somebody has put in its place.
+    if isinstance(image, fx.Proxy) and (call := recorded_call(transformer, image)) is not None:
+        return call
     return transformer(image)
 
 
