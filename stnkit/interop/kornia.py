@@ -4,7 +4,7 @@ The matrices are tensors in the dtype of θ, at least float32, and differentiabl
 the input to the output, between pixel indices; `homography_warp` takes the normalized matrix of stnkit as it is.
 Pictures agree with stnkit within 1e-13 of their range, also at the border. kornia's reflection is about centers where
 `align_corners=True`, the default but in `homography_warp`: that is stnkit's mirror. Else it is about edges, as is
-stnkit's. kornia's `warp_image_tps` has another kernel: no θ of a spline gives its picture.
+stnkit's. kornia's `warp_image_tps` has its kernels on the target points: no θ of a spline gives its picture.
 """
 
 from collections.abc import Sequence
