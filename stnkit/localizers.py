@@ -112,7 +112,23 @@ class Localizer(nn.Module, Contract):
         try:
             return self.features(image)
         except RuntimeError as error:
-            raise refused_image(type(self).__name__, image.shape[1:], error) from error
+            raise self._other_dtype(image, error) or refused_image(
+                type(self).__name__, image.shape[1:], error
+            ) from error
+
+    def _other_dtype(self, image: Tensor, error: RuntimeError) -> InputError | None:
+        """The refusal of an image in another dtype than the weights, if that is what torch complains of."""
+        weights = {p.dtype for p in self.parameters() if p.is_floating_point()}
+        kind = image.device.type
+        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
+        narrowed = autocast and torch.float64 not in {image.dtype, *weights}  # autocast makes one of all others
+        if not weights or image.dtype in weights or narrowed or "type" not in str(error):
+            return None
+        expected, got = (str(dtype).removeprefix("torch.") for dtype in (min(weights, key=str), image.dtype))
+        return InputError(
+            f"{type(self).__name__}: expected images in {expected}, the dtype of its weights, got {got}: "
+            f"{one_line(error)}"
+        )
 
 
 def refused_image(reader: str, shape: Sequence[int], error: RuntimeError) -> Exception:

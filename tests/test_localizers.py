@@ -117,6 +117,22 @@ def test_images_of_integers_are_refused_by_their_dtype(dtype):
     assert sentence == f"Convolutional: expected floating-point images, got {dtype}"
 
 
+@pytest.mark.parametrize("name", ["fully_connected", "convolutional", "pooled"])
+@pytest.mark.parametrize(("dtype", "autocast"), [("float64", False), ("bfloat16", False), ("float64", True)])
+def test_images_of_another_dtype_are_refused_by_it(name, dtype, autocast):
+    localizer = stnkit.build("localizer", name, in_shape=(1, 28, 28)).to(getattr(torch, dtype))
+    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        sentence = refusal(lambda: localizer(torch.rand(2, 1, 28, 28)))
+    named = f"{type(localizer).__name__}: expected images in {dtype}, the dtype of its weights, got float32: Runtime"
+    assert sentence.startswith(named)
+
+
+def test_under_autocast_a_wrong_shape_is_refused_by_it():
+    with torch.autocast("cpu", torch.bfloat16):
+        sentence = refusal(lambda: Gray((3, 8, 8))(torch.rand(2, 3, 8, 8, dtype=torch.bfloat16)))
+    assert sentence.startswith("Gray: expected images that its layers accept, got shape [3, 8, 8]: RuntimeError: ")
+
+
 def test_a_failed_allocation_is_not_said_to_be_a_wrong_image():
     with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
         transformer(Full((1, 8, 8)))(torch.rand(2, 1, 8, 8))

@@ -77,7 +77,7 @@ def insert_transformers(
         if _has_child(host):
             raise InputError(f"there is a {CHILD} at insertion point {point!r} already")
         check_host(host)
-        probes.append(Probe(point, components, host, stream))
+        probes.append(Probe(point, components, host, network, stream))
     if not probes:
         return network
     example = example_input if isinstance(example_input, tuple) else (example_input,)

@@ -37,13 +37,17 @@ class Probe:
         point: as the user named it.
         components: of its transformer.
         host: the module that the transformer stands in front of.
+        network: that the host is a part of.
         stream: source of its random weights.
     """
 
-    def __init__(self, point: str, components: Mapping[str, Any], host: nn.Module, stream: RandomStream) -> None:
+    def __init__(
+        self, point: str, components: Mapping[str, Any], host: nn.Module, network: nn.Module, stream: RandomStream
+    ) -> None:
         self.point = point
         self.components = components
         self.host = host
+        self.network = network
         self.stream = stream
         self.made: nn.Module | None = None
         self.shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
@@ -57,7 +61,7 @@ class Probe:
         # On the device that the stream is of, whatever the default device is.
         with self.stream, torch.device("cpu"):
             made = make_transformers(self.point, self.components, tuple(image.shape[1:]))
-        self.made = made.to(device=image.device, dtype=_working_dtype(image, host)).eval()
+        self.made = made.to(device=image.device, dtype=_working_dtype(image, host, self.network)).eval()
         self._stand_in = StandIn()
         if has_node(host):
             self._stand_in.was_called = True
@@ -108,9 +112,11 @@ class Probe:
         return image
 
 
-def _working_dtype(image: Tensor, host: nn.Module) -> torch.dtype:
+def _working_dtype(image: Tensor, host: nn.Module, network: nn.Module) -> torch.dtype:
     """The dtype of the image, but under autocast that of the weights: autocast narrows images, not weights."""
-    weights = [p.dtype for p in host.parameters() if p.is_floating_point()]
     kind = image.device.type
-    autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-    return weights[0] if autocast and weights else image.dtype
+    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+        return image.dtype
+    # Those of the network where the host, such as a pooling, has none.
+    weights = (p.dtype for module in (host, network) for p in module.parameters() if p.is_floating_point())
+    return next(weights, torch.float32)

@@ -146,6 +146,22 @@ def test_under_autocast_the_weights_stay_wide(network):
     assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_under_autocast_a_pooling_gets_wide_weights(network, dtype):
+    network.to(dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        stnkit.insert_transformers(network, {"maxpool": INSIDE}, torch.rand(IMAGE, dtype=dtype))
+    assert {parameter.dtype for parameter in network.parameters()} == {dtype}
+    network(torch.rand(IMAGE, dtype=dtype))
+
+
+def test_under_autocast_a_network_without_weights_is_float32():
+    network = nn.Sequential(nn.AvgPool2d(2))
+    with torch.autocast("cpu", torch.bfloat16):
+        stnkit.insert_transformers(network, {"input": INSIDE}, torch.rand(2, 1, 8, 8, dtype=torch.bfloat16))
+    assert {parameter.dtype for parameter in network.parameters()} == {torch.float32}
+
+
 def test_transformers_inserted_in_inference_mode_can_be_trained(network):
     with torch.inference_mode():
         stnkit.insert_transformers(network, POINTS, torch.rand(IMAGE))
