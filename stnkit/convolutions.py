@@ -1,9 +1,11 @@
 """Convolutions of localizers, for images and volumes alike."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
-from torch import nn
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from stnkit.errors import InputError
 
@@ -67,5 +69,35 @@ def average_pool(ndim: int, factor: int) -> nn.Module:
     Args:
         ndim: number of dimensions, 2 or 3.
         factor: number of pixels.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.localizers.average_pool(3, 4)(torch.rand(1, 2, 3, 9, 8)).shape
+        torch.Size([1, 2, 1, 3, 2])
     """
-    return nn.AvgPool2d(factor, ceil_mode=True) if ndim == 2 else nn.AvgPool3d(factor, ceil_mode=True)
+    return nn.AvgPool2d(factor, ceil_mode=True) if ndim == 2 else _AveragePool3d(factor)
+
+
+@final
+class _AveragePool3d(nn.Module):
+    """The average pool of volumes: height and width, then depth.
+
+    torch's own refuses an axis that is shorter than its kernel, which AvgPool2d takes, and its gradient on a GPU is not
+    deterministic.
+    """
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B C *smaller"]:
+        """The averages, ⌈n / factor⌉ along each axis."""
+        slices = F.avg_pool2d(image.flatten(1, 2), self.factor, ceil_mode=True)
+        height, width = slices.shape[2:]
+        rows = slices.reshape(*image.shape[:3], height * width)
+        pooled = F.avg_pool2d(rows, (self.factor, 1), ceil_mode=True)
+        return pooled.reshape(*pooled.shape[:3], height, width)
+
+    def extra_repr(self) -> str:
+        """The factor."""
+        return str(self.factor)

@@ -123,7 +123,7 @@ def test_points_stay_in_full_precision_under_autocast():
     torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("size", [(28, 28), (8, 12, 16)])
+@pytest.mark.parametrize("size", [(28, 28), (8, 12, 16), (2, 32, 32)])
 def test_the_second_step_of_key_points_reaches_every_parameter(size):
     family = stnkit.build("transform", "affine", ndim=len(size))
     model = stnkit.SpatialTransformer(

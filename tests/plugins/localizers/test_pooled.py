@@ -19,11 +19,21 @@ def transformer(localizer, transform="affine", **options):
     )
 
 
-@pytest.mark.parametrize("size", [(8, 8), (28, 28), (61, 97), (5, 1), (16, 16, 16), (9, 20, 13)])
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (61, 97), (5, 1), (16, 16, 16), (9, 20, 13), (3, 64, 64)])
 def test_pooled_features_have_their_width(size):
     localizer = built((3, *size), features=7)
     for batch in (1, 3):
         assert localizer(torch.rand(batch, 3, *size)).shape == (batch, 7)
+
+
+@pytest.mark.parametrize("n_slices", [1, 2, 4])
+def test_features_of_a_thick_volume_are_read_of_thin_ones(n_slices):
+    localizer = built((1, 8, 32, 32)).eval()
+    slices = torch.rand(2, 1, 1, 32, 32).expand(-1, -1, n_slices, -1, -1)
+    averages = localizer.averages(slices)
+    assert localizer(slices).shape == (2, localizer.n_features)
+    # Of one cell along z, whose center is that of the volume.
+    torch.testing.assert_close(averages[:, 64 + 2 :: 3], torch.zeros(2, 64), atol=1e-6, rtol=0)
 
 
 def test_averages_are_means_and_first_moments():
