@@ -2,7 +2,7 @@
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from numbers import Real
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from stnkit.coordinates import check_is_tensor
-from stnkit.errors import ExportError, InputError
+from stnkit.errors import ExportError, InputError, StnkitError, one_line
 from stnkit.exporting.formats import Contents, format_named, format_of
 from stnkit.exporting.half import in_half
 from stnkit.exporting.metadata import encoded
@@ -184,19 +184,31 @@ def eager(
 
     Raises:
         InputError: when the images are not (B, C, *size) in float32.
-        ExportError: when an output is not finite.
+        ExportError: when the module cannot be copied or run on them, or an output is not finite.
     """
     check_is_tensor("images", images)
     if images.dtype != torch.float32 or images.ndim not in (4, 5) or not len(images):
         shape, kind = list(images.shape), str(images.dtype).removeprefix("torch.")
         raise InputError(f"export: expected images (B, C, *size) in float32, at least one, got {shape} in {kind}")
-    network = copy.deepcopy(module).cpu().eval()
     images = images[torch.arange(N_IMAGES) % len(images)].cpu()
+    network = _tried(module, "copied", lambda: copy.deepcopy(module).cpu().eval())
     if half:
         network, images = in_half(network), images.half()
+    named = NamedOutputs(network, output)
     with torch.no_grad():
-        outputs = {name: value.numpy() for name, value in NamedOutputs(network, output)(images).items()}
+        values = _tried(module, "run on the images", lambda: named(images))
+        outputs = _tried(module, "read by NumPy", lambda: {name: value.numpy() for name, value in values.items()})
     return network, Reference(images.numpy(), outputs)
+
+
+def _tried(module: nn.Module, done: str, act: Callable[[], Any]) -> Any:
+    """The value of a function, or an ExportError: the module cannot be `done`."""
+    try:
+        return act()
+    except StnkitError:
+        raise
+    except Exception as error:
+        raise ExportError(f"{described(module)} cannot be {done}: {one_line(error)}") from error
 
 
 def _metadata(reference: Reference, returned: list[str], hidden: list[str]) -> dict[str, Any]:

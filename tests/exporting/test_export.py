@@ -212,6 +212,32 @@ def test_a_network_that_cannot_be_traced_is_one_sentence(function, message, tmp_
     assert capfd.readouterr() == ("", "")
 
 
+class Two(nn.Module):
+    def forward(self, image, other):
+        return image + other
+
+
+class Uncopied(nn.Module):
+    def __deepcopy__(self, memo):
+        raise TypeError("no copy\nof this")
+
+
+@pytest.mark.parametrize(
+    ("module", "message"),
+    [
+        (Two(), r"^Two cannot be run on the images: TypeError: .* missing 1 required positional argument: 'other'$"),
+        (nn.Conv2d(2, 1, 1), r"^Conv2d cannot be run on the images: RuntimeError: .* 1 channels instead$"),
+        (nn.Conv2d(1, 1, 1).double(), r"^Conv2d cannot be run on the images: RuntimeError: .* type "),
+        (Plain(lambda image: image.bfloat16()), "^Plain cannot be read by NumPy: TypeError: .* BFloat16$"),
+        (Uncopied(), "^Uncopied cannot be copied: TypeError: no copy of this$"),
+    ],
+)
+def test_a_network_that_does_not_run_is_one_sentence(module, message, tmp_path):
+    with pytest.raises(ExportError, match=message):
+        stnkit.export(module, images(), tmp_path / "network.pt2")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_library_that_is_missing_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(NotInstalledError, match=r"^onnxruntime is not installed: pip install 'stnkit\[export\]'$"):
