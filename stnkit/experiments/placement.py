@@ -12,7 +12,8 @@ from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.families.family import TransformFamily
 from stnkit.insertion.components import COMPONENTS, make_transformers
 from stnkit.insertion.find import find_transformers
-from stnkit.insertion.insert import insert_transformers, modes_and_random_state_restored
+from stnkit.insertion.insert import insert_transformers
+from stnkit.insertion.passes import modes_and_random_state_restored
 from stnkit.insertion.points import INPUT, submodule_name
 from stnkit.localizers import refused_image
 from stnkit.networks import Network

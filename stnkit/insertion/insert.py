@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.insertion.components import check_components
+from stnkit.insertion.in_place import check_not_read
+from stnkit.insertion.passes import modes_and_random_state_restored
 from stnkit.insertion.points import CHILD, host_of
 from stnkit.insertion.probe import Probe, RandomStream
 from stnkit.insertion.transformed import check_host
@@ -51,7 +53,7 @@ def insert_transformers(
     Raises:
         InputError: when there is no such insertion point, it is not called exactly once in a pass with an image
             (B, C, *size), it has a transformer already, a component cannot be built for it, or the next module does
-            not accept the output.
+            not accept the output, or changes it in place where the network reads it again.
 
     Example:
         >>> import torch, stnkit
@@ -81,15 +83,17 @@ def insert_transformers(
     if not probes:
         return network
     example = example_input if isinstance(example_input, tuple) else (example_input,)
-    with modes_and_random_state_restored(network), contextlib.ExitStack() as hooks:
-        for probe in probes:
-            hooks.callback(probe.host.register_forward_pre_hook(probe.receive, with_kwargs=True).remove)
-        try:
-            _run(network, example, probes)
-        except BaseException:
+    try:
+        with modes_and_random_state_restored(network), contextlib.ExitStack() as hooks:
             for probe in probes:
-                probe.undo()
-            raise
+                hooks.callback(probe.host.register_forward_pre_hook(probe.receive, with_kwargs=True).remove)
+                hooks.callback(probe.host.register_forward_hook(probe.leave).remove)
+            _run(network, example, probes)
+        check_not_read(network, example, [probe for probe in probes if probe.is_in_place])
+    except BaseException:
+        for probe in probes:
+            probe.undo()
+        raise
     torch.set_rng_state(stream.state)
     for probe in probes:
         probe.settle()
@@ -119,24 +123,3 @@ def _run(network: nn.Module, example: tuple[Any, ...], probes: list[Probe]) -> N
     for probe in probes:
         if probe.made is None:
             raise InputError(f"insertion point {probe.point!r} is not called when the network runs on example_input")
-
-
-@contextlib.contextmanager
-def modes_and_random_state_restored(network: nn.Module) -> Iterator[None]:
-    """A context with evaluation mode and no gradients; modes and random state are restored in any case.
-
-    Args:
-        network: any module.
-    """
-    # Not by `train` and `eval`, which a network may override.
-    modes = {module: module.training for module in network.modules()}
-    devices = {p.device for p in network.parameters() if p.device.type == "cuda"}
-    try:
-        # Weights made in inference mode could not be trained.
-        with torch.random.fork_rng(devices), torch.inference_mode(False), torch.no_grad():
-            for module in modes:
-                module.training = False
-            yield
-    finally:
-        for module, training in modes.items():
-            module.training = training

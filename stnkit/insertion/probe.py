@@ -51,6 +51,7 @@ class Probe:
         self.stream = stream
         self.made: nn.Module | None = None
         self.shapes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+        self.is_in_place = False
 
     def receive(
         self, host: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -73,7 +74,15 @@ class Probe:
         host._modules[CHILD] = self._stand_in
         warped = made(image)
         self.shapes = tuple(image.shape), tuple(warped.shape)
+        self._given = None if warped.is_inference() else (warped, warped._version)
         return ((warped, *args[1:]), kwargs) if args else (args, kwargs | {str(name): warped})
+
+    def leave(self, host: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """A forward hook: note an image that the host has changed in place."""
+        if self._given is not None:
+            warped, version = self._given
+            self.is_in_place = warped._version != version
+        self._given = None
 
     def settle(self) -> None:
         """Leave the call of the transformer to the host."""

@@ -1,0 +1,67 @@
+"""Modules behind a transformer that change their image in place.
+
+A transformer gives its host a tensor of its own: what the network keeps of the image is no longer changed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from stnkit.errors import InputError
+from stnkit.insertion.passes import modes_and_random_state_restored
+from stnkit.insertion.probe import Probe
+from stnkit.insertion.transformed import image_name
+
+
+def check_not_read(network: nn.Module, example: tuple[Any, ...], in_place: Sequence[Probe]) -> None:
+    """Nothing if the network does not read an image again that a host has changed in place.
+
+    Args:
+        network: whose hosts do not call their transformers yet.
+        example: its arguments.
+        in_place: the insertion points whose hosts change their images.
+
+    Raises:
+        InputError: when the output is another one where a host changes a copy of its image.
+    """
+    if not in_place:
+        return
+    expected = _outputs(network, example)
+    for probe in in_place:
+        hook = probe.host.register_forward_pre_hook(_with_copy, with_kwargs=True)
+        try:
+            found = _outputs(network, example)
+        finally:
+            hook.remove()
+        # A network may give something else each time.
+        if not _agree(found, expected) and _agree(_outputs(network, example), expected):
+            raise InputError(
+                f"insertion point {probe.point!r}: expected a module that leaves its image as it is, got a "
+                f"{type(probe.host).__name__} that changes it in place, and the network reads it again: choose another "
+                f"point, or a module that is not in place"
+            )
+
+
+def _with_copy(host: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    if args:
+        return (args[0].clone(), *args[1:]), kwargs
+    name = str(image_name(host))
+    return args, kwargs | {name: kwargs[name].clone()}
+
+
+def _outputs(network: nn.Module, example: tuple[Any, ...]) -> list[Any]:
+    # Of the example too, a network may change what it is given.
+    copied = pytree.tree_map_only(Tensor, torch.clone, example)
+    with modes_and_random_state_restored(network):
+        return [leaf for leaf in pytree.tree_leaves(network(*copied)) if isinstance(leaf, Tensor)]
+
+
+def _agree(found: list[Tensor], expected: list[Tensor]) -> bool:
+    try:
+        torch.testing.assert_close(found, expected, equal_nan=True)
+    except AssertionError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Hosts that change their image in place: refused where the network reads the image again."""
+
+import pytest
+import torch
+from torch import nn
+
+import stnkit
+
+from .test_refusals import AFFINE, refused
+
+pytestmark = pytest.mark.no_jaxtyping
+
+
+class Shortcut(nn.Module):
+    """A residual block whose ReLU changes the image of the shortcut, unless it has a copy."""
+
+    def __init__(self, is_read):
+        super().__init__()
+        self.is_read = is_read
+        self.conv1 = nn.Conv2d(1, 4, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        shortcut = x if self.is_read else x.clone()
+        return {"sum": self.conv2(self.relu(x)) + shortcut}
+
+
+class Counting(nn.Module):
+    """A network that gives something else each time."""
+
+    def __init__(self):
+        super().__init__()
+        self.relu = nn.ReLU(inplace=True)
+        self.n = 0
+
+    def forward(self, x):
+        self.n += 1
+        return self.relu(x) + self.n
+
+
+class Scaled(nn.Module):
+    def forward(self, *, image):
+        return image.mul_(2)
+
+
+class ByName(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scaled = Scaled()
+
+    def forward(self, x):
+        x = x + 1
+        return self.scaled(image=x) + x
+
+
+def test_an_image_that_is_changed_and_read_again_is_refused():
+    message = (
+        "^insertion point 'relu': expected a module that leaves its image as it is, got a ReLU that changes it in "
+        "place, and the network reads it again: choose another point, or a module that is not in place$"
+    )
+    refused(Shortcut(is_read=True), {"conv1": AFFINE, "relu": AFFINE}, torch.randn(2, 1, 8, 8), message)
+    refused(ByName(), {"scaled": AFFINE}, torch.randn(2, 1, 8, 8), "'scaled': .* got a Scaled that changes it in place")
+
+
+def test_an_image_that_is_changed_and_not_read_is_accepted():
+    network, image = Shortcut(is_read=False).eval(), torch.randn(2, 1, 8, 8)
+    expected = network(image)["sum"]
+    stnkit.insert_transformers(network, {"relu": AFFINE | {"transform_init": {"zoom": 1}}}, image)
+    torch.testing.assert_close(network(image)["sum"], expected, atol=1e-5, rtol=0)
+
+
+def test_a_module_in_place_at_the_input_leaves_the_example():
+    network, image = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(1, 2, 3)), torch.randn(2, 1, 8, 8)
+    kept = image.clone()
+    stnkit.insert_transformers(network, {"input": AFFINE}, image)
+    assert torch.equal(image, kept)
+
+
+def test_a_network_of_changing_outputs_is_accepted():
+    network = stnkit.insert_transformers(Counting(), {"relu": AFFINE}, torch.randn(2, 1, 8, 8))
+    assert hasattr(network.relu, "spatial_transformer")
