@@ -54,6 +54,15 @@ def submodule_name(network: nn.Module, point: str) -> str:
     )
 
 
+def submodule_names(network: nn.Module) -> dict[nn.Module, str]:
+    """The full dotted name of each submodule, of a shared one the first; that of the network is "".
+
+    Args:
+        network: whose submodules they are.
+    """
+    return {module: name for name, module in network.named_modules()}
+
+
 def host_of(network: nn.Module, point: str) -> nn.Module:
     """The module in front of which a transformer of that insertion point stands, and whose child it becomes.
 
@@ -74,12 +83,13 @@ def host_of(network: nn.Module, point: str) -> nn.Module:
         _check_wrapper(module)
     while isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict):
         children = [(".".join(filter(None, (name, key))), child) for key, child in module.named_children()]
+        members = listed([key for key, _ in children], LISTED)
         forward = type(module).forward
         if forward is not nn.Sequential.forward:
             what = "never called itself" if forward is nn.Module.forward else "called by a forward of its own"
             raise InputError(
                 f"insertion point {point!r} is a {type(module).__name__}, a container that is {what}; "
-                f"choose one of its members: {listed([key for key, _ in children], LISTED)}"
+                f"choose one of its members that is called with an image: {members}"
             )
         if not children:
             raise InputError(f"insertion point {point!r} is an empty Sequential, which nothing can stand in front of")
@@ -93,5 +103,5 @@ def _check_wrapper(module: nn.Module) -> None:
     if isinstance(module, wrappers) or "_orig_mod" in module._modules:
         raise InputError(
             f"transformers cannot be inserted into a {type(module).__name__}: "
-            f"insert them into the module that it was made from, then wrap, script or compile that"
+            f"insert them into the module that it was made from, then wrap, trace or compile that"
         )

@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from stnkit.errors import InputError
 from stnkit.insertion.components import make_transformers
-from stnkit.insertion.points import CHILD
+from stnkit.insertion.points import CHILD, INPUT, LISTED, submodule_names
 from stnkit.insertion.transformed import StandIn, has_node, image_name, put_in_front
+from stnkit.listed import listed
 
 
 class RandomStream:
@@ -98,13 +99,24 @@ class Probe:
                 place[CHILD] = nothing
 
     def _refuse_call(self, module: nn.Module, args: Any) -> None:
-        raise InputError(f"insertion point {self.point!r} is a module that calls all of its children, new ones too")
+        raise InputError(
+            f"insertion point {self.point!r} is a module that calls all of its children, new ones too: choose "
+            f"{self._inside() or 'another point'}"
+        )
+
+    def _inside(self) -> str:
+        """The children of the host by their full names, for a message; "" where there is none."""
+        at = submodule_names(self.network).get(self.host, "")
+        names = [f"{at}.{name}".lstrip(".") for name, _ in self.host.named_children() if name != CHILD]
+        return f"one of its members: {listed(names, LISTED)}" if names else ""
 
     def _image(self, name: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         if self.made is not None:
+            name = submodule_names(self.network).get(self.host)
+            itself = f", or insert it into {name!r} by itself, at its {INPUT!r}: in front of each call" if name else ""
             raise InputError(
                 f"insertion point {self.point!r} is called more than once in one pass, and a transformer stands in "
-                f"front of one call: choose another point, or insert it at the input of that module by itself"
+                f"front of one call: choose another point{itself}"
             )
         if not args and name not in kwargs:
             raise InputError(
@@ -114,9 +126,10 @@ class Probe:
         image = args[0] if args else kwargs[str(name)]
         if not isinstance(image, Tensor) or image.ndim not in (4, 5) or not image.is_floating_point():
             got = f"{tuple(image.shape)}, {image.dtype}" if isinstance(image, Tensor) else repr(type(image))
+            inside = "" if isinstance(image, Tensor) else self._inside()
             raise InputError(
                 f"insertion point {self.point!r}: expected an image, a floating-point tensor of shape (B, C, H, W) or "
-                f"(B, C, D, H, W), got {got}"
+                f"(B, C, D, H, W), got {got}{inside and f'; choose another point, such as {inside}'}"
             )
         return image
 

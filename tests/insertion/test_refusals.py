@@ -110,6 +110,34 @@ def test_a_point_not_called_once_with_an_image_is_refused(point, match):
     refused(Odd(), {"input": AFFINE, point: AFFINE}, torch.rand(2, 1, 9, 9), match)
 
 
+@pytest.mark.parametrize(
+    ("point", "advice"),
+    [
+        ("shared", "choose another point, or insert it into 'shared' by itself, at its 'input': in front of each call"),
+        ("iterating", "choose one of its members: iterating.conv"),
+        ("own", "choose one of its members that is called with an image: own.0"),
+        ("several", "got <class 'list'>; choose another point, such as one of its members: several.first"),
+    ],
+)
+def test_a_refusal_names_a_way_out(point, advice):
+    network = Odd()
+    network.several.first = nn.Conv2d(1, 1, 1)
+    refused(network, {point: AFFINE}, torch.rand(2, 1, 9, 9), f"{advice}$")
+
+
+def test_a_module_that_is_called_twice_is_named_and_takes_one():
+    network, image = nn.Sequential(Odd()), torch.rand(2, 1, 9, 9)
+    network[0].empty = network[0].shared
+    refused(network, {"shared": AFFINE}, image, r"insert it into '0\.shared' by itself, at its 'input': ")
+    expected = network.eval()(image)
+    stnkit.insert_transformers(network.get_submodule("0.shared"), {"input": AFFINE}, image)
+    torch.testing.assert_close(network(image), expected, atol=1e-5, rtol=0)
+    calls = []
+    network[0].shared.spatial_transformer.register_forward_hook(lambda *_: calls.append(1))
+    network(image)
+    assert len(calls) == 3
+
+
 def test_an_unknown_name_lists_the_nearest_names_first():
     message = r"no insertion point 'layer22' in the network; .* are: layer2, .*input, .*conv1.* and \d+ more"
     refused(ResNet(), {"layer22": AFFINE}, torch.rand(1, 3, 64, 64), message)
@@ -133,8 +161,17 @@ def test_the_end_of_a_name_will_do_where_no_other_ends_so():
 def test_a_wrapper_is_refused_and_says_what_to_do(wrap):
     wrapped = wrap(nn.Conv2d(1, 1, 3))
     point = "0.module" if isinstance(wrapped, nn.Sequential) else "input"
-    with pytest.raises(stnkit.errors.InputError, match=r"cannot be inserted into a .*then wrap, script or compile"):
+    with pytest.raises(stnkit.errors.InputError, match=r"cannot be inserted into a .*then wrap, trace or compile"):
         stnkit.insert_transformers(wrapped, {point: AFFINE}, torch.rand(1, 1, 9, 9))
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings("ignore:.*is deprecated:DeprecationWarning")
+def test_a_network_with_a_transformer_is_traced_as_advised():
+    image = torch.rand(2, 1, 9, 9)
+    network = stnkit.insert_transformers(nn.Sequential(nn.Conv2d(1, 1, 3)), {"input": AFFINE}, image).eval()
+    traced = torch.jit.trace(network, image)
+    torch.testing.assert_close(traced(image.flip(0)), network(image.flip(0)))
 
 
 def test_a_scripted_network_is_refused():
