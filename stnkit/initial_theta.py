@@ -1,9 +1,11 @@
 """The θ from which training starts: given number by number, or as the window of the image that is shown at first."""
 
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -23,7 +25,7 @@ STALLED = 0.99
 # Largest P for which a window is looked for: the Jacobian of 512 parameters in three dimensions takes minutes.
 LARGEST = 256
 
-TransformInit = Sequence[float] | Mapping[str, Any] | Tensor
+TransformInit = Sequence[float] | Mapping[str, Any] | Tensor | np.ndarray
 
 
 def initial_theta(
@@ -52,13 +54,13 @@ def initial_theta(
     name = name or type(family).__name__
     if isinstance(init, Mapping):
         return _of_window(family, init, name)
-    values = init.tolist() if isinstance(init, Tensor) else init
+    values = init.tolist() if isinstance(init, Tensor | np.ndarray) else init
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise InputError(f"transform_init: expected numbers, or a mapping with zoom and center, got {init!r}")
     if len(values) != family.n_params or not all(map(_is_number, values)):
         got = f"{len(values)}" if all(map(_is_number, values)) else f"{list(values)}"
         raise InputError(f"transform_init: expected {family.n_params} finite numbers, the θ of {name}, got {got}")
-    return _finite(torch.tensor(values, dtype=torch.float64), "numbers", list(values))
+    return _finite(torch.tensor([*map(float, values)], dtype=torch.float64), "numbers", list(values))
 
 
 def _finite(theta: Tensor, expected: str, got: object) -> Float[Tensor, "P"]:
@@ -88,8 +90,8 @@ def _of_window(family: TransformFamily, window: Mapping[str, Any], name: str) ->
             f"families of at most {LARGEST} parameters"
         )
     matrix = torch.eye(ndim + 1, dtype=torch.float64)
-    matrix[:ndim, :ndim] /= zoom
-    matrix[:ndim, ndim] = torch.tensor(center, dtype=torch.float64)
+    matrix[:ndim, :ndim] /= float(zoom)
+    matrix[:ndim, ndim] = torch.tensor([*map(float, center)], dtype=torch.float64)
     theta = _of_matrix(family, matrix) if isinstance(family, MatrixFamily) else _nearest(family, matrix)
     if theta is None:
         raise InputError(f"transform_init: expected a window that {name} can show, got {dict(window)}")
@@ -128,4 +130,4 @@ def _nearest(family: TransformFamily, matrix: Tensor) -> Float[Tensor, "P"] | No
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -4,6 +4,7 @@ import copy
 import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -24,7 +25,17 @@ def transformer(init, transform="affine", **options):
     return stnkit.SpatialTransformer(localizer, family, sampler, transform_init=init, **options)
 
 
-@pytest.mark.parametrize("init", [THETA, tuple(THETA), torch.tensor(THETA), WINDOW])
+@pytest.mark.parametrize(
+    "init",
+    [
+        THETA,
+        tuple(THETA),
+        torch.tensor(THETA),
+        np.array(THETA),
+        pytest.param([*np.float32(THETA)], marks=pytest.mark.no_jaxtyping),
+        WINDOW,
+    ],
+)
 def test_the_first_output_is_that_of_torch_with_this_theta(init):
     image = torch.rand(2, 1, 8, 8)
     grid = F.affine_grid(torch.tensor(THETA).view(1, 2, 3).repeat(2, 1, 1), image.shape, align_corners=False)

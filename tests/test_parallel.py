@@ -1,8 +1,11 @@
+import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 import stnkit
+from stnkit.insertion import find_transformers
 
 PARTS = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
 
@@ -53,6 +56,49 @@ def test_in_the_middle_of_a_network_they_widen_what_follows():
     image = torch.rand(1, 1, 14, 14)
     stnkit.insert_transformers(network, {"1": PARTS | {"parallel": 2, "out_size": [6, 7]}}, image)
     assert network(image).shape == (1, 3, 4, 5)
+
+
+STARTS = [[0.5, 0, 0, 0, 0.5, 0], [1.0, 0, 0.25, 0, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    "starts",
+    [
+        STARTS,
+        tuple(STARTS),
+        OmegaConf.create(STARTS),
+        [torch.tensor(start) for start in STARTS],
+        [np.array(start) for start in STARTS],
+        torch.tensor(STARTS),
+        np.array(STARTS),
+        [{"zoom": 2}, {"center": [0.25, 0]}],
+        OmegaConf.create([{"zoom": 2}, {"center": [0.25, 0]}]),
+    ],
+    ids=lambda starts: type(starts).__name__,
+)
+@pytest.mark.parametrize("number", [2, np.int64(2)])
+def test_each_may_start_from_a_theta_of_its_own(starts, number):
+    network, image = nn.Sequential(nn.Conv2d(4, 1, 3)), torch.rand(2, 2, 12, 12)
+    parts = PARTS | {"parallel": number, "recurrent": np.int64(1), "transform_init": starts}
+    stnkit.insert_transformers(network, {"input": parts}, image)
+    made = list(find_transformers(network).values())
+    assert [part.localize(image)[0].tolist() for part in made] == STARTS
+
+
+@pytest.mark.parametrize("start", [OmegaConf.create(STARTS[0]), torch.tensor(STARTS[0]), np.array(STARTS[0])])
+def test_one_theta_is_where_all_start(start):
+    network, image = nn.Sequential(nn.Conv2d(4, 1, 3)), torch.rand(2, 2, 12, 12)
+    stnkit.insert_transformers(network, {"input": PARTS | {"parallel": 2, "transform_init": start}}, image)
+    made = list(find_transformers(network).values())
+    assert [part.localize(image)[0].tolist() for part in made] == [STARTS[0]] * 2
+
+
+@pytest.mark.parametrize("starts", [STARTS, OmegaConf.create(STARTS), torch.tensor(STARTS)])
+def test_starts_of_another_number_are_refused(starts):
+    parts = PARTS | {"parallel": 3, "transform_init": starts}
+    message = "^insertion point 'input': transform_init: expected one for each of 3 parallel transformers, got 2$"
+    with pytest.raises(stnkit.errors.InputError, match=message):
+        stnkit.insert_transformers(nn.Sequential(nn.Conv2d(6, 1, 3)), {"input": parts}, torch.rand(2, 2, 12, 12))
 
 
 @pytest.mark.no_jaxtyping

@@ -1,11 +1,15 @@
 """The transformer of an insertion point, built from the names of its components."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from torch import Tensor
+
+from stnkit.contract import COUNT
 from stnkit.errors import InputError, StnkitError
 from stnkit.initial_theta import initial_theta
-from stnkit.plugin_system import build
+from stnkit.plugin_system import build, chosen_component, validate_options
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 COMPONENTS = ("transform", "localizer", "sampler")
@@ -38,11 +42,14 @@ def make_transformers(
 
 
 def check_components(point: str, components: Any) -> None:
-    """Raise an InputError unless the components of an insertion point are a mapping with the keys it needs.
+    """Nothing if the components of an insertion point are a mapping with the keys it needs, and exist.
 
     Args:
         point: as the user named it, for messages.
         components: as `insert_transformers` takes them for it.
+
+    Raises:
+        InputError: for another form, a component of an unknown name, or an option that it does not take.
     """
     if not isinstance(components, Mapping):
         raise InputError(
@@ -58,18 +65,31 @@ def check_components(point: str, components: Any) -> None:
         )
     for name in ("parallel", "recurrent"):
         n = components.get(name, 1)
-        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise InputError(f"insertion point {point!r}: {name}: expected a whole number of at least 1, got {n!r}")
+        if not COUNT.holds(n):
+            raise InputError(f"insertion point {point!r}: {name}: expected {COUNT.words}, got {n!r}")
+    try:
+        for kind in COMPONENTS:
+            validate_options(*chosen_component(kind, components[kind]))
+    except StnkitError as error:
+        raise type(error)(f"insertion point {point!r}: {error}") from error
 
 
 def _starts(components: Mapping[str, Any]) -> list[Any]:
     """The first θ of each of the parallel transformers: one for all, or a list with one for each."""
-    n, init = components.get("parallel", 1), components.get("transform_init")
-    if not isinstance(init, list | tuple) or not init or not all(isinstance(s, list | tuple | Mapping) for s in init):
+    n = int(components.get("parallel", 1))
+    init: Any = components.get("transform_init")
+    if not _is_list(init) or not len(init) or not all(isinstance(start, Mapping) or _is_list(start) for start in init):
         return [init] * n
     if len(init) != n:
         raise InputError(f"transform_init: expected one for each of {n} parallel transformers, got {len(init)}")
     return list(init)
+
+
+def _is_list(value: Any) -> bool:
+    """True for a list of any library, and for a tensor or an array that is no number."""
+    if isinstance(value, Tensor | np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _transformer(
@@ -88,7 +108,7 @@ def _transformer(
         family,
         build("sampler", components["sampler"]),
         components.get("out_size"),
-        components.get("recurrent", 1),
+        int(components.get("recurrent", 1)),
         initial_theta(family, components.get("transform_init"), name),
         sampled_channels,
     )

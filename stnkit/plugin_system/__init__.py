@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit.plugin_system.building import build, construct
+    from stnkit.plugin_system.building import build, chosen_component, construct
     from stnkit.plugin_system.commands import announced_commands, command_named
     from stnkit.plugin_system.components import Command, Component
     from stnkit.plugin_system.declarations import check_declarations, run_control_options
@@ -41,6 +41,7 @@ _MODULES = {
     "build": "building",
     "check_declarations": "declarations",
     "check_not_shadowed": "hydra_configs",
+    "chosen_component": "building",
     "command_named": "commands",
     "component_node": "hydra_configs",
     "construct": "building",
@@ -79,6 +80,7 @@ __all__ = [
     "build",
     "check_declarations",
     "check_not_shadowed",
+    "chosen_component",
     "command_named",
     "component_node",
     "construct",

@@ -37,11 +37,26 @@ def build(kind: str, name_or_mapping: str | Mapping[str, Any], /, **options: Any
         Nearest(padding='border')
     """
     supplied_names = kind_named(kind).of_the_program
-    name, chosen = _name_and_options(kind, name_or_mapping)
-    component = plugin_registry().component(kind, name)
+    component, chosen = chosen_component(kind, name_or_mapping)
     supplied = {key: value for key, value in options.items() if key in supplied_names}
     chosen.update({key: value for key, value in options.items() if key not in supplied_names})
     return construct(component, chosen, supplied)
+
+
+def chosen_component(kind: str, name_or_mapping: str | Mapping[str, Any]) -> tuple[Component, dict[str, Any]]:
+    """The component of that kind and name, and the options of a mapping.
+
+    Args:
+        kind: of the component.
+        name_or_mapping: as `build` takes it.
+
+    Raises:
+        UnknownNameError: when there is no such component.
+        PluginError: when two distributions provide it.
+        InputError: when it is neither a name nor a mapping with one.
+    """
+    name, options = _name_and_options(kind, name_or_mapping)
+    return plugin_registry().component(kind, name), options
 
 
 def construct(component: Component, options: Mapping[str, Any], supplied: Mapping[str, Any]) -> Any:

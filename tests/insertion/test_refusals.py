@@ -232,6 +232,22 @@ def test_parts_that_cannot_be_built_are_refused_with_their_place(parts, match):
     refused(ResNet(), {"layer2": parts}, torch.rand(1, 3, 64, 64), match)
 
 
+@pytest.mark.parametrize(
+    ("parts", "match"),
+    [
+        ({"localizer": "fully_conected"}, "^insertion point '0': there is no localizer 'fully_conected'"),
+        ({"transform": {"name": "affine", "dim": 2}}, "^insertion point '0': transform 'affine' has no option 'dim'"),
+        ({"sampler": 5}, "^insertion point '0': sampler: expected a name, or a mapping"),
+    ],
+)
+def test_a_wrong_component_leaves_lazy_modules_as_they_are(parts, match):
+    network = nn.Sequential(nn.LazyConv2d(2, 3))
+    with pytest.raises(stnkit.errors.InputError, match=match):
+        stnkit.insert_transformers(network, {"0": AFFINE | parts}, torch.rand(2, 1, 9, 9))
+    assert isinstance(network[0], nn.LazyConv2d)
+    assert isinstance(network[0].weight, nn.UninitializedParameter)
+
+
 def test_a_size_that_the_rest_does_not_take_is_refused():
     network = nn.Sequential(nn.Conv2d(1, 1, 3), nn.Flatten(), nn.Linear(49, 2))
     match = r"'0' does not accept the transformer's output of shape \(1, 1, 5, 5\), where \(1, 1, 9, 9\)"
