@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from stnkit.errors import InputError
-from stnkit.insertion.passes import modes_and_random_state_restored
+from stnkit.insertion.passes import Example, modes_and_random_state_restored, run_on
 from stnkit.insertion.probe import Probe
 from stnkit.insertion.transformed import image_name
 
 
-def check_not_read(network: nn.Module, example: tuple[Any, ...], in_place: Sequence[Probe]) -> None:
+def check_not_read(network: nn.Module, example: Example, in_place: Sequence[Probe]) -> None:
     """Nothing if the network does not read an image again that a host has changed in place.
 
     Args:
         network: whose hosts do not call their transformers yet.
-        example: its arguments.
+        example: as `insert_transformers` takes it.
         in_place: the insertion points whose hosts change their images.
 
     Raises:
@@ -52,11 +52,11 @@ def _with_copy(host: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     return args, kwargs | {name: kwargs[name].clone()}
 
 
-def _outputs(network: nn.Module, example: tuple[Any, ...]) -> list[Any]:
+def _outputs(network: nn.Module, example: Example) -> list[Any]:
     # Of the example too, a network may change what it is given.
-    copied = pytree.tree_map_only(Tensor, torch.clone, example)
+    copied: Example = pytree.tree_map_only(Tensor, torch.clone, example)
     with modes_and_random_state_restored(network):
-        return [leaf for leaf in pytree.tree_leaves(network(*copied)) if isinstance(leaf, Tensor)]
+        return [leaf for leaf in pytree.tree_leaves(run_on(network, copied)) if isinstance(leaf, Tensor)]
 
 
 def _agree(found: list[Tensor], expected: list[Tensor]) -> bool:

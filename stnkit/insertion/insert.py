@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from stnkit.errors import InputError, StnkitError, one_line
 from stnkit.insertion.components import check_components
 from stnkit.insertion.in_place import check_not_read
-from stnkit.insertion.passes import modes_and_random_state_restored
+from stnkit.insertion.passes import Example, modes_and_random_state_restored, run_on
 from stnkit.insertion.points import CHILD, host_of
 from stnkit.insertion.probe import Probe, RandomStream
 from stnkit.insertion.transformed import check_host
@@ -21,9 +21,7 @@ NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 
 @renamed_parameter("places", "points")
-def insert_transformers(
-    network: NetworkT, points: Mapping[str, Mapping[str, Any]], example_input: Tensor | tuple[Any, ...]
-) -> NetworkT:
+def insert_transformers(network: NetworkT, points: Mapping[str, Mapping[str, Any]], example_input: Example) -> NetworkT:
     """The network with spatial transformers in it: at first its output is the same as before.
 
     A transform that is a chart changes the output from the start: the module behind it sees the image in the
@@ -45,7 +43,8 @@ def insert_transformers(
             parallel transformers; outputs are concatenated along the channels, and the next module must accept
             them), `recurrent` and `transform_init` (number of steps of the localizer and the θ to start from, see
             `SpatialTransformer`; of parallel transformers one for all, or a list with one for each).
-        example_input: the argument of the network, an image (B, C, *size), or a tuple of all its arguments.
+        example_input: the argument of the network, an image (B, C, *size), or a tuple of all its arguments; for a
+            network whose arguments are all by keyword, a mapping of them.
 
     Returns:
         The network that was given.
@@ -82,14 +81,13 @@ def insert_transformers(
         probes.append(Probe(point, components, host, network, stream))
     if not probes:
         return network
-    example = example_input if isinstance(example_input, tuple) else (example_input,)
     try:
         with modes_and_random_state_restored(network), contextlib.ExitStack() as hooks:
             for probe in probes:
                 hooks.callback(probe.host.register_forward_pre_hook(probe.receive, with_kwargs=True).remove)
                 hooks.callback(probe.host.register_forward_hook(probe.leave).remove)
-            _run(network, example, probes)
-        check_not_read(network, example, [probe for probe in probes if probe.is_in_place])
+            _run(network, example_input, probes)
+        check_not_read(network, example_input, [probe for probe in probes if probe.is_in_place])
     except BaseException:
         for probe in probes:
             probe.undo()
@@ -106,9 +104,9 @@ def _has_child(host: nn.Module) -> bool:
     return any(each is not None for each in (*held, inspect.getattr_static(host, CHILD, None)))
 
 
-def _run(network: nn.Module, example: tuple[Any, ...], probes: list[Probe]) -> None:
+def _run(network: nn.Module, example: Example, probes: list[Probe]) -> None:
     try:
-        network(*example)
+        run_on(network, example)
     except StnkitError:
         raise
     except Exception as error:

@@ -1,10 +1,35 @@
 """Passes of a network that leave it as it was."""
 
 import contextlib
-from collections.abc import Iterator
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+Example = Tensor | tuple[Any, ...] | Mapping[str, Any]
+
+
+def run_on(network: nn.Module, example: Example) -> Any:
+    """The output of a network.
+
+    Args:
+        network: any module.
+        example: its argument, a tuple of all of them, or a mapping of those of a network that takes none by position.
+    """
+    if isinstance(example, Mapping) and not _takes_positions(network):
+        return network(**example)
+    return network(*example) if isinstance(example, tuple) else network(example)
+
+
+def _takes_positions(network: nn.Module) -> bool:
+    try:
+        parameters = inspect.signature(network.forward).parameters.values()
+    except (TypeError, ValueError):  # of a function that is not Python's
+        return True
+    named = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.VAR_KEYWORD)
+    return any(parameter.kind not in named for parameter in parameters)
 
 
 @contextlib.contextmanager

@@ -76,3 +76,41 @@ def test_a_missing_image_is_what_python_says_of_the_host():
     network = with_moved_input(Scaled(), "input")
     with pytest.raises(TypeError, match=r"Scaled\.forward\(\) missing 1 required positional argument: 'x'"):
         network(scale=2.0)
+
+
+class KeywordsAlone(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, *, image, scale):
+        return self.conv(image) * scale
+
+
+class Dictionary(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+
+    def forward(self, batch):
+        return self.conv(batch["image"]) * batch["scale"]
+
+
+@pytest.mark.parametrize(
+    ("network", "point", "call"),
+    [
+        (KeywordsAlone(), "input", lambda network, given: network(**given)),
+        (KeywordsAlone(), "conv", lambda network, given: network(**given)),
+        (Dictionary(), "conv", lambda network, given: network(given)),
+    ],
+)
+def test_an_example_may_be_a_mapping(network, point, call):
+    given = {"image": torch.rand(2, 1, 8, 8), "scale": 2.0}
+    expected = call(network, given)
+    parts = {"transform": "affine", "localizer": "fully_connected", "sampler": "bilinear"}
+    stnkit.insert_transformers(network, {point: parts}, given)
+    torch.testing.assert_close(call(network, given), expected, atol=1e-5, rtol=0)
+    host = network if point == "input" else network.conv
+    with torch.no_grad():
+        host.spatial_transformer.head.offset.add_(0.1)
+    assert not torch.allclose(call(network, given), expected)
