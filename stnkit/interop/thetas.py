@@ -1,14 +1,13 @@
 """θ of the maps of other tools: of matrices between pixel indices, and of maps point by point."""
 
 import contextlib
-import math
 from collections.abc import Sequence
 from numbers import Real
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float64, Int64, Shaped
+from jaxtyping import Float64, Shaped
 from torch import Tensor
 
 from stnkit import coordinates
@@ -18,11 +17,9 @@ from stnkit.families.correspondences.arguments import LOST
 from stnkit.families.given import check_family
 from stnkit.interop.finite import check_finite
 from stnkit.interop.rounding import computed, spacing
+from stnkit.interop.selected_pixels import fit_to_selection
 from stnkit.numpy_arrays import as_tensor
 
-# Pixels on each axis that a fit takes, at least and at most, by number of dimensions; in between two for each
-# parameter of the axis. With all of 1000 × 1500 pixels a spline of 144 functions would need gigabytes.
-SAMPLES = {2: (32, 128), 3: (12, 32)}
 # Of maps with fewer digits, as float32, far points have a smaller weight; and the rounding of one, in units of the last
 # digit: numerator, denominator and quotient are rounded, each of two or three terms.
 COARSE, ROUNDED = 1e-10, 4.0
@@ -82,10 +79,10 @@ def theta_of_pixel_map(
 ) -> Float64[Tensor, "B P"]:
     """The θ nearest to a map of pixels, by `family.fit`: the inverse of `pixel_map`.
 
-    The fit takes a regular selection of the pixels, `SAMPLES`; all of them are compared with the result. The error of
-    one may be larger by the distance of neighboring numbers of the dtype, 4 pixels at 1000 in bfloat16. Near a horizon
-    the rounding grows with the square of the distance: far points of a map in float32 or fewer digits have a smaller
-    weight in the fit, and may be off by their rounding too.
+    The fit takes a regular selection of the pixels, and more of them if these do not determine θ; all of them are
+    compared with the result. The error of one may be larger by the distance of neighboring numbers of the dtype, 4
+    pixels at 1000 in bfloat16. Near a horizon the rounding grows with the square of the distance: far points of a map
+    in float32 or fewer digits have a smaller weight in the fit, and may be off by their rounding too.
 
     Args:
         family: one that holds the map.
@@ -149,17 +146,13 @@ def theta_of_stored_map(
         raise InputError(f"pixels: expected shape {shape}, got {tuple(given.shape)}")
     given = given if given.ndim == family.ndim + 2 else given[None]
     out_size = tuple(given.shape[1:-1])
-    chosen = torch.meshgrid(*(_selection(n, family) for n in out_size), indexing="ij")
-    known = given.movedim(0, -2)[chosen].movedim(-2, 0).flatten(1, -2)
     in_size = coordinates.check_size(in_size, family.ndim)
-    source = coordinates.from_pixels(known, in_size)
-    target = coordinates.lattice(out_size, dtype=torch.float64)[chosen].flatten(end_dim=-2)
+    source = coordinates.from_pixels(given, in_size)
     weights = 1.0 if computed(dtype) < COARSE else _near(source) ** -2
-    theta = family.fit(target[None], source, source.isfinite().all(dim=-1) * weights).detach()
+    theta = fit_to_selection(family, source, source.isfinite().all(dim=-1).double() * weights)
     distance = (coordinates.to_pixels(family.grid(theta, out_size), in_size) - given).norm(dim=-1)
-    normalized = coordinates.from_pixels(given, in_size)
-    allowed = tolerance + step.cpu().norm(dim=-1) + ROUNDED * max(in_size) * _rounding(normalized, dtype)
-    has_source = (normalized.abs() < LOST).all(dim=-1)  # False for NaN
+    allowed = tolerance + step.cpu().norm(dim=-1) + ROUNDED * max(in_size) * _rounding(source, dtype)
+    has_source = (source.abs() < LOST).all(dim=-1)  # False for NaN
     missed = torch.where(has_source & (distance > allowed), distance, 0.0).flatten(1).amax(dim=1)
     if bool((missed > 0).any()):
         row, name = int(missed.argmax()), type(family).__name__
@@ -229,11 +222,3 @@ def _rounding(source: Float64[Tensor, "*any ndim"], dtype: torch.dtype) -> Float
 def _near(source: Float64[Tensor, "*any ndim"]) -> Float64[Tensor, "*any"]:
     """The square of the distance from the center, at least 4: that of points within twice the image."""
     return source.square().sum(dim=-1).nan_to_num(nan=4.0, posinf=4.0).clamp_min(4.0)
-
-
-def _selection(n: int, family: TransformFamily) -> Int64[Tensor, "m"]:
-    """Indices of the pixels of an axis that a fit takes, the first and the last among them."""
-    fewest, most = SAMPLES[family.ndim]
-    of_axis = (max(family.n_params, 1) / family.ndim) ** (1 / family.ndim)
-    m = min(n, most, max(fewest, math.ceil(2 * of_axis)))
-    return torch.linspace(0, n - 1, m, dtype=torch.float64).round().long()

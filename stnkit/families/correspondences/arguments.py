@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.errors import InputError
+from stnkit.families.correspondences.least_squares import UndeterminedError
 
 # Coordinates from here on have no source. `OUTSIDE` comes back a little smaller from pixels, in float32 too, and from
 # numbers of fewer digits: 9984 in bfloat16, and pixels of it by less than the distance of its neighboring numbers.
@@ -67,7 +68,9 @@ def check_correspondences(target: Tensor, source: Tensor, weights: Tensor | None
     weights = torch.where((source.detach().abs() >= LOST).any(dim=2) & source.isfinite().all(dim=2), 0.0, weights)
     if not bool((weights > 0).any(dim=1).all()):
         index = (weights > 0).any(dim=1).tolist().index(False)
-        raise InputError(f"expected at least one point of positive weight, got none at index {index} of the batch")
+        raise UndeterminedError(
+            f"expected at least one point of positive weight, got none at index {index} of the batch"
+        )
     counted, finite = weights[..., None] > 0, target.isfinite() & source.isfinite()
     if not bool((finite | ~counted).all()):
         index = (finite | ~counted).all(dim=2).all(dim=1).tolist().index(False)

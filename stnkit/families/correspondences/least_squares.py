@@ -1,5 +1,7 @@
 """Matrices of least squares: scaled columns, solutions by QR, and ranks."""
 
+from typing import final
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -8,6 +10,11 @@ from stnkit.errors import InputError
 
 # A singular value below this share of the largest counts as 0: what it divides would keep fewer than 9 digits.
 RANK = 1e-7
+
+
+@final
+class UndeterminedError(InputError):
+    """Points do not determine a map: more of them may."""
 
 
 def column_scales(matrix: Float[Tensor, "B M P"]) -> Float[Tensor, "B P"]:
@@ -92,7 +99,7 @@ def is_regular(matrix: Float[Tensor, "B M P"]) -> Bool[Tensor, "B"]:
     return rank_of(matrix) == matrix.shape[2]
 
 
-def undetermined(weights: Float[Tensor, "N"], index: int, found: int, possible: int) -> InputError:
+def undetermined(weights: Float[Tensor, "N"], index: int, found: int, possible: int) -> UndeterminedError:
     """The sentence about points that do not determine a map.
 
     Args:
@@ -101,7 +108,7 @@ def undetermined(weights: Float[Tensor, "N"], index: int, found: int, possible: 
         found: number of degrees of freedom that follow from them.
         possible: number of those that the map has.
     """
-    return InputError(
+    return UndeterminedError(
         f"expected points that determine the map, got {int((weights > 0).sum())} of positive weight at index {index} "
         f"of the batch, from which {found} of its {possible} degrees of freedom follow"
     )

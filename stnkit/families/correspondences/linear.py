@@ -4,9 +4,18 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stnkit.families.correspondences.least_squares import column_scales, is_regular, normal_solution, solve_by_qr
+from stnkit.families.correspondences.degrees_of_freedom import EQUATIONS
+from stnkit.families.correspondences.least_squares import (
+    column_scales,
+    is_regular,
+    normal_solution,
+    rank_of,
+    solve_by_qr,
+    undetermined,
+)
 from stnkit.families.correspondences.levenberg_marquardt import gauss_newton
 from stnkit.families.correspondences.local import LocalFunctions, local_least_squares
+from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.correspondences.stationary_point import PointMap
 from stnkit.families.thresholds import DENSE_FIT
 from stnkit.families.tracing import is_transformed
@@ -62,14 +71,11 @@ def linear_least_squares(
     # As one set of points, which all unit vectors share.
     together = target.reshape(1, -1, ndim)
     constant = point_map(origin, together)
-    columns = (point_map(units, together) - constant).view(n_params, batch, n_points, ndim)
     values = source - constant.view(batch, n_points, ndim)
-    matrix = columns.movedim(0, -1)
-    blocks = matrix.view(batch, n_points, ndim, -1, n_params // ndim) if n_params % ndim == 0 else None
-    if blocks is not None and _is_separate(blocks):
-        # (B, ndim, N, F): the entries of θ that act on a coordinate, and the values of this coordinate.
-        matrix = torch.stack([blocks[:, :, d, d] for d in range(ndim)], dim=1).flatten(0, 1)
-        values = values.transpose(1, 2).flatten(0, 1)
+    matrix = (point_map(units, together) - constant).movedim(0, -1).view(batch, n_points, ndim, n_params)
+    separate = _separate(matrix)
+    if separate is not None:
+        matrix, values = separate, values.transpose(1, 2).flatten(0, 1)
         rows_of_weights = weights.repeat_interleave(ndim, dim=0)
     else:
         matrix, values = matrix.flatten(1, 2), values.flatten(1)
@@ -77,15 +83,43 @@ def linear_least_squares(
     root = rows_of_weights.detach().sqrt()[..., None]
     weighted = root * matrix.detach()
     if not bool(is_regular(weighted).all()):
+        if separate is not None:
+            _check_determined(point_map, units, weighted, weights)
         return gauss_newton(point_map, identity.expand(batch, -1), target, source, weights)
     return _solution(matrix, values, rows_of_weights, weighted).view(batch, n_params)
 
 
-def _is_separate(blocks: Float[Tensor, "B N ndim ndim F"]) -> bool:
-    """True if the entries of each block act on its own coordinate alone."""
-    ndim = blocks.shape[2]
-    beside = ~torch.eye(ndim, dtype=torch.bool, device=blocks.device)
-    return not bool((blocks.detach() * beside[..., None]).any())
+def _separate(matrix: Float[Tensor, "B N ndim P"]) -> Float[Tensor, "B_times_ndim N F"] | None:
+    """The columns of each coordinate, with F = P / ndim, where no entry of θ acts on another; None where one does."""
+    batch, n_points, ndim, n_params = matrix.shape
+    if n_params % ndim:
+        return None
+    blocks = matrix.view(batch, n_points, ndim, ndim, n_params // ndim)
+    beside = ~torch.eye(ndim, dtype=torch.bool, device=matrix.device)
+    if bool((blocks.detach() * beside[..., None]).any()):
+        return None
+    return torch.stack([blocks[:, :, d, d] for d in range(ndim)], dim=1).flatten(0, 1)
+
+
+def _check_determined(
+    point_map: PointMap, units: Float[Tensor, "P P"], weighted: Float[Tensor, "BD N F"], weights: Float[Tensor, "B N"]
+) -> None:
+    """Nothing if the points determine the map on the image as far as any do, by the rank of each coordinate.
+
+    It is that of the derivative for every θ. `gauss_newton` finds the same at the end of its steps, of P columns.
+
+    Raises:
+        InputError: when they do not.
+    """
+    batch, ndim, n_functions = len(weights), len(weighted) // len(weights), weighted.shape[2]
+    everywhere = scattered_points(max(8**ndim, EQUATIONS * n_functions), ndim).to(weighted)
+    on_image = (point_map(units, everywhere) - point_map(torch.zeros_like(units[:1]), everywhere)).movedim(0, -1)
+    columns = _separate(on_image.view(1, -1, ndim, len(units)))
+    if columns is None:  # an entry acts on another coordinate elsewhere
+        return
+    found, possible = rank_of(weighted).view(batch, ndim).sum(dim=1), int(rank_of(columns).sum())
+    for index in (found < possible).nonzero()[:, 0].tolist():
+        raise undetermined(weights[index], index, int(found[index]), possible)
 
 
 def _solution(

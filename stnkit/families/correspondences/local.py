@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
-from stnkit.errors import InputError
+from stnkit.families.correspondences.least_squares import UndeterminedError
 from stnkit.families.correspondences.scattered_points import scattered_points
 from stnkit.families.scattered_basis import local_product
 
@@ -83,7 +83,7 @@ def _check_read(
     unread = (_acting(*functions(everywhere), n_functions) & ~acting).sum(dim=1)
     for index in unread.nonzero()[:, 0].tolist():
         n_points = int((weights[index] > 0).sum())
-        raise InputError(
+        raise UndeterminedError(
             f"expected points that determine the map, got {n_points} of positive weight at index {index} of the batch, "
             f"and none of them where {int(unread[index])} of its {n_functions} functions act"
         )

@@ -100,3 +100,38 @@ def test_points_that_do_not_determine_theta_are_refused(points, sentence):
     points = torch.tensor([points], dtype=torch.float64)
     with pytest.raises(InputError, match=f"^Affine.fit: expected points that determine the map, {sentence} freedom"):
         AFFINE.fit(points, points)
+
+
+@pytest.mark.no_jaxtyping
+def test_the_rank_of_a_coordinate_refuses_points_at_once(monkeypatch):
+    def refuse(*_):
+        raise AssertionError("steps of all entries of θ, of which the rank is known")
+
+    monkeypatch.setattr("stnkit.families.correspondences.linear.gauss_newton", refuse)
+    family = stnkit.build("transform", "displacement", resolution=[4, 40])
+    points = stnkit.coordinates.lattice((20, 30), dtype=torch.float64).reshape(1, -1, 2)
+    weights = torch.ones(2, 600, dtype=torch.float64)
+    weights[1, 0] = 0
+    with pytest.raises(InputError, match=r"got 600 of positive weight at index 0 .* which 240 of its 320 degrees"):
+        family.fit(points, points, weights)
+
+
+def test_functions_outside_of_the_image_leave_points_enough():
+    class Both(stnkit.TransformFamily):
+        """p + θ (1, 1) and functions that are 0 on the image."""
+
+        n_params = 4
+
+        def identity(self):
+            return torch.zeros(4, dtype=torch.float64)
+
+        def forward(self, theta, points):
+            inside, beyond = theta[:, 0::2, None].mT, theta[:, 1::2, None].mT
+            return points + inside + beyond * (points - 1).clamp_min(0)
+
+        def _fit(self, target, source, weights):
+            return stnkit.families.linear_least_squares(self, self.identity(), target, source, weights)
+
+    points = random_points(Both(), batch=1, n=9).clamp(-1, 1)
+    found = Both().fit(points, points + 0.25)
+    torch.testing.assert_close(found, torch.tensor([[0.25, 0.0, 0.25, 0.0]], dtype=torch.float64))
