@@ -65,9 +65,16 @@ def check_correspondences(target: Tensor, source: Tensor, weights: Tensor | None
     target, source, weights = (tensor.double().expand(batch, *tensor.shape[1:]) for tensor in named.values())
     if not bool((weights.isfinite() & (weights >= 0)).all()):
         raise InputError(f"weights: expected finite numbers of at least 0, got {_first_wrong(weights)}")
+    given = weights
     weights = torch.where((source.detach().abs() >= LOST).any(dim=2) & source.isfinite().all(dim=2), 0.0, weights)
     if not bool((weights > 0).any(dim=1).all()):
         index = (weights > 0).any(dim=1).tolist().index(False)
+        if bool((given[index] > 0).any()):
+            nearest = source[index, given[index] > 0].detach().abs().amax(dim=1).min()
+            raise UndeterminedError(
+                f"source_points: expected normalized points, -1 to 1 in the image, got {nearest:.3g} and beyond "
+                f"at index {index} of the batch"
+            )
         raise UndeterminedError(
             f"expected at least one point of positive weight, got none at index {index} of the batch"
         )

@@ -39,6 +39,10 @@ def broken(points, value, row=1):
         ),
         ((POINTS, broken(POINTS, torch.nan)), "expected finite points, got others at index 1 of the batch"),
         ((broken(POINTS, torch.inf, row=0), POINTS), "expected finite points, got others at index 0 of the batch"),
+        (
+            (POINTS, POINTS + torch.tensor([[[0.0]], [[1e5]]])),
+            r"source_points: expected normalized points, -1 to 1 in the image, got 1e\+05 and beyond at index 1",
+        ),
         ((POINTS[:, :0], POINTS[:, :0]), "expected at least one point of positive weight, got none at index 0"),
     ],
 )
