@@ -17,6 +17,9 @@ from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 from stnkit.warping import warp
 
+# Draws of a distortion that are looked at, points along each axis, and half images by which θ in float32 moves none.
+_DRAWS, _POINTS, _STILL = 8, 8, 1e-5
+
 FAMILY = Requirement("a TransformFamily", lambda value: isinstance(value, TransformFamily))
 
 
@@ -91,6 +94,25 @@ def gives_true_theta(distortion: Distortion, *, pair: bool) -> bool:
         pair: True for pairs of images.
     """
     return distortion.between_pair if pair else describes(distortion, len(distortion.out_size))
+
+
+def moves(distortion: Distortion) -> bool:
+    """True if one of the first draws of a distortion takes a point of the image to another.
+
+    Args:
+        distortion: of the images; by its θ, whatever it does beside.
+
+    Example:
+        >>> import stnkit
+        >>> [moves(stnkit.build("distortion", name, image_shape=(1, 28, 28))) for name in ("none", "rotation")]
+        [False, True]
+    """
+    family = distortion.family
+    points = coordinates.lattice((_POINTS,) * family.ndim, dtype=torch.float64).flatten(end_dim=-2)[None]
+    draws = distortion.sample(_DRAWS, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        # False for NaN, which is no point.
+        return not bool(((family(draws, points) - points).abs() <= _STILL).all())
 
 
 class WarpDistortion(Distortion):

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
 import stnkit
-from stnkit.distortions import describes
+from stnkit.distortions import describes, moves
 from stnkit.objectives import Batch, Figure, Setting
 
 # Points along each axis of [-1, 1], edges included, whose images span a box: an affine map needs the corners alone.
@@ -34,10 +34,10 @@ class Colocalization(stnkit.Objective):
 
     Judged by the place of the original image in the distorted one, where the distortion tells it: the box of
     D⁻¹([-1, 1]²), the frame of the original and not its ink, beside that of T_θ([-1, 1]²). `found` is the share of
-    images with an intersection over union above ½, and `iou` its mean. Under other distortions, and of pairs, the
-    figure is `ordered`, the share of an image's triplets with R farther away than B; 0 for an image that makes none, as
-    every image counts in a figure. It depends on the batch, as the triplets do: the smaller the batch, the more images
-    are alone in their class, and the lower it is. Compare it for one batch size.
+    images with an intersection over union above ½, and `iou` its mean. Under other distortions, one that moves nothing
+    among them, and of pairs, the figure is `ordered`, the share of an image's triplets with R farther away than B; 0
+    for an image that makes none, as every image counts in a figure. It depends on the batch, as the triplets do: the
+    smaller the batch, the more images are alone in their class, and the lower it is. Compare it for one batch size.
 
     Args:
         features: width of the embedding.
@@ -99,7 +99,9 @@ class Colocalization(stnkit.Objective):
         self._setting = setting
         # Of pairs the true θ is known between the two images alone, and no place in the moving one follows from it.
         single = setting.transformer.sampled_channels is None
-        self._knows = single and describes(setting.distortion, setting.transformer.family.ndim)
+        # Without a move the original is the whole image, and `found` would reward the largest window.
+        placed = describes(setting.distortion, setting.transformer.family.ndim) and moves(setting.distortion)
+        self._knows = single and placed
         if not self._knows:
             self.figures = {"ordered": Figure("%", higher_is_better=True)}
 

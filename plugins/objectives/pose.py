@@ -16,8 +16,6 @@ from stnkit.objectives import Batch, Figure, Setting
 FARTHEST = 10.0
 # Half images. Huber's loss is quadratic below.
 KNEE = 0.05
-# Draws that show whether a distortion moves points at all.
-_DRAWS = 8
 # The corners of an image as a closed line.
 _AROUND = [0, 1, 3, 2, 0]
 
@@ -118,7 +116,7 @@ class Pose(stnkit.Objective):
         if truth in shapes and declared is not None and tuple(declared) != shapes[truth]:
             raise InputError(_wrong_targets(truth, shapes[truth], declared))
         known = stnkit.distortions.gives_true_theta(distortion, pair=pair)
-        if self.target is None and declared and truth is Truth.distortion and not _moves(distortion):
+        if self.target is None and declared and truth is Truth.distortion and not stnkit.distortions.moves(distortion):
             expected = " or ".join(f"{shape} for {name}" for name, shape in shapes.items())
             raise InputError(f"objective=pose: expected targets of shape {expected}, got {tuple(declared)}")
         _check_distortion(distortion, truth, known=known, pair=pair)
@@ -189,7 +187,7 @@ class Pose(stnkit.Objective):
 
 def _check_distortion(distortion: stnkit.Distortion, truth: Truth, *, known: bool, pair: bool) -> None:
     """Raise an InputError if the true positions do not follow from the distortion and the targets."""
-    moves = _moves(distortion)
+    moves = stnkit.distortions.moves(distortion)
     got = type(distortion).__name__ if moves else "one that moves nothing"
     if distortion.between_pair and not pair:
         raise InputError(f"objective=pose: expected placement=pair for {got}, got another placement")
@@ -199,12 +197,6 @@ def _check_distortion(distortion: stnkit.Distortion, truth: Truth, *, known: boo
     if truth is not Truth.distortion and moves and (pair or not known):
         allowed = "distortion=none" if pair else "distortion=none or one with one map for all channels"
         raise InputError(f"objective.target={truth}: expected {allowed}, got {got}")
-
-
-def _moves(distortion: stnkit.Distortion) -> bool:
-    draws = distortion.sample(_DRAWS, torch.Generator().manual_seed(0))
-    still = distortion.family.identity().to(draws).expand_as(draws)
-    return distortion.family.is_chart or not torch.equal(draws, still)
 
 
 def _target_shapes(family: stnkit.TransformFamily) -> dict[Truth, tuple[int, ...]]:

@@ -87,8 +87,9 @@ def test_outlines_are_the_edges_of_the_boxes():
         torch.testing.assert_close(torch.stack([line.amin(dim=1), line.amax(dim=1)], dim=1), box, atol=1e-3, rtol=0)
 
 
-def test_triplets_in_order_are_counted_where_no_place_is_known():
-    objective, setting = prepared(distortion="independent_channels", random_crops=2)
+@pytest.mark.parametrize("distortion", ["independent_channels", "none", {"name": "rotation", "degrees": 0.0}])
+def test_triplets_in_order_are_counted_where_no_place_is_known(distortion):
+    objective, setting = prepared(distortion=distortion, random_crops=2)
     given = batch(setting, windows(7))
     assert objective.primary == "ordered"
     own, random = encodings(objective, given)
