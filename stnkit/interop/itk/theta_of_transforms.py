@@ -98,7 +98,10 @@ def _control_vectors(
     name = type(family).__name__
     lattices = displacement_lattices(family)
     if not lattices:
-        raise InputError(f"family: expected matrices, a lattice of cubic B-splines or a field of cells, got {name}")
+        raise InputError(
+            "family: expected matrices, or a lattice of cubic B-splines or a field of cells without pinned points, got "
+            f"{name}: of any other, family.fit(points, source) gives θ, with the source of itk.source_points"
+        )
     is_spline, counts = lattices[0]
     geometry = spline_lattice(fixed, counts) if is_spline else fixed.covered_by(counts)
     own = Lattice(geometry, np.zeros((math.prod(counts), family.ndim)), is_spline)

@@ -230,6 +230,9 @@ def spline(mesh=(5, 3), order=3):
     return made
 
 
+NO_LATTICE = "family: expected matrices, or a lattice of cubic B-splines or a field of cells without pinned points"
+
+
 @pytest.mark.parametrize(
     ("name", "transform", "message"),
     [
@@ -248,7 +251,7 @@ def spline(mesh=(5, 3), order=3):
             lambda: sitk.CompositeTransform([spline(), spline()]),
             "transform: expected one that is not linear, got 2",
         ),
-        ("tps", shear, "family: expected matrices, a lattice of cubic B-splines or a field of cells, got "),
+        ("tps", shear, f"{NO_LATTICE}, got ThinPlateSpline: of any other, family.fit(points, source) gives θ, "),
         ("affine", lambda: sitk.Transform(3, sitk.sitkIdentity), "moving: expected a geometry of 3 dimensions, got "),
         (
             "affine",
@@ -284,3 +287,10 @@ def test_a_transform_that_is_none_of_the_family_is_refused(name, transform, mess
     with pytest.raises(InputError) as caught:
         itk.theta_of_transforms(cases.family_of(name, 2), transform(), cases.MOVING[2], cases.MOVING[2])
     assert str(caught.value).startswith(message)
+
+
+def test_a_spline_with_pinned_points_is_sent_to_a_fit():
+    family, image = stnkit.build("transform", "bspline", pinned="borders"), cases.MOVING[2]
+    with pytest.raises(InputError) as caught:
+        itk.theta_of_transforms(family, shear(), moving=image, fixed=image)
+    assert str(caught.value).startswith(f"{NO_LATTICE}, got BSpline: of any other, family.fit(points, source) gives θ")
