@@ -74,7 +74,7 @@ def apply(rectifier: Rectifier, request: Request, progress: Progress = lambda do
     Raises:
         InputError: when the request is refused; then nothing is written.
     """
-    check_size(request.options.size, request.options.scale)
+    check_size(request.options.size, request.options.scale, rectifier.transformers[0].family.ndim)
     if request.workers < 1:
         raise InputError(f"workers: expected at least 1, got {request.workers}")
     found = find_inputs(request.inputs, request.output)

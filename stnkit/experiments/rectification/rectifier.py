@@ -158,17 +158,19 @@ def out_size(frame: Frame, size: Sequence[int] | None, scale: float | None) -> t
                 f"choose a {'size' if scale is None else 'smaller scale'}"
             )
     if len(size) != len(frame.size) or not all(1 <= n <= LARGEST_SIDE for n in size):
-        axes = "H W" if len(frame.size) == 2 else "D H W"
-        raise InputError(f"size: expected {axes}, each from 1 to {LARGEST_SIDE}, got {' '.join(map(str, size))}")
+        raise InputError(f"{_expected_size(len(frame.size))}, got {' '.join(map(str, size))}")
     return tuple(size)
 
 
-def check_size(size: Sequence[int] | np.ndarray | Tensor | None, scale: float | None) -> tuple[int, ...] | None:
+def check_size(
+    size: Sequence[int] | np.ndarray | Tensor | None, scale: float | None, ndim: int
+) -> tuple[int, ...] | None:
     """The size as a tuple of whole numbers; None for None.
 
     Args:
         size: of the output.
         scale: of the output.
+        ndim: number of dimensions of the images, for the message; `out_size` compares it.
 
     Raises:
         InputError: for a size or a scale of nonsense, or for both of them.
@@ -178,7 +180,7 @@ def check_size(size: Sequence[int] | np.ndarray | Tensor | None, scale: float | 
     if scale is not None and not isinstance(scale, Real):
         raise InputError(f"scale: expected a number above 0, got {scale!r}")
     if size is not None and not (isinstance(size, Sequence) and all(isinstance(n, Integral) for n in size)):
-        raise InputError(f"size: expected H W, each from 1 to {LARGEST_SIDE}, got {size!r}")
+        raise InputError(f"{_expected_size(ndim)}, got {size!r}")
     if size is not None and scale is not None:
         raise InputError(f"expected a size or a scale, got {list(size)} and {scale:g}")
     if scale is not None and not (0 < scale < math.inf):
@@ -186,8 +188,12 @@ def check_size(size: Sequence[int] | np.ndarray | Tensor | None, scale: float | 
     if scale is not None and scale > LARGEST_SIDE:  # a pixel would become larger than the largest image
         raise InputError(f"scale: expected at most {LARGEST_SIDE}, got {scale:g}")
     if size is not None and (len(size) not in (2, 3) or not all(1 <= n <= LARGEST_SIDE for n in size)):
-        raise InputError(f"size: expected H W, each from 1 to {LARGEST_SIDE}, got {' '.join(map(str, size))}")
+        raise InputError(f"{_expected_size(ndim)}, got {' '.join(map(str, size))}")
     return None if size is None else tuple(map(int, size))
+
+
+def _expected_size(ndim: int) -> str:
+    return f"size: expected {'H W' if ndim == 2 else 'D H W'}, each from 1 to {LARGEST_SIDE}"
 
 
 def _sampler(

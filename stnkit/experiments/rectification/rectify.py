@@ -36,7 +36,7 @@ def rectify(
         InputError: when one of them is not of that form.
     """
     check_is_tensor("image", image)
-    size = check_size(size, scale)
+    size = check_size(size, scale, rectifier.transformers[0].family.ndim)
     if not (image.is_floating_point() or image.dtype == torch.uint8):
         raise InputError(f"image: expected uint8 or floating-point numbers, got {image.dtype}")
     if image.is_floating_point() and not bool(image.isfinite().all()):

@@ -118,6 +118,16 @@ def test_volumes_are_rectified(make_run):
     assert run.rectify(torch.rand(1, 16, 20, 24), scale=0.5).image.shape == (1, 8, 10, 12)
 
 
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize(
+    ("size", "told"), [((0, 4, 4), "0 4 4"), (8, "8"), ((4.0, 4, 4), r"\(4.0, 4, 4\)"), ((9, 11), "9 11")]
+)
+def test_a_size_that_is_none_of_a_volume_names_its_axes(size, told, make_run):
+    run = make_run(in_shape=(1, 8, 8, 8), transform={"name": "affine", "ndim": 3}, network="none")
+    with pytest.raises(InputError, match=f"^size: expected D H W, each from 1 to 65535, got {told}$"):
+        run.rectify(torch.rand(1, 8, 8, 8), size=size)
+
+
 @pytest.mark.parametrize("padding", ["zeros", "border", "fill"])
 def test_the_share_outside_is_the_share_of_padding(padding, make_run):
     run = make_run(scale=1.0, transform={"name": "translation"})
