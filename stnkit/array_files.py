@@ -27,6 +27,7 @@ class ArrayLayout(StrEnum):
     nhw = "nhw"
     nchw = "nchw"
     nhwc = "nhwc"
+    ndhw = "ndhw"
     ncdhw = "ncdhw"
 
 
@@ -128,7 +129,7 @@ def channels_first(images: np.ndarray, layout: ArrayLayout, path: Path, *, pair:
     if images.ndim != len(layout) or 0 in images.shape[1:]:
         axes = "3 to 5" if layout is ArrayLayout.auto else len(layout)
         raise DataError(f"{path}: expected images of {axes} axes with pixels, got shape {images.shape}")
-    if layout is ArrayLayout.nhw:
+    if layout in (ArrayLayout.nhw, ArrayLayout.ndhw):
         return images[:, None]
     return np.moveaxis(images, -1, 1) if layout is ArrayLayout.nhwc else images
 

@@ -37,8 +37,8 @@ class Arrays(stnkit.Dataset):
         targets: file of targets, likewise; null for those in the file of images, or, where that holds one array without
             a name, for the file with `targets` in place of `images` in its name; `none` for images without targets.
         split: shares of train, validation and test, above 0 and with sum 1; ignored for files of one split.
-        layout: axes of the images: nhw, nchw, nhwc, ncdhw; or auto: 3 axes are nhw, 5 ncdhw, and 4 are nhwc if the last
-            has length 1, 3 or 4, of pairs 2, 4, 6 or 8, and the second has not, else nchw.
+        layout: axes of the images: nhw, nchw, nhwc, and of volumes ndhw, ncdhw; or auto: 3 axes are nhw, 5 ncdhw, and 4
+            are nhwc if the last has length 1, 3 or 4, of pairs 2, 4, 6 or 8, and the second has not, else nchw.
         n_classes: number of classes, at least 2; null for the largest label + 1, or 0 where targets are no labels or
             there are none.
         class_names: names of the classes by label; null for none.

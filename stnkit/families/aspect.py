@@ -6,6 +6,7 @@ from typing import Any
 
 from stnkit import coordinates
 from stnkit.errors import InputError
+from stnkit.families.dimensions import DimensionsError
 
 # The largest ratio of two sides.
 LARGEST = 1e3
@@ -33,7 +34,8 @@ def chosen_aspect(
     """
     if in_shape is not None and len(in_shape) != ndim + 1:
         if len(in_shape) in (3, 4):
-            raise InputError(f"ndim: expected {len(in_shape) - 1} for images of shape {list(in_shape)}, got {ndim}")
+            expected = len(in_shape) - 1
+            raise DimensionsError(f"ndim: expected {expected} for images of shape {list(in_shape)}, got {ndim}")
         raise InputError(f"in_shape: expected (C, {'H, W' if ndim == 2 else 'D, H, W'}), got {list(in_shape)}")
     if aspect is not None:
         return _check_aspect(aspect, ndim), {}

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from stnkit.contract import COUNT
 from stnkit.errors import InputError, StnkitError
+from stnkit.families.dimensions import DimensionsError
 from stnkit.initial_theta import initial_theta
 from stnkit.plugin_system import build, chosen_component, validate_options
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
@@ -99,7 +100,7 @@ def _transformer(
     chosen = components["transform"]
     name = chosen if isinstance(chosen, str) else chosen["name"]
     if family.ndim != len(in_shape) - 1:
-        raise InputError(
+        raise DimensionsError(
             f"transform {name!r} warps {family.ndim} dimensions, "
             f"but the images have {len(in_shape) - 1}: {list(in_shape)}"
         )

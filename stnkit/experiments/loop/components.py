@@ -13,6 +13,7 @@ from stnkit.errors import InputError
 from stnkit.experiments.data.augmentation import build_augmentation
 from stnkit.experiments.data.checks import checked_class_names
 from stnkit.experiments.data.data_module import DistortedData
+from stnkit.experiments.data.volume_layout import layout_named
 from stnkit.experiments.loop.initial_parts import checked_parts
 from stnkit.experiments.loop.initial_weights import load_initial_weights, transform_inits
 from stnkit.experiments.loop.loggers import check_loggers
@@ -71,7 +72,8 @@ def build_components(
     objective = build_objective(config, dataset, data.in_shape)
     check_data_needs(config, objective, dataset, distortion)
     outputs = objective.n_outputs(dataset)
-    network = build_network(config, in_shape=data.in_shape, n_classes=outputs, **config["placement"])
+    with layout_named(dataset):
+        network = build_network(config, in_shape=data.in_shape, n_classes=outputs, **config["placement"])
     check_network_needs(config, objective, network)
     objective.prepare(Setting(dataset, distortion, data.in_shape, input_transformer(network)))
     check_attributes(objective)

@@ -52,7 +52,7 @@ def rectify_array(results: Results, given: Input) -> list[Row]:
                 rows += of_one
         for name, made in warped.items():
             stacked = np.stack(made)
-            if array.ndim == 3:
+            if array.ndim == images.ndim - 1:
                 stacked = stacked[:, 0]
             elif array.shape != images.shape:  # channels last
                 stacked = np.moveaxis(stacked, 1, -1)

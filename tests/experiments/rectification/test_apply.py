@@ -7,8 +7,10 @@ import re
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from stnkit.array_files import ArrayLayout
 from stnkit.errors import InputError
 from stnkit.experiments.rectification.apply import Request, apply
 from stnkit.experiments.rectification.names import taken_names
@@ -127,6 +129,18 @@ def test_options_of_pictures_are_refused_for_volumes(options, name, make_run, fo
         with pytest.raises(InputError, match=message):
             apply(rectifier, request)
         assert not (tmp_path / "out").exists()
+
+
+def test_gray_volumes_have_results_of_their_layout(make_run, folder, tmp_path):
+    components = {"transform": {"name": "affine", "ndim": 3}, "localizer": {"name": "fully_connected"}}
+    rectifier = make_run(in_shape=(1, 6, 7, 8), **components).rectifier()
+    rectifier.array_layout = ArrayLayout.ndhw
+    volumes = np.random.default_rng(0).random((2, 6, 7, 8), dtype=np.float32)
+    np.save(folder / "volumes.npy", volumes)
+    rows = apply(rectifier, Request([folder], tmp_path / "out", Options(), {})).rows
+    assert [(row.error, row.out_size) for row in rows] == [("", [6, 7, 8])] * 2
+    (image,) = rectifier.network.transformer(torch.from_numpy(volumes[1:, None]))[0]
+    np.testing.assert_allclose(np.load(tmp_path / "out" / "volumes.npy")[1], image.detach(), atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["a.png", "maps/a.png.npy", "overlay/a.png"])

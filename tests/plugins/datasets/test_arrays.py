@@ -32,12 +32,15 @@ def whole(dataset):
         ((2, 9, 3), "nchw", None),
         ((3, 9, 4), "nhwc", (0, 3, 1, 2)),
         ((2, 5, 6, 7), "auto", None),
+        ((5, 6, 7), "ndhw", None),
+        ((5, 6, 3), "ndhw", None),
     ],
 )
 def test_images_of_every_layout_are_channels_first(shape, layout, axes, save):
     images = noise_images(*shape)
     dataset = save(images, layout=layout)
-    expected = images[:, None] if len(shape) == 2 else images if axes is None else images.transpose(axes)
+    gray = layout == "ndhw" or len(shape) == 2
+    expected = images[:, None] if gray else images if axes is None else images.transpose(axes)
     found, labels = whole(dataset)
     assert dataset.image_shape == expected.shape[1:]
     assert torch.equal(found, torch.from_numpy(expected.copy()))

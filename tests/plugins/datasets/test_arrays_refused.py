@@ -33,7 +33,7 @@ def test_a_tensor_of_images_is_not_that_of_its_targets(save, tmp_path):
         ),
         ({"split": [1.0, 0.0, 0.0]}, "dataset.split: expected three positive numbers with a sum of 1"),
         ({"split": [0.5, 0.5]}, "split: expected tuple"),
-        ({"layout": "chw"}, "layout: expected one of auto, nhw, nchw, nhwc, ncdhw, got 'chw'"),
+        ({"layout": "chw"}, "layout: expected one of auto, nhw, nchw, nhwc, ndhw, ncdhw, got 'chw'"),
         ({"n_classes": -1}, "n_classes: expected at least 2, or null, got -1"),
         ({"n_classes": 0}, "n_classes: expected at least 2, or null, got 0"),
         ({"n_classes": 1}, "n_classes: expected at least 2, or null, got 1"),
@@ -47,6 +47,7 @@ def test_a_tensor_of_images_is_not_that_of_its_targets(save, tmp_path):
             {"targets": "gone.npy"},
             "dataset.targets: expected a file, got .*gone.npy, which .*; dataset.targets=none takes",
         ),
+        ({"layout": "ndhw"}, r"expected images of 4 axes with pixels, got shape \(200, 9, 8\)"),
         ({"layout": "nhwc"}, r"expected images of 4 axes with pixels, got shape \(200, 9, 8\)"),
     ],
 )
