@@ -46,9 +46,10 @@ def fit_to_selection(
     target = coordinates.lattice(size, dtype=torch.float64)
     counts = _counts(family, size)
     while True:
-        chosen = torch.meshgrid(*map(_regular, size, counts), indexing="ij")
+        chosen: tuple[Tensor, ...] = torch.meshgrid(*map(_regular, size, counts), indexing="ij")
+        of_each: tuple[slice | Tensor, ...] = (slice(None), *chosen)
         points = target[chosen].flatten(end_dim=-2)[None]
-        images, of_images = source[:, *chosen].flatten(1, -2), weights[:, *chosen].flatten(1)
+        images, of_images = source[of_each].flatten(1, -2), weights[of_each].flatten(1)
         try:
             return family.fit(points, images, of_images).detach()
         except InputError as error:
