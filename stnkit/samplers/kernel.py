@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.contract import POSITIVE_NUMBER, Requirement
+from stnkit.portable import is_exported
 from stnkit.renaming import tell_renamed
 from stnkit.samplers.padded import PaddedSampler
 from stnkit.samplers.padding import Padding, source_index
@@ -118,6 +119,9 @@ class KernelSampler(PaddedSampler):
             x = pixels[..., -1 - d].flatten(1)[:, None]
             width = None if widths is None else widths[..., -1 - d].flatten(1)[:, None]
             axes.append(self._taps(x, width, n, (n - image.shape[2 + d]) // 2, outside=math.prod(size)))
+        if len(axes) == 3 and is_exported():
+            # A program holds every row of taps as operations of its own: of volumes an export would take minutes.
+            size, axes = [size[0], size[1] * size[2]], [axes[0], _joined(axes[1], axes[2], size[2])]
         *outer, (columns, column_weights) = axes
         flat = source.flatten(2)
         n_pixels = flat.shape[2]
@@ -182,6 +186,15 @@ def _renormalized(weight: Float[Tensor, "B taps P"], inside: Bool[Tensor, "B tap
     total = left.sum(dim=1, keepdim=True)
     enough = total > _LEAST
     return torch.where(enough, left / torch.where(enough, total, 1.0), weight)
+
+
+def _joined(
+    outer: tuple[Tensor, Tensor], inner: tuple[Tensor, Tensor], size: int
+) -> tuple[Int64[Tensor, "B taps P"], Float[Tensor, "B taps P"]]:
+    """The pixels of two axes as those of one, and their weights; `size` is that of the inner one."""
+    index = outer[0][:, :, None] * size + inner[0][:, None]
+    weight = outer[1][:, :, None] * inner[1][:, None]
+    return index.flatten(1, 2), weight.flatten(1, 2)
 
 
 def _row(

@@ -32,6 +32,24 @@ class Linear(stnkit.samplers.KernelSampler):
 
 
 @pytest.mark.parametrize("padding", PADDINGS)
+@pytest.mark.parametrize("traced", [False, True])
+@pytest.mark.no_jaxtyping  # the tracer has tensors for sizes
+@pytest.mark.filterwarnings("ignore")  # of the tracer, about itself and about comparisons of shapes
+def test_of_volumes_a_program_gathers_once_for_a_slice(padding, traced):
+    sampler = Cosine(1.5, normalized=True, **padding_options(padding)).eval()
+    image, grid = random_image((4, 5, 6)), random_grid(3)
+    if traced:
+        module = torch.jit.trace(sampler, (image, grid), check_trace=False)
+        names = [node.kind() for node in module.inlined_graph.nodes()]
+    else:
+        program = torch.export.export(sampler, (image, grid))
+        names, module = [str(node.target) for node in program.graph.nodes], program.module()
+    images = 2 if padding == "fill" else 1  # the share of the image is read too
+    assert sum("gather" in name for name in names) == 3 * images
+    torch.testing.assert_close(module(image, grid), sampler(image, grid), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("support", [0.8, 1.0, 1.3, 1.5, 2.0])
 def test_equals_the_sum_over_pixels_for_any_support(size, padding, support):
