@@ -17,8 +17,10 @@ from stnkit.samplers.padding import Padding
 from stnkit.samplers.sampler import Sampler
 from stnkit.warping import warp
 
-# Draws of a distortion that are looked at, points along each axis, and half images by which θ in float32 moves none.
-_DRAWS, _POINTS, _STILL = 8, 8, 1e-5
+# Numbers of draws, and of points along each axis, by which `moves` judges a distortion.
+_DRAWS, _POINTS = 8, 8
+# In normalized coordinates: the rounding of θ in float32 moves a point by less.
+_STILL = 1e-5
 
 FAMILY = Requirement("a TransformFamily", lambda value: isinstance(value, TransformFamily))
 
@@ -100,7 +102,7 @@ def moves(distortion: Distortion) -> bool:
     """True if one of the first draws of a distortion takes a point of the image to another.
 
     Args:
-        distortion: of the images; by its θ, whatever it does beside.
+        distortion: of the images, whose θ is looked at: clutter and noise move nothing.
 
     Example:
         >>> import stnkit

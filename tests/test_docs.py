@@ -136,18 +136,18 @@ def _only_for_mnist(word, words):
 
 def test_no_two_commands_of_the_pages_write_to_one_place():
     """Who follows them all in one folder is never refused."""
-    commands = {
-        line: (page.name, re.findall(r"(?:hydra\.(?:run|sweep)\.dir=|--output )(\S+)", line))
+    commands = [
+        (page.name, line, re.findall(r"(?:hydra\.(?:run|sweep)\.dir=|--output )(\S+)", line))
         for page in PAGES
         for language, text in blocks_of(page)
         if language == "bash"
         for line in text.splitlines()
         if "skip_completed=true" not in line
-    }
-    written = [place for _, places in commands.values() for place in places]
+    ]
+    written = [place for _, _, places in commands for place in places]
     twice = {place for place in written if written.count(place) > 1}
     assert len(written) > 12
-    assert not twice, [(page, line) for line, (page, places) in commands.items() if twice & {*places}]
+    assert not twice, [(page, line) for page, line, places in commands if twice & {*places}]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

@@ -47,8 +47,7 @@ class EquivarianceConfig:
 
     Args:
         weight: weight of the equivariance loss; 0 turns it off. By default it is 10 where the distortion has a milder
-            one of its kind, one transformer of two dimensions reads single images, and
-            nothing supervises θ; else 0.
+            one of its kind, one transformer of two dimensions reads single images, and nothing supervises θ; else 0.
         degrees: rotation by U(−degrees, degrees). With null for degrees, scale and shift, Δ is the milder distortion,
             or 45, 1.2 and 0 where there is none; otherwise null is for 45, 1.2 or 0.
         scale: scaling by 1/scale to scale, uniform in its logarithm.

@@ -184,31 +184,33 @@ def eager(
 
     Raises:
         InputError: when the images are not (B, C, *size) in float32.
-        ExportError: when the module cannot be copied or run on them, or an output is not finite.
+        ExportError: when the module cannot be copied or run on them, or an output cannot be read by NumPy or is not
+            finite.
     """
     check_is_tensor("images", images)
     if images.dtype != torch.float32 or images.ndim not in (4, 5) or not len(images):
         shape, kind = list(images.shape), str(images.dtype).removeprefix("torch.")
         raise InputError(f"export: expected images (B, C, *size) in float32, at least one, got {shape} in {kind}")
     images = images[torch.arange(N_IMAGES) % len(images)].cpu()
-    network = _tried(module, "copied", lambda: copy.deepcopy(module).cpu().eval())
+    network = _tried(f"{described(module)} cannot be copied", lambda: copy.deepcopy(module).cpu().eval())
     if half:
         network, images = in_half(network), images.half()
     named = NamedOutputs(network, output)
     with torch.no_grad():
-        values = _tried(module, "run on the images", lambda: named(images))
-        outputs = _tried(module, "read by NumPy", lambda: {name: value.numpy() for name, value in values.items()})
+        values = _tried(f"{described(module)} cannot be run on the images", lambda: named(images))
+        unreadable = f"the outputs of {described(module)} cannot be read by NumPy"
+        outputs = _tried(unreadable, lambda: {name: value.numpy() for name, value in values.items()})
     return network, Reference(images.numpy(), outputs)
 
 
-def _tried(module: nn.Module, done: str, act: Callable[[], Any]) -> Any:
-    """The value of a function, or an ExportError: the module cannot be `done`."""
+def _tried(failure: str, act: Callable[[], Any]) -> Any:
+    """The value of a function; its error becomes an ExportError that begins with `failure`."""
     try:
         return act()
     except StnkitError:
         raise
     except Exception as error:
-        raise ExportError(f"{described(module)} cannot be {done}: {one_line(error)}") from error
+        raise ExportError(f"{failure}: {one_line(error)}") from error
 
 
 def _metadata(reference: Reference, returned: list[str], hidden: list[str]) -> dict[str, Any]:

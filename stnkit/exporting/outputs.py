@@ -48,7 +48,7 @@ class NamedOutputs(nn.Module):
         """The outputs by name, the module's own first.
 
         Raises:
-            InputError: when the module does not give a tensor.
+            InputError: when the module does not give a tensor, or its output has the name of another one.
         """
         seen: dict[str, Tensor] = {}
         with self._recording(seen):

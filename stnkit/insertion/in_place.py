@@ -3,7 +3,7 @@
 A transformer gives its host a tensor of its own: what the network keeps of the image is no longer changed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from stnkit.errors import InputError
-from stnkit.insertion.passes import Example, modes_and_random_state_restored, run_on
+from stnkit.insertion.passes import Example, modes_and_random_state_restored, run_on, takes_positions
 from stnkit.insertion.probe import Probe
 from stnkit.insertion.transformed import image_name
 
@@ -29,7 +29,10 @@ def check_not_read(network: nn.Module, example: Example, in_place: Sequence[Prob
     """
     if not in_place:
         return
-    expected = _outputs(network, example)
+    try:
+        expected = _outputs(network, example)
+    except Exception:  # a network for the outputs of its transformers has none of before
+        return
     for probe in in_place:
         hook = probe.host.register_forward_pre_hook(_with_copy, with_kwargs=True)
         try:
@@ -53,9 +56,11 @@ def _with_copy(host: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -
 
 
 def _outputs(network: nn.Module, example: Example) -> list[Any]:
-    # Of the example too, a network may change what it is given.
-    copied: Example = pytree.tree_map_only(Tensor, torch.clone, example)
+    if isinstance(example, Mapping) and not takes_positions(network):
+        example = dict(example)  # of any other mapping pytree copies nothing
     with modes_and_random_state_restored(network):
+        # A network may change what it is given, but for a tensor of inference mode.
+        copied: Example = pytree.tree_map_only(Tensor, torch.clone, example)
         return [leaf for leaf in pytree.tree_leaves(run_on(network, copied)) if isinstance(leaf, Tensor)]
 
 

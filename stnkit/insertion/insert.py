@@ -32,8 +32,9 @@ def insert_transformers(network: NetworkT, points: Mapping[str, Mapping[str, Any
     The class of that module becomes a subclass that calls the transformer; whatever replaces its `forward` later
     replaces that too. `del host.spatial_transformer` takes the transformer away and gives the module
     its class back; a `GraphModule` cannot be called then until another one is inserted.
-    The network is run once on the example, in evaluation mode and without gradients, and each transformer is built
-    for the image that arrives at its insertion point. After an error the network is as it was.
+    The network is run on the example, in evaluation mode and without gradients: once, and again where a module behind
+    a transformer changes its image in place. Each transformer is built for the image that arrives at its insertion
+    point. After an error the network is as it was.
 
     Args:
         network: any module.

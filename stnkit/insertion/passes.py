@@ -18,12 +18,17 @@ def run_on(network: nn.Module, example: Example) -> Any:
         network: any module.
         example: its argument, a tuple of all of them, or a mapping of those of a network that takes none by position.
     """
-    if isinstance(example, Mapping) and not _takes_positions(network):
+    if isinstance(example, Mapping) and not takes_positions(network):
         return network(**example)
     return network(*example) if isinstance(example, tuple) else network(example)
 
 
-def _takes_positions(network: nn.Module) -> bool:
+def takes_positions(network: nn.Module) -> bool:
+    """True if a network takes an argument by position.
+
+    Args:
+        network: any module.
+    """
     try:
         parameters = inspect.signature(network.forward).parameters.values()
     except (TypeError, ValueError):  # of a function that is not Python's

@@ -113,7 +113,11 @@ class Probe:
     def _image(self, name: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
         if self.made is not None:
             name = submodule_names(self.network).get(self.host)
-            itself = f", or insert it into {name!r} by itself, at its {INPUT!r}: in front of each call" if name else ""
+            itself = (
+                f", or give {name!r} alone to insert_transformers, at its {INPUT!r}: in front of every call"
+                if name
+                else ""
+            )
             raise InputError(
                 f"insertion point {self.point!r} is called more than once in one pass, and a transformer stands in "
                 f"front of one call: choose another point{itself}"

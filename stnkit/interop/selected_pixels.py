@@ -64,8 +64,7 @@ def _counts(family: TransformFamily, size: Sequence[int]) -> tuple[int, ...]:
     fewest, most = SAMPLES[family.ndim]
     of_axis = (max(family.n_params, 1) / family.ndim) ** (1 / family.ndim)
     alike = min(most, max(fewest, math.ceil(2 * of_axis)))
-    # With those that the family is made of: a lattice of theirs is as long.
-    # Those of its parts too: a stage of a family may be a long lattice.
+    # Of the family and of its parts: a stage may be a long lattice.
     shapes = [part.lattice_shape or () for part in family.modules() if isinstance(part, TransformFamily)]
     lattices = [(0,) * family.ndim, *(shape for shape in shapes if len(shape) == family.ndim)]
     longest = map(max, zip(*lattices, strict=True))

@@ -29,6 +29,7 @@ class KernelSampler(PaddedSampler):
     `widened_kernel`.
     It consists of plain differentiable operations: double backward works as far as the kernel's does.
     Time and, while gradients are recorded, memory grow with the number of taps, ⌈2·support⌉^ndim.
+    An exported program gathers a slice of taps of a volume at once, in ⌈2·support⌉ times the memory of a row.
     Points that are not finite lie outside of the image.
 
     Attributes:

@@ -1,5 +1,7 @@
 """Hosts that change their image in place: refused where the network reads the image again."""
 
+import types
+
 import pytest
 import torch
 from torch import nn
@@ -81,3 +83,40 @@ def test_a_module_in_place_at_the_input_leaves_the_example():
 def test_a_network_of_changing_outputs_is_accepted():
     network = stnkit.insert_transformers(Counting(), {"relu": AFFINE}, torch.randn(2, 1, 8, 8))
     assert hasattr(network.relu, "spatial_transformer")
+
+
+@pytest.mark.parametrize(
+    ("following", "options"),
+    [
+        ([nn.Conv2d(2, 4, 3)], {"parallel": 2}),
+        ([nn.Flatten(), nn.Linear(16, 2)], {"out_size": [4, 4]}),
+    ],
+)
+def test_a_network_for_the_outputs_of_transformers_is_not_asked(following, options):
+    network = nn.Sequential(nn.ReLU(inplace=True), *following)
+    stnkit.insert_transformers(network, {"0": AFFINE | options}, images := torch.rand(2, 1, 8, 8))
+    assert len(network(images)) == 2
+
+
+class OfKeywords(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, *, image):
+        return self.relu(image) + image
+
+
+@pytest.mark.parametrize("form", [dict, types.MappingProxyType])
+def test_an_example_of_keywords_stays_as_it_was(form):
+    image = torch.randn(2, 1, 8, 8)
+    before = image.clone()
+    refused(OfKeywords(), {"relu": AFFINE}, form({"image": image}), "changes it in place")
+    assert torch.equal(image, before)
+
+
+def test_a_host_in_place_may_be_given_a_transformer_in_inference_mode():
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten())
+    with torch.inference_mode():
+        stnkit.insert_transformers(network, {"0": AFFINE}, torch.rand(2, 1, 8, 8))
+    assert hasattr(network[0], "spatial_transformer")

@@ -113,7 +113,10 @@ def test_a_point_not_called_once_with_an_image_is_refused(point, match):
 @pytest.mark.parametrize(
     ("point", "advice"),
     [
-        ("shared", "choose another point, or insert it into 'shared' by itself, at its 'input': in front of each call"),
+        (
+            "shared",
+            "another point, or give 'shared' alone to insert_transformers, at its 'input': in front of every call",
+        ),
         ("iterating", "choose one of its members: iterating.conv"),
         ("own", "choose one of its members that is called with an image: own.0"),
         ("several", "got <class 'list'>; choose another point, such as one of its members: several.first"),
@@ -128,7 +131,7 @@ def test_a_refusal_names_a_way_out(point, advice):
 def test_a_module_that_is_called_twice_is_named_and_takes_one():
     network, image = nn.Sequential(Odd()), torch.rand(2, 1, 9, 9)
     network[0].empty = network[0].shared
-    refused(network, {"shared": AFFINE}, image, r"insert it into '0\.shared' by itself, at its 'input': ")
+    refused(network, {"shared": AFFINE}, image, r"give '0\.shared' alone to insert_transformers, at its 'input': ")
     expected = network.eval()(image)
     stnkit.insert_transformers(network.get_submodule("0.shared"), {"input": AFFINE}, image)
     torch.testing.assert_close(network(image), expected, atol=1e-5, rtol=0)

@@ -100,7 +100,7 @@ def _control_vectors(
     if not lattices:
         raise InputError(
             "family: expected matrices, or a lattice of cubic B-splines or a field of cells without pinned points, got "
-            f"{name}: of any other, family.fit(points, source) gives θ, with the source of itk.source_points"
+            f"{name}; for another family, family.fit(points, source) gives θ, with the source of itk.source_points"
         )
     is_spline, counts = lattices[0]
     geometry = spline_lattice(fixed, counts) if is_spline else fixed.covered_by(counts)

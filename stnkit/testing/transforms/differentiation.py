@@ -9,7 +9,7 @@ from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE, gradient, has_source, points_of, theta_of, uniform
 from stnkit.testing.registration import check_registered
 
-# Of the check of entries: so many, and so many more for each entry, since that of a fine lattice moves few.
+# Points of the check of entries: a number for all, and some for each entry, since one of a fine lattice moves few.
 POINTS, POINTS_OF_AN_ENTRY = 500, 20
 
 
@@ -53,7 +53,7 @@ def entries(under_test: ComponentUnderTest) -> None:
     still = (largest <= FLOAT64 * largest.max()).nonzero()[:, 0].tolist()
     named = ", ".join(map(str, still[:5])) + (", …" if len(still) > 5 else "")
     require(
-        not still, f"every entry of θ must move points: of entries 0 to {family.n_params - 1}, none moves by {named}"
+        not still, f"every entry of θ must move points: of entries 0 to {family.n_params - 1}, these move none: {named}"
     )
 
 
