@@ -228,7 +228,7 @@ class Uncopied(nn.Module):
         (Two(), r"^Two cannot be run on the images: TypeError: .* missing 1 required positional argument: 'other'$"),
         (nn.Conv2d(2, 1, 1), r"^Conv2d cannot be run on the images: RuntimeError: .* 1 channels instead$"),
         (nn.Conv2d(1, 1, 1).double(), r"^Conv2d cannot be run on the images: RuntimeError: .* type "),
-        (Plain(lambda image: image.bfloat16()), "^Plain cannot be read by NumPy: TypeError: .* BFloat16$"),
+        (Plain(lambda image: image.bfloat16()), "^the outputs of Plain cannot be read by NumPy: .* BFloat16$"),
         (Uncopied(), "^Uncopied cannot be copied: TypeError: no copy of this$"),
     ],
 )
