@@ -37,6 +37,7 @@ def fit_to_selection(
 
     Example:
         >>> import torch, stnkit
+        >>> from stnkit.interop.selected_pixels import fit_to_selection
         >>> family = stnkit.build("transform", "translation")
         >>> source = stnkit.coordinates.lattice((4, 8), dtype=torch.float64)[None] + 1
         >>> fit_to_selection(family, source, torch.ones(1, 4, 8, dtype=torch.float64)).round(decimals=6)

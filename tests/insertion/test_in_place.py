@@ -115,7 +115,7 @@ def test_an_example_of_keywords_stays_as_it_was(form):
     assert torch.equal(image, before)
 
 
-def test_a_host_in_place_may_be_given_a_transformer_in_inference_mode():
+def test_inference_mode_takes_a_host_in_place_too():
     network = nn.Sequential(nn.ReLU(inplace=True), nn.Flatten())
     with torch.inference_mode():
         stnkit.insert_transformers(network, {"0": AFFINE}, torch.rand(2, 1, 8, 8))

@@ -251,7 +251,7 @@ NO_LATTICE = "family: expected matrices, or a lattice of cubic B-splines or a fi
             lambda: sitk.CompositeTransform([spline(), spline()]),
             "transform: expected one that is not linear, got 2",
         ),
-        ("tps", shear, f"{NO_LATTICE}, got ThinPlateSpline: of any other, family.fit(points, source) gives θ, "),
+        ("tps", shear, f"{NO_LATTICE}, got ThinPlateSpline; for another family, family.fit(points, source) gives θ, "),
         ("affine", lambda: sitk.Transform(3, sitk.sitkIdentity), "moving: expected a geometry of 3 dimensions, got "),
         (
             "affine",
@@ -293,4 +293,5 @@ def test_a_spline_with_pinned_points_is_sent_to_a_fit():
     family, image = stnkit.build("transform", "bspline", pinned="borders"), cases.MOVING[2]
     with pytest.raises(InputError) as caught:
         itk.theta_of_transforms(family, shear(), moving=image, fixed=image)
-    assert str(caught.value).startswith(f"{NO_LATTICE}, got BSpline: of any other, family.fit(points, source) gives θ")
+    told = f"{NO_LATTICE}, got BSpline; for another family, family.fit(points, source) gives θ"
+    assert str(caught.value).startswith(told)
