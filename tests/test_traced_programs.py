@@ -37,6 +37,7 @@ def test_make_fx_follows_a_warp(family, mode):
     torch.testing.assert_close(program(theta, image), warp(theta, image), atol=1e-5, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["affine", "cpab", "tps"])
 def test_make_fx_follows_a_warp_before_autograd(family):
     warp, theta, image = warp_by(family)

@@ -84,6 +84,7 @@ def test_a_program_that_needs_stnkit_says_so(tmp_path):
     assert "the file calls stnkit::flow: stnkit must be imported there" in said.notes
 
 
+@pytest.mark.slow
 def test_an_operator_without_onnx_is_named(tmp_path):
     with pytest.raises(ExportError, match="Plain cannot be written as ONNX, which has no operator stnkit::flow"):
         stnkit.export(Plain(flowed), images(), tmp_path / "flow.onnx")

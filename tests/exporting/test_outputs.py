@@ -61,6 +61,7 @@ def test_points_of_one_identifier_have_outputs_of_their_own():
         image = host(image)
 
 
+@pytest.mark.slow
 def test_every_call_of_a_transformer_is_exported(tmp_path):
     network = Twice().eval()
     said = stnkit.export(network, images(), tmp_path / "network.pt2", theta=True, warped=True)

@@ -33,6 +33,7 @@ def test_what_is_too_large_is_not_kept_and_makes_nothing_else_go():
     assert cache.get(key(0)) is not None
 
 
+@pytest.mark.slow
 def test_threads_that_share_it_get_what_they_asked_for():
     cache = TensorCache(max_bytes=50 * 40)
     failures = []

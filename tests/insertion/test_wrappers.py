@@ -41,6 +41,7 @@ def parametrized():
     return conv
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 @pytest.mark.parametrize("made", [with_a_transformer, compiled, parametrized])
 def test_a_wrapper_is_a_host_of_its_own(made):

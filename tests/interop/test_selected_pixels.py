@@ -40,6 +40,7 @@ def test_a_long_lattice_comes_back_from_the_field_of_a_tool():
     torch.testing.assert_close(back, theta, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [{"name": "displacement", "resolution": [1, 40]}, LONG["pinned"][0]])
 def test_a_long_lattice_among_stages_gives_its_map_back(stage):
     family, theta = drawn({"name": "compose", "stages": ["translation", stage]})

@@ -37,6 +37,7 @@ def composed(make_distribution):
         yield composed
 
 
+@pytest.mark.slow
 def test_the_default_experiment_is_the_affine_one(composed):
     config = composed()
     names = {kind: str(config[kind].name) for kind in ("transform", "localizer", "sampler", "network", "dataset")}

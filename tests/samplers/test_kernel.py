@@ -31,6 +31,7 @@ class Linear(stnkit.samplers.KernelSampler):
         return torch.where(distance >= 0, 1 - distance, 1 + distance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("traced", [False, True])
 @pytest.mark.no_jaxtyping  # the tracer has tensors for sizes

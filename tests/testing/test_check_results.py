@@ -109,6 +109,7 @@ def test_the_error_names_every_failure_with_its_reason():
     assert not raised.value.results.ok
 
 
+@pytest.mark.slow
 def test_an_expected_failure_passes_and_an_unexpected_pass_fails():
     expected = {"identity": "it moves by a hundredth"}
     checked = stnkit.testing.check(transforms.Elsewhere, expected_failures=expected)

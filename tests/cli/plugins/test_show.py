@@ -168,6 +168,7 @@ def test_the_help_of_train_lists_the_groups_to_choose_from(stnkit_main, tmp_path
     assert not [line for line in groups if line.startswith(("schema", "hydra"))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "command"),
     [

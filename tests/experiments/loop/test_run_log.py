@@ -81,6 +81,7 @@ def test_a_resumed_run_continues_its_log(copy_of_quick_run, stnkit_main):
     assert logged("run")[-1].startswith("completed: test error")
 
 
+@pytest.mark.slow
 def test_a_failure_ends_the_log(stnkit_main):
     assert stnkit_main("train", *QUICK, "localizer.hidden=[0]", "hydra.run.dir=run")[0] == 2
     assert logged("run")[-1].startswith(

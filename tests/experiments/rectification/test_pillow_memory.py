@@ -32,6 +32,7 @@ def test_a_large_image_is_read_without_a_copy(mode):
         np.testing.assert_array_equal(pixels, values)
 
 
+@pytest.mark.slow
 def test_outside_of_the_context_pillow_is_as_before():
     core = vars(Image)["core"]
     before = core.get_block_size(), core.get_blocks_max()

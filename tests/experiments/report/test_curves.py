@@ -142,6 +142,7 @@ def test_each_objective_has_its_own_curves(make_run, runs_of):
     assert ids(curves.svg) == ["curve-0-0-0", "objective1-curve-0-1-0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "magic"), [("svg", b"<?xml"), ("pdf", b"%PDF"), ("png", b"\x89PNG"), ("SVG", b"<?xml")]
 )

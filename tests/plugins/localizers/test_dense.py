@@ -166,6 +166,7 @@ def test_options_of_dense_out_of_range_are_refused(in_shape, options, message):
     assert str(error.value) == f"localizer 'dense': {message}"
 
 
+@pytest.mark.slow
 def test_a_family_without_a_lattice_is_one_sentence(stnkit_main, monkeypatch):
     dataset = type(stnkit.build("dataset", "digits"))
     monkeypatch.setattr(dataset, "split", lambda self, name: pytest.fail("the data were read"))
