@@ -94,12 +94,10 @@ def _settings(request: pytest.FixtureRequest) -> Iterator[None]:
     import torch
 
     from stnkit import renaming
+    from stnkit.testing.inputs import seed_generators
 
     torch.set_num_threads(1)
-    # `torch.manual_seed` formats the stack for each kind of device that is absent: a millisecond, for every test.
-    torch.default_generator.manual_seed(0)
-    if torch.cuda.is_available():
-        torch.cuda.manual_seed_all(0)
+    seed_generators(0)
     renaming._told.clear()
     jaxtyping.config.update("jaxtyping_disable", request.node.get_closest_marker("no_jaxtyping") is not None)
     yield

@@ -150,6 +150,13 @@ def test_no_two_commands_of_the_pages_write_to_one_place():
     assert not twice, [(page, line) for page, line, places in commands if twice & {*places}]
 
 
+def test_the_page_on_architecture_has_every_module_of_the_core():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    modules = [p.name for p in (ROOT / "stnkit").glob("*.py") if p.name[:1] != "_"]
+    here = [*modules, *(f"{p.parent.name}/" for p in (ROOT / "stnkit").glob("*/__init__.py"))]
+    assert not [name for name in here if f"`stnkit/{name}`" not in page]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_links_lead_to_files_that_are_there(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from stnkit.families.family import TransformFamily
+from stnkit.listed import listed
 from stnkit.testing.assertions import FLOAT64, CheckFailed, NotApplicable, finite, gradcheck_sentence, require
 from stnkit.testing.component_under_test import ComponentUnderTest
 from stnkit.testing.inputs import SIZE, gradient, has_source, points_of, theta_of, uniform
@@ -50,11 +51,9 @@ def entries(under_test: ComponentUnderTest) -> None:
         weights = uniform(*source.shape, seed=3).where(has_source(source)[..., None], 0.0)
         found = gradient((source.where(weights != 0, 0.0) * weights).sum(), theta)
         largest = largest.maximum(found[0].abs().nan_to_num())
-    still = (largest <= FLOAT64 * largest.max()).nonzero()[:, 0].tolist()
-    named = ", ".join(map(str, still[:5])) + (", …" if len(still) > 5 else "")
-    require(
-        not still, f"every entry of θ must move points: of entries 0 to {family.n_params - 1}, these move none: {named}"
-    )
+    still = [str(entry) for entry in (largest <= FLOAT64 * largest.max()).nonzero()[:, 0].tolist()]
+    told = f"of entries 0 to {family.n_params - 1}, these move none: {listed(still, 5)}"
+    require(not still, f"every entry of θ must move points: {told}")
 
 
 def after_inference_mode(under_test: ComponentUnderTest) -> None:
