@@ -53,9 +53,8 @@ def _chosen(items: list[pytest.Item]) -> Iterator[pytest.Item]:
             tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for cases in tests.values():
         marker = cases[0].get_closest_marker("quick_cases")
-        yield from sample(
-            cases, marker.args[0] if marker else int(len(cases) ** (1 / 3) + 1e-9)
-        )  # 64 ** (1 / 3) is below 4
+        root = int(len(cases) ** (1 / 3) + 1e-9)  # that of 64 comes out below 4
+        yield from sample(cases, marker.args[0] if marker else root)
 
 
 def _needs_marker(function: Callable[..., Any], marker: str) -> Callable[..., Any]:
