@@ -16,6 +16,7 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from stnkit import portable
+from stnkit.autocast import is_autocast
 from stnkit.default_device import built_on_cpu as built_on_cpu
 from stnkit.errors import InputError
 from stnkit.numpy_arrays import as_tensor
@@ -43,11 +44,7 @@ def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
 
     Where autocast is off already it is a null context, which leaves no trace in an exported graph.
     """
-    # `is_cpu` first: making an object of the device costs more than the rest.
-    kind = "cpu" if tensor.is_cpu else tensor.device.type
-    if (tensor.is_cpu or torch.amp.is_autocast_available(kind)) and torch.is_autocast_enabled(kind):
-        return torch.autocast(kind, enabled=False)
-    return contextlib.nullcontext()
+    return torch.autocast(tensor.device.type, enabled=False) if is_autocast(tensor) else contextlib.nullcontext()
 
 
 def products_are_narrowed() -> bool:

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from stnkit.autocast import is_autocast
 from stnkit.contract import SHAPE_OR_NONE, TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.convolutions import average_pool, channels_and_size, check_channels, convolution_block
 from stnkit.errors import InputError, one_line
@@ -119,9 +120,8 @@ class Localizer(nn.Module, Contract):
     def _other_dtype(self, image: Tensor, error: RuntimeError) -> InputError | None:
         """The refusal of an image in another dtype than the weights, if that is what torch complains of."""
         weights = {p.dtype for p in self.parameters() if p.is_floating_point()}
-        kind = image.device.type
-        autocast = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
-        narrowed = autocast and torch.float64 not in {image.dtype, *weights}  # autocast makes one of all others
+        # Autocast makes one dtype of all others.
+        narrowed = is_autocast(image) and torch.float64 not in {image.dtype, *weights}
         if not weights or image.dtype in weights or narrowed or "type" not in str(error):
             return None
         expected, got = (str(dtype).removeprefix("torch.") for dtype in (min(weights, key=str), image.dtype))

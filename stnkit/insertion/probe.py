@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from stnkit.autocast import is_autocast
 from stnkit.errors import InputError
 from stnkit.insertion.components import make_transformers
 from stnkit.insertion.points import CHILD, INPUT, LISTED, submodule_names
@@ -140,8 +141,7 @@ class Probe:
 
 def _working_dtype(image: Tensor, host: nn.Module, network: nn.Module) -> torch.dtype:
     """The dtype of the image, but under autocast that of the weights: autocast narrows images, not weights."""
-    kind = image.device.type
-    if not (torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)):
+    if not is_autocast(image):
         return image.dtype
     # Those of the network where the host, such as a pooling, has none.
     weights = (p.dtype for module in (host, network) for p in module.parameters() if p.is_floating_point())
