@@ -29,7 +29,8 @@ class MatrixFamily(TransformFamily):
 
     A subclass sets `affine`, implements `identity` and `rows`, and the hook `_from_matrix` if it is closed under
     composition. Points on or behind the horizon (w ≤ 0) have their source outside of every image, so the sign of M
-    counts; its scale is such that the identity has w = 1.
+    counts; its scale is such that the identity has w = 1. A row of a grid with an entry above 10⁴ / (ndim + 1) lies
+    outside too, as a whole: a zoom out by thousands, which leaves less than a pixel.
 
     Attributes:
         affine: True if the last row of every matrix is 0 … 0 1, so that nothing is divided.

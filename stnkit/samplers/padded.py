@@ -150,7 +150,9 @@ class PaddedSampler(Sampler):
         """The sum of the weights that lie outside of the image: 0 inside, and not only up to rounding."""
         ones = image.new_ones(()).expand(image.shape[0], 1, *image.shape[2:])
         share = 1 - self._checked_sample(ones, grid)
-        return torch.where(share.abs() < _ROUNDING * torch.finfo(share.dtype).eps, 0.0, share)
+        # Of the value alone: at the center of a border pixel it is 0, and its slope is not.
+        value = share.detach()
+        return share - torch.where(value.abs() < _ROUNDING * torch.finfo(share.dtype).eps, value, 0.0)
 
     @final
     def grid_sample(

@@ -50,6 +50,26 @@ def test_kinks_are_those_of_the_composite(transform, numbers, name, padding, mem
         torch.testing.assert_close(ours.double(), theirs, rtol=1e-5, atol=atol)
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", [1, 3, 16])
+@pytest.mark.parametrize("name", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("numbers", MAPS.values(), ids=MAPS)
+@pytest.mark.parametrize("transform", ["affine", "projective"])
+def test_a_slope_of_fill_is_that_of_the_difference(transform, numbers, name, channels, memory_format):
+    torch.manual_seed(0)
+    family = stnkit.build("transform", transform)
+    image = torch.randn(2, channels, 16, 16).to(memory_format=memory_format)
+    upstream = torch.randn(2, channels, 16, 16)
+    numbers = numbers if transform == "affine" else [*numbers, 0, 0]
+    filled = stnkit.build("sampler", name, padding="fill", fill_value=0.5)
+    _, found, _ = answers(family, numbers, image, filled, upstream)
+    with native.disabled():
+        zeros = stnkit.build("sampler", name)
+        _, expected, _ = answers(family, numbers, image.double() - 0.5, zeros, upstream)
+    # A sum of about 2,000 for each channel, in absolute values.
+    torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=2e-4 * channels)
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2), (7, 3), (49, 27), (33, 131)])
 @pytest.mark.parametrize("transform", ["affine", "projective", "translation", "similarity"])
 def test_the_identity_is_exact_with_slopes_from_the_right(transform, size):

@@ -34,6 +34,21 @@ def test_fill_is_zeros_of_the_difference(name, fill_value):
     assert (outside == fill).all()
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "nearest"])
+@pytest.mark.parametrize("size", [(5, 8), (7, 1), (2, 3, 4)])
+@pytest.mark.parametrize("place", ["centers", "anywhere"])
+def test_a_gradient_of_fill_is_that_of_the_difference(name, size, place):
+    image, upstream = random_image(size), random_image(size, seed=2)
+    grid = stnkit.coordinates.lattice(size, dtype=torch.float64).expand(2, *size, len(size)).clone()
+    if place == "anywhere":
+        grid += 0.3 * torch.randn(grid.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    grid.requires_grad_()
+    filled = stnkit.build("sampler", name, padding="fill", fill_value=0.7)
+    (found,) = torch.autograd.grad(filled(image, grid), grid, upstream)
+    (expected,) = torch.autograd.grad(stnkit.build("sampler", name)(image - 0.7, grid), grid, upstream)
+    assert (found - expected).abs().max() < 1e-11
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

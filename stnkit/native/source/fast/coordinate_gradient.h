@@ -24,9 +24,9 @@ STNKIT_INLINE void gradient_of_points(const Sampled& s, int t, const FourTaps& s
   }
   const Edge ex(x), ey(y);
   mask_taps(ex, ey, a, b, c, d);  // once for all channels; a gradient that is NaN does not pass as 0 · NaN
-  if (of_fill) {  // d(fill · (1 − Σ weights)) = −fill · Σ d(weights)
-    const vf outside = compare<_CMP_NEQ_UQ>(share_outside(ex, ey), zero());
-    const vf f = both(*of_fill, outside);
+  if (of_fill) {  // d(fill · (1 − Σ weights)) = −fill · Σ d(weights), also where Σ weights is 1 for one tap at the border
+    const vf whole = both(both(ex.own0, ex.own1), both(ey.own0, ey.own1));
+    const vf f = _mm256_andnot_ps(whole, *of_fill);
     vf fa = f, fb = f, fc = f, fd = f;
     mask_taps(ex, ey, fa, fb, fc, fd);
     a = sub(a, fa), b = sub(b, fb), c = sub(c, fc), d = sub(d, fd);

@@ -51,13 +51,14 @@ inline void slopes_packed(const Problem& p, const Image& of_out, const Chunk& ch
   }
 }
 
-// The part of the fill value: V contains f · (1 − Σ weights), where that is not rounded to 0.
+// The part of the fill value: V contains f · (1 − Σ weights). Where a value is that of a border pixel alone, so that the
+// share outside is 0, its slope is not.
 template <int T>
 inline void add_fill_slopes(const Problem& p, const Image& of_out, const Chunk& chunk, const Window<T>& window,
                             const Places& places, PointGradients& to) {
   const float* given = of_out.data + chunk.image * of_out.stride[0];
   for (int t = 0; t < chunk.n; t++) {
-    if (share_outside(window, t) == 0) continue;
+    if (window.whole[t] != 0) continue;
     float sum = 0;
     for (int64_t c = 0; c < p.C; c++) sum += p.fill[c] * given[places.at[t] + c * of_out.stride[1]];
     const Inside x = sum_inside<T>(window.x, t, true), y = sum_inside<T>(window.y, t, true);
