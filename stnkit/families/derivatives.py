@@ -1,6 +1,6 @@
 """Derivatives of a map in its points, of any family and to any order, with a cache for those of linear families."""
 
-import weakref
+import math
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 
@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.func import vjp
 
 from stnkit import coordinates
-from stnkit.families.caching import TensorCache
 from stnkit.families.family import TransformFamily
 from stnkit.families.lattice_basis import planar_product
 from stnkit.families.linear import LinearFamily
@@ -51,14 +50,17 @@ def derivatives(
         at: as `points_at` takes it.
         order: 1 or 2.
     """
-    points, shape = points_at(family, theta, at)
     if isinstance(family, LinearFamily) and not isinstance(at, Tensor) and may_be_cached():
+        size = coordinates.check_size(at, family.ndim)
         coefficients = coefficients_of(family, theta)
-        n_bytes = 8 * coefficients.shape[-1] * points.shape[1] * family.ndim**order
+        n_bytes = 8 * coefficients.shape[-1] * math.prod(size) * family.ndim**order
         if n_bytes <= BASIS_CACHE_BYTES:
-            basis = _cached(family, (shape, order, points.device), lambda: _basis(family, points[0], order))
+            basis = _cached(
+                family, (size, order, theta.device), lambda: _basis(family, points_at(family, theta, size)[0][0], order)
+            )
             found = planar_product(coefficients, basis.flatten(start_dim=1))
-            return found.view(*coefficients.shape[:2], *basis.shape[1:]).transpose(1, 2), shape
+            return found.view(*coefficients.shape[:2], *basis.shape[1:]).transpose(1, 2), size
+    points, shape = points_at(family, theta, at)
 
     def point_map(points: Tensor) -> Tensor:
         return family(theta.double(), points)
@@ -77,10 +79,6 @@ def depending_on(theta: Float[Tensor, "B P"], values: Float[Tensor, "B *any"]) -
         return values
     # A sum of no entries: 0 times θ would be NaN where θ is not finite.
     return values + theta[:, :0].sum(dim=1).to(values.dtype).view(-1, *[1] * (values.ndim - 1))
-
-
-# Of linear families, the derivatives of their bases and the mean products of these, which do not depend on θ.
-_bases: "weakref.WeakKeyDictionary[LinearFamily, TensorCache[Tensor]]" = weakref.WeakKeyDictionary()
 
 
 def may_be_cached() -> bool:
@@ -114,7 +112,7 @@ def _basis(family: LinearFamily, points: Float[Tensor, "N ndim"], order: int) ->
 
 
 def _cached(family: LinearFamily, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
-    cache = _bases.setdefault(family, TensorCache(BASIS_CACHE_BYTES))
+    cache = family._derivatives
     found = cache.get(key)
     if found is None:
         # Plain tensors, fit to be cached.

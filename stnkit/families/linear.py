@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit.errors import InputError
+from stnkit.families.caching import TensorCache
 from stnkit.families.correspondences import linear_least_squares
 from stnkit.families.correspondences.local import LocalFunctions
 from stnkit.families.family import TransformFamily
@@ -14,6 +15,7 @@ from stnkit.families.grid_marks import bounded
 from stnkit.families.lattice_basis import LatticeBasis, sum_dtype
 from stnkit.families.mirrored import Reflection
 from stnkit.families.scattered_basis import local_product, scattered_product
+from stnkit.families.thresholds import BASIS_CACHE_BYTES
 from stnkit.portable import coordinates_last
 
 
@@ -52,6 +54,8 @@ class LinearFamily(TransformFamily):
     def __init__(self) -> None:
         super().__init__()
         self._lattice_basis = LatticeBasis()
+        # Of the derivatives of the basis and the mean products of these, which do not depend on θ either.
+        self._derivatives: TensorCache[Tensor] = TensorCache(BASIS_CACHE_BYTES)
 
     @abc.abstractmethod
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
