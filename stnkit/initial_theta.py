@@ -17,13 +17,8 @@ from stnkit.families.matrix import MatrixFamily
 
 # A numeric θ counts as found if no point of the output is off by more: a thousandth of a pixel at 1000.
 TOLERANCE = 1e-6
-# Number of points along an axis, and of steps of Gauss and Newton: one where the points are linear in θ, and more where
-# a θ saturates.
-POINTS, STEPS = 13, 16
-# A step that leaves more of the error than this has found the nearest map.
-STALLED = 0.99
-# Largest P for which a window is looked for: the Jacobian of 512 parameters in three dimensions takes minutes.
-LARGEST = 256
+# Smallest number of points along an axis at which the map is that of the window.
+POINTS = 13
 
 TransformInit = Sequence[float] | Mapping[str, Any] | Tensor | np.ndarray
 
@@ -84,11 +79,6 @@ def _of_window(family: TransformFamily, window: Mapping[str, Any], name: str) ->
         raise InputError(f"transform_init: zoom: expected a number above 0, got {zoom!r}")
     if not isinstance(center, Sequence) or len(center) != ndim or not all(map(_is_number, center)):
         raise InputError(f"transform_init: center: expected {ndim} finite numbers, got {center!r}")
-    if not isinstance(family, MatrixFamily) and family.n_params > LARGEST:
-        raise InputError(
-            f"transform_init: expected the {family.n_params} numbers of θ, got a window, which is looked for in "
-            f"families of at most {LARGEST} parameters"
-        )
     matrix = torch.eye(ndim + 1, dtype=torch.float64)
     matrix[:ndim, :ndim] /= float(zoom)
     matrix[:ndim, ndim] = torch.tensor([*map(float, center)], dtype=torch.float64)
@@ -107,26 +97,15 @@ def _of_matrix(family: MatrixFamily, matrix: Tensor) -> Float[Tensor, "P"] | Non
 
 def _nearest(family: TransformFamily, matrix: Tensor) -> Float[Tensor, "P"] | None:
     """The θ whose map of a lattice of points is nearest to that of the matrix, or None if it is not the same."""
-    points = coordinates.lattice((POINTS,) * family.ndim, dtype=torch.float64).view(1, -1, family.ndim)
+    # The points determine every entry of θ: two of them along an axis for each point of a lattice of control points.
+    counts = [max(POINTS, 2 * n) for n in family.lattice_shape or (0,) * family.ndim]
+    points = coordinates.lattice(counts, dtype=torch.float64).view(1, -1, family.ndim)
     expected = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
-    theta = family.identity().double()
-
-    def error(theta: Tensor) -> Tensor:
-        return (family(theta[None], points) - expected).flatten()
-
-    last = math.inf
-    for _ in range(STEPS):
-        residual = error(theta)
-        if residual.abs().max() < TOLERANCE:
-            return theta.detach()
-        # A family that cannot show the window comes to a halt; a step of one that costs a second is saved.
-        if not float(residual.norm()) < STALLED * last:
-            return None
-        last = float(residual.norm())
-        # Of least norm, since the points need not determine every entry of θ.
-        jacobian = torch.func.jacrev(error)(theta)
-        theta = theta - torch.linalg.lstsq(jacobian, residual[:, None], driver="gelsd").solution[:, 0]
-    return None
+    try:
+        theta = family.fit(points, expected)[0].detach()
+    except InputError:
+        return None
+    return theta if (family(theta[None], points) - expected).abs().max() < TOLERANCE else None
 
 
 def _is_number(value: object) -> bool:

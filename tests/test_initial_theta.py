@@ -45,12 +45,20 @@ def test_the_first_output_is_that_of_torch_with_this_theta(init):
     assert torch.equal(module.localize(image), torch.tensor(THETA).expand(2, 6))
 
 
-FAMILIES = ("affine", "attention", "bspline", "compose", "homography4", "piecewise_affine", "projective", "similarity")
+SHOWN = [
+    *((name, {}) for name in ("affine", "attention", "bspline", "compose", "homography4", "piecewise_affine")),
+    *((name, {}) for name in ("projective", "similarity", "tps", "velocity")),
+    # More control points along an axis than the window has points at the least, and more than 256 parameters.
+    ("bspline", {"control_points": [4, 28]}),
+    ("piecewise_affine", {"control_points": [2, 60]}),
+    ("bspline", {"control_points": [16, 16]}),
+    ("bounded", {"inner": "affine"}),
+]
 
 
-@pytest.mark.parametrize("name", [*FAMILIES, "tps"])
-def test_a_window_is_shown_by_every_family_that_can(name):
-    family = stnkit.build("transform", name)
+@pytest.mark.parametrize(("name", "options"), SHOWN)
+def test_a_window_is_shown_by_every_family_that_can(name, options):
+    family = stnkit.build("transform", name, **options)
     points = 2 * torch.rand(1, 50, 2, dtype=torch.float64) - 1
     theta = initial_theta(family, WINDOW)
     expected = points / 2 + torch.tensor([0.25, -0.125])
