@@ -1,7 +1,9 @@
 """Trajectories through the regions of a tessellation: their pieces, their end, and the gradients of that."""
 
+import functools
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -171,6 +173,7 @@ def gradients(
     # Made from the gradient: under vmap a sum in place must be batched where its terms are.
     found = gradient.new_zeros(fields.shape)
     adjoint = gradient.reshape(-1, 2).clamp(-steepest, steepest)
+    rule = _rule(NODES[coefficients.dtype])
     for piece in reversed(pieces):
         local, field = piece.region % regions, field_at(fields[piece.region], piece.chart)
         matrix = fields[piece.region, 2:].view(-1, 2, 2)  # rows w₁ and w₂: the transpose of A
@@ -181,7 +184,7 @@ def gradients(
             identity, linear = 1 - beta * field.determinant, alpha + beta * field.trace
             return identity[:, None] * here + linear[:, None] * (matrix * here[:, None]).sum(dim=-1)
 
-        for node, weight in _rule(NODES[coefficients.dtype]):
+        for node, weight in rule:
             alpha, beta = series(piece.time * node, field.trace, field.determinant)
             at = piece.chart + (alpha[:, None] * field.velocity + beta[:, None] * field.change)
             weighted = (piece.time * weight)[:, None] * earlier(piece.time * (1 - node))
@@ -195,9 +198,8 @@ def _points(region: Int64[Tensor, "n"], chart: Float[Tensor, "n 2"], charts: Cha
     return charts.origin[region] + (charts.edges[region] * chart[:, None]).sum(dim=-1)
 
 
+@functools.cache
 def _rule(n: int) -> list[tuple[float, float]]:
     """Nodes and weights of the Gauss–Legendre rule on [0, 1]."""
-    index = torch.arange(1, n, dtype=torch.float64, device="cpu")
-    beside = index / (4 * index.square() - 1).sqrt()
-    nodes, vectors = torch.linalg.eigh(torch.diag(beside, 1) + torch.diag(beside, -1))
-    return list(zip(((nodes + 1) / 2).tolist(), vectors[0].square().tolist(), strict=True))
+    nodes, weights = np.polynomial.legendre.leggauss(n)
+    return list(zip(((nodes + 1) / 2).tolist(), (weights / 2).tolist(), strict=True))
