@@ -88,6 +88,13 @@ class Tessellation:
         self._center = (len(self.vertices) - len(centers) + torch.arange(len(centers)).view(rows, columns)).tolist()
         self.charts = self._charts(list(self._regions()))
 
+    # Equal ones share the cached tensors of `charts_like` and `dense_like`.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tessellation) and (self.rows, self.columns) == (other.rows, other.columns)
+
+    def __hash__(self) -> int:
+        return hash((self.rows, self.columns))
+
     def charts_like(self, like: Tensor) -> Charts:
         """The charts in the dtype and on the device of a tensor.
 

@@ -1,6 +1,7 @@
 """Flows of continuous piecewise affine fields: SciPy's integrator, libcpab's dimensions and points, and properties."""
 
 import contextlib
+import copy
 
 import numpy as np
 import pytest
@@ -244,3 +245,13 @@ def test_cells_without_a_field_are_refused(options, message):
     with pytest.raises(InputError) as caught:
         cpab(**options)
     assert message in str(caught.value)
+
+
+def test_families_of_the_same_cells_share_their_constants():
+    first, second = cpab(cells=[2, 3]).tessellation, copy.deepcopy(cpab(cells=[2, 3]).tessellation)
+    assert first is not second
+    assert first == second
+    assert first != cpab(cells=[3, 2]).tessellation
+    like = torch.zeros(1)
+    assert first.charts_like(like).inverse is second.charts_like(like).inverse
+    assert first.dense_like(like) is second.dense_like(like)
