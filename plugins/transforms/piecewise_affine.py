@@ -148,7 +148,7 @@ class PiecewiseAffine(stnkit.families.LinearFamily):
         planes = stnkit.coordinates.finite(nodes).reshape(-1, *self._counts)
         if stnkit.coordinates.products_are_narrowed():
             planes = planes.double()
-        axes = [_axis(m, n, planes) for m, n in zip(size, self._counts, strict=True)]
+        axes = [_Axis(*_axis(m, n, planes.dtype, planes.device)) for m, n in zip(size, self._counts, strict=True)]
         source = _product(planes, [axis.hats for axis in axes])
         for count in range(2, self.ndim + 1):
             for chosen in itertools.combinations(range(self.ndim), count):
@@ -260,15 +260,17 @@ class _Axis(NamedTuple):
     fraction: Tensor
 
 
-def _axis(n_pixels: int, n_points: int, like: Tensor) -> _Axis:
-    centers = stnkit.coordinates.axis(n_pixels, dtype=torch.float64, device=like.device)
+@stnkit.families.cached
+def _axis(n_pixels: int, n_points: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, ...]:
+    """The entries of an `_Axis`."""
+    centers = stnkit.coordinates.axis(n_pixels, dtype=torch.float64, device=device)
     position = (centers + 1) / 2 * (n_points - 1)
     cell = position.floor().clamp(0, n_points - 2)
-    points = torch.arange(n_points, dtype=torch.float64, device=like.device)
+    points = torch.arange(n_points, dtype=torch.float64, device=device)
     fraction = position - cell
     lower, upper = (points == cell[:, None]).double(), (points == cell[:, None] + 1).double()
     hats = lower + fraction[:, None] * (upper - lower)
-    return _Axis(hats.to(like.dtype), lower.to(like.dtype), (upper - lower).to(like.dtype), fraction.to(like.dtype))
+    return hats.to(dtype), lower.to(dtype), (upper - lower).to(dtype), fraction.to(dtype)
 
 
 def _product(planes: Tensor, matrices: Sequence[Tensor]) -> Tensor:
