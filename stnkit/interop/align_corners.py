@@ -90,7 +90,7 @@ def affine_grid(
     """
     matrix = matrix_between(family, theta, in_size, out_size, "align_corners.grid")
     rows = affine_rows(_to_aligned(in_size, matrix) @ matrix @ _from_aligned(out_size, matrix), "align_corners.grid")
-    return rows.to(torch.promote_types(as_theta(theta).dtype, torch.float32))
+    return rows.to(coordinates.coordinate_dtype(as_theta(theta).dtype))
 
 
 def grid(

@@ -10,7 +10,6 @@ stnkit's. kornia's `warp_image_tps` has its kernels on the target points: no θ 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from jaxtyping import Float, Float64, Shaped
 from torch import Tensor
 
@@ -188,5 +187,4 @@ def theta_of_maps(
 
 
 def _as_theta_is(matrix: Tensor, theta: Tensor | np.ndarray) -> Tensor:
-    dtype = as_theta(theta).dtype
-    return matrix.to(torch.promote_types(dtype, torch.float32))
+    return matrix.to(coordinates.coordinate_dtype(as_theta(theta).dtype))

@@ -41,7 +41,7 @@ def affine_layer(family: TransformFamily, theta: Float[Tensor | np.ndarray, "B P
         >>> stnkit.interop.monai.affine_layer(family, torch.tensor([[0.5, 0.0]]))[0, :, 2]
         tensor([0.0000, 0.5000, 1.0000])
     """
-    dtype = torch.promote_types(as_theta(theta).dtype, torch.float32)
+    dtype = coordinates.coordinate_dtype(as_theta(theta).dtype)
     matrix = normalized_matrix_of(family, theta, "monai.warp_field")
     affine_rows(matrix, "monai.warp_field")
     return _reversed(matrix).to(dtype)
