@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stnkit.families.nested_batches import as_one_batch
 from stnkit.families.tracing import is_dual
 from stnkit.native import calls
 from stnkit.native.interpolation import Interpolation
@@ -90,7 +91,7 @@ def _refuse_second(ctx: Any, *gradients: Tensor) -> Any:
 
 def _batched_forward(info: Any, in_dims: tuple[Any, ...], image: Tensor, coordinates: Tensor, *options: Any) -> Any:
     n = info.batch_size
-    flat = [_flattened(tensor, dim, n) for tensor, dim in zip((image, coordinates), in_dims[:2], strict=True)]
+    flat = as_one_batch(n, in_dims, image, coordinates)
     return torch.ops.stnkit.warp(*flat, *options).unflatten(0, (n, -1)), 0
 
 
@@ -98,19 +99,12 @@ def _batched_backward(
     info: Any, in_dims: tuple[Any, ...], gradient: Tensor, image: Tensor, coordinates: Tensor, *options: Any
 ) -> Any:
     n = info.batch_size
-    given = gradient, image, coordinates
-    flat = [_flattened(tensor, dim, n) for tensor, dim in zip(given, in_dims[:3], strict=True)]
+    flat = as_one_batch(n, in_dims, gradient, image, coordinates)
     found = torch.ops.stnkit.warp_backward(*flat, *options)
     wanted = options[:2]
     return tuple(t.unflatten(0, (n, -1)) if w else t for t, w in zip(found, wanted, strict=True)), tuple(
         0 if w else None for w in wanted
     )
-
-
-def _flattened(tensor: Tensor, dim: int | None, n: int) -> Tensor:
-    """A batch of batches as one, in memory of its own."""
-    moved = tensor.expand(n, *tensor.shape) if dim is None else tensor.movedim(dim, 0)
-    return moved.flatten(0, 1)
 
 
 def _interpolation(taps: int, a: float, padding: str, fill: list[float]) -> Interpolation:

@@ -64,8 +64,8 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
     ctx.save_for_backward(coefficients, points)
 
 
-def _differentiate(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-    found = torch.ops.stnkit.flow_backward(gradient, *ctx.saved_tensors, ctx.rows, ctx.columns)
+def _differentiate(flow_backward: Any, ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    found = flow_backward(gradient, *ctx.saved_tensors, ctx.rows, ctx.columns)
     wanted = (t if needed else None for t, needed in zip(found, ctx.needs_input_grad[:2], strict=True))
     return *wanted, None, None
 
@@ -90,9 +90,7 @@ class _Flowed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        found = _FlowedBackward.apply(gradient, *ctx.saved_tensors, ctx.rows, ctx.columns)  # type: ignore[no-untyped-call]
-        wanted = (t if needed else None for t, needed in zip(found, ctx.needs_input_grad[:2], strict=True))
-        return *wanted, None, None
+        return _differentiate(_FlowedBackward.apply, ctx, gradient)
 
     @staticmethod
     def jvp(ctx: Any, *tangents: Any) -> Any:
@@ -174,7 +172,8 @@ def _define() -> None:
     library.impl("stnkit::flow_backward", "CompositeExplicitAutograd", _backward)
     library.register_fake("stnkit::flow", _forward_shape)
     library.register_fake("stnkit::flow_backward", _backward_shape)
-    library.register_autograd("stnkit::flow", _differentiate, setup_context=_setup_context)
+    differentiate = functools.partial(_differentiate, torch.ops.stnkit.flow_backward)
+    library.register_autograd("stnkit::flow", differentiate, setup_context=_setup_context)
     library.register_autograd("stnkit::flow_backward", _refuse_second)
     library.register_vmap("stnkit::flow", functools.partial(_batched_forward, torch.ops.stnkit.flow))
     library.register_vmap("stnkit::flow_backward", functools.partial(_batched_backward, torch.ops.stnkit.flow_backward))
