@@ -58,26 +58,25 @@ class Shown(NamedTuple):
     `drawn` are the distorted images with their targets and θ.
     """
 
-    images: Tensor
+    drawn: Distorted
     labels: Tensor
     originals: Tensor
     classes: tuple[int, ...]
-    drawn: Distorted | None = None
 
     @property
     def stage(self) -> str:
         """The word for the images that the network sees: where nothing distorts them they are the undistorted ones."""
-        return "undistorted" if torch.equal(self.images, self.originals.to(self.images.dtype)) else "distorted"
+        seen = self.drawn.images
+        return "undistorted" if torch.equal(seen, self.originals.to(seen.dtype)) else "distorted"
 
     def sample(self, k: int) -> Tensor:
         """Indices of the k-th image of each class; without labels, of the k-th images that fill a row."""
         if self.classes:
             return of_each_class(self.labels, self.classes, k)
-        return torch.arange(len(self.images))[k * UNLABELLED : (k + 1) * UNLABELLED]
+        return torch.arange(len(self.labels))[k * UNLABELLED : (k + 1) * UNLABELLED]
 
     def rows(self, index: Tensor) -> Distorted:
         """Some of the distorted images with their targets and θ."""
-        assert self.drawn is not None
         return Distorted(self.drawn.images[index], self.drawn.labels[index], self.drawn.theta[index])
 
 
@@ -118,7 +117,7 @@ class Galleries:
         shown = self._test_images(trained)
         names = captions(shown.classes, trained.data.dataset.class_names)
         with torch.no_grad():
-            transformers = transformers_seeing(trained.network, shown.images[:1])
+            transformers = transformers_seeing(trained.network, shown.drawn.images[:1])
             if not transformers:
                 note += f": no transformer at the input, so the network sees the {shown.stage} images"
             chosen = [index for k in range(SAMPLES) if len(index := shown.sample(k))]
@@ -142,7 +141,7 @@ class Galleries:
             drawn = test.rows(chosen)
             # Without labels all images are one class.
             labels = drawn.labels if classes else torch.zeros(len(chosen), dtype=torch.long)
-            self._shown[key] = Shown(drawn.images, labels, as_float(test.originals[chosen]), classes, drawn)
+            self._shown[key] = Shown(drawn, labels, as_float(test.originals[chosen]), classes)
         return self._shown[key]
 
 
@@ -208,9 +207,9 @@ def _numbered(transformers: list[SpatialTransformer]) -> list[tuple[SpatialTrans
 
 def _mean_strips(transformers: list[SpatialTransformer], shown: Shown) -> tuple[Strip, ...]:
     n_classes = int(shown.labels.max()) + 1
-    stages = {"undistorted": shown.originals, shown.stage: shown.images}
+    stages = {"undistorted": shown.originals, shown.stage: shown.drawn.images}
     for transformer, number in _numbered(transformers):
-        batches = torch.split(shown.images, BATCH)
+        batches = torch.split(shown.drawn.images, BATCH)
         stages[f"transformed{number}"] = torch.cat([transformer(batch) for batch in batches])
     classes = list(shown.classes or (0,))
     means = {name: class_means(images.float(), shown.labels, n_classes)[classes] for name, images in stages.items()}

@@ -22,6 +22,7 @@ class TextCell:
         sort_key: the mean; None sorts last.
         index: (row, column) of the table; None for the row of a broken record.
         best: True for the best mean of the column.
+        is_unfinished: True if a run of the cell is not completed.
     """
 
     text: str
@@ -29,11 +30,7 @@ class TextCell:
     sort_key: float | None = None
     index: tuple[int, int] | None = None
     best: bool = False
-
-    @property
-    def is_unfinished(self) -> bool:
-        """True if a run of the cell is not completed."""
-        return any(status in self.text for status in Status if status is not Status.completed)
+    is_unfinished: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,17 +78,18 @@ def make_text_table(table: Table, comparison: Comparison | None = None) -> TextT
     for i, labels in enumerate(table.rows):
         cells = []
         for j, cell in enumerate(table.cells[i]):
+            is_unfinished = any(run.status is not Status.completed for run in cell.runs)
             for metric in table.metrics:
                 statistic = cell.statistic(metric)
                 published = comparison.text(table, i, j, metric) if comparison else ""
                 mean = None if statistic is None else statistic.mean
                 marks = "".join(f"[{numbers[reason][0]}]" for reason in cell.undefined(metric))
                 text = cell.text(metric, f"{NO_RUN} {marks}" if marks else NO_VALUE)
-                cells.append(TextCell(text, published, mean, (i, j), (i, j, metric) in best))
+                cells.append(TextCell(text, published, mean, (i, j), (i, j, metric) in best, is_unfinished))
         rows.append((list(labels) if keys else [table.row_title(i)], cells))
     no_labels = [""] * (len(label_headings) - 1)
-    no_cells = [TextCell("")] * (len(headings) - 1)
-    rows += [([str(run.path), *no_labels], [TextCell(Status.broken.value), *no_cells]) for run in table.broken]
+    broken = [TextCell(Status.broken.value, is_unfinished=True), *[TextCell("")] * (len(headings) - 1)]
+    rows += [([str(run.path), *no_labels], broken) for run in table.broken]
     return TextTable(
         label_headings,
         headings or [tuple(named.values())],

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 import stnkit
+from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.grid_lines import grid_lines
 from stnkit.experiments.report.gallery import Galleries, Shown, transformers_seeing
 from stnkit.experiments.report.image_strip import make_strip
@@ -95,7 +96,7 @@ def test_means_of_undistorted_images_are_sharper(sweep):
 def test_images_that_nothing_distorts_are_called_undistorted():
     images, labels = torch.rand(6, 1, 5, 5), torch.arange(6) % 2
     for seen, stage in ((images, "undistorted"), (images.flip(-1), "distorted"), (images[..., :4], "distorted")):
-        assert Shown(seen, labels, images, (0, 1)).stage == stage
+        assert Shown(Distorted(seen, labels, torch.zeros(6, 0)), labels, images, (0, 1)).stage == stage
 
 
 def test_a_cell_is_drawn_from_a_run_that_can_be(sweep):
