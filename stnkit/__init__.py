@@ -73,7 +73,7 @@ _MODULES = {
 }
 
 # Modules whose names are public though they are not: as `stnkit.localizers.RegressionHead`.
-_SUBMODULES = ("experiments", "interop", "localizers", "similarity")
+_SUBMODULES = ("experiments", "interop", "localizers", "networks", "similarity")
 
 # Names of plugin API 1 and where they are now; they work in this version, with a warning.
 _RENAMED = {

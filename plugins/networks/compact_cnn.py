@@ -7,9 +7,6 @@ from torch import Tensor, nn
 
 import stnkit
 
-# Largest side behind the average-pool: the last layers see all positions, so that their weights grow with the area.
-LARGEST = 96
-
 # Kernel, stride and padding of each convolution.
 LAYOUT = ((7, 2, 3), (5, 2, 2), (3, 1, 0), (3, 1, 0))
 
@@ -53,18 +50,8 @@ class CompactCNN(stnkit.Network):
         if len(in_shape) != 3:
             of_volumes = "; for volumes choose network=paper_fcn" if len(in_shape) == 4 else ""
             raise stnkit.errors.InputError(f"in_shape: expected (C, H, W), got {list(in_shape)}{of_volumes}")
-        n_channels, height, width = in_shape
-        if average_pool is None:
-            average_pool = 2 if min(height, width) >= 42 else 1
-        if average_pool < 1:
-            raise stnkit.errors.InputError(f"average_pool: expected at least 1, got {average_pool}")
-        layers: list[nn.Module] = [nn.AvgPool2d(average_pool)] if average_pool > 1 else []
-        left = [height // average_pool, width // average_pool]
-        if max(left) > LARGEST:
-            raise stnkit.errors.InputError(
-                f"expected images of at most {LARGEST}×{LARGEST} behind average_pool={average_pool}, got "
-                f"{left[0]}×{left[1]}: for larger ones choose network=resnet, or a larger average_pool"
-            )
+        n_channels, *size = in_shape
+        layers, left = stnkit.networks.pool_in_front(size, average_pool)
         for n, (kernel_size, stride, padding) in zip(channels, LAYOUT, strict=True):
             convolution = nn.Conv2d(n_channels, n, kernel_size, stride, padding, bias=False)
             layers += [convolution, nn.BatchNorm2d(n), nn.ReLU()]
@@ -72,8 +59,8 @@ class CompactCNN(stnkit.Network):
             n_channels = n
         if min(left) < 1:
             raise stnkit.errors.InputError(
-                f"it is too deep for images of {height}×{width} (average_pool={average_pool}): expected at least 17 "
-                f"pixels on each side after the pool"
+                f"it is too deep for images of {size[0]}×{size[1]}: expected at least 17 pixels on each side behind "
+                "the average-pool"
             )
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(n_channels * left[0] * left[1], n_classes))
 

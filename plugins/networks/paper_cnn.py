@@ -9,9 +9,6 @@ from torch import Tensor, nn
 
 import stnkit
 
-# Largest side behind the average-pool: the last layers see all positions, so that their weights grow with the area.
-LARGEST = 96
-
 
 class PaperCNN(stnkit.Network):
     """9×9 convolution, 2×2 max-pool, 7×7 convolution, 2×2 max-pool, a fully connected layer; no padding.
@@ -54,26 +51,17 @@ class PaperCNN(stnkit.Network):
             of_volumes = "; for volumes choose network=paper_fcn" if len(in_shape) == 4 else ""
             raise stnkit.errors.InputError(f"in_shape: expected (C, H, W), got {list(in_shape)}{of_volumes}")
         n_channels, *size = in_shape
-        if average_pool is None:
-            average_pool = 2 if min(size) >= 42 else 1
-        if average_pool < 1:
-            raise stnkit.errors.InputError(f"average_pool: expected at least 1, got {average_pool}")
-        left = [n // average_pool for n in size]
-        if max(left) > LARGEST:
-            raise stnkit.errors.InputError(
-                f"expected images of at most {LARGEST}×{LARGEST} behind average_pool={average_pool}, got "
-                f"{'×'.join(map(str, left))}: for larger ones choose network=resnet, or a larger average_pool"
-            )
+        front, left = stnkit.networks.pool_in_front(size, average_pool)
         for kernel_size in (9, 7):
             left = [math.ceil((n - kernel_size + 1) / 2) for n in left]
             if min(left) < 1:
                 raise stnkit.errors.InputError(
-                    f"it is too deep for images of {size[0]}×{size[1]} (average_pool={average_pool}): expected at "
-                    f"least 21 pixels on each side after the pool"
+                    f"it is too deep for images of {size[0]}×{size[1]}: expected at least 21 pixels on each side "
+                    "behind the average-pool"
                 )
         self.layers = nn.Sequential(
             OrderedDict(
-                pool=nn.AvgPool2d(average_pool) if average_pool > 1 else nn.Identity(),
+                pool=front[0] if front else nn.Identity(),
                 conv1=nn.Conv2d(n_channels, channels[0], 9),
                 relu1=nn.ReLU(),
                 pool1=nn.MaxPool2d(2, ceil_mode=True),

@@ -9,9 +9,6 @@ from torch import Tensor, nn
 
 import stnkit
 
-# Largest side behind the average-pool: the last layers see all positions, so that their weights grow with the area.
-LARGEST = 96
-
 
 class PaperFCN(stnkit.Network):
     """Two hidden fully connected layers with ReLU, then the logits.
@@ -50,23 +47,10 @@ class PaperFCN(stnkit.Network):
         if not hidden or min(hidden) < 1:
             raise stnkit.errors.InputError(f"hidden: expected one or more widths of at least 1, got {hidden}")
         n_channels, *size = in_shape
-        if average_pool is None:
-            average_pool = 2 if min(size) >= 42 else 1
-        if not 1 <= average_pool <= min(size):
-            raise stnkit.errors.InputError(
-                f"average_pool: expected 1 to {min(size)}, the image's smallest side, got {average_pool}"
-            )
-        left = [n // average_pool for n in size]
-        if max(left) > LARGEST:
-            raise stnkit.errors.InputError(
-                f"expected images with sides of at most {LARGEST} behind average_pool={average_pool}, got "
-                f"{'×'.join(map(str, left))}: for larger ones choose network=resnet, or a larger average_pool"
-            )
-        pool = {2: nn.AvgPool2d, 3: nn.AvgPool3d}[len(size)](average_pool)
+        front, left = stnkit.networks.pool_in_front(size, average_pool)
         n_inputs = n_channels * math.prod(left)
         widths = [n_inputs, *hidden]
         layers = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
-        front = [pool] if average_pool > 1 else []
         self.layers = nn.Sequential(*front, nn.Flatten(), *layers, nn.Linear(widths[-1], n_classes))
 
     def forward(self, image: Float[Tensor, "B C *size"]) -> Float[Tensor, "B n_classes"]:

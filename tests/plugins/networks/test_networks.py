@@ -93,3 +93,24 @@ def test_above_96_pixels_one_sentence_names_the_resnet(name):
             stnkit.build("network", name, in_shape=(3, *size), n_classes=3)
     for size, options in (((192, 193), {}), ((224, 224), {"average_pool": 3})):
         stnkit.build("network", name, in_shape=(3, *size), n_classes=3, **options)
+
+
+@pytest.mark.no_jaxtyping
+@pytest.mark.parametrize("name", ["compact_cnn", "paper_cnn", "paper_fcn"])
+@pytest.mark.parametrize(
+    ("factor", "message"), [(0, "at least 1, got 0"), (29, "at most 28, the image's smallest side")]
+)
+def test_a_pool_fits_into_the_image(name, factor, message):
+    with pytest.raises(stnkit.errors.InputError, match=f"average_pool: expected {message}"):
+        stnkit.build("network", name, in_shape=(1, 28, 30), n_classes=10, average_pool=factor)
+
+
+def test_the_pool_in_front_halves_images_of_42_pixels():
+    pool_in_front = stnkit.networks.pool_in_front
+    assert pool_in_front((41, 90), None) == ([], [41, 90])
+    (pool,), left = pool_in_front((42, 191), None)
+    assert left == [21, 95]
+    assert pool(torch.ones(1, 1, 42, 191)).shape[2:] == (21, 95)
+    (pool,), left = pool_in_front((7, 6, 9), 3)
+    assert left == [2, 2, 3]
+    assert pool(torch.ones(1, 1, 7, 6, 9)).shape[2:] == (2, 2, 3)
