@@ -1,6 +1,8 @@
-"""Lists in messages that name the first few."""
+"""Lists in messages: of the first few names, and of the choices that there are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from stnkit.errors import InputError
 
 
 def listed(names: Sequence[str], n: int = 3, separator: str = ", ") -> str:
@@ -18,3 +20,23 @@ def listed(names: Sequence[str], n: int = 3, separator: str = ", ") -> str:
     """
     more = f" and {len(names) - n} more" if len(names) > n else ""
     return separator.join(names[:n]) + more
+
+
+def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    """Nothing for a value that is one of the choices.
+
+    Args:
+        name: of the option, for the message.
+        value: of the option.
+        choices: such as an enum of strings.
+
+    Raises:
+        InputError: for any other value.
+
+    Example:
+        >>> from stnkit.listed import check_choice
+        >>> check_choice("fit", "crop", ["stretch", "crop"])
+    """
+    known = [*choices]
+    if value not in known:
+        raise InputError(f"{name}: expected one of {', '.join(known)}, got {value!r}")

@@ -13,6 +13,7 @@ from torch import Tensor
 from stnkit.errors import InputError
 from stnkit.families.mirrored import Reflection
 from stnkit.families.positions import COINCIDENT
+from stnkit.listed import check_choice
 
 # A spline that misses a unit at a control point by more than this has lost its digits: of two points 1e-6 apart, or of
 # 16 × 16 points and a Gaussian twice as wide as their lattice.
@@ -41,10 +42,8 @@ class RadialKernel(enum.StrEnum):
         Raises:
             InputError: when there is none.
         """
-        try:
-            return cls(kernel)
-        except ValueError:
-            raise InputError(f"kernel: expected one of {', '.join(cls)}, got {kernel!r}") from None
+        check_choice("kernel", kernel, cls)
+        return cls(kernel)
 
     @property
     def degree(self) -> int:

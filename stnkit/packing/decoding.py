@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from stnkit.errors import DataError, InputError
+from stnkit.listed import check_choice
 from stnkit.packing.fitting import Fit, fitted
 from stnkit.packing.pixels import Color, UndecodableError, as_bytes
 
@@ -61,8 +62,7 @@ class Decoding:
             raise InputError(f"dataset.channels: expected 1 or 3, got {channels}")
         if size is not None and (len(size) != 2 or not all(1 <= side <= LARGEST_SIDE for side in size)):
             raise InputError(f"dataset.size: expected [H, W], each from 1 to {LARGEST_SIDE}, got {list(size)}")
-        if fit not in list(Fit):
-            raise InputError(f"dataset.fit: expected one of {', '.join(Fit)}, got {fit!r}")
+        check_choice("dataset.fit", fit, Fit)
         color = [background] * 3 if isinstance(background, int) else list(background)
         if len(color) != 3 or not all(0 <= value <= 255 for value in color):
             raise InputError(f"dataset.background: expected a gray, or [R, G, B], from 0 to 255, got {background!r}")

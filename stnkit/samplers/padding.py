@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from stnkit.errors import InputError
+from stnkit.listed import check_choice
 from stnkit.portable import is_exported
 
 
@@ -29,11 +30,8 @@ class Padding(enum.StrEnum):
         Raises:
             InputError: when there is none.
         """
-        try:
-            return cls(padding)
-        except ValueError:
-            names = ", ".join(cls)
-            raise InputError(f"padding: expected one of {names}, got {padding!r}") from None
+        check_choice("padding", padding, cls)
+        return cls(padding)
 
 
 def source_index(index: Int64[Tensor, "*any"], n: int, padding: Padding) -> Int64[Tensor, "*any"]:
