@@ -17,6 +17,7 @@ from torch import Tensor
 
 from stnkit import portable
 from stnkit.autocast import is_autocast
+from stnkit.axis_product import mesh as mesh
 from stnkit.default_device import built_on_cpu as built_on_cpu
 from stnkit.errors import InputError
 from stnkit.numpy_arrays import as_tensor
@@ -167,7 +168,7 @@ def lattice(
         device: of the result.
     """
     axes = [axis(n, dtype=dtype, device=device) for n in size]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
+    return mesh(axes)
 
 
 def border(

@@ -64,5 +64,5 @@ def soft_arg_max(
             (2 * torch.arange(n, dtype=heat.dtype, device=heat.device) + 1) * length / n - 1
             for n, length in zip(size, extent, strict=True)
         ]
-        positions = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).flatten(0, -2)
+        positions = coordinates.mesh(axes).flatten(0, -2)
         return weights, weights @ positions

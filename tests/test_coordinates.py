@@ -24,6 +24,13 @@ def test_lattice_is_x_first_in_three_dimensions():
     np.testing.assert_allclose(lattice[:, 0, 0, 2], (2 * np.arange(2) + 1) / 2 - 1)
 
 
+def test_a_mesh_has_the_coordinates_of_its_axes_x_first():
+    z, y, x = torch.tensor([7.0]), torch.tensor([1.0, 2.0]), torch.tensor([4.0, 5.0, 6.0])
+    mesh = coordinates.mesh([z, y, x])
+    assert mesh.shape == (1, 2, 3, 3)
+    assert mesh[0, 1].tolist() == [[4, 2, 7], [5, 2, 7], [6, 2, 7]]
+
+
 @given(size=sizes)
 def test_lattice_in_pixels_counts_the_pixels(size):
     pixels = coordinates.to_pixels(coordinates.lattice(size, dtype=torch.float64), size)

@@ -88,7 +88,7 @@ class Pooled(stnkit.Localizer):
         if not self.moments:
             return means
         axes = [_centers(m, self.stride, n, maps) for m, n in zip(maps.shape[2:], image.shape[2:], strict=True)]
-        positions = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).flatten(0, -2)
+        positions = stnkit.coordinates.mesh(axes).flatten(0, -2)
         return torch.cat([means, (flat @ positions / positions.shape[0]).flatten(1)], dim=1)
 
 

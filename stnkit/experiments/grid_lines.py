@@ -4,6 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from stnkit import coordinates
 from stnkit.families.family import TransformFamily
 
 
@@ -23,7 +24,7 @@ def grid_lines(
     """
     along = torch.linspace(-1, 1, points, dtype=theta.dtype, device=theta.device)
     across = torch.linspace(-1, 1, lines, dtype=theta.dtype, device=theta.device)
-    vertical = torch.stack(torch.meshgrid(along, across, indexing="ij")[::-1], dim=-1)
+    vertical = coordinates.mesh([along, across])
     target = torch.cat([vertical, vertical.flip(-1)], dim=1)
     source = family(theta, target.reshape(1, -1, 2))
     return source.view(len(theta), *target.shape)

@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from stnkit import coordinates
 from stnkit.errors import InputError
 
 # Control points closer to each other than this coincide, and a point this close to a line or plane lies on it.
@@ -79,7 +80,7 @@ def lattice_positions(counts: Sequence[int]) -> Float[Tensor, "K ndim"]:
         counts: [rows, columns] or [planes, rows, columns], each at least 2.
     """
     axes = [torch.linspace(-1, 1, n, dtype=torch.float64) for n in counts]
-    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(-1, len(counts))
+    return coordinates.mesh(axes).view(-1, len(counts))
 
 
 def spacing(positions: Float[Tensor, "K ndim"]) -> float:

@@ -80,7 +80,7 @@ def lattice(under_test: ComponentUnderTest) -> None:
     except InputError as reason:
         raise CheckFailed(str(reason)) from reason
     axes = [lattice_axis(n, last) for n, last in zip(shape, extent, strict=True)]
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1).view(-1, family.ndim).clamp(-1, 1)
+    points = coordinates.mesh(axes).view(-1, family.ndim).clamp(-1, 1)
     chosen = sorted(set(torch.linspace(0, len(points) - 1, ENTRIES).round().long().tolist()))
     for coordinate in range(family.ndim):
         step = torch.zeros(len(chosen), family.ndim, len(points), dtype=torch.float64)
