@@ -14,11 +14,11 @@ from yaml import YAMLError
 from stnkit.errors import CheckpointError, InputError, one_line
 from stnkit.experiments.run_directory import more_epochs
 from stnkit.experiments.run_directory.job_identity import (
-    ADDED,
     CLAIM,
     identity_in,
     identity_of,
     job_directory,
+    with_added_options,
 )
 from stnkit.experiments.run_directory.occupancy import results_in
 from stnkit.experiments.run_directory.record import CONFIG, read_record, write_atomically
@@ -157,9 +157,7 @@ def config_to_resume(config: dict[str, Any], overrides: list[str]) -> dict[str, 
         state = state_of(run_dir, own=True)
     except ValueError as error:
         raise InputError(f"resume={run_dir}: its metrics.json is damaged: {error}") from error
-    saved, now = OmegaConf.create(_saved_config(run_dir)), OmegaConf.create(config)
-    for key, default in ADDED.items():  # of an earlier version
-        OmegaConf.update(saved, key, OmegaConf.select(saved, key, default=default))
+    saved, now = OmegaConf.create(with_added_options(_saved_config(run_dir))), OmegaConf.create(config)
     for key, _, value in (override.partition("=") for override in overrides):
         if "." not in key and key.lstrip("+~") not in config and value != "null":
             raise InputError(f"{key}: expected no preset with resume={run_dir}, whose config is fixed, got {value}")
