@@ -10,7 +10,7 @@ from stnkit.contract import COUNT
 from stnkit.errors import InputError, StnkitError
 from stnkit.families.dimensions import DimensionsError
 from stnkit.initial_theta import initial_theta
-from stnkit.plugin_system import build, chosen_component, validate_options
+from stnkit.plugin_system import build, chosen_component, name_and_options, validate_options
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 COMPONENTS = ("transform", "localizer", "sampler")
@@ -97,8 +97,7 @@ def _transformer(
     components: Mapping[str, Any], in_shape: tuple[int, ...], sampled_channels: int | None
 ) -> SpatialTransformer:
     family = build("transform", components["transform"], in_shape=in_shape)
-    chosen = components["transform"]
-    name = chosen if isinstance(chosen, str) else chosen["name"]
+    name, _ = name_and_options("transform", components["transform"])
     if family.ndim != len(in_shape) - 1:
         raise DimensionsError(
             f"transform {name!r} warps {family.ndim} dimensions, "

@@ -8,7 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stnkit.plugin_system.building import build, chosen_component, construct
+    from stnkit.plugin_system.building import build, chosen_component, construct, name_and_options
     from stnkit.plugin_system.commands import announced_commands, command_named
     from stnkit.plugin_system.components import Command, Component
     from stnkit.plugin_system.declarations import check_declarations, run_control_options
@@ -50,6 +50,7 @@ _MODULES = {
     "installed_plugins": "discovery",
     "kind_named": "kinds",
     "kind_of": "kinds",
+    "name_and_options": "building",
     "options_of": "options",
     "parameter_lines": "docstrings",
     "parameters_of": "options",
@@ -89,6 +90,7 @@ __all__ = [
     "installed_plugins",
     "kind_named",
     "kind_of",
+    "name_and_options",
     "options_of",
     "parameter_lines",
     "parameters_of",

@@ -55,7 +55,7 @@ def chosen_component(kind: str, name_or_mapping: str | Mapping[str, Any]) -> tup
         PluginError: when two distributions provide it.
         InputError: when it is neither a name nor a mapping with one.
     """
-    name, options = _name_and_options(kind, name_or_mapping)
+    name, options = name_and_options(kind, name_or_mapping)
     return plugin_registry().component(kind, name), options
 
 
@@ -92,7 +92,20 @@ def construct(component: Component, options: Mapping[str, Any], supplied: Mappin
         raise InputError(f"{kind} {name!r}: its constructor has exited, with code {end.code!r}") from end
 
 
-def _name_and_options(kind: str, given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def name_and_options(kind: str, given: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The name of a component and its options, registered or not.
+
+    Args:
+        kind: of the component.
+        given: a name, or a mapping with `name` and options.
+
+    Raises:
+        InputError: when it is neither a name nor a mapping with one.
+
+    Example:
+        >>> name_and_options("transform", {"name": "affine", "ndim": 3})
+        ('affine', {'ndim': 3})
+    """
     if isinstance(given, str):
         return given, {}
     if isinstance(given, Mapping) and isinstance(given.get("name"), str):

@@ -11,7 +11,7 @@ from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.data.distorted import distorted_images
 from stnkit.experiments.data.seeds import generator
 from stnkit.families.onward import onward
-from stnkit.plugin_system import build
+from stnkit.plugin_system import build, name_and_options
 
 
 class Augmentation:
@@ -76,7 +76,7 @@ def build_augmentation(option: Any, image_shape: Sequence[int]) -> Augmentation 
         raise InputError(f"training.augmentation: {error}") from error
     size = tuple(image_shape[1:])
     if not isinstance(warp, WarpDistortion) or warp.out_size != size:
-        name = option if isinstance(option, str) else option.get("name")
+        name, _ = name_and_options("distortion", option)
         raise InputError(
             f"training.augmentation: expected a distortion that warps images and keeps their size, such as elastic, "
             f"got {name}"

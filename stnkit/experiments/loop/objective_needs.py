@@ -12,7 +12,7 @@ from stnkit.experiments.loop.objective_returns import checked_outputs
 from stnkit.experiments.placement import TransformedNetwork, input_described, input_transformer
 from stnkit.experiments.run_directory.job_identity import ADDED
 from stnkit.objectives import NEEDS, Objective
-from stnkit.plugin_system import build, parameters_of, plugin_registry
+from stnkit.plugin_system import build, name_and_options, parameters_of, plugin_registry
 
 
 def build_objective(config: Mapping[str, Any], dataset: Dataset, in_shape: tuple[int, ...]) -> Objective:
@@ -148,5 +148,4 @@ def _expected(objective: str, need: str) -> str:
 
 
 def _name(config: Mapping[str, Any], kind: str) -> str:
-    chosen = config[kind]
-    return str(chosen["name"] if isinstance(chosen, Mapping) else chosen)
+    return name_and_options(kind, config[kind])[0]

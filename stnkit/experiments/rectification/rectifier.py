@@ -211,6 +211,5 @@ def _sampler(
     if chosen is None:
         parts = config["placement"].get("parts") or {}
         chosen = (parts.get("input") or {}).get("sampler") or config["sampler"]
-    options = {"name": chosen} if isinstance(chosen, str) else dict(chosen)
-    made: nn.Module = build("sampler", options | ({} if padding is None else {"padding": padding}))
+    made: nn.Module = build("sampler", chosen, **({} if padding is None else {"padding": padding}))
     return made.eval()
