@@ -82,17 +82,23 @@ def warp(
         bytes_of_one = 8 * math.prod(shape)
         # A tracer would take the number of images for a constant; a compiler guards it.
         is_countable = torch.compiler.is_compiling() or not has_tracer()
-        if is_countable and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES and takes(image, checked, interpolation):
+        is_large = is_countable and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES
+        # What the family has learned may need a gradient too; it is asked for large grids only, since it takes time.
+        if is_large and takes(image, checked, interpolation) and not needs_gradient(*family.parameters()):
             images = max(1, GRID_CHUNK_BYTES // bytes_of_one)
-            return warped_in_chunks(interpolation, image, lambda part: family.grid(checked[part], shape), shape, images)
+            return warped_in_chunks(
+                sampler, interpolation, image, lambda part: family.grid(checked[part], shape), shape, images
+            )
     grid = family.grid(theta, image.shape[2:] if size is None else size)
-    # Hooks may change it, and so may a module that is no Sampler.
-    if has_hooks(sampler) or not hasattr(type(sampler), "_interpolates"):
+    # Hooks may change it, and so may a module that is no Sampler. A compiler has no use for what is known of the grid.
+    if torch.compiler.is_compiling() or has_hooks(sampler) or not hasattr(type(sampler), "_interpolates"):
         made: Tensor = sampler(image, grid)
     else:
         begin_warp(grid)
-        made = sampler(image, grid)
-        end_warp()
+        try:
+            made = sampler(image, grid)
+        finally:
+            end_warp()
     if not hasattr(type(sampler), "_interpolates"):  # a Sampler has checked it
         check_sampled(sampler, "forward", made, image, grid)
     return made
@@ -109,9 +115,10 @@ def check_dimensions(family: TransformFamily, image: Tensor) -> None:
         InputError: for another number of axes.
     """
     coordinates.check_is_tensor("image", image)
-    if image.ndim != family.ndim + 2:
+    ndim = getattr(family, "ndim", None)  # a module of one's own need not say it
+    if ndim is not None and image.ndim != ndim + 2:
         raise InputError(
-            f"{type(family).__name__}: expected images of {family.ndim + 2} axes, (B, C, *size), "
+            f"{type(family).__name__}: expected images of {ndim + 2} axes, (B, C, *size), "
             f"got shape {tuple(image.shape)}"
         )
 
@@ -133,7 +140,7 @@ def _named(given: object) -> str:
 def _makes_grids_in_chunks(family: TransformFamily, theta: object, image: Tensor) -> bool:
     """True where grids of a few images after the other are as good as that of the batch."""
     return (
-        getattr(family._grid, "is_image_by_image", False)
+        getattr(getattr(family, "_grid", None), "is_image_by_image", False)
         and family.ndim == 2
         and "grid" not in vars(family)
         and isinstance(theta, Tensor)

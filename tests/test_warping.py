@@ -65,3 +65,39 @@ def test_a_module_that_changes_the_grid_reads_it_as_changed(mode):
     expected = torch.ones_like(warped)
     expected[:, :, 0, 0] = 0
     torch.testing.assert_close(warped, expected)
+
+
+@pytest.mark.parametrize("size", [None, (5, 6)])
+def test_a_module_of_ones_own_has_a_grid_and_no_more(size):
+    class Mirror(nn.Module):
+        def grid(self, theta, size):
+            return AFFINE.grid(theta, size).flip(2)
+
+    image = torch.rand(2, 1, 5, 6)
+    torch.testing.assert_close(stnkit.warp(Mirror(), THETA, image, BILINEAR, size), image.flip(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_grid_changed_by_its_array_is_read_as_changed(dtype):
+    image, grid = torch.ones(2, 1, 5, 6, dtype=dtype), AFFINE.grid(THETA.to(dtype), (5, 6))
+    grid.numpy()[:, 0, 0] = float("nan")
+    expected = torch.ones_like(image)
+    expected[:, :, 0, 0] = 0
+    with stnkit.native.disabled():
+        torch.testing.assert_close(BILINEAR(image, grid), expected)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_warp_that_failed_leaves_nothing_known_of_its_grid(mode):
+    grids = []
+
+    class Failing(stnkit.Sampler):
+        def forward(self, image, grid):
+            grids.append(grid)
+            raise ArithmeticError("no")
+
+    with mode(), stnkit.native.disabled():
+        with pytest.raises(ArithmeticError, match="no"):
+            stnkit.warp(AFFINE, THETA, torch.ones(2, 1, 5, 6), Failing())
+        grids[0].numpy()[:, 0, 0] = float("nan")
+        assert BILINEAR(torch.ones(2, 1, 5, 6), grids[0])[:, :, 0, 0].tolist() == [[0], [0]]

@@ -70,44 +70,50 @@ def read_mask(mask: Tensor) -> list[bool] | None:
     return entries
 
 
-# The last grid of a family, weakly, and its version: to look at all points would double the time of a small warp.
-_noted: tuple["weakref.ref[Tensor]", int] | None = None
-# In place of the version that an inference tensor lacks: outside of a warp, where it may be changed, and within one.
-_UNKNOWN, _UNCHANGED = -1, -2
+# The last grid of a family, weakly, its version and True within the warp that it was made for: to look at all points
+# would double the time of a small warp.
+_noted: tuple["weakref.ref[Tensor]", int, bool] | None = None
+# In place of the version that an inference tensor lacks.
+_UNKNOWN = -1
 
 
 def note_bounded(grid: Tensor) -> Tensor:
-    """The grid, of which `is_noted` tells from now on that all coordinates are finite and bounded."""
+    """The grid, of which `is_noted` tells within its warp that all coordinates are finite and bounded."""
     global _noted
     if not torch.compiler.is_compiling():
-        _noted = weakref.ref(grid), _UNKNOWN if grid.is_inference() else grid._version
+        _noted = weakref.ref(grid), _version(grid), False
     return grid
 
 
 def is_noted(grid: Tensor) -> bool:
-    """True for the tensor that was noted last, unchanged; another grid in between costs no more than a check."""
+    """True within a warp for the tensor that was noted last; another grid in between costs no more than a check."""
     if torch.compiler.is_compiling():
         return False
     noted = _noted
-    if noted is None or noted[0]() is not grid:
-        return False
-    return noted[1] == (_UNCHANGED if grid.is_inference() else grid._version)
+    return noted is not None and noted[2] and noted[0]() is grid and noted[1] == _version(grid)
 
 
 def begin_warp(grid: Tensor) -> None:
-    """Until `end_warp` let `is_noted` hold for an inference tensor too, which a Sampler does not change."""
+    """Until `end_warp` let `is_noted` hold for the grid, if it was noted last: a Sampler does not change it.
+
+    Outside of a warp it may have been changed without a new version, as by the array of NumPy that shares its memory.
+    """
     global _noted
     noted = _noted  # another thread may replace it
-    if not torch.compiler.is_compiling() and noted is not None and noted[1] == _UNKNOWN and noted[0]() is grid:
-        _noted = noted[0], _UNCHANGED
+    if noted is not None and noted[0]() is grid:
+        _noted = *noted[:2], True
 
 
 def end_warp() -> None:
-    """Let `is_noted` hold no longer for the inference tensor of `begin_warp`."""
+    """Let `is_noted` hold no longer for the grid of `begin_warp`."""
     global _noted
     noted = _noted
-    if not torch.compiler.is_compiling() and noted is not None and noted[1] == _UNCHANGED:
+    if noted is not None and noted[2]:
         _noted = None
+
+
+def _version(grid: Tensor) -> int:
+    return _UNKNOWN if grid.is_inference() else grid._version
 
 
 def is_transformed() -> bool:

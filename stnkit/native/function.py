@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from stnkit import coordinates as convention
 from stnkit.families.matrix import grid_of_rows
 from stnkit.native import calls, operator
-from stnkit.native.conditions import takes_gradient
+from stnkit.native.conditions import takes, takes_gradient
 from stnkit.native.interpolation import Interpolation
 from stnkit.native.memory import has_memory
 from stnkit.native.switch import disabled
@@ -39,14 +39,20 @@ def warped(
 
 
 def warped_in_chunks(
-    interpolation: Interpolation, image: Tensor, grid_of: Callable[[slice], Tensor], size: Sequence[int], images: int
+    sampler: nn.Module,
+    interpolation: Interpolation,
+    image: Tensor,
+    grid_of: Callable[[slice], Tensor],
+    size: Sequence[int],
+    images: int,
 ) -> Tensor:
-    """The image at a grid that is made for a few images at a time; without a gradient.
+    """The image at a grid that is made for a few images at a time.
 
     Args:
-        interpolation: of the sampler.
-        image: a batch of images that `takes` is true for.
-        grid_of: the grid (b, H, W, 2) of a slice of the batch, in float32.
+        sampler: reads a grid that the native warp does not take, or that needs a gradient.
+        interpolation: that of the sampler.
+        image: a batch of images that `takes` is true for, and of which no gradient is wanted.
+        grid_of: the grid (b, H, W, 2) of a slice of the batch.
         size: (H, W) of the output.
         images: number of them that a chunk has.
     """
@@ -54,9 +60,12 @@ def warped_in_chunks(
     out = torch.empty(shape, dtype=image.dtype, memory_format=calls.memory_format(image))
     for first in range(0, shape[0], images):
         chunk = slice(first, first + images)
-        part = out[chunk]
-        into = part if part.dtype is torch.float32 else None
-        made = calls.forward(image[chunk], grid_of(chunk), size, interpolation, into)
+        part, read, grid = out[chunk], image[chunk], grid_of(chunk)
+        if takes(read, grid, interpolation) and not grid.requires_grad:
+            into = part if part.dtype is torch.float32 else None
+            made = calls.forward(read, grid, size, interpolation, into)
+        else:
+            made = sampler(read, grid)
         if made is not part:
             part.copy_(made)
     return out
