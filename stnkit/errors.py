@@ -52,6 +52,43 @@ class RenamedWarning(FutureWarning):
     """A name of plugin API 1 was used: it works in this version, and the warning names its successor."""
 
 
+def retold(error: StnkitError, message: str) -> StnkitError:
+    """The error itself with another message: one of a plugin need not be made of a message alone.
+
+    Args:
+        error: any of ours.
+        message: that it has from now on.
+
+    Example:
+        >>> from stnkit.errors import InputError, retold
+        >>> class TooFewError(InputError):
+        ...     def __init__(self, n: int) -> None:
+        ...         super().__init__(f"expected 3, got {n}")
+        >>> retold(TooFewError(2), "points: expected 3, got 2")
+        TooFewError('points: expected 3, got 2')
+    """
+    error.args = (message,)
+    return error
+
+
+def first_line(error: BaseException, *, typed: bool = False) -> str:
+    """The first line of the message of an error, or its type where there is none.
+
+    Args:
+        error: any.
+        typed: True for its type in front of the line.
+
+    Example:
+        >>> from stnkit.errors import first_line
+        >>> first_line(ValueError("no number")), first_line(KeyError()), first_line(ValueError("no number"), typed=True)
+        ('no number', 'KeyError', 'ValueError: no number')
+    """
+    line = next((line for line in map(str.strip, str(error).splitlines()) if line), "")
+    if typed or not line:
+        return f"{type(error).__name__}: {line}" if line else type(error).__name__
+    return line
+
+
 def one_line(error: BaseException, limit: int | None = None) -> str:
     """The message of an error without line breaks, and with its type unless it is one of ours.
 

@@ -57,7 +57,8 @@ class Timm(stnkit.Localizer):
         try:
             network = stnkit.build("network", chosen, in_shape=in_shape, n_classes=1)
         except StnkitError as error:
-            raise type(error)(str(error).removeprefix("network 'timm': ")) from error
+            stnkit.errors.retold(error, str(error).removeprefix("network 'timm': "))
+            raise
         self.model: Any = network.model
         self.normalization: Any = network.normalization
         try:

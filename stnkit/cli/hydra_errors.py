@@ -11,7 +11,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 from stnkit.cli.hydra_internals import parse_override, refused_group
 from stnkit.cli.nearest import did_you_mean
 from stnkit.cli.quoting import quoted_override
-from stnkit.errors import StnkitError
+from stnkit.errors import StnkitError, first_line
 from stnkit.plugin_system import KINDS, plugin_registry, shadowed
 
 
@@ -65,7 +65,7 @@ def _in_file(error: BaseException) -> str | None:
     cause = error.__context__
     if found is None or not isinstance(cause, OmegaConfBaseException):
         return None
-    said = _unknown_key(cause) or f"{cause.full_key}: {str(cause).splitlines()[0]}"
+    said = _unknown_key(cause) or f"{cause.full_key}: {first_line(cause)}"
     return f"{found[1]}.yaml: {said}"
 
 
@@ -120,7 +120,7 @@ def _shortened(error: BaseException) -> str:
     cause = _cause(error)
     text = str(error).split("Config search path")[0].removeprefix("Error merging override ")
     if cause is not error:
-        text += f": {str(cause).splitlines()[0]}"
+        text += f": {first_line(cause)}"
     text = re.sub(r"\w+ is not a ListConfig, list or tuple\.", "expected a list, such as [28,28]", text)
     text = re.sub(r"\w+ is not a subclass of \w+\. value: (.*)", r"expected a group of options, got \1", text)
     return " ".join(line.strip() for line in text.splitlines() if line.strip())

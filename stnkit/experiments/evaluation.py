@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf.errors import OmegaConfBaseException
 
-from stnkit.errors import DataError, InputError
+from stnkit.errors import DataError, InputError, first_line
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_same_outputs
@@ -117,7 +117,7 @@ def _typed(training: dict[str, Any]) -> TrainingConfig:
     try:
         return typed_training(training)
     except OmegaConfBaseException as error:
-        raise InputError(f"training.{error.full_key}: {str(error).splitlines()[0]}") from error
+        raise InputError(f"training.{error.full_key}: {first_line(error)}") from error
 
 
 def _with(options: Any, path: list[str], value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.errors import InputError, StnkitError
+from stnkit.errors import InputError, StnkitError, retold
 from stnkit.experiments.data.recorded import RecordedDataset
 from stnkit.experiments.placement import reads_pairs
 from stnkit.experiments.run_directory.config_in_json import config_as_json
@@ -96,9 +96,9 @@ def _part(run: TrainedRun, run_dir: Path, part: str | None) -> _Part:
     try:
         test = run.data.fixed("test")
     except StnkitError as error:
-        if not isinstance(run.data.dataset, RecordedDataset):
-            raise
-        raise type(error)(f"{error}; stnkit export --root DIR says where they are now") from error
+        if isinstance(run.data.dataset, RecordedDataset):
+            retold(error, f"{error}; stnkit export --root DIR says where they are now")
+        raise
     images = test.rows(slice(min(N_IMAGES, len(test.labels)))).images.float()
     run.network.float()  # a run in float64
     if part == NETWORK:

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
 from stnkit.datasets import Dataset
-from stnkit.errors import CheckpointError, DataError, InputError
+from stnkit.errors import CheckpointError, DataError, InputError, first_line
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.recorded import RecordedDataset, difference
@@ -156,8 +156,7 @@ def load_run(run_dir: str | os.PathLike[str], *, dataset: Mapping[str, Any] | No
         with isolate_rng(), naming_packages(metrics):
             components = build_components(config, training, _dataset(config, metrics, moved=bool(dataset)))
     except (KeyError, TypeError, OmegaConfBaseException) as error:
-        first = str(error).splitlines()[0]
-        raise InputError(f"{run_dir}: its config does not fit this version of stnkit: {first}") from error
+        raise InputError(f"{run_dir}: its config does not fit this version of stnkit: {first_line(error)}") from error
     try:
         components.network.load_state_dict(network_weights(checkpoint))
         components.task.objective.load_state_dict(objective_weights(checkpoint))

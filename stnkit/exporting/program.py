@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.errors import ExportError, StnkitError
+from stnkit.errors import ExportError, StnkitError, first_line
 from stnkit.insertion.find import find_transformers
 
 # Loggers that tell the developers of an exporter what it does.
@@ -61,8 +61,7 @@ def reason(error: BaseException) -> str:
     """
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return first_line(error).rstrip(".")
 
 
 def calls_stnkit(program: torch.export.ExportedProgram) -> list[str]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from stnkit.errors import ExportError
+from stnkit.errors import ExportError, first_line
 from stnkit.exporting.formats import Contents, Format
 from stnkit.exporting.reference import Reference, largest_differences, outputs_in_batches
 
@@ -30,8 +30,7 @@ def prove(chosen: Format, path: Path, contents: Contents, reference: Reference, 
             exposed = outputs_in_batches(chosen.load(copy), reference.images)
             outputs |= {name: exposed[name] for name in contents.hidden}
     except Exception as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-        raise ExportError(f"the exported file does not run in {chosen.runtime()}: {lines[0]}") from error
+        raise ExportError(f"the exported file does not run in {chosen.runtime()}: {first_line(error)}") from error
     found = largest_differences(outputs, reference, [*returned, *contents.hidden])
     worst = max(found, key=lambda name: found[name])
     if not found[worst] <= tolerance:

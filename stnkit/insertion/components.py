@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from stnkit.contract import COUNT
-from stnkit.errors import InputError, StnkitError
+from stnkit.errors import InputError, StnkitError, retold
 from stnkit.families.dimensions import DimensionsError
 from stnkit.initial_theta import initial_theta
 from stnkit.plugin_system import build, chosen_component, name_and_options, validate_options
@@ -38,7 +38,8 @@ def make_transformers(
             _transformer({**components, "transform_init": start}, in_shape, sampled_channels) for start in starts
         ]
     except StnkitError as error:
-        raise type(error)(f"insertion point {point!r}: {error}") from error
+        retold(error, f"insertion point {point!r}: {error}")
+        raise
     return transformers[0] if len(transformers) == 1 else ParallelTransformers(transformers)
 
 
@@ -72,7 +73,8 @@ def check_components(point: str, components: Any) -> None:
         for kind in COMPONENTS:
             validate_options(*chosen_component(kind, components[kind]))
     except StnkitError as error:
-        raise type(error)(f"insertion point {point!r}: {error}") from error
+        retold(error, f"insertion point {point!r}: {error}")
+        raise
 
 
 def _starts(components: Mapping[str, Any]) -> list[Any]:

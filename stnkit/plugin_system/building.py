@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stnkit.contract import COUNT, SHAPE, Requirement
-from stnkit.errors import InputError, StnkitError, one_line
+from stnkit.errors import InputError, StnkitError, one_line, retold
 from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.kinds import kind_named
 from stnkit.plugin_system.options import parameters_of, validate_options
@@ -83,8 +83,9 @@ def construct(component: Component, options: Mapping[str, Any], supplied: Mappin
     try:
         return component.cls(**arguments)
     except StnkitError as error:
-        raise type(error)(f"{kind} {name!r}: {error}") from error
-    except ValueError as error:
+        retold(error, f"{kind} {name!r}: {error}")
+        raise
+    except (ValueError, OverflowError) as error:
         raise InputError(f"{kind} {name!r}: {error}") from error
     except OSError as error:
         raise InputError(f"{kind} {name!r}: {one_line(error)}") from error

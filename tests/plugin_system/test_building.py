@@ -192,6 +192,25 @@ def test_an_error_of_a_constructor_names_the_component(error, said, monkeypatch)
     assert str(caught.value).startswith(said)
 
 
+class TooFewError(stnkit.errors.DataError):
+    """An error that is made of other arguments than a message."""
+
+    def __init__(self, expected, got):
+        super().__init__(f"expected {expected}, got {got}")
+
+
+def test_an_error_of_a_plugin_keeps_its_class(monkeypatch):
+    monkeypatch.setattr(Wrong, "error", TooFewError(3, 2), raising=False)
+    with pytest.raises(TooFewError, match=r"^sampler 'wrong': expected 3, got 2$"):
+        construct(Component("wrong", Wrong), {}, {})
+
+
+def test_a_number_too_large_for_a_float_is_refused(monkeypatch):
+    monkeypatch.setattr(Wrong, "error", OverflowError("int too large to convert to float"), raising=False)
+    with pytest.raises(stnkit.errors.InputError, match=r"^sampler 'wrong': int too large to convert to float$"):
+        construct(Component("wrong", Wrong), {}, {})
+
+
 @pytest.mark.parametrize("name", ["größe", "Ωmega", "x²", "a_β", "١"])
 def test_a_name_that_no_command_line_takes_is_refused(name):
     with pytest.raises(stnkit.errors.InputError, match="a letter, then letters, digits and underscores"):

@@ -14,7 +14,7 @@ from stnkit import testing
 from stnkit.cli.hydra_internals import parse_override
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins.naming import component_named
-from stnkit.errors import InputError
+from stnkit.errors import InputError, first_line
 from stnkit.plugin_system import plugin_registry, validate_options
 from stnkit.testing import CheckResults
 from stnkit.testing.check_results import result_of
@@ -71,7 +71,7 @@ def _options(words: list[str]) -> dict[str, Any]:
         try:
             name, value = parse_override(word)
         except HydraException as error:
-            raise InputError(f"{word} cannot be parsed: {str(error).splitlines()[0]}") from error
+            raise InputError(f"{word} cannot be parsed: {first_line(error)}") from error
         options[name] = value
     return options
 

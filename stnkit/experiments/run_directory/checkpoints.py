@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from stnkit.errors import CheckpointError
+from stnkit.errors import CheckpointError, first_line
 
 FOLDER = "checkpoints"
 LAST = "last.ckpt"
@@ -108,13 +108,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
-            f"checkpoint {path} holds more than tensors and plain values, and code is not loaded: {_first(error)}"
+            f"checkpoint {path} holds more than tensors and plain values, and code is not loaded: "
+            f"{first_line(error).split('. ')[0]}"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"checkpoint {path} is cut short or damaged: {_first(error)}") from error
+        raise CheckpointError(
+            f"checkpoint {path} is cut short or damaged: {first_line(error).split('. ')[0]}"
+        ) from error
     return content
-
-
-def _first(error: BaseException) -> str:
-    lines = str(error).splitlines() or [type(error).__name__]
-    return lines[0].split(". ")[0]

@@ -10,7 +10,7 @@ import threading
 from datetime import timedelta
 from typing import Any
 
-from stnkit.errors import InputError
+from stnkit.errors import InputError, first_line
 from stnkit.experiments.loop.failures import ProcessError
 from stnkit.experiments.loop.joined.launched import Launched
 
@@ -95,7 +95,7 @@ def connect(launched: Launched) -> tuple[Line, str]:
     except (DistError, RuntimeError, OSError) as error:
         raise ProcessError(
             f"process {launched.rank} of the {launched.world_size} of {launched.launcher} cannot reach process 0 on "
-            f"{launched.address}: {str(error).splitlines()[0]}"
+            f"{launched.address}: {first_line(error)}"
         ) from error
     connected.settimeout(None)
     return Line(connected), token
@@ -130,7 +130,6 @@ def _store(launched: Launched) -> Any:
         if not hosts:
             raise
         raise InputError(
-            f"MASTER_PORT: expected a free port of {launched.address}, got {launched.port}: "
-            f"{str(error).splitlines()[0]}"
+            f"MASTER_PORT: expected a free port of {launched.address}, got {launched.port}: {first_line(error)}"
         ) from error
     return PrefixStore(f"stnkit/{launched.key}", store)
