@@ -5,7 +5,9 @@ import dataclasses
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from stnkit import errors
 from stnkit.cli.quoting import quoted_override
@@ -49,10 +51,9 @@ class Sweep:
     listed: tuple[Path, ...] = ()
     fail_fast: bool = False
 
-    def failures(self) -> dict[Path, str]:
-        """Run directory and error of every job that has failed since the sweep started."""
-        records = {run_dir: read_record(run_dir) or {} for run_dir in self._jobs(State.failed)}
-        return {run_dir: str(record.get("error")) for run_dir, record in records.items()}
+    def failures(self) -> dict[Path, dict[str, Any]]:
+        """Run directory and record of every job that has failed since the sweep started."""
+        return {run_dir: read_record(run_dir) or {} for run_dir in self._jobs(State.failed)}
 
     def print_end(self) -> int:
         """Name the jobs that failed and return the exit code: 2 if all errors are the user's, 1 for any other."""
@@ -83,7 +84,7 @@ class Sweep:
         elif isinstance(error, KeyboardInterrupt):
             why = "interrupted by SIGINT"
         else:
-            why = f"{type(error).__name__}: {error}".splitlines()[0]
+            why = errors.first_line(error, typed=True)
         if stopped := self._jobs(State.interrupted, State.died):
             why += f"; {len(stopped)} of the jobs were stopped: {', '.join(map(str, stopped))}"
         if waiting := len(jobs_not_begun(self.directory, self.listed)):
@@ -123,7 +124,14 @@ def print_error(sentence: str) -> None:
     print(f"stnkit train: {sentence}", file=sys.stderr, flush=True)
 
 
-def _exit_code(failures: dict[Path, str]) -> int:
+def _exit_code(failures: Mapping[Path, Mapping[str, Any]]) -> int:
     """2 if all errors are mistakes of the user, 1 for any other."""
+    return 2 if all(map(_is_users, failures.values())) else 1
+
+
+def _is_users(record: Mapping[str, Any]) -> bool:
+    if "is_users_error" in record:
+        return bool(record["is_users_error"])
+    # Of an earlier version, which has recorded the name of the error alone.
     names = tuple(f"{name}:" for name, kind in vars(errors).items() if isinstance(kind, type))
-    return 2 if all(error.startswith(names) for error in failures.values()) else 1
+    return str(record.get("error")).startswith(names)

@@ -20,11 +20,11 @@ from stnkit.cli.hydra_internals import jobs_composed, parse_override, swept_keys
 from stnkit.cli.sweep_end import Sweep, SweepFailed, SweepInterrupted, print_error
 from stnkit.cli.sweep_jobs import SweepRefused, identity_if_resolved, sweep_jobs
 from stnkit.cli.workers import Worker, WorkersOfSweep
-from stnkit.errors import RenamedWarning
+from stnkit.errors import RenamedWarning, first_line
 from stnkit.experiments.loop.interruption import handling_stops
 from stnkit.experiments.run_directory.job_list import list_jobs, record_run_dir
 from stnkit.experiments.run_directory.own_jobs import begin_notes, note_job
-from stnkit.experiments.run_directory.record import RunRecord, read_record
+from stnkit.experiments.run_directory.record import RunRecord, failure, read_record
 from stnkit.plugin_system import PluginWarning
 
 TRACEBACK = "traceback.txt"
@@ -178,7 +178,7 @@ def record_failure(run_dir: Path, error: BaseException) -> None:
     if record.get("status") not in ("failed", None):  # of an earlier run: one that has trained records itself
         note(run_dir, refused=True)
     elif record.get("status") is None:
-        RunRecord(run_dir, record).update(status="failed", error=f"{type(error).__name__}: {error}")
+        RunRecord(run_dir, record).update(**failure(error))
 
 
 def print_unexpected(run_dir: Path, error: BaseException) -> None:
@@ -190,8 +190,7 @@ def print_unexpected(run_dir: Path, error: BaseException) -> None:
     """
     path = run_dir / TRACEBACK
     path.write_text(traceback.format_exc())
-    first = (str(error).splitlines() or [""])[0]
-    print_error(f"{run_dir}: {type(error).__name__}: {first} (traceback in {path})")
+    print_error(f"{run_dir}: {first_line(error, typed=True)} (traceback in {path})")
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

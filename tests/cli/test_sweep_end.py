@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from stnkit.cli import train
+from stnkit.cli.sweep_end import Sweep
 from stnkit.experiments.loop import run
 from stnkit.experiments.run_directory.job_list import jobs_not_begun
 from stnkit.experiments.run_directory.own_jobs import begin_notes, note_job
@@ -41,6 +42,25 @@ def test_the_first_failure_ends_a_sweep_that_fails_fast(launcher, stnkit_main, t
     )
     assert "job 5 of 6" not in out
     assert answers() == before
+
+
+USERS = {"status": "failed", "error": "OfPlugin: no", "is_users_error": True}
+BUG = {"status": "failed", "error": "InputError: of another library", "is_users_error": False}
+EARLIER = {"status": "failed", "error": "InputError: no"}
+EARLIER_BUG = {"status": "failed", "error": "KeyError: no"}
+
+
+@pytest.mark.parametrize(
+    ("records", "code"),
+    [([USERS], 2), ([USERS, EARLIER], 2), ([USERS, BUG], 1), ([EARLIER_BUG], 1), ([], 0)],
+)
+def test_the_exit_code_is_2_if_all_errors_are_the_users(records, code, tmp_path, capsys):
+    notes = begin_notes(tmp_path)
+    for index, record in enumerate(records):
+        RunRecord(tmp_path / str(index)).update(**record)
+        note_job(notes, tmp_path / str(index))
+    assert Sweep(tmp_path, notes, started_ns=0).print_end() == code
+    assert ("jobs failed" in capsys.readouterr().err) == bool(records)
 
 
 @pytest.mark.slow

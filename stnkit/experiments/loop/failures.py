@@ -25,7 +25,7 @@ class Failure:
     Args:
         at: time at which it was raised.
         rank: of the process.
-        name: of the class of the error.
+        name: of the class of the error, or of the class of `stnkit.errors` that it derives from.
         message: of the error.
         traceback: of the error.
     """
@@ -44,7 +44,7 @@ class Failure:
             rank: of this process.
             error: as caught.
         """
-        return cls(time.time(), rank, type(error).__name__, str(error), traceback.format_exc())
+        return cls(time.time(), rank, _name_of(error), str(error), traceback.format_exc())
 
 
 def first_user_error(failures: Iterable[Failure]) -> BaseException | None:
@@ -60,6 +60,13 @@ def first_user_error(failures: Iterable[Failure]) -> BaseException | None:
         error: BaseException = getattr(errors, first.name)(first.message)
         return error
     return None
+
+
+def _name_of(error: BaseException) -> str:
+    """The class of an error as every process knows it: a plugin's own may not be made of a message alone."""
+    known = [kind.__name__ for kind in type(error).__mro__ if vars(errors).get(kind.__name__) is kind]
+    # A process that has lost another one does not say why the run failed.
+    return known[0] if known and not isinstance(error, ProcessError) else type(error).__name__
 
 
 def unexpected(failures: Iterable[Failure], n: int) -> RuntimeError:

@@ -43,7 +43,13 @@ from stnkit.experiments.run_directory.checkpoints import (
 )
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.provenance import now, versions
-from stnkit.experiments.run_directory.record import RunRecord, check_same_data, read_record, remove_unfinished
+from stnkit.experiments.run_directory.record import (
+    RunRecord,
+    check_same_data,
+    failure,
+    read_record,
+    remove_unfinished,
+)
 from stnkit.experiments.run_directory.recorded_figures import described, primary_figure
 from stnkit.experiments.run_directory.recorded_plugins import naming_packages, used_packages, warn_of_other_versions
 from stnkit.experiments.run_directory.run_control import component_paths, recorded_config
@@ -107,7 +113,7 @@ def _train_and_record(
         verify_checkpoint(resume_from)
         found = read_record(run_dir) or {}
         warn_of_other_versions(found, str(run_dir))
-        earlier = {name: value for name, value in found.items() if name != "error"}
+        earlier = {name: value for name, value in found.items() if name not in ("error", "is_users_error")}
     record = RunRecord(run_dir, earlier, deferred=resume_from is not None)
     # `seconds` of a resumed run includes the time of its earlier parts.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
@@ -150,11 +156,7 @@ def _train_and_record(
         error = explain_memory(caught)
         LOG.error(f"failed: {type(error).__name__}: {error}")
         if _has_begun(record, found):
-            record.update(
-                status="failed",
-                error=f"{type(error).__name__}: {error}",
-                seconds=round(time.perf_counter() - began, 3),
-            )
+            record.update(**failure(error), seconds=round(time.perf_counter() - began, 3))
         if error is caught:
             raise
         raise error from caught

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from stnkit.errors import DataError
+from stnkit.errors import DataError, StnkitError
 from stnkit.experiments.run_directory.config_in_json import (
     config_as_json,
     config_from_json,
@@ -24,7 +24,7 @@ LOG_FILE = "train.log"
 class RunRecord:
     """The record of a run directory. Every update is on disk when the call returns.
 
-    `status` is "running", "completed", "failed" (with `error`) or "interrupted".
+    `status` is "running", "completed", "failed" (with the values of `failure`) or "interrupted".
 
     Args:
         run_dir: created if missing.
@@ -57,6 +57,19 @@ class RunRecord:
         if self.deferred:
             self.deferred = False
             self.update()
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """The values of a record that say that a run failed, and why.
+
+    Args:
+        error: that ended the run.
+    """
+    return {
+        "status": "failed",
+        "error": f"{type(error).__name__}: {error}",
+        "is_users_error": isinstance(error, StnkitError),
+    }
 
 
 def read_record(run_dir: Path) -> dict[str, Any] | None:

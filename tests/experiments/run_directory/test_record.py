@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from stnkit.experiments.run_directory.record import RunRecord, read_record, write_atomically
+from stnkit.errors import InputError
+from stnkit.experiments.run_directory.record import RunRecord, failure, read_record, write_atomically
 
 
 def test_every_update_is_on_disk_when_the_call_returns(tmp_path):
@@ -49,6 +50,16 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
+
+
+class NarrowError(InputError):
+    """An error of a plugin."""
+
+
+@pytest.mark.parametrize(("error", "is_users"), [(NarrowError("no"), True), (ValueError("no"), False)])
+def test_a_failure_says_if_it_is_the_users(error, is_users):
+    expected = {"status": "failed", "error": f"{type(error).__name__}: no", "is_users_error": is_users}
+    assert failure(error) == expected
 
 
 def test_a_record_is_a_json_object(tmp_path):

@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-from stnkit.errors import InputError, StnkitError
+from stnkit.errors import InputError, StnkitError, retold
 from stnkit.experiments.loop.failures import Failure, ProcessError, ProcessLostError, first_user_error, unexpected
 from stnkit.experiments.loop.interruption import Interrupted, interruptions_kept, stop_main_thread
 from stnkit.experiments.loop.joined.connections import JOIN_TIMEOUT, Line, free_port, listen
 from stnkit.experiments.loop.joined.launched import SWITCH, Launched
 from stnkit.experiments.loop.joined.member import GRACE, SETTLE, Member, ignore_stops
-from stnkit.experiments.run_directory.record import RunRecord, read_record, record_as_json
+from stnkit.experiments.run_directory.record import RunRecord, failure, read_record, record_as_json
 
 
 class Leader(Member):
@@ -212,7 +212,7 @@ class Leader(Member):
         error = first_user_error(self._failures)
         if isinstance(error, StnkitError):
             rank = min(self._failures, key=lambda failure: failure.at).rank
-            return type(error)(f"process {rank} of the {n} of this run, on {self._hellos[rank]['host']}: {error}")
+            return retold(error, f"process {rank} of the {n} of this run, on {self._hellos[rank]['host']}: {error}")
         return error or (unexpected(self._failures, n) if self._failures else None)
 
     def _end_soon(self) -> None:
@@ -232,7 +232,7 @@ class Leader(Member):
         if lost or isinstance(error, Interrupted):
             record.update(status="interrupted")
         else:
-            record.update(status="failed", error=f"{type(error).__name__}: {error}")
+            record.update(**failure(error))
         self._say(str(error), self._run_dir if lost else None)
         code = 2 if isinstance(error, StnkitError) and not lost else 1
         self._tell({"end": code})
