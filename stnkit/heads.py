@@ -55,10 +55,11 @@ class Head(nn.Module, abc.ABC):
             raise InputError(
                 f"{type(family).__name__}.identity: expected finite real numbers, got {identity.detach().tolist()}"
             )
-        self._identity = identity.double()
+        # A value also where it depends on what the family has learned: modules with a graph cannot be copied.
+        self._identity = identity.detach().double().clone()
         with torch.device("cpu"):
             start = initial_theta(family, transform_init)
-        self._first_offset = None if start is None else start - self._identity
+        self._first_offset = None if start is None else start.detach() - self._identity
 
     @abc.abstractmethod
     def reset_parameters(self) -> None:

@@ -1,5 +1,7 @@
 """The head of a map of features: θ on the family's lattice, from the identity on."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -147,6 +149,39 @@ def test_autocast_leaves_theta_in_full_precision():
         found = head(features)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, head(features.float()))
+
+
+class Learned(stnkit.families.MatrixFamily):
+    """T_θ(p) = scale · p + θ with a learned scale, from a neutral θ that is learned too."""
+
+    n_params = 2
+    affine = True
+
+    def __init__(self):
+        super().__init__()
+        self.start = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+        self.scale = torch.nn.Parameter(torch.tensor(1.0))
+
+    def identity(self):
+        return self.start
+
+    def rows(self, theta):
+        linear = self.scale.to(theta) * torch.eye(2).to(theta).expand(len(theta), 2, 2)
+        return torch.cat([linear, (theta - self.start.to(theta))[..., None]], dim=2)
+
+    def _from_matrix(self, matrix):
+        return self.scale * matrix[:, :2, 2] + self.start
+
+
+@pytest.mark.parametrize("init", [None, {"center": [0.25, 0.5]}])
+def test_the_start_is_a_value_of_what_a_family_has_learned(init):
+    family = Learned()
+    head = stnkit.localizers.RegressionHead(3, family, init)
+    with torch.no_grad():
+        family.start.fill_(7.0)
+    copied = copy.deepcopy(head)
+    copied.reset_parameters()
+    assert copied(torch.ones(1, 3)).tolist() == head(torch.ones(1, 3)).tolist() == [[0.25, 0.5] if init else [0.0, 0.0]]
 
 
 def test_a_lattice_head_built_on_meta_starts_at_the_identity():
