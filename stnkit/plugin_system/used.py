@@ -1,24 +1,26 @@
 """The plugins that a part of the program uses: of components that it builds, of loggers and of callbacks."""
 
 import contextlib
+import contextvars
 from collections.abc import Iterator
 
 from stnkit.plugin_system.discovery import Source
 
 # Of the package that has the components of stnkit itself.
 OWN = "stnkit"
-_collecting: list[dict[str, Source]] = []
+# Of this thread: what another one uses is not for it.
+_collecting: contextvars.ContextVar[tuple[dict[str, Source], ...]] = contextvars.ContextVar("_collecting", default=())
 
 
 @contextlib.contextmanager
 def plugins_used() -> Iterator[dict[str, Source]]:
     """A context that collects what is used in it: the sources by `kind.name`, without those of stnkit itself."""
     found: dict[str, Source] = {}
-    _collecting.append(found)
+    token = _collecting.set((*_collecting.get(), found))
     try:
         yield found
     finally:
-        _collecting[:] = [each for each in _collecting if each is not found]
+        _collecting.reset(token)
 
 
 def tell_used(key: str, source: Source) -> None:
@@ -29,5 +31,5 @@ def tell_used(key: str, source: Source) -> None:
         source: of it.
     """
     if source.distribution != OWN:
-        for found in _collecting:
+        for found in _collecting.get():
             found[key] = source
