@@ -48,7 +48,7 @@ def check_file(
         raise NotInstalledError("expected a runtime that is installed, got none: pip install 'stnkit[export]'")
     file = OnnxFile(path)
     reference, origin = _reference(file, run_dir, dataset)
-    limit = tolerance or reference.tolerance
+    limit = reference.tolerance if tolerance is None else tolerance
     found = check(file, reference, names)
     if as_json:
         print(json.dumps([_as_json(each, limit) for each in found], indent=2))

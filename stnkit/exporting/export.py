@@ -155,7 +155,8 @@ def export(
             written = chosen.write(program, contents, temporary[0])
         except ExportError as error:
             raise ExportError(f"{described(module)} {error}") from error
-        differences = prove(chosen, temporary[0], contents, expected, tolerance or expected.tolerance)
+        limit = expected.tolerance if tolerance is None else float(tolerance)
+        differences = prove(chosen, temporary[0], contents, expected, limit)
         for file in temporary[1:]:
             expected.save(file)
     notes = [chosen.note, *(f"the file calls {name}: stnkit must be imported there" for name in calls_stnkit(program))]

@@ -129,6 +129,15 @@ def test_a_file_of_something_else_is_refused_and_removed(tmp_path, monkeypatch):
     stnkit.export(model, images(), tmp_path / "network.pt2", to="torch", tolerance=10.0)
 
 
+@pytest.mark.slow
+def test_a_tolerance_of_0_allows_no_difference(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(exporting, "prove", lambda *given: asked.append(given[-1]) or {})
+    for tolerance in (0, None):
+        stnkit.export(transformer("affine"), images(), tmp_path / f"{tolerance}.pt2", tolerance=tolerance)
+    assert asked == [0, 1e-4]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
