@@ -1,6 +1,6 @@
 """The Lightning data module: a dataset under a distortion, batch by batch on the training device."""
 
-from typing import Any
+from typing import Any, get_args
 
 import lightning
 import torch
@@ -108,7 +108,8 @@ class DistortedData(lightning.LightningDataModule):
 
     def prepare_data(self) -> None:
         # Runs in one process before the others read, so that a download happens once.
-        self.split("train"), self.split("test")
+        for name in get_args(Split):
+            self.split(name)
 
     def train_dataloader(self) -> TrainLoader:
         images, labels = self.split("train")
