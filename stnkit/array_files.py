@@ -15,6 +15,9 @@ from torch import Tensor
 
 from stnkit.errors import DataError
 
+# What NumPy says of an array of objects in an archive, and of one that it would map.
+_OBJECTS = ("Object arrays cannot be loaded", "Python objects in dtype")
+_ARRAY, _ARCHIVE = b"\x93NUMPY", b"PK"
 _PIXELS = ("uint8", "float16", "float32", "float64")
 # Lengths of an axis that are taken for the number of channels.
 _CHANNELS, _CHANNELS_OF_PAIRS = (1, 3, 4), (2, 4, 6, 8)
@@ -83,7 +86,8 @@ def _explained(path: Path, name: str) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:  # a damaged file may raise anything, zlib.error and MemoryError among them
-        reason = "objects are refused" if "bject" in str(error) else " ".join(str(error).split())
+        told = " ".join(str(error).split()) or type(error).__name__
+        reason = "objects are refused" if any(sign in told for sign in _OBJECTS) else told
         raise DataError(f"{path}: expected an array of numbers, and it cannot be read: {reason}") from error
 
 
@@ -165,10 +169,11 @@ def _content(path: Path) -> Any:
     if path.suffix == ".pt":
         return _of_tensors(path)
     with path.open("rb") as file:
-        start = file.read(2)
-    if start == (b"PK" if path.suffix == ".npy" else b"\x93N"):
+        start = file.read(len(_ARRAY))
+    expected, other = (_ARRAY, _ARCHIVE) if path.suffix == ".npy" else (_ARCHIVE, _ARRAY)
+    if start.startswith(other):
         raise ValueError(f"its name ends in {path.suffix}, and its content is of the other format of NumPy")
-    if start not in (b"PK", b"\x93N"):
+    if not start.startswith(expected):
         raise ValueError("it does not begin as a file of NumPy")
     if path.suffix == ".npy":
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
@@ -183,8 +188,8 @@ def _loaded(path: Path) -> Any:
 def _of_tensors(path: Path) -> Any:
     content = _loaded(path)
     tensors = content if isinstance(content, dict) else {"": content}
-    if not all(isinstance(value, Tensor) for value in tensors.values()):
-        raise ValueError(f"got {', '.join(type(value).__name__ for value in tensors.values())} beside tensors")
+    if others := sorted({type(value).__name__ for value in tensors.values() if not isinstance(value, Tensor)}):
+        raise ValueError(f"got {', '.join(others)} beside tensors")
     arrays = {name: _of_tensor(value.detach(), path) for name, value in tensors.items()}
     return arrays if isinstance(content, dict) else arrays[""]
 

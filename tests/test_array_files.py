@@ -67,6 +67,16 @@ def quantized():
         ),
         ("a.pt", lambda p: torch.save({"images": [1, 2]}, p), "got list beside tensors"),
         (
+            "a.pt",
+            lambda p: torch.save({"images": torch.ones(2), "n": 1, "m": 2, "a": "b"}, p),
+            "cannot be read: got int, str beside tensors",
+        ),
+        ("a.npy", lambda p: p.write_bytes(b"\x93NUMP"), "cannot be read: it does not begin as a file of NumPy"),
+        ("a.npy", lambda p: p.write_bytes(b"\x93NUMPY"), "cannot be read: (?!objects)"),
+        ("a.npz", lambda p: p.write_bytes(b"P"), "cannot be read: it does not begin as a file of NumPy"),
+        ("a.npy", lambda p: np.save(p, np.array([{}])), "cannot be read: objects are refused"),
+        ("a.npz", lambda p: np.savez(p, images=np.array([{}])), "cannot be read: objects are refused"),
+        (
             "a.npz",
             lambda p: np.savez(p, pictures=NUMBERS, targets=NUMBERS),
             "an array 'images', got 'pictures', 'targets'",
