@@ -53,20 +53,26 @@ class Journal:
             self._file.seek(0)
             text = self._file.read()
             before, *lines = [entry for line in text.splitlines() if (entry := _parsed(line)) is not None] or [None]
-            if before is None:
-                print(json.dumps(command), file=self._file, flush=True)
-            elif set(different := [key for key in command if before.get(key) != command[key]]) - {RUN}:
+            different = [] if before is None else [key for key in command if before.get(key) != command[key]]
+            if before is not None and set(different) - {RUN}:
                 raise InputError(
                     f"output: {folder} has results with {_told(before, different)}, got {_told(command, different)}: "
                     "choose another folder, or --overwrite"
                 )
-            elif not text.endswith("\n"):  # of a process that was killed
-                print(file=self._file, flush=True)
             self.rows: dict[str, list[Row]] = {}
             self._sources: dict[str, tuple[str, tuple[int, ...]]] = {}
-            for line in lines:
-                self.rows[line["name"]] = [Row.of_json(row) for row in line["rows"]]
-                self._sources[line["name"]] = line["source"], tuple(line["state"])
+            try:
+                for line in lines:
+                    self.rows[line["name"]] = [Row.of_json(row) for row in line["rows"]]
+                    self._sources[line["name"]] = line["source"], tuple(line["state"])
+            except (KeyError, TypeError) as error:
+                raise InputError(
+                    f"output: {path} is damaged, or of another version of stnkit: choose another folder, or --overwrite"
+                ) from error
+            if text and not text.endswith("\n"):  # of a process that was killed
+                print(file=self._file, flush=True)
+            if before is None:
+                print(json.dumps(command), file=self._file, flush=True)
         except BaseException:
             self._file.close()
             raise
@@ -124,11 +130,12 @@ class Journal:
         print(json.dumps({**line, "rows": [row.as_json() for row in rows]}), file=self._file, flush=True)
 
 
-def _parsed(line: str) -> Any:
+def _parsed(line: str) -> dict[str, Any] | None:
     try:
-        return json.loads(line)
+        entry = json.loads(line)
     except ValueError:
         return None
+    return entry if isinstance(entry, dict) else None
 
 
 def _told(command: Mapping[str, Any], keys: list[str]) -> str:
