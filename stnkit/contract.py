@@ -6,13 +6,13 @@ default and says so in its docstring. `grid` is final and calls `_grid`, the aut
 
 import abc
 import inspect
-import math
 import numbers
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 from stnkit.errors import InputError
+from stnkit.finite_numbers import is_finite_number
 from stnkit.renaming import tell_renamed
 
 # By its name: torch takes a second to import.
@@ -41,7 +41,7 @@ WHOLE_NUMBER = Requirement("a whole number of at least 0", lambda value: _is_who
 COUNT = Requirement("a whole number of at least 1", lambda value: _is_whole(value) and value >= 1)
 POSITIVE_NUMBER = Requirement(
     "a finite number above 0",
-    lambda value: isinstance(value, numbers.Real) and not isinstance(value, bool) and 0 < float(value) < math.inf,
+    lambda value: is_finite_number(value) and value > 0,
 )
 TRUTH = Requirement("True or False", lambda value: isinstance(value, bool))
 SHAPE = Requirement(

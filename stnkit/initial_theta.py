@@ -1,7 +1,5 @@
 """The θ from which training starts: given number by number, or as the window of the image that is shown at first."""
 
-import math
-import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +12,7 @@ from stnkit import coordinates
 from stnkit.errors import DoesNotComposeError, InputError
 from stnkit.families.family import TransformFamily
 from stnkit.families.matrix import MatrixFamily
+from stnkit.finite_numbers import is_finite_number
 
 # A numeric θ counts as found if no point of the output is off by more: a thousandth of a pixel at 1000.
 TOLERANCE = 1e-6
@@ -52,8 +51,8 @@ def initial_theta(
     values = init.tolist() if isinstance(init, Tensor | np.ndarray) else init
     if isinstance(values, str) or not isinstance(values, Sequence):
         raise InputError(f"transform_init: expected numbers, or a mapping with zoom and center, got {init!r}")
-    if len(values) != family.n_params or not all(map(_is_number, values)):
-        got = f"{len(values)}" if all(map(_is_number, values)) else f"{list(values)}"
+    if len(values) != family.n_params or not all(map(is_finite_number, values)):
+        got = f"{len(values)}" if all(map(is_finite_number, values)) else f"{list(values)}"
         raise InputError(f"transform_init: expected {family.n_params} finite numbers, the θ of {name}, got {got}")
     return _finite(torch.tensor([*map(float, values)], dtype=torch.float64), "numbers", list(values))
 
@@ -75,9 +74,9 @@ def _of_window(family: TransformFamily, window: Mapping[str, Any], name: str) ->
     if unknown := [key for key in window if key not in ("zoom", "center")]:
         raise InputError(f"transform_init: expected a mapping with zoom and center, got {unknown[0]!r}")
     zoom, center = window.get("zoom", 1.0), window.get("center", [0.0] * ndim)
-    if not _is_number(zoom) or zoom <= 0:
+    if not is_finite_number(zoom) or zoom <= 0:
         raise InputError(f"transform_init: zoom: expected a number above 0, got {zoom!r}")
-    if not isinstance(center, Sequence) or len(center) != ndim or not all(map(_is_number, center)):
+    if not isinstance(center, Sequence) or len(center) != ndim or not all(map(is_finite_number, center)):
         raise InputError(f"transform_init: center: expected {ndim} finite numbers, got {center!r}")
     matrix = torch.eye(ndim + 1, dtype=torch.float64)
     matrix[:ndim, :ndim] /= float(zoom)
@@ -106,7 +105,3 @@ def _nearest(family: TransformFamily, matrix: Tensor) -> Float[Tensor, "P"] | No
     except InputError:
         return None
     return theta if (family(theta[None], points) - expected).abs().max() < TOLERANCE else None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)

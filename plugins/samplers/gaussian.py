@@ -12,6 +12,8 @@ import stnkit
 
 # In sigmas, as in scipy.ndimage.gaussian_filter: the weight there is 3e-4 of the largest.
 _TRUNCATE = 4.0
+# Larger ones reach further than a float can say.
+_LARGEST = 1e300
 
 
 class Gaussian(stnkit.samplers.KernelSampler):
@@ -37,7 +39,7 @@ class Gaussian(stnkit.samplers.KernelSampler):
     def __init__(self, *, sigma: float = 0.5, **padding: Any) -> None:
         super().__init__(**padding)
         # Much narrower, all weights would round to zero halfway between two pixels.
-        if not (math.isfinite(sigma) and sigma >= 0.1):
+        if not 0.1 <= sigma <= _LARGEST:
             raise stnkit.errors.InputError(f"sigma: expected at least 0.1 pixels, got {sigma}")
         self.sigma = sigma
         # Half a pixel more: at a pixel center as many pixels are read on the left as on the right.

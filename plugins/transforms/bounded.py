@@ -1,5 +1,6 @@
 """A family whose θ stays within a box around the identity."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -125,7 +126,7 @@ def _checked(limit: float | list[float], n_params: int) -> list[float]:
         raise stnkit.errors.InputError(
             f"limit: expected a number of at least {SMALLEST:g}, or {n_params} of them, got {limit}"
         )
-    return [float(entry) for entry in limits]
+    return [float(entry) if entry <= LARGEST else math.inf for entry in limits]
 
 
 @stnkit.hookimpl

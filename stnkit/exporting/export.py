@@ -155,7 +155,7 @@ def export(
             written = chosen.write(program, contents, temporary[0])
         except ExportError as error:
             raise ExportError(f"{described(module)} {error}") from error
-        limit = expected.tolerance if tolerance is None else float(tolerance)
+        limit = expected.tolerance if tolerance is None else tolerance
         differences = prove(chosen, temporary[0], contents, expected, limit)
         for file in temporary[1:]:
             expected.save(file)

@@ -7,7 +7,6 @@ weighs the outermost half pixel twice: a border that stnkit fades to ½ it fades
 
 import math
 from collections.abc import Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families import TransformFamily
+from stnkit.finite_numbers import is_finite_number
 from stnkit.interop.matrices import eight_numbers, from_edges, to_edges
 from stnkit.interop.pixels import as_theta, check_ndim, matrix_between
 from stnkit.interop.rounding import spacing
@@ -152,11 +152,11 @@ def theta_of_affine(
         ("shear: expected 2 finite numbers", shear),
         ("center: expected 2 finite numbers", center),
     ):
-        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(_is_finite, pair)):
+        if not isinstance(pair, Sequence) or len(pair) != 2 or not all(map(is_finite_number, pair)):
             raise InputError(f"{expected}, got {pair!r}")
-    if not _is_finite(angle):
+    if not is_finite_number(angle):
         raise InputError(f"angle: expected a finite number, got {angle!r}")
-    if not _is_finite(scale) or not scale > 0:
+    if not is_finite_number(scale) or not scale > 0:
         raise InputError(f"scale: expected a finite number above 0, got {scale!r}")
     turn, along_x, along_y = (math.radians(degrees) for degrees in (angle, *shear))
     linear = torch.eye(2, dtype=torch.float64)
@@ -167,7 +167,3 @@ def theta_of_affine(
     shift = middle + torch.tensor(translate, dtype=torch.float64) - scale * linear @ middle
     matrix = torch.linalg.inv(coordinates.homogeneous(scale * linear[None], shift[None]))
     return theta_of_pixel_matrix(family, from_edges(matrix), size, size)
-
-
-def _is_finite(number: object) -> bool:
-    return isinstance(number, Real) and math.isfinite(number)

@@ -1,7 +1,6 @@
 """PaddedSampler: a sampler with a choice of padding outside of the image."""
 
 import abc
-import math
 from typing import ClassVar, final
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 from stnkit import coordinates
 from stnkit.errors import InputError
 from stnkit.families.tracing import is_noted, known_within
+from stnkit.finite_numbers import is_finite
 from stnkit.native.conditions import takes
 from stnkit.native.function import warped
 from stnkit.samplers.padding import Padding, check_label_fill, mirrored, wrapped
@@ -56,7 +56,7 @@ class PaddedSampler(Sampler):
         super().__init__()
         self._padding = Padding.parse(padding)
         values = list(fill_value) if isinstance(fill_value, list | tuple) else [fill_value]
-        if not values or not all(math.isfinite(value) for value in values):
+        if not values or not all(map(is_finite, values)):
             raise InputError(
                 f"fill_value: expected a finite number, or a list of one for each channel, got {fill_value!r}"
             )

@@ -1,10 +1,10 @@
 """Damage in a record that is JSON: what the report computes with and cannot."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stnkit.experiments.run_directory.config_in_json import config_as_json
+from stnkit.finite_numbers import is_finite
 
 
 def damage(record: Mapping[str, Any]) -> str:
@@ -30,15 +30,8 @@ def _not_finite(value: Any, name: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         items = list(enumerate(value))
     else:
-        if isinstance(value, int | float) and not _is_finite(value):
+        if isinstance(value, int | float) and not is_finite(value):
             yield name
         return
     for key, inner in items:
         yield from _not_finite(inner, f"{name}.{key}" if name else str(key))
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False

@@ -152,7 +152,7 @@ def _numbers(name: str, given: Any, default: tuple[float, ...]) -> tuple[float, 
     try:
         given_array = np.asarray(given)
         flat = [math.nan] if np.iscomplexobj(given_array) else given_array.astype(np.float64).ravel().tolist()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         flat = [math.nan]
     if not flat:
         return default
