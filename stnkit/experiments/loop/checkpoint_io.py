@@ -10,6 +10,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from stnkit.errors import PluginError
+from stnkit.whole_files import whole_file
 
 # What `torch.load` reads without executing code.
 _LOADED = (
@@ -30,14 +31,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         states = checkpoint.get("callbacks", {})
         checkpoint = checkpoint | {"callbacks": {key: _plain(states[key], key) for key in states}}
-        target = Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.part")
-        with temporary.open("wb") as file:
+        with whole_file(Path(path)) as part, part.open("wb") as file:
             torch.save(checkpoint, file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(target)
 
 
 def _plain(state: Any, callback: str, where: str = "") -> Any:

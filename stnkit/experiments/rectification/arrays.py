@@ -12,7 +12,7 @@ from stnkit.experiments.rectification.inputs import Input
 from stnkit.experiments.rectification.names import names_of_results
 from stnkit.experiments.rectification.results import Results
 from stnkit.experiments.rectification.table import Row
-from stnkit.experiments.rectification.whole_files import all_or_none, whole_file
+from stnkit.whole_files import all_or_none, whole_file
 
 BATCH = 32
 

@@ -19,8 +19,8 @@ from stnkit.experiments.rectification.overlay import overlay
 from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_size
 from stnkit.experiments.rectification.table import Row
 from stnkit.experiments.rectification.warped_pixels import white
-from stnkit.experiments.rectification.whole_files import all_or_none, whole_file
 from stnkit.families.matrix_form import matrix_form
+from stnkit.whole_files import all_or_none, whole_file
 
 
 @dataclass(frozen=True)

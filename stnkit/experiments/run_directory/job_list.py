@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stnkit.experiments.run_directory.record import FILE, write_atomically
+from stnkit.experiments.run_directory.record import FILE
 from stnkit.experiments.run_directory.run_control import RUN_CONTROL
 from stnkit.plugin_system import plugin_registry, run_control_options
+from stnkit.whole_files import write_atomically
 
 FOLDER = ".jobs"
 

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from stnkit.experiments.run_directory.record import write_atomically
+from stnkit.whole_files import write_atomically
 
 _PREFIX = ".sweep-"
 

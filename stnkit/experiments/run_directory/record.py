@@ -1,10 +1,7 @@
 """metrics.json: the record of a run, from its first second to its last."""
 
-import contextlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from stnkit.experiments.run_directory.config_in_json import (
     config_from_json,
     with_numbers_of_yaml,
 )
+from stnkit.whole_files import write_atomically
 
 FILE = "metrics.json"
 CONFIG = "config.yaml"
@@ -112,27 +110,6 @@ def check_same_data(recorded: Mapping[str, Any], **found: Any) -> None:
             raise DataError(
                 f"resume: expected the data that the run was trained on, {key} {recorded[key]}, got {value}"
             )
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write under a temporary name in the same folder, then rename: a reader sees the old or the new file.
-
-    Args:
-        path: of the file.
-        content: its new one, a text or bytes.
-    """
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w" if isinstance(content, str) else "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(temporary).unlink()
-        raise
 
 
 def record_as_json(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,6 @@
 """Files of transforms that ITK, SimpleITK and ANTs read and write."""
 
 import os
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from stnkit.errors import InputError
@@ -13,6 +11,7 @@ from stnkit.interop.itk.matlab_file import chain_of_mat, mat_bytes
 from stnkit.interop.itk.text_file import chain_of_text, text_of
 from stnkit.interop.itk.transform import COMPOSITE, Chain, type_name
 from stnkit.paths import as_path
+from stnkit.whole_files import write_atomically
 
 TEXT, MATLAB, HDF5 = (".tfm", ".txt"), (".mat",), (".h5", ".hdf5")
 
@@ -57,7 +56,7 @@ def write(path: str | os.PathLike[str], transform: Any) -> None:
         raise InputError(f"{path.name}: expected a name in {', '.join((*TEXT, *MATLAB, *HDF5))}, got {suffix!r}")
     if not path.parent.is_dir():
         raise InputError(f"{path}: expected a folder that exists, got {path.parent}")
-    _write_atomically(path, content)
+    write_atomically(path, content)
 
 
 def read(path: str | os.PathLike[str]) -> Chain:
@@ -109,16 +108,3 @@ def _tree(chain: Chain) -> dict[str, Node]:
     if len(chain) > 1:
         groups.insert(0, {"TransformType": type_name(COMPOSITE, chain[0].ndim)})
     return {"TransformGroup": {str(index): group for index, group in enumerate(groups)}}
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        # mkstemp lets nobody else read the file.
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -1,10 +1,9 @@
 import json
-import threading
 
 import pytest
 
 from stnkit.errors import InputError
-from stnkit.experiments.run_directory.record import RunRecord, failure, read_record, write_atomically
+from stnkit.experiments.run_directory.record import RunRecord, failure, read_record
 
 
 def test_every_update_is_on_disk_when_the_call_returns(tmp_path):
@@ -20,36 +19,6 @@ def test_numbers_that_are_not_finite_are_written_as_null(tmp_path):
     RunRecord(tmp_path).update(test_loss=float("nan"), history=[{"loss": float("inf")}])
     text = (tmp_path / "metrics.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == {"test_loss": None, "history": [{"loss": None}]}
-
-
-def test_a_reader_never_sees_half_a_file(tmp_path):
-    path = tmp_path / "metrics.json"
-    write_atomically(path, json.dumps({"n": 0, "ballast": "x" * 100_000}))
-    done = threading.Event()
-    seen = []
-
-    def read():
-        while not done.is_set():
-            seen.append(json.loads(path.read_text())["n"])
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for n in range(1, 60):
-        write_atomically(path, json.dumps({"n": n, "ballast": "x" * 100_000}))
-    done.set()
-    reader.join()
-    assert seen == sorted(seen)
-    assert len(seen) > 1
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "metrics.json"
-    write_atomically(path, "old")
-    monkeypatch.setattr("os.fsync", lambda handle: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["metrics.json"]
 
 
 class NarrowError(InputError):
