@@ -10,29 +10,37 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from stnkit.errors import InputError
+from stnkit.errors import InputError, one_line
 from stnkit.insertion.passes import Example, modes_and_random_state_restored, run_on, takes_positions
 from stnkit.insertion.probe import Probe
 from stnkit.insertion.transformed import image_name
 
 
-def check_not_read(network: nn.Module, example: Example, in_place: Sequence[Probe]) -> None:
+def check_not_read(network: nn.Module, example: Example, probes: Sequence[Probe]) -> None:
     """Nothing if the network does not read an image again that a host has changed in place.
 
     Args:
         network: whose hosts do not call their transformers yet.
         example: as `insert_transformers` takes it.
-        in_place: the insertion points whose hosts change their images.
+        probes: the insertion points.
 
     Raises:
-        InputError: when the output is another one where a host changes a copy of its image.
+        InputError: when the output is another one where a host changes a copy of its image, or the network runs once
+            and no more.
     """
+    in_place = [probe for probe in probes if probe.is_in_place]
     if not in_place:
         return
     try:
         expected = _outputs(network, example)
-    except Exception:  # a network for the outputs of its transformers has none of before
-        return
+    except Exception as error:
+        # A network for images of other shapes, as its transformers give them, has no output of before.
+        if any(given != warped for given, warped in (probe.shapes for probe in probes)):
+            return
+        raise InputError(
+            f"insertion point {in_place[0].point!r}: expected a network that runs on example_input again, since a "
+            f"{type(in_place[0].host).__name__} changes its image in place, got {one_line(error)}"
+        ) from error
     for probe in in_place:
         hook = probe.host.register_forward_pre_hook(_with_copy, with_kwargs=True)
         try:

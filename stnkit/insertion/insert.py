@@ -88,7 +88,7 @@ def insert_transformers(network: NetworkT, points: Mapping[str, Mapping[str, Any
                 hooks.callback(probe.host.register_forward_pre_hook(probe.receive, with_kwargs=True).remove)
                 hooks.callback(probe.host.register_forward_hook(probe.leave).remove)
             _run(network, example_input, probes)
-        check_not_read(network, example_input, [probe for probe in probes if probe.is_in_place])
+        check_not_read(network, example_input, probes)
     except BaseException:
         for probe in probes:
             probe.undo()

@@ -98,6 +98,28 @@ def test_a_network_for_the_outputs_of_transformers_is_not_asked(following, optio
     assert len(network(images)) == 2
 
 
+class Once(nn.Module):
+    """A network that runs once."""
+
+    def __init__(self):
+        super().__init__()
+        self.relu, self.has_run = nn.ReLU(inplace=True), False
+
+    def forward(self, x):
+        if self.has_run:
+            raise ValueError("no more")
+        self.has_run = True
+        return self.relu(x)
+
+
+def test_a_network_that_cannot_be_asked_again_is_refused():
+    message = (
+        r"^insertion point 'relu': expected a network that runs on example_input again, since a ReLU changes its image "
+        r"in place, got ValueError: no more$"
+    )
+    refused(Once(), {"relu": AFFINE}, torch.randn(2, 1, 8, 8), message)
+
+
 class OfKeywords(nn.Module):
     def __init__(self):
         super().__init__()
