@@ -52,7 +52,8 @@ class Journal:
                 self._file.truncate(0)
             self._file.seek(0)
             text = self._file.read()
-            before, *lines = [entry for line in text.splitlines() if (entry := _parsed(line)) is not None] or [None]
+            entries = [entry for line in text.splitlines() if (entry := _parsed(line)) is not None]
+            before, lines = (entries[0], entries[1:]) if entries else (None, [])
             different = [] if before is None else [key for key in command if before.get(key) != command[key]]
             if before is not None and set(different) - {RUN}:
                 raise InputError(
