@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+# Of the errors with which torch's layers refuse an image.
+_SIGNS = ("shape", "size", "dim", "channel", "type", "element")
+
+
 class Localizer(nn.Module, Contract):
     """image ↦ features of which a head makes θ.
 
@@ -113,11 +117,15 @@ class Localizer(nn.Module, Contract):
         try:
             return self.features(image)
         except RuntimeError as error:
-            raise self._other_dtype(image, error) or refused_image(
-                type(self).__name__, image.shape[1:], error
-            ) from error
+            told = self._other_dtype(image, error)
+            # What says nothing of shapes is no matter of the image.
+            if told is None and any(sign in str(error) for sign in _SIGNS):
+                told = refused_image(type(self).__name__, image.shape[1:], error)
+            if told is None or told is error:  # from itself it would be its own cause
+                raise
+            raise told from error
 
-    def _other_dtype(self, image: Tensor, error: RuntimeError) -> InputError | None:
+    def _other_dtype(self, image: Tensor, error: RuntimeError) -> Exception | None:
         """The refusal of an image in another dtype than the weights, if that is what torch complains of."""
         weights = {p.dtype for p in self.parameters() if p.is_floating_point()}
         # Autocast makes one dtype of all others.

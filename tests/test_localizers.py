@@ -133,9 +133,24 @@ def test_under_autocast_a_wrong_shape_is_refused_by_it():
     assert sentence.startswith("Gray: expected images that its layers accept, got shape [3, 8, 8]: RuntimeError: ")
 
 
+class Buggy(Gray):
+    """A localizer with a mistake that is no matter of the image."""
+
+    def features(self, image):
+        raise RuntimeError("the table of angles was not filled")
+
+
+def test_a_bug_of_a_localizer_is_not_said_to_be_a_wrong_image():
+    with pytest.raises(RuntimeError, match=r"^the table of angles was not filled$") as caught:
+        transformer(Buggy((1, 8, 8)))(torch.rand(2, 1, 8, 8))
+    assert type(caught.value) is RuntimeError
+    assert caught.value.__cause__ is None
+
+
 def test_a_failed_allocation_is_not_said_to_be_a_wrong_image():
-    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory"):
+    with pytest.raises(torch.OutOfMemoryError, match="CUDA out of memory") as caught:
         transformer(Full((1, 8, 8)))(torch.rand(2, 1, 8, 8))
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize(

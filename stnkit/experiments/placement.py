@@ -15,7 +15,7 @@ from stnkit.insertion.find import find_transformers
 from stnkit.insertion.insert import insert_transformers
 from stnkit.insertion.passes import modes_and_random_state_restored
 from stnkit.insertion.points import INPUT, submodule_name
-from stnkit.localizers import refused_image
+from stnkit.localizers import Localizer, refused_image
 from stnkit.networks import Network
 from stnkit.plugin_system import build
 from stnkit.samplers.sampler import Sampler
@@ -163,11 +163,11 @@ def build_network(
 
 
 def _refusal(name: str, in_shape: tuple[int, ...], network_shape: tuple[int, ...], error: RuntimeError) -> Exception:
-    """The error of the component that has failed: a family or a sampler, at the input or inside, or the network."""
+    """The error of the component that has failed: one of a transformer, at the input or inside, or the network."""
     component = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
         caller = frame.f_locals.get("self")
-        component = caller if isinstance(caller, TransformFamily | Sampler) else component
+        component = caller if isinstance(caller, TransformFamily | Sampler | Localizer) else component
     refused = refused_image(name, network_shape, error)
     if component is None or refused is error:
         return refused
@@ -185,7 +185,10 @@ def _check_output(
     except StnkitError:
         raise
     except RuntimeError as error:
-        raise _refusal(name, in_shape, network_shape, error) from error
+        told = _refusal(name, in_shape, network_shape, error)
+        if told is error:  # from itself it would be its own cause
+            raise
+        raise told from error
     shape = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
     if n_classes is not None and shape != [1, n_classes]:
         raise InputError(f"{name}: expected logits of shape (B, n_classes) {[1, n_classes]}, got {shape}")

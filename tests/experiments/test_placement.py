@@ -170,6 +170,15 @@ class FailsToRead(stnkit.Sampler):
         raise RuntimeError("no kernel for this image")
 
 
+class FailsToFind(stnkit.Localizer):
+    def __init__(self, in_shape: tuple[int, ...]):
+        super().__init__()
+        self.n_features = 2
+
+    def features(self, image):
+        raise RuntimeError("no table of angles")
+
+
 class FailsToSee(stnkit.Network):
     def __init__(self, in_shape: tuple[int, ...], n_classes: int):
         super().__init__()
@@ -183,6 +192,7 @@ class FailsToSee(stnkit.Network):
     [
         ("transform", Fails, "Fails has failed for images of shape [1, 28, 28]: RuntimeError: shape mismatch in my"),
         ("sampler", FailsToRead, "FailsToRead has failed for images of shape [1, 28, 28]: RuntimeError: no kernel"),
+        ("localizer", FailsToFind, "FailsToFind has failed for images of shape [1, 28, 28]: RuntimeError: no table"),
         ("network", FailsToSee, "FailsToSee: expected images that its layers accept, got shape [1, 28, 28]: Runtime"),
     ],
 )
