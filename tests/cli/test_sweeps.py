@@ -85,7 +85,8 @@ def test_an_unexpected_error_ends_its_job_and_not_the_sweep(error, stnkit_main, 
     assert told["error"] == f"{type(error).__name__}: {error}"
     assert "Traceback" not in err
     first, last = err.splitlines()
-    assert f"sweep/0: {type(error).__name__}: {error}" in first
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    assert f"sweep/0: {said} (traceback in " in first
     assert "1 of the jobs failed: sweep/0" in last
     assert "in breaking" in (tmp_path / "sweep" / "0" / "traceback.txt").read_text()
 
