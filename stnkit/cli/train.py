@@ -20,6 +20,7 @@ from stnkit.cli import hydra_internals, launcher, sweeps
 from stnkit.cli.checked_config import checked_config
 from stnkit.cli.collector import collect_as_usual
 from stnkit.cli.dry_sweep import DryRunAsked
+from stnkit.cli.earlier_run import config_to_train
 from stnkit.cli.hydra_errors import sentence
 from stnkit.cli.option_text import chart_lines, options_from_images
 from stnkit.cli.options import register_help_resolver
@@ -32,16 +33,9 @@ from stnkit.errors import InputError, StnkitError
 from stnkit.experiments.loop.interruption import Interrupted, interruptions_kept
 from stnkit.experiments.loop.joined.launched import find_launched
 from stnkit.experiments.run_directory import directories
-from stnkit.experiments.run_directory.job_identity import identity_in, identity_of
 from stnkit.experiments.run_directory.lock import BusyError, run_lock
-from stnkit.experiments.run_directory.occupancy import (
-    OccupiedError,
-    check_free,
-    delete_run,
-    is_left,
-    results_in,
-)
-from stnkit.experiments.run_directory.record import FILE, read_record
+from stnkit.experiments.run_directory.occupancy import OccupiedError
+from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.run_directory.recorded_figures import primary_figure, sweep_value
 from stnkit.experiments.schema import register_schema
 from stnkit.plugin_system import register_component_groups
@@ -204,12 +198,6 @@ def _in_its_directory(config: DictConfig, run_dir: Path, *, in_sweep: bool) -> f
     return None
 
 
-def _ran_meanwhile(run_dir: Path) -> bool:
-    """True where an equal job has run since the sweep began: of a sweeper that proposes it again, or another sweep."""
-    path = run_dir / FILE
-    return sweeps.began_ns is not None and path.is_file() and path.stat().st_mtime_ns >= sweeps.began_ns
-
-
 def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_sweep: bool) -> float | None:
     plain = checked_config(config, HydraConfig.get().runtime)
     with torchvision_build_explained():
@@ -220,42 +208,15 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         raise InputError("dry_run: expected one value for the whole sweep, got true for this job")
     if in_sweep and not sweeps.in_this_process():
         plain["training"]["progress"] = False  # bars of several processes would overwrite each other
-    if plain["resume"] is not None:
-        if in_sweep:
-            raise InputError(sweeps.NO_RESUME)
-        directories.check_stays(plain, run_dir)
-        given = [
-            word for word in hydra_internals.task_overrides(HydraConfig.get()) if word not in _outcome.of_saved_config
-        ]
-        plain = directories.config_to_resume(plain, given)
-    elif (plain["skip_completed"] or _ran_meanwhile(run_dir)) and (
-        earlier := directories.earlier_status(plain, run_dir)
-    ):
-        if earlier == "completed":
-            record = read_record(run_dir) or {}
-            print(f"{_result(record)}  {run_dir} (already completed)", flush=True)
-            return sweep_value(record, plain["sweep_objective"])
-        plain["resume"] = str(run_dir)
-    else:
-        other_job = _ran_meanwhile(run_dir) and identity_in(run_dir) != identity_of(plain)
-        if other_job and (results := results_in(run_dir)):
-            raise InputError(
-                f"hydra.sweep.subdir: expected another directory for each job, got one that holds {results}, of "
-                "another job of this sweep"
-            )
-        same_job_again = plain["skip_completed"] and identity_in(run_dir) == identity_of(plain)
-        if not (plain["overwrite"] or same_job_again):
-            check_free(run_dir)
-        if is_left(run_dir):  # a new run must not go on from the checkpoint of a failed one
-            from stnkit.experiments.loop.new_run import check_new_run
-
-            check_new_run(plain, run_dir)  # a mistake must delete nothing
-            delete_run(run_dir)
-        directories.save_config(plain, run_dir)
+    to_train = config_to_train(plain, run_dir, _outcome.of_saved_config, in_sweep=in_sweep)
+    if to_train is None:
+        record = read_record(run_dir) or {}
+        print(f"{_result(record)}  {run_dir} (already completed)", flush=True)
+        return sweep_value(record, plain["sweep_objective"])
     sign()
     collect_as_usual()
     try:
-        metrics = train(plain, directories.typed_training(plain["training"]), run_dir, _outcome.leader)
+        metrics = train(to_train, directories.typed_training(to_train["training"]), run_dir, _outcome.leader)
     except ProcessLostError as lost:  # never in a sweep
         print(f"\nstnkit train: {lost}: {resume_hint(run_dir)}", file=sys.stderr)
         _outcome.exit_code = 1
@@ -269,7 +230,12 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
         return None
     if in_sweep:
         print(f"{_result(metrics)}  {run_dir}", flush=True)
-        return sweep_value(metrics, plain["sweep_objective"])
+        return sweep_value(metrics, to_train["sweep_objective"])
+    _print_end(metrics, run_dir)
+    return None
+
+
+def _print_end(metrics: Mapping[str, Any], run_dir: Path) -> None:
     print(_result(metrics))
     taken = options_from_images(metrics.get("options_from_images", {}))
     for label, text in [*taken, *chart_lines(metrics.get("charts", []))]:
@@ -278,7 +244,6 @@ def _run(config: DictConfig, run_dir: Path, sign: Callable[[], None], *, in_swee
     print(f"checkpoint  {metrics['checkpoint']}")
     if "picture" in metrics:
         print(f"picture     {metrics['picture']}  (test images before and after the transformer)")
-    return None
 
 
 def _result(record: Mapping[str, Any]) -> str:
