@@ -10,12 +10,8 @@ from typing import Any
 import torch
 
 from stnkit.errors import DataError, NotFiniteError
-from stnkit.experiments.class_samples import captions, classes_in, of_each_class
 from stnkit.experiments.data.checks import checked_class_names
-from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.recorded import difference, facts_of
-from stnkit.experiments.data.seeds import generator
-from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents, build_components, build_new_run
 from stnkit.experiments.loop.environment import one_process
 from stnkit.experiments.loop.failures import ProcessLostError
@@ -27,10 +23,10 @@ from stnkit.experiments.loop.joined.member import Member, check_training
 from stnkit.experiments.loop.kept_weights import best_epoch
 from stnkit.experiments.loop.memory import explain_memory
 from stnkit.experiments.loop.objective_needs import uses_classes
+from stnkit.experiments.loop.picture import draw_picture
 from stnkit.experiments.loop.process_launcher import run_in_processes
 from stnkit.experiments.loop.run_log import LOG, log_start, run_log
 from stnkit.experiments.loop.smallest_batch import check_smallest_batch
-from stnkit.experiments.loop.stages import observed
 from stnkit.experiments.loop.trainer import make_trainer, quiet_lightning
 from stnkit.experiments.pose import POSE_KEYS, pose_metrics
 from stnkit.experiments.run_directory.checkpoints import (
@@ -55,10 +51,6 @@ from stnkit.experiments.run_directory.recorded_plugins import naming_packages, u
 from stnkit.experiments.run_directory.run_control import component_paths, recorded_config
 from stnkit.experiments.schema import Keep, TrainingConfig
 from stnkit.plugin_system import plugins_used
-
-# Columns of the picture: images of each class, more than one where there are few classes.
-FIGURE_CLASSES, FIGURE_IMAGES = 20, 10
-PICTURE = "transformer.png"
 
 
 def train(
@@ -107,13 +99,8 @@ def train_with(
 def _train_and_record(
     config: Mapping[str, Any], training: TrainingConfig, run_dir: Path, leader: Leader | None
 ) -> dict[str, Any]:
-    resume_from, found, earlier = None, None, {}
-    if config["resume"] is not None:
-        resume_from = last_checkpoint(Path(config["resume"]))
-        verify_checkpoint(resume_from)
-        found = read_record(run_dir) or {}
-        warn_of_other_versions(found, str(run_dir))
-        earlier = {name: value for name, value in found.items() if name not in ("error", "is_users_error")}
+    resume_from, found = _found(config, run_dir)
+    earlier = {name: value for name, value in (found or {}).items() if name not in ("error", "is_users_error")}
     record = RunRecord(run_dir, earlier, deferred=resume_from is not None)
     # `seconds` of a resumed run includes the time of its earlier parts.
     began = time.perf_counter() - float(earlier.get("seconds", 0))
@@ -129,22 +116,7 @@ def _train_and_record(
                 versions=versions(),
             )
             log_start(config, resume_from)
-            if leader is not None:
-                check_training(training, leader.launched)
-                leader.start(dict(config), run_dir, record.values, resume_from)
-                with leader.answering(), _leaving_process_group():
-                    _train(config, training, run_dir, record, resume_from, leader)
-            elif training.devices == 1:
-                with one_process():
-                    _train(config, training, run_dir, record, resume_from)
-            else:
-                # Reports mistakes before any process is started, and packs or downloads before processes wait for each
-                # other at barriers of torch, which have a time limit.
-                _built(config, training, run_dir, resume_from)[0].data.prepare_data()
-                try:
-                    run_in_processes(_train_as, training.devices, config, training, run_dir, record.values, resume_from)
-                finally:
-                    record.values = read_record(run_dir) or {}  # written by the first process
+            _train_in_processes(config, training, run_dir, record, resume_from, leader)
             record.deferred = False
             record.update(status="completed", seconds=round(time.perf_counter() - began, 3))
     except (Interrupted, KeyboardInterrupt, ProcessLostError) as interruption:
@@ -166,6 +138,17 @@ def _train_and_record(
     return record.values
 
 
+def _found(config: Mapping[str, Any], run_dir: Path) -> tuple[Path | None, dict[str, Any] | None]:
+    """The checkpoint and the record of the run to resume; None for a new run."""
+    if config["resume"] is None:
+        return None, None
+    checkpoint = last_checkpoint(Path(config["resume"]))
+    verify_checkpoint(checkpoint)
+    found = read_record(run_dir) or {}
+    warn_of_other_versions(found, str(run_dir))
+    return checkpoint, found
+
+
 def _has_begun(record: RunRecord, found: dict[str, Any] | None) -> bool:
     """True if the run has a record to end: a resumed one that has not trained stays as it was found.
 
@@ -176,6 +159,33 @@ def _has_begun(record: RunRecord, found: dict[str, Any] | None) -> bool:
     begun = bool(record.values) and (found is None or read_record(record.path.parent) != found)
     record.deferred = not begun
     return begun
+
+
+def _train_in_processes(
+    config: Mapping[str, Any],
+    training: TrainingConfig,
+    run_dir: Path,
+    record: RunRecord,
+    resume_from: Path | None,
+    leader: Leader | None,
+) -> None:
+    """Train with the processes of a launcher, in this one, or in those that it starts."""
+    if leader is not None:
+        check_training(training, leader.launched)
+        leader.start(dict(config), run_dir, record.values, resume_from)
+        with leader.answering(), _leaving_process_group():
+            _train(config, training, run_dir, record, resume_from, leader)
+    elif training.devices == 1:
+        with one_process():
+            _train(config, training, run_dir, record, resume_from)
+    else:
+        # Reports mistakes before any process is started, and packs or downloads before processes wait for each other at
+        # barriers of torch, which have a time limit.
+        _built(config, training, run_dir, resume_from)[0].data.prepare_data()
+        try:
+            run_in_processes(_train_as, training.devices, config, training, run_dir, record.values, resume_from)
+        finally:
+            record.values = read_record(run_dir) or {}  # written by the first process
 
 
 def _train_as(
@@ -231,21 +241,7 @@ def _train(
     record.update(
         n_parameters=sum(p.numel() for p in network.parameters()), figures=described(task.objective), **provenance
     )
-    names = checked_class_names(data.dataset)
-    if told := difference(record.values, data.dataset):
-        raise DataError(f"resume: {told}")
-    if names and "dataset" not in record.values:  # of an earlier version
-        check_same_data(record.values, class_names=list(names))
-    uses_labels = uses_classes(config, task.objective, data.dataset)
-    record.update(dataset=facts_of(data.dataset, uses_labels=uses_labels, images=data.split("train")[0]))
-    if names:
-        record.update(class_names=list(names))
-    if taken := network.options_from_images():
-        record.update(options_from_images=taken)
-        LOG.info(f"options taken from the images: {taken}")
-    if charts := network.charts():
-        record.update(charts=charts)
-        LOG.info(f"charts at {', '.join(charts)}: the output has other coordinates than the image from the start")
+    _record_data(config, components, record)
     check_smallest_batch(task, data, training.devices if member is None else member.launched.world_size)
     with quiet_lightning():
         with plugins_used() as by_trainer:
@@ -270,27 +266,25 @@ def _train(
     record.values = {name: value for name, value in record.values.items() if name not in POSE_KEYS}
     by_class = {} if task.by_class is None else {"by_class": task.by_class.compute()}
     record.update(**by_class, **pose_metrics(network, data))
-    _draw(components, record, run_dir / PICTURE)
+    if picture := draw_picture(components, run_dir):
+        record.update(picture=str(picture))
 
 
-def _draw(components: RunComponents, record: RunRecord, path: Path) -> None:
-    """Draw test images of every class before and after the transformers."""
-    data, test = components.data, components.data.fixed("test")
-    labels = test.labels.cpu() if data.has_labels("test") else torch.zeros(len(test.labels), dtype=torch.long)
-    classes = classes_in(labels, FIGURE_CLASSES)
-    repeats = max(1, FIGURE_IMAGES // len(classes))
-    chosen = torch.stack([of_each_class(labels, classes, k) for k in range(repeats)], dim=1).flatten()
-    captioned = captions(classes, data.dataset.class_names) if data.has_labels("test") else []
-    names = [name for name in captioned for _ in range(repeats)]
-    network, objective = components.network.eval(), components.task.objective.eval()
-    device = components.task.device
-    rows = test.rows(chosen)
-    shown = Distorted(rows.images.to(device), rows.labels.to(device), rows.theta.to(device))
-    if seen := transformer_inputs(network, shown.images):
-        batch = observed(network, shown, data.distortion, generator("pictures"))
-        try:
-            drawn = draw_before_and_after(seen, path, names, objective, batch)
-        except Exception as error:  # of a plugin; a run that is tested does not fail by its picture
-            LOG.warning(f"{PICTURE} without the pictures of {type(objective).__name__}: {error}")
-            drawn = draw_before_and_after(seen, path, names)
-        record.update(picture=str(drawn))
+def _record_data(config: Mapping[str, Any], components: RunComponents, record: RunRecord) -> None:
+    """Record facts of the data and what the transformers take from its images; refuse other data than before."""
+    network, data = components.network, components.data
+    names = checked_class_names(data.dataset)
+    if told := difference(record.values, data.dataset):
+        raise DataError(f"resume: {told}")
+    if names and "dataset" not in record.values:  # of an earlier version
+        check_same_data(record.values, class_names=list(names))
+    uses_labels = uses_classes(config, components.task.objective, data.dataset)
+    record.update(dataset=facts_of(data.dataset, uses_labels=uses_labels, images=data.split("train")[0]))
+    if names:
+        record.update(class_names=list(names))
+    if taken := network.options_from_images():
+        record.update(options_from_images=taken)
+        LOG.info(f"options taken from the images: {taken}")
+    if charts := network.charts():
+        record.update(charts=charts)
+        LOG.info(f"charts at {', '.join(charts)}: the output has other coordinates than the image from the start")
