@@ -215,6 +215,14 @@ def test_a_module_is_one_room_and_speaks_plainly(path):
             assert first[:1] not in (["What"], ["Whether"], ["Where"], ["How"], ["Which"]), (path.name, node)
 
 
+@pytest.mark.parametrize("path", [*SOURCES, *PLUGIN_FILES], ids=lambda p: f"{p.parent.name}/{p.stem}")
+def test_the_body_of_a_function_fits_on_a_screen(path):
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            assert not body or body[-1].end_lineno - body[0].lineno < 50, node.name
+
+
 def test_the_tests_are_laid_out_as_the_source():
     folders = {str(p.parent.relative_to(ROOT / "stnkit")) for p in SOURCES} | {"plugins", "."}
     folders |= {f"plugins/{p.parent.name}" for p in PLUGIN_FILES}

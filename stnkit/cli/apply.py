@@ -1,12 +1,17 @@
 """`stnkit apply RUN_DIR INPUT… --output DIR`: straighten files with the transformer of a trained run."""
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stnkit.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from stnkit.experiments.rectification.apply import Applied
 
 FAILED, INTERRUPTED = 1, 130
 
@@ -25,11 +30,7 @@ def main(arguments: list[str]) -> int:
     """
     options = _parser().parse(arguments)
     # The help of the command stays free of torch.
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from stnkit.experiments.rectification.apply import Request, apply
-    from stnkit.experiments.rectification.inputs import left_out
     from stnkit.experiments.rectification.results import Options
     from stnkit.experiments.trained_run import load_run
 
@@ -44,43 +45,57 @@ def main(arguments: list[str]) -> int:
         options.workers or _cores(),
         options.overwrite,
     )
-    console, state = Console(stderr=True), [0, 0]
-    columns = [TextColumn("rectifying files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    state = [0, 0]
     try:
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task("")
-
-            def progress(done: int, of: int) -> None:
-                state[:] = done, of
-                bar.update(task, completed=done, total=of)
-
-            found = apply(rectifier, request, progress)
+        with _bar(state) as progress:
+            applied = apply(rectifier, request, progress)
     except KeyboardInterrupt:
         print(
             f"stnkit apply: interrupted after {state[0]} of {state[1]} files; the same command goes on", file=sys.stderr
         )
         return INTERRUPTED
-    for row in found.failed:
-        print(f"stnkit apply: {row.file}: {row.error}", file=sys.stderr)
-    if found.others:
-        print(f"stnkit apply: {left_out(found.others)}", file=sys.stderr)
-    if found.n_sheared:
-        print(
-            f"stnkit apply: images of another aspect than the view of the network: {found.n_sheared:,}; a rotation of "
-            "the stretched view shears them, which dataset.fit=pad or crop in the training of a folder avoids",
-            file=sys.stderr,
-        )
-    if options.maps and any(row.output for row in found.rows) and not any(row.map for row in found.rows):
-        print(
-            "stnkit apply: --maps wrote no map: the transform has a matrix for each image, which the tables hold",
-            file=sys.stderr,
-        )
-    n_failed = len({row.file for row in found.failed})
-    before = f", {found.before:,} of them before" if found.before else ""
-    n_rectified = found.made + found.before - n_failed
+    for sentence in _sentences(applied, maps=options.maps):
+        print(f"stnkit apply: {sentence}", file=sys.stderr)
+    n_failed = len({row.file for row in applied.failed})
+    before = f", {applied.before:,} of them before" if applied.before else ""
+    n_rectified = applied.made + applied.before - n_failed
     print(f"{n_rectified:,} {'file' if n_rectified == 1 else 'files'} rectified{before}, {n_failed:,} failed")
     print(f"θ in {options.output / 'theta.csv'} and theta.json")
     return FAILED if n_failed else 0
+
+
+@contextlib.contextmanager
+def _bar(state: list[int]) -> Iterator[Callable[[int, int], None]]:
+    """A bar, and the function that moves it: `state` becomes the number of files that are done, and of all."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = [TextColumn("rectifying files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("")
+
+        def progress(done: int, of: int) -> None:
+            state[:] = done, of
+            bar.update(task, completed=done, total=of)
+
+        yield progress
+
+
+def _sentences(applied: "Applied", *, maps: bool) -> Iterator[str]:
+    """Everything to say about files without a result, and about results that a user may not expect."""
+    from stnkit.experiments.rectification.inputs import left_out
+
+    yield from (f"{row.file}: {row.error}" for row in applied.failed)
+    if applied.others:
+        yield left_out(applied.others)
+    if applied.n_sheared:
+        yield (
+            f"images of another aspect than the view of the network: {applied.n_sheared:,}; a rotation of the "
+            "stretched view shears them, which dataset.fit=pad or crop in the training of a folder avoids"
+        )
+    if maps and any(row.output for row in applied.rows) and not any(row.map for row in applied.rows):
+        yield "--maps wrote no map: the transform has a matrix for each image, which the tables hold"
 
 
 def _parser() -> Parser:

@@ -112,28 +112,12 @@ def export(
         ({'warped': (1, 28, 28), 'theta': (6,)}, True)
     """
     path = as_path("path", path)
-    if metadata is not None and not isinstance(metadata, Mapping):
-        raise InputError(f"metadata: expected a mapping of names to values, got {type(metadata).__name__}")
-    if tolerance is not None and (not isinstance(tolerance, Real) or not tolerance >= 0):
-        raise InputError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
-    to = format_of(path, to)
-    if opset is not None and to != "onnx":
-        raise InputError(f"opset: expected none, since the format {to} has no opset, got {opset}")
+    to = _checked_format(path, to, opset, tolerance, metadata)
     chosen = format_named(to)
-    check_new(path)
     paths = [path, *([path.with_name(path.name + REFERENCE_SUFFIX)] if reference else [])]
     for each in paths:
         check_new(each)
-    if not isinstance(module, nn.Module):
-        raise InputError(f"module: expected a module of torch, got {type(module).__name__}")
-    if opset is not None and type(opset) is not int:
-        raise InputError(f"opset: expected a whole number, got {opset!r}")
-    is_transformer = isinstance(module, SpatialTransformer | ParallelTransformers)
-    if output is not None and not isinstance(output, str):
-        raise InputError(f"output: expected a name, got {output!r}")
-    output = output or (WARPED if is_transformer else "logits")
-    if output == IMAGE or is_a(THETA, output) or (is_a(WARPED, output) and not is_transformer):
-        raise InputError(f"output: expected a name that the input and θ and warped images do not have, got {output!r}")
+    output = _checked_output(module, output)
     network, expected = eager(module, images, output, half=half)
     outputs = expected.outputs
     beside = [kind for kind, wanted in ((WARPED, warped), (THETA, theta)) if wanted]
@@ -142,13 +126,13 @@ def export(
             raise InputError(f"expected a network with a transformer for the output {kind}, got {described(module)}")
     returned = [name for name in outputs if name == output or any(is_a(kind, name) for kind in beside)]
     hidden = [name for name in outputs if name not in returned] if chosen.expose else []
-    wrapped = NamedOutputs(network, output, (WARPED, THETA) if hidden else beside)
     described_file = _metadata(expected, returned, hidden)
     if taken := sorted({*described_file} & {*(metadata or {})}):
         raise InputError(f"metadata: expected names that stnkit does not write itself, got {taken[0]!r}")
     described_file |= dict(metadata or {})
     computed = tuple(name for name in outputs if name in (*returned, *hidden))  # the order of the program's
     contents = Contents(computed, tuple(hidden), encoded(described_file), opset)
+    wrapped = NamedOutputs(network, output, (WARPED, THETA) if hidden else beside)
     with new_files(*paths) as temporary:
         try:
             program = exported_program(wrapped, torch.from_numpy(expected.images[:2]))
@@ -170,6 +154,35 @@ def export(
         largest_differences(outputs, eager(module, images, output)[1], returned) if half else {},
         tuple(notes),
     )
+
+
+def _checked_format(
+    path: Path, to: str | None, opset: int | None, tolerance: float | None, metadata: Mapping[str, Any] | None
+) -> str:
+    """Name of the format, for which the options are checked."""
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"metadata: expected a mapping of names to values, got {type(metadata).__name__}")
+    if tolerance is not None and (not isinstance(tolerance, Real) or not tolerance >= 0):
+        raise InputError(f"tolerance: expected a number of at least 0, got {tolerance!r}")
+    to = format_of(path, to)
+    if opset is not None and to != "onnx":
+        raise InputError(f"opset: expected none, since the format {to} has no opset, got {opset}")
+    if opset is not None and type(opset) is not int:
+        raise InputError(f"opset: expected a whole number, got {opset!r}")
+    return to
+
+
+def _checked_output(module: nn.Module, output: str | None) -> str:
+    """Name of the module's output, its default where none is given."""
+    if not isinstance(module, nn.Module):
+        raise InputError(f"module: expected a module of torch, got {type(module).__name__}")
+    is_transformer = isinstance(module, SpatialTransformer | ParallelTransformers)
+    if output is not None and not isinstance(output, str):
+        raise InputError(f"output: expected a name, got {output!r}")
+    output = output or (WARPED if is_transformer else "logits")
+    if output == IMAGE or is_a(THETA, output) or (is_a(WARPED, output) and not is_transformer):
+        raise InputError(f"output: expected a name that the input and θ and warped images do not have, got {output!r}")
+    return output
 
 
 def eager(
