@@ -1,6 +1,5 @@
 """Array files: images and targets from `.npy`, `.npz` and `.pt`, mapped where the format allows it."""
 
-import os
 import pickle
 import warnings
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stnkit.errors import DataError
+from stnkit.machine_memory import machine_memory
 
 # What NumPy says of an array of objects in an archive, and of one that it would map.
 _OBJECTS = ("Object arrays cannot be loaded", "Python objects in dtype")
@@ -149,13 +149,12 @@ def check_copy_fits(n_bytes: int, expected: str, path: Path) -> None:
     Raises:
         DataError: when it does not fit.
     """
-    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-        if n_bytes > memory / 2:
-            raise DataError(
-                f"dataset.images: expected {expected}, which is mapped, got {path}, of which a copy takes "
-                f"{n_bytes / 2**30:.3g} of {memory / 2**30:.3g} GiB of memory"
-            )
+    memory = machine_memory()
+    if memory is not None and n_bytes > memory / 2:
+        raise DataError(
+            f"dataset.images: expected {expected}, which is mapped, got {path}, of which a copy takes "
+            f"{n_bytes / 2**30:.3g} of {memory / 2**30:.3g} GiB of memory"
+        )
 
 
 def _check_suffix(path: Path) -> None:

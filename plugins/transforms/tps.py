@@ -84,8 +84,7 @@ class ThinPlateSpline(stnkit.families.LinearFamily):
         self.pinned, free = points.indices, points.free
         self.has_constant = bool(self.pinned)
         self.n_params = ndim * len(free)
-        counts = tuple(n for n in given if isinstance(n, int))
-        self.lattice_shape = None if self.pinned else counts or None
+        self.lattice_shape = None if self.pinned else stnkit.families.lattice_counts(given)
         self.regularization = regularization
         strength = _strengths(regularization, len(self.control_points), self.pinned)
         epsilon = _shape_parameter(epsilon, chosen, self.control_points)

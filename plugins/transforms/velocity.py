@@ -1,5 +1,6 @@
 """Diffeomorphisms as the flows of stationary velocity fields."""
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable
@@ -101,20 +102,14 @@ class Velocity(stnkit.TransformFamily):
         axes = [_readings(points[..., d], n) for d, n in enumerate(reversed(self.control_points))]
         combinations = list(itertools.product(*axes))
         at = torch.stack([torch.stack([place for place, _ in axis], dim=-1) for axis in combinations], dim=1)
-        shares = torch.stack([_product([share for _, share in axis]) for axis in combinations], dim=1)
+        # torch.compile does not follow math.prod over a generator.
+        products = [functools.reduce(torch.mul, [share for _, share in axis]) for axis in combinations]
+        shares = torch.stack(products, dim=1)
         # As an image of the lattice, with zeros around it; its output has an axis of combinations and one of points.
         lattice = theta.view(theta.shape[0], self.ndim, *self.control_points)
         at = at.view(*at.shape[:2], *[1] * (self.ndim - 2), *at.shape[2:])
         read = self._sampler(lattice, at).flatten(3)
         return (read * shares[:, None]).sum(dim=2).transpose(1, 2)
-
-
-def _product(factors: list[Float[Tensor, "B N"]]) -> Float[Tensor, "B N"]:
-    # torch.compile does not follow math.prod over a generator.
-    product = factors[0]
-    for factor in factors[1:]:
-        product = product * factor
-    return product
 
 
 def _readings(

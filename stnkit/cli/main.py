@@ -4,11 +4,11 @@ import importlib
 import io
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from stnkit.cli.collector import collect_rarely
+from stnkit.warning_lines import show_warnings_in_one_line
 
 if TYPE_CHECKING:
     from stnkit.plugin_system import Source
@@ -106,11 +106,6 @@ def entry() -> None:
     sys.exit(code)
 
 
-def show_warnings_in_one_line() -> None:
-    """Print warnings as one line each, without file and line number, from now on."""
-    warnings.showwarning = _show_in_one_line
-
-
 def _program(command: str) -> Callable[[list[str]], int]:
     """The function that runs a command, one of stnkit's own or of a plugin."""
     if command in COMMANDS:
@@ -133,14 +128,3 @@ def _announced() -> "dict[str, list[Source]]":
     from stnkit.plugin_system import announced_commands
 
     return {command: sources for command, sources in announced_commands().items() if command not in COMMANDS}
-
-
-def _show_in_one_line(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,
-    lineno: int,
-    file: Any = None,
-    line: Any = None,
-) -> None:
-    print(f"warning: {' '.join(str(message).split())}", file=sys.stderr)

@@ -26,6 +26,7 @@ from stnkit.experiments.run_directory.job_list import list_jobs, record_run_dir
 from stnkit.experiments.run_directory.own_jobs import begin_notes, note_job
 from stnkit.experiments.run_directory.record import RunRecord, failure, read_record
 from stnkit.plugin_system import PluginWarning
+from stnkit.warning_lines import show_warnings_in_one_line
 
 TRACEBACK = "traceback.txt"
 NO_RESUME = "resume continues a single run; continue a sweep with hydra.sweep.dir=SWEEP_DIR skip_completed=true"
@@ -49,8 +50,6 @@ def end() -> None:
 
 def speak_as_worker() -> None:
     """Print warnings in one line each, without those that the sweep's own process has printed."""
-    from stnkit.cli.main import show_warnings_in_one_line
-
     show_warnings_in_one_line()
     for category in (PluginWarning, RenamedWarning):
         warnings.simplefilter("ignore", category)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from stnkit.errors import ExportError, StnkitError, first_line
 from stnkit.insertion.find import find_transformers
+from stnkit.logging_levels import quieter
 
 # Loggers that tell the developers of an exporter what it does.
 _LOGGERS = ("torch", "onnxscript", "onnx_ir")
@@ -77,16 +78,13 @@ def calls_stnkit(program: torch.export.ExportedProgram) -> list[str]:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """A context in which exporters do not tell their developers' warnings."""
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        # An exporter prints the program that it could not translate.
-        nowhere = io.StringIO()
-        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    # An exporter prints the program that it could not translate.
+    nowhere = io.StringIO()
+    with (
+        quieter(logging.CRITICAL, *_LOGGERS),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
+        warnings.simplefilter("ignore")
+        yield

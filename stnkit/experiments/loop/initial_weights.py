@@ -15,6 +15,7 @@ from stnkit.experiments.placement import TransformedNetwork
 from stnkit.experiments.run_directory.checkpoints import kept_checkpoint, network_weights, read_checkpoint
 from stnkit.experiments.run_directory.record import FILE, read_record
 from stnkit.insertion.find import find_transformers
+from stnkit.insertion.points import submodule_names
 from stnkit.listed import listed
 from stnkit.objectives import Objective
 
@@ -89,7 +90,7 @@ def _check_theta_stays(network: nn.Module, parts: Mapping[str, str], config: Map
     """Refuse a `transform_init` of a transformer whose head, which gives θ, has the weights of the other run."""
     found = network.transformers() if isinstance(network, TransformedNetwork) else find_transformers(network)
     own = config.get("placement", {}).get("parts") or {}
-    names = {module: name for name, module in network.named_modules()}
+    names = submodule_names(network)
     for point, transformer in found.items():
         chosen = own.get(point.partition(" ")[0]) or {}  # parallel ones are numbered
         init = chosen.get("transform_init", config.get("transform_init"))

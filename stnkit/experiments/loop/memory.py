@@ -1,7 +1,6 @@
 """Runs that do not fit into memory: refused before they start, or explained after they failed."""
 
 import math
-import os
 import re
 import sys
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from stnkit.errors import InputError
+from stnkit.machine_memory import machine_memory
 
 
 def check_memory(out_size: Sequence[int] | None, channels: int, batch_size: int) -> None:
@@ -41,9 +41,7 @@ def physical_memory(device: torch.device | None = None) -> int | None:
     """
     if device is not None and device.type == "cuda":
         return int(torch.cuda.get_device_properties(device).total_memory)
-    if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+    return machine_memory()
 
 
 def peak_memory(device: torch.device) -> int | None:

@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import pickle
 import signal
-import socket
 import sys
 import threading
 import time
@@ -29,6 +28,8 @@ from stnkit.experiments.loop.interruption import (
     stops_blocked,
     unblock_stops,
 )
+from stnkit.experiments.loop.joined.connections import free_port
+from stnkit.warning_lines import show_warnings_in_one_line
 
 # Seconds for the other processes to end by themselves after one has failed.
 GRACE = 10.0
@@ -51,7 +52,7 @@ def run_in_processes(function: Callable[..., None], n: int, *arguments: Any) -> 
     """
     context = multiprocessing.get_context("spawn")
     call = pickle.dumps((function, arguments))
-    port = _free_port()
+    port = free_port()
     processes: list[Any] = []
     ends = []
     with _forwarding_signals(processes) as asked:
@@ -137,14 +138,10 @@ def _run_as_rank(rank: int, n: int, port: int, call: bytes, end: Connection) -> 
 def _warn_once(rank: int) -> None:
     from stnkit.plugin_system import PluginWarning
 
-    warnings.formatwarning = _one_line
+    show_warnings_in_one_line()
     # The parent has shown the warnings about plugins, and the first process shows all others.
     for category in (PluginWarning, errors.RenamedWarning) if rank == 0 else (Warning,):
         warnings.simplefilter("ignore", category)
-
-
-def _one_line(message: Warning | str, *where: Any, **line: Any) -> str:
-    return f"warning: {' '.join(str(message).split())}\n"
 
 
 def _end_with_parent() -> None:
@@ -159,10 +156,3 @@ def _received(end: Connection) -> Failure | None:
         return end.recv() if end.poll() else None
     except EOFError:
         return None
-
-
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port

@@ -21,6 +21,7 @@ from stnkit.experiments.loop.run_log import EpochLines, has_terminal
 from stnkit.experiments.run_directory.checkpoints import best_checkpoint, last_checkpoint
 from stnkit.experiments.run_directory.record import RunRecord
 from stnkit.experiments.schema import Keep, TrainingConfig
+from stnkit.logging_levels import quieter
 from stnkit.objectives import Objective
 from stnkit.plugin_system import plugin_registry
 
@@ -129,9 +130,7 @@ def quiet_trainer(
 @contextlib.contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Silence Lightning's advice that does not apply: loaders are tensors in memory, the record is stnkit's own."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), quieter(logging.WARNING, "lightning.pytorch", "lightning.fabric"):
         for message in (
             ".*does not have many workers.*",
             ".*number of training batches.*smaller than the logging interval.*",
@@ -142,13 +141,7 @@ def quiet_lightning() -> Iterator[None]:
             ".*recommended to use `self.log.*sync_dist=True.*",  # logged values are already reduced over processes
         ):
             warnings.filterwarnings("ignore", message=message)
-        for logger in loggers:
-            logger.setLevel(logging.WARNING)
-        try:
-            yield
-        finally:
-            for logger, level in zip(loggers, levels, strict=True):
-                logger.setLevel(level)
+        yield
 
 
 def _callbacks_of_plugins(config: Mapping[str, Any]) -> list[lightning.Callback]:
