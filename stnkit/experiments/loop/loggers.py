@@ -10,7 +10,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
-from stnkit.errors import InputError, PluginError, one_line
+from stnkit.errors import InputError, NotInstalledError, PluginError, one_line
 from stnkit.plugin_system import OWN_LOGGERS, MakeLogger, plugin_registry
 
 # The name of the project of W&B and of the experiment of MLflow, unless their own environment variables name another.
@@ -29,7 +29,8 @@ def check_loggers(names: Sequence[str]) -> None:
 
     Raises:
         UnknownNameError: for a name of no logger; lists those there are, and the broken plugins.
-        InputError: for a name twice, or of a library that is missing.
+        InputError: for a name twice.
+        NotInstalledError: for a library that is missing.
         PluginError: for a name that two distributions provide.
     """
     if len(set(names)) < len(names):
@@ -37,7 +38,7 @@ def check_loggers(names: Sequence[str]) -> None:
     for name in names:
         _maker(name)
         if name in LIBRARIES and importlib.util.find_spec(name) is None:
-            raise InputError(_missing(name))
+            raise NotInstalledError(_missing(name))
 
 
 def make_loggers(config: Mapping[str, Any], names: Sequence[str], run_dir: Path) -> list[Logger]:
@@ -49,7 +50,8 @@ def make_loggers(config: Mapping[str, Any], names: Sequence[str], run_dir: Path)
         run_dir: of the run.
 
     Raises:
-        InputError: when the library of a logger is not installed, or refuses to log.
+        NotInstalledError: when the library of a logger is not installed.
+        InputError: when it refuses to log.
         PluginError: when a plugin raises, or gives something other than a Lightning logger.
     """
     return [_made(name, config, run_dir) for name in names]
@@ -68,7 +70,7 @@ def _made(name: str, config: Mapping[str, Any], run_dir: Path) -> Logger:
     except ModuleNotFoundError as error:
         if source:
             raise PluginError(f"{whose} cannot be used: {one_line(error)}") from error
-        raise InputError(_missing(name)) from error
+        raise NotInstalledError(_missing(name)) from error
     except Exception as error:
         raise kind(f"{whose} cannot be used: {one_line(error)}") from error
     return logger

@@ -33,9 +33,12 @@ def test_names_of_no_logger_and_repeated_ones_are_refused(names, message, stnkit
 
 @pytest.mark.parametrize("name", [n for n in ("wandb", "mlflow") if importlib.util.find_spec(n) is None])
 def test_a_library_that_is_missing_is_named_with_its_extra(name, stnkit_main):
+    sentence = f"training.loggers: {name} is not installed: pip install 'stnkit[{name}]'"
+    with pytest.raises(stnkit.errors.NotInstalledError) as caught:
+        check_loggers([name])
+    assert str(caught.value) == sentence
     code, _, err = stnkit_main("train", *QUICK, f"training.loggers=[{name}]", "hydra.run.dir=run")
-    assert code == 2
-    assert err == f"stnkit train: training.loggers: {name} is not installed: pip install 'stnkit[{name}]'\n"
+    assert (code, err) == (2, f"stnkit train: {sentence}\n")
 
 
 @pytest.mark.parametrize(
