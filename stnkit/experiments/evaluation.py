@@ -10,7 +10,12 @@ from omegaconf.errors import OmegaConfBaseException
 from stnkit.errors import DataError, InputError, first_line
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.environment import one_process
-from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_same_outputs
+from stnkit.experiments.loop.objective_needs import (
+    build_objective,
+    check_data_needs,
+    check_same_outputs,
+    objective_name,
+)
 from stnkit.experiments.loop.task import ObjectiveTask
 from stnkit.experiments.loop.trainer import quiet_lightning, quiet_trainer
 from stnkit.experiments.placement import input_transformer
@@ -74,7 +79,9 @@ def evaluate(run_dir: Path, changes: Sequence[tuple[str, Any]]) -> Evaluation:
     check_data_needs(config, objective, dataset, distortion)
     objective.prepare(Setting(dataset, distortion, data.in_shape, input_transformer(run.network)))
     objective.load_state_dict(run.objective.state_dict())
-    task = ObjectiveTask(objective.to(run.data.dtype), run.network, training, config["seed"], distortion)
+    called = objective_name(config)
+    objective.to(run.data.dtype)
+    task = ObjectiveTask(objective, run.network, training, config["seed"], distortion, called=called)
     with quiet_lightning(), one_process():
         trainer = quiet_trainer(training)
         test = trainer.test(task, datamodule=data, verbose=False)[0]

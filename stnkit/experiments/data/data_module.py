@@ -68,16 +68,17 @@ class DistortedData(lightning.LightningDataModule):
             self._splits[name] = checked_split(self.dataset, name)
         return self._splits[name]
 
-    def check_targets(self, name: Split, objective: Objective) -> None:
+    def check_targets(self, name: Split, objective: Objective, called: str) -> None:
         """Raise a DataError if the targets of a split are not those that an objective needs.
 
         Args:
             name: of the split.
             objective: of the run.
+            called: name of the objective, for messages.
         """
         targets = self.split(name)[1]
         if "labels" in objective.needs:
-            check_labels(self.dataset, name, targets, type(objective).__name__.lower())
+            check_labels(self.dataset, name, targets, called)
         try:
             objective.check_targets(targets)
         except InputError as error:

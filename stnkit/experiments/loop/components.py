@@ -18,7 +18,12 @@ from stnkit.experiments.loop.initial_parts import checked_parts
 from stnkit.experiments.loop.initial_weights import load_initial_weights, transform_inits
 from stnkit.experiments.loop.loggers import check_loggers
 from stnkit.experiments.loop.memory import check_memory
-from stnkit.experiments.loop.objective_needs import build_objective, check_data_needs, check_network_needs
+from stnkit.experiments.loop.objective_needs import (
+    build_objective,
+    check_data_needs,
+    check_network_needs,
+    objective_name,
+)
 from stnkit.experiments.loop.objective_returns import check_attributes
 from stnkit.experiments.loop.second_draw import draws_anew
 from stnkit.experiments.loop.task import ObjectiveTask
@@ -80,7 +85,8 @@ def build_components(
     check_sweep_objective(config.get("sweep_objective"), ["loss", *objective.figures, *objective.terms])
     network.to(dtype)
     objective.to(dtype)
-    task = ObjectiveTask(objective, network, training, config["seed"], distortion, lambda: draws_anew(data))
+    called = objective_name(config)
+    task = ObjectiveTask(objective, network, training, config["seed"], distortion, lambda: draws_anew(data), called)
     data.distorts_twice = task.theta_loss.reads_again
     return RunComponents(data, network, task)
 

@@ -41,6 +41,7 @@ class ObjectiveTask(FastHooksModule):
         seed: of the run.
         distortion: of the images, for supervision and for objectives that use the true θ.
         is_drawn: as ThetaLoss takes it.
+        called: name of the objective, for messages.
 
     Raises:
         InputError: when an auxiliary loss does not fit the network or the distortion.
@@ -54,6 +55,7 @@ class ObjectiveTask(FastHooksModule):
         seed: int,
         distortion: Distortion | None = None,
         is_drawn: Callable[[], bool] = lambda: True,
+        called: str = "the objective",
     ) -> None:
         super().__init__()
         if training.channels_last:
@@ -61,7 +63,7 @@ class ObjectiveTask(FastHooksModule):
             nn.utils.convert_conv2d_weight_memory_format(network, torch.channels_last)
             nn.utils.convert_conv3d_weight_memory_format(network, torch.channels_last_3d)
         self.network = network
-        self.objective = objective
+        self.objective, self._called = objective, called
         self.theta_loss = ThetaLoss(training, network, distortion, is_drawn)
         self.theta_known = distortion is not None and gives_true_theta(distortion, pair=reads_pairs(network))
         self.training_config = training
@@ -84,7 +86,7 @@ class ObjectiveTask(FastHooksModule):
         data: Any = getattr(self.trainer, "datamodule", None)
         if data is not None:
             for split in ("test",) if stage == "test" else ("train", "validation"):
-                data.check_targets(split, self.objective)
+                data.check_targets(split, self.objective, self._called)
         if data is not None and stage == "fit":
             self.validation_pose = validation_pose(self.network, data)
         if data is not None and stage == "test" and data.has_labels("test"):

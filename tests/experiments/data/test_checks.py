@@ -6,6 +6,7 @@ import torch
 import stnkit
 from stnkit.experiments.data import checks
 from stnkit.experiments.data.checks import check_classes, check_labels, checked_class_names, checked_split
+from stnkit.experiments.data.data_module import DistortedData
 
 pytestmark = pytest.mark.no_jaxtyping
 IMAGES, LABELS = torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 2, 1])
@@ -75,6 +76,14 @@ def test_classification_needs_labels(targets):
     with pytest.raises(stnkit.errors.DataError, match=message):
         check_labels(Given(None), "test", targets, "classification")
     check_labels(Given(None), "test", LABELS, "classification")
+
+
+@pytest.mark.parametrize("plugin", ["classification", "strangers_own"])
+def test_refused_targets_name_the_objective_as_it_is_registered(plugin):
+    data = DistortedData(Given((IMAGES, LABELS / 2)), None, batch_size=4, seed=0)
+    objective = stnkit.build("objective", "classification", n_classes=3)
+    with pytest.raises(stnkit.errors.DataError, match=rf"expected labels for {plugin}, whole numbers"):
+        data.check_targets("train", objective, plugin)
 
 
 class Filed(Given):
