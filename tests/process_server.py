@@ -25,7 +25,7 @@ PRELOADED = [
     "sklearn.datasets",
     "stnkit.cli.main",
     "stnkit.cli.train",
-    "stnkit.experiments.figures",
+    "stnkit.experiments.pictures",
     "stnkit.experiments.loop.run",
 ]
 # Whatever the server reads from its environment, a child reads from the environment of its request.

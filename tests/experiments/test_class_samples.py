@@ -5,7 +5,7 @@ import torch
 import stnkit
 from stnkit.experiments.class_samples import captions, classes_in, of_each_class
 from stnkit.experiments.data.fixed import FixedLoader
-from stnkit.experiments.figures import draw_before_and_after
+from stnkit.experiments.pictures import draw_before_and_after
 from stnkit.experiments.report import gallery
 from stnkit.experiments.report.gallery import images_to_show
 

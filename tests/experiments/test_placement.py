@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import stnkit
-from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.task import parameter_groups
 from stnkit.experiments.loop.theta_recorder import ThetaRecorder
+from stnkit.experiments.pictures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.placement import build_network
 from stnkit.experiments.schema import TrainingConfig
 

@@ -7,10 +7,10 @@ import torch
 from stnkit.experiments.class_samples import captions, classes_in, of_each_class
 from stnkit.experiments.data.loaders import Distorted
 from stnkit.experiments.data.seeds import generator
-from stnkit.experiments.figures import draw_before_and_after, transformer_inputs
 from stnkit.experiments.loop.components import RunComponents
 from stnkit.experiments.loop.run_log import LOG
 from stnkit.experiments.loop.stages import observed
+from stnkit.experiments.pictures import draw_before_and_after, transformer_inputs
 
 # Columns of the picture: images of each class, more than one where there are few classes.
 CLASSES, IMAGES = 20, 10

@@ -61,7 +61,7 @@ def train(
     Args:
         config: of the run, as plain values; `resume` names the directory of the run to resume.
         training: its training section, typed.
-        run_dir: for metrics.json, train.log, checkpoints and figures.
+        run_dir: for metrics.json, train.log, checkpoints and the picture.
         leader: of the processes that a launcher has started; None for a run in this process or those that it starts.
 
     Returns:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from stnkit import coordinates
-from stnkit.experiments.figures import drawable
+from stnkit.experiments.pictures import drawable
 
 
 @dataclass(frozen=True)

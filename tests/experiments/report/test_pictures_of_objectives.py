@@ -14,8 +14,8 @@ from PIL import Image
 
 import stnkit
 from stnkit import coordinates
-from stnkit.experiments.figures import draw_before_and_after
 from stnkit.experiments.picture_rows import transformed_rows, with_objective
+from stnkit.experiments.pictures import draw_before_and_after
 from stnkit.experiments.report.gallery import Galleries
 from stnkit.experiments.report.page import make_page
 from stnkit.experiments.report.runs import find_runs
