@@ -40,7 +40,7 @@ def points_of(
     return reach * uniform(batch, n, family.ndim, seed=seed)
 
 
-def has_source(source: Tensor) -> Bool[Tensor, "B N"]:
+def is_in_reach(source: Tensor) -> Bool[Tensor, "B N"]:
     """False where T_θ has sent a point outside of every image, or to NaN."""
     return source.detach().abs().amax(dim=-1) < coordinates.OUTSIDE
 

@@ -7,7 +7,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.linear import LinearFamily
 from stnkit.testing.assertions import FLOAT64, ITERATED, NotApplicable, close, require
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.inputs import has_source, points_of, row_by_row, theta_of, uniform
+from stnkit.testing.inputs import is_in_reach, points_of, row_by_row, theta_of, uniform
 
 
 def inverse(under_test: ComponentUnderTest) -> None:
@@ -26,7 +26,7 @@ def inverse(under_test: ComponentUnderTest) -> None:
             found = family.inverse(theta, q)
             known = found.isfinite().all(dim=-1)
             if q is from_image:
-                counted = known[has_source(q)] if family.is_chart else known
+                counted = known[is_in_reach(q)] if family.is_chart else known
                 share = counted.double().mean().item() if counted.numel() else 1.0
                 require(share >= 0.9, f"inverse: expected the points of the image to be found, got {share:.0%} of them")
             back = row_by_row(family, theta, torch.where(known[..., None], found, 0.0))

@@ -10,7 +10,7 @@ from stnkit.heads import lattice_axis, lattice_of
 from stnkit.testing import round_trips
 from stnkit.testing.assertions import FLOAT32, FLOAT64, CheckFailed, NotApplicable, NotBuilt, close, require
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.inputs import SIZE, has_source, points_of
+from stnkit.testing.inputs import SIZE, is_in_reach, points_of
 
 # Number of entries of θ that are moved for each coordinate, and by how much.
 ENTRIES, STEP = 9, 1e-3
@@ -57,11 +57,11 @@ def identity(under_test: ComponentUnderTest) -> None:
 def _check_neutral(family: TransformFamily, theta: Tensor) -> None:
     points = points_of(family, n=100, reach=1.0)
     source = family(theta[None], points)
-    share = has_source(source).double().mean().item()
+    share = is_in_reach(source).double().mean().item()
     require(
         share >= 0.5, f"a chart must map at least half of the output to the image or near it, got {share:.0%} of it"
     )
-    moved = (source - points)[has_source(source)].abs().max().item()
+    moved = (source - points)[is_in_reach(source)].abs().max().item()
     require(
         moved > FLOAT32, "the neutral θ of a chart must not be the identity map: expected is_chart = False, got True"
     )

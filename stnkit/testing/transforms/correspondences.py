@@ -10,7 +10,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.linear import LinearFamily
 from stnkit.testing.assertions import CheckFailed, NotApplicable, close
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.inputs import gradient, has_source, lattice_points, theta_of, uniform
+from stnkit.testing.inputs import gradient, is_in_reach, lattice_points, theta_of, uniform
 from stnkit.testing.transforms.algebra import linearity
 
 # In float64, of maps that an iteration finds to rounding.
@@ -44,7 +44,7 @@ def fit(under_test: ComponentUnderTest) -> None:
 def _check_fit(family: TransformFamily, n_points: int) -> None:
     points = scattered_points(n_points, family.ndim)
     expected = family(theta_of(family, batch=1), points).detach()
-    weights = has_source(expected).double()
+    weights = is_in_reach(expected).double()
     spoiled = expected.clone()
     weights[:, 0], spoiled[:, 0] = 0.0, 0.5
     found = family.fit(points, spoiled, weights)

@@ -7,7 +7,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.listed import listed
 from stnkit.testing.assertions import FLOAT64, CheckFailed, NotApplicable, finite, gradcheck_sentence, require
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.inputs import SIZE, gradient, has_source, points_of, theta_of, uniform
+from stnkit.testing.inputs import SIZE, gradient, is_in_reach, points_of, theta_of, uniform
 from stnkit.testing.registration import check_registered
 
 # Points of the check of entries: a number for all, and some for each entry, since one of a fine lattice moves few.
@@ -48,7 +48,7 @@ def entries(under_test: ComponentUnderTest) -> None:
     for spread in (0.0, 0.02, 0.3):
         theta = theta_of(family, batch=1, spread=spread).requires_grad_()
         source = family(theta, points)
-        weights = uniform(*source.shape, seed=3).where(has_source(source)[..., None], 0.0)
+        weights = uniform(*source.shape, seed=3).where(is_in_reach(source)[..., None], 0.0)
         found = gradient((source.where(weights != 0, 0.0) * weights).sum(), theta)
         largest = largest.maximum(found[0].abs().nan_to_num())
     still = [str(entry) for entry in (largest <= FLOAT64 * largest.max()).nonzero()[:, 0].tolist()]

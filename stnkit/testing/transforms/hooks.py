@@ -8,7 +8,7 @@ from stnkit.families.matrix_form import matrix_form as matrices_of
 from stnkit.families.regularity import bending_energy as energies_of
 from stnkit.testing.assertions import FLOAT64, NotApplicable, close
 from stnkit.testing.component_under_test import ComponentUnderTest
-from stnkit.testing.inputs import SIZE, gradient, has_source, points_of, theta_of
+from stnkit.testing.inputs import SIZE, gradient, is_in_reach, points_of, theta_of
 
 # Of θ, so that maps bend and move by a visible part of the image.
 SPREAD = 0.1
@@ -24,7 +24,7 @@ def matrix_form(under_test: ComponentUnderTest) -> None:
     homogeneous = torch.cat([points, torch.ones_like(points[..., :1])], dim=-1) @ matrices.mT
     expected = family(theta, points)
     found = homogeneous[..., :-1] / homogeneous[..., -1:]
-    known = has_source(expected)[..., None]
+    known = is_in_reach(expected)[..., None]
     close(
         torch.where(known, found, 0.0),
         torch.where(known, expected, 0.0),
