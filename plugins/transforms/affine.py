@@ -37,7 +37,7 @@ class Affine(stnkit.families.MatrixFamily):
         self.ndim = stnkit.coordinates.check_ndim(ndim)
         self.n_params = ndim * (ndim + 1)
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.eye(self.ndim, self.ndim + 1, dtype=torch.float64).flatten()
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

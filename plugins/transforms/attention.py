@@ -40,7 +40,7 @@ class Attention(stnkit.families.MatrixFamily):
         self.isotropic = isotropic
         self.n_params = 1 + ndim if isotropic else 2 * ndim
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

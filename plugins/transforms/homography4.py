@@ -49,7 +49,7 @@ class Homography4(stnkit.families.MatrixFamily):
     affine = False
     n_params = 8
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(8, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

@@ -29,7 +29,7 @@ class Projective(stnkit.families.MatrixFamily):
     affine = False
     n_params = 8
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.eye(3, dtype=torch.float64).flatten()[:-1]
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

@@ -49,7 +49,7 @@ class Rotation(stnkit.families.MatrixFamily):
         self.n_params = 1 if ndim == 2 else 3
         self.aspect, self.options_from_images = stnkit.families.chosen_aspect(aspect, in_shape, ndim)
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

@@ -37,7 +37,7 @@ class Scale(stnkit.families.MatrixFamily):
         self.isotropic = isotropic
         self.n_params = 1 if isotropic else ndim
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

@@ -38,7 +38,7 @@ class Shear(stnkit.families.MatrixFamily):
         self.ndim = stnkit.coordinates.check_ndim(ndim)
         self.n_params = ndim * (ndim - 1)
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.n_params, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

@@ -35,7 +35,7 @@ class Translation(stnkit.families.MatrixFamily):
         self.ndim = stnkit.coordinates.check_ndim(ndim)
         self.n_params = ndim
 
-    def identity(self) -> Float[Tensor, " P"]:
+    def identity(self) -> Float[Tensor, "P"]:
         return torch.zeros(self.ndim, dtype=torch.float64)
 
     def rows(self, theta: Float[Tensor, "B P"]) -> Float[Tensor, "B rows columns"]:

@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> int:
         if options.runtime is not None:
             raise InputError("--runtime: expected --check FILE beside it, got none")
         if options.run is None or options.output is None:
-            missing = "neither" if options.output is options.run else "no run" if options.run is None else "no --output"
+            neither = options.run is None and options.output is None
+            missing = "neither" if neither else "no run" if options.run is None else "no --output"
             raise InputError(f"expected a run directory and --output FILE, or --check FILE, got {missing}")
         return _export(options)
     if given:

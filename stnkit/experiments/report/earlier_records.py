@@ -27,7 +27,7 @@ def in_terms_of_this_version(records: Sequence[Mapping[str, Any]]) -> list[Mappi
     """
     known = {_padded(record) for record in records}
     options = {option for record in records for option in _options_of_components(record)}
-    filled = [_with_added_options(without_perfect_zeros(record), known, options) for record in records]
+    filled = [_with_options_of_components(without_perfect_zeros(record), known, options) for record in records]
     square = {_images(record) for record in filled if _takes_aspect_1(record)}
     return [_with_aspect_of_images(record) if _images(record) in square else record for record in filled]
 
@@ -64,7 +64,7 @@ def _options_of_components(record: Mapping[str, Any]) -> list[tuple[str, str, st
     return found
 
 
-def _with_added_options(
+def _with_options_of_components(
     record: Mapping[str, Any], padded: Collection[Any], of_components: Collection[tuple[str, str, str]]
 ) -> Mapping[str, Any]:
     """The record with the options in its config that its version did not have, at their defaults.
