@@ -72,7 +72,7 @@ _MODULES = {
     "warp": "warping",
 }
 
-# Modules whose names are public though they are not: as `stnkit.localizers.RegressionHead`.
+# Modules that are not in `__all__`, but whose contents are public, as `stnkit.localizers.RegressionHead`.
 _SUBMODULES = ("experiments", "interop", "localizers", "networks", "similarity")
 
 # Names of plugin API 1 and where they are now; they work in this version, with a warning.

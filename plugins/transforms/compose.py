@@ -25,6 +25,7 @@ class Compose(stnkit.TransformFamily):
 
     Args:
         stages: the families, each a name or a mapping `{name: ..., option: ...}`; null is affine, then tps.
+        in_shape: (C, *size) of the images, for the stages; in a network the program supplies it.
 
     Raises:
         InputError: when there is no stage, a stage cannot be built, or their numbers of dimensions differ.

@@ -1,1 +1,1 @@
-"""Auxiliary losses on θ: equivariance and supervision."""
+"""Auxiliary losses on θ: equivariance, common pose and supervision, each with its weight."""

@@ -1,4 +1,4 @@
-"""Auxiliary losses on θ: equivariance and supervision, each with its weight."""
+"""Auxiliary losses on θ: equivariance, common pose and supervision, each with its weight."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -24,7 +24,7 @@ def last_checkpoint(run_dir: Path) -> Path:
 
 
 def best_checkpoint(run_dir: Path) -> Path:
-    """The path of the weights with the lowest validation error, which a run with `training.keep=best` writes.
+    """The path of the weights with the best primary figure in validation, which a run with `training.keep=best` writes.
 
     Args:
         run_dir: of the run.
