@@ -1,11 +1,10 @@
-"""The one coordinate convention, and the only module in which a width or height meets a coordinate.
+"""The one coordinate convention; what follows another one is converted here or in `stnkit.interop`.
 
 Normalized coordinates are x before y (before z), and [-1, 1] spans the outer edges of the image: pixel i of W
 has its center at (2i + 1)/W − 1, and its index is ((x + 1)·W − 1)/2. (PyTorch calls this `align_corners=False`.)
 Sizes are in the order of the image's axes, (H, W) or (D, H, W), coordinates in the reverse of it.
 """
 
-import contextlib
 import numbers
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -16,11 +15,16 @@ from jaxtyping import Float, Real
 from torch import Tensor
 
 from stnkit import portable
-from stnkit.autocast import is_autocast
 from stnkit.axis_product import mesh as mesh
 from stnkit.default_device import built_on_cpu as built_on_cpu
 from stnkit.errors import InputError
+from stnkit.homogeneous import homogeneous as homogeneous
+from stnkit.homogeneous import with_last_row as with_last_row
 from stnkit.numpy_arrays import as_tensor
+from stnkit.precision import coordinate_dtype as coordinate_dtype
+from stnkit.precision import full_precision as full_precision
+from stnkit.precision import products_are_narrowed as products_are_narrowed
+from stnkit.precision import widened as widened
 
 # A coordinate outside of every image: far beyond the support of any kernel, and small enough that pixel indices stay
 # exact in the samplers' integers for images of 400,000 pixels a side.
@@ -29,40 +33,14 @@ OUTSIDE = 1e4
 NEAR = OUTSIDE / 16
 
 
-def coordinate_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The dtype in which coordinates are computed for data of `dtype`: never narrower than float32."""
-    return torch.promote_types(dtype, torch.float32)
-
-
-def widened(tensor: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
-    """A floating-point tensor in float32 or wider."""
-    # Skip the no-op `.float()`: it costs as much as a small kernel.
-    return tensor if tensor.dtype.itemsize >= torch.float32.itemsize else tensor.float()
-
-
-def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:
-    """A context with autocast off on the device of `tensor`.
-
-    Where autocast is off already it is a null context, which leaves no trace in an exported graph.
-    """
-    return torch.autocast(tensor.device.type, enabled=False) if is_autocast(tensor) else contextlib.nullcontext()
-
-
-def products_are_narrowed() -> bool:
-    """True if a setting lets float32 products be rounded to TF32 or bfloat16: by ¼ pixel at 1024."""
-    try:
-        return torch.get_float32_matmul_precision() != "highest"
-    except RuntimeError:
-        return True  # the newer settings are per backend, and this query raises under them
-
-
-# No operation, and it cannot be traced. torch.compiler.assume_constant_result sets this mark too, but imports all of
-# torch._dynamo for it: two seconds of every process.
-products_are_narrowed._dynamo_marked_constant = True  # type: ignore[attr-defined]
-
-
 def finite(source: Float[Tensor, "*any"], bound: float = OUTSIDE) -> Float[Tensor, "*any"]:
-    """Coordinates clamped to ±`bound`, with NaN moved to it: by default outside of every image."""
+    """Coordinates clamped to ±`bound`, with NaN moved to it: by default outside of every image.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.coordinates.finite(torch.tensor([0.5, -torch.inf, torch.nan])).tolist()
+        [0.5, -10000.0, 10000.0]
+    """
     return portable.finite(source, bound)
 
 
@@ -150,6 +128,11 @@ def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | s
         n: number of pixels, at least 1.
         dtype: of the result; computed in float64 and rounded once.
         device: of the result.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.coordinates.axis(4).tolist()
+        [-0.75, -0.25, 0.25, 0.75]
     """
     # In float64, so that a float32 center is the float32 nearest to the true one.
     if torch.compiler.is_compiling():  # n may be symbolic, and `linspace` makes a constant of it
@@ -166,6 +149,11 @@ def lattice(
         size: (H, W) or (D, H, W).
         dtype: of the result.
         device: of the result.
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.coordinates.lattice((2, 2)).tolist()
+        [[[-0.5, -0.5], [0.5, -0.5]], [[-0.5, 0.5], [0.5, 0.5]]]
     """
     axes = [axis(n, dtype=dtype, device=device) for n in size]
     return mesh(axes)
@@ -182,7 +170,8 @@ def border(
         device: where they are made.
 
     Example:
-        >>> border(1).tolist()
+        >>> import stnkit
+        >>> stnkit.coordinates.border(1).tolist()
         [[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0]]
     """
     along = torch.linspace(-1, 1, n + 1, dtype=dtype, device=device)[:-1]
@@ -192,7 +181,13 @@ def border(
 
 
 def corners(ndim: int, *, device: torch.device | str | None = None) -> Float[Tensor, "corners ndim"]:
-    """The normalized corners of an image in float64, x varying fastest: [-1, -1], [1, -1], [-1, 1], [1, 1]."""
+    """The normalized corners of an image in float64, x varying fastest: [-1, -1], [1, -1], [-1, 1], [1, 1].
+
+    Example:
+        >>> import stnkit
+        >>> stnkit.coordinates.corners(3).shape
+        torch.Size([8, 3])
+    """
     return 2 * lattice((2,) * ndim, dtype=torch.float64, device=device).flatten(end_dim=-2)
 
 
@@ -225,6 +220,11 @@ def to_pixels(points: Float[Tensor | np.ndarray, "*any ndim"], size: Sequence[in
     Raises:
         InputError: when the points are no tensor or array, or the size is not one whole number of at least 1 for each
             coordinate.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.coordinates.to_pixels(torch.tensor([[0.0, 0.0], [-1.0, -1.0]]), (4, 8)).tolist()
+        [[3.5, 1.5], [-0.5, -0.5]]
     """
     points = _as_points(points)
     return ((points + 1) * _extent(points, size) - 1) / 2
@@ -239,29 +239,14 @@ def from_pixels(points: Real[Tensor | np.ndarray, "*any ndim"], size: Sequence[i
 
     Raises:
         InputError: as `to_pixels`.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.coordinates.from_pixels(torch.tensor([[0.0, 0.0]]), (4, 8)).tolist()
+        [[-0.875, -0.75]]
     """
     points = _as_points(points)
     return (2 * points + 1) / _extent(points, size) - 1
-
-
-def homogeneous(linear: Float[Tensor, "B ndim ndim"], shift: Float[Tensor, "B ndim"]) -> Float[Tensor, "B rows rows"]:
-    """[A t; 0 1]: the homogeneous matrix of p ↦ A p + t.
-
-    Args:
-        linear: A, one matrix for each element of the batch.
-        shift: t, one vector for each element.
-    """
-    return with_last_row(torch.cat([linear, shift[..., None]], dim=-1))
-
-
-def with_last_row(rows: Float[Tensor, "B ndim columns"]) -> Float[Tensor, "B columns columns"]:
-    """[A t] with 0 … 0 1 below it.
-
-    Args:
-        rows: [A t], one matrix for each element of the batch.
-    """
-    last = rows.new_tensor([0.0] * rows.shape[1] + [1.0]).expand(rows.shape[0], 1, -1)
-    return torch.cat([rows, last], dim=-2)
 
 
 def normalized_matrix(
@@ -276,6 +261,12 @@ def normalized_matrix(
 
     Raises:
         InputError: when the matrix is no tensor or not square, or a size is not one number for each of its dimensions.
+
+    Example:
+        >>> import torch, stnkit
+        >>> one_pixel_right = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        >>> stnkit.coordinates.normalized_matrix(one_pixel_right, (4, 8), (4, 8)).tolist()
+        [[1.0, 0.0, 0.25], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
     check_is_tensor("matrix", matrix)
     ndim = matrix.shape[-1] - 1

@@ -16,6 +16,17 @@ def built_on_cpu(constructor: FunctionT) -> FunctionT:
 
     Args:
         constructor: an `__init__`.
+
+    Example:
+        >>> import torch, stnkit
+        >>> class Basis:
+        ...     @stnkit.coordinates.built_on_cpu
+        ...     def __init__(self):
+        ...         self.centers = torch.zeros(4)
+        >>> with torch.device("meta"):
+        ...     basis = Basis()
+        >>> basis.centers.device
+        device(type='cpu')
     """
 
     @functools.wraps(constructor)

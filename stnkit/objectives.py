@@ -30,6 +30,11 @@ class Figure:
     Args:
         unit: such as "%" or "px"; empty for none.
         higher_is_better: True if a higher figure is a better one.
+
+    Example:
+        >>> from stnkit.objectives import Figure
+        >>> Figure("%"), Figure(higher_is_better=True).unit
+        (Figure(unit='%', higher_is_better=False), '')
     """
 
     unit: str = ""
@@ -45,6 +50,14 @@ class Setting:
         distortion: of its images.
         in_shape: (C, *size) of the distorted images; those of a pair are one after the other on the channels.
         transformer: the one at the input; None if there is none, or several in parallel.
+
+    Example:
+        >>> import stnkit
+        >>> dataset = stnkit.build("dataset", "digits")
+        >>> distortion = stnkit.build("distortion", "rotation", image_shape=dataset.image_shape)
+        >>> setting = stnkit.objectives.Setting(dataset, distortion, dataset.image_shape, transformer=None)
+        >>> setting.in_shape
+        (1, 28, 28)
     """
 
     dataset: Dataset
@@ -68,6 +81,16 @@ class Batch:
         output: of the network.
         network: the network behind the transformer, for objectives that apply it to further images.
         draws: a generator of the CPU, the only source of randomness.
+
+    Example:
+        >>> import torch, stnkit
+        >>> images, targets = torch.rand(3, 2, 8, 8), torch.zeros(3)
+        >>> batch = stnkit.objectives.Batch(
+        ...     images=images, targets=targets, true_theta=torch.zeros(2, 1), theta=None, straightened=images,
+        ...     output=torch.zeros(3, 10), network=torch.nn.Identity(), draws=torch.Generator(),
+        ... )
+        >>> batch.moving.shape, len(batch.of_data().images)
+        (torch.Size([3, 1, 8, 8]), 2)
     """
 
     images: Float[Tensor, "B C *size"]

@@ -37,6 +37,12 @@ class LatticeBasis:
     """Σ_k c_k b_k(p) at the pixel centers of an output: (B·ndim, K) @ (K, H·W), one product of two matrices.
 
     A copy or a pickle of it is empty. One object serves one set of basis functions.
+
+    Example:
+        >>> import torch, stnkit
+        >>> basis = stnkit.families.LatticeBasis()
+        >>> basis.product(lambda points: points, torch.eye(2)[None], (2, 4), torch.float32)[0, 0].tolist()
+        [[-0.75, -0.25, 0.25, 0.75], [-0.75, -0.25, 0.25, 0.75]]
     """
 
     def __init__(self) -> None:

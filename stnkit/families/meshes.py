@@ -29,6 +29,13 @@ class Mesh(abc.ABC):
         triangles: indices of the control points of each piece, triangles or tetrahedra.
         regions: the piece of each region of space that one affine map serves: first the pieces themselves.
         n_tests: number of tests of a point that `misses` makes.
+
+    Example:
+        >>> import torch, stnkit
+        >>> mesh: stnkit.families.Mesh = stnkit.families.KuhnMesh([2, 2])
+        >>> corners, weights = mesh.locate(torch.tensor([[0.5, 0.5]], dtype=torch.float64))
+        >>> (weights[..., None] * mesh.positions[corners]).sum(dim=1).tolist()
+        [[0.5, 0.5]]
     """
 
     positions: Float[Tensor, "K ndim"]

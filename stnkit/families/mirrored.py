@@ -16,6 +16,15 @@ class Reflection(NamedTuple):
     Args:
         order: index of the mirror image of each function.
         signs: 1, or −1 for a function that changes its sign.
+
+    Example:
+        >>> import torch, stnkit
+        >>> def basis(points):  # of one coordinate
+        ...     return torch.cat([points, (points - 1).abs(), (points + 1).abs()], dim=1)
+        >>> reflection = stnkit.families.Reflection(torch.tensor([0, 2, 1]), torch.tensor([-1.0, 1.0, 1.0]))
+        >>> points = torch.linspace(-1, 1, 5)[:, None]
+        >>> torch.equal(basis(-points), reflection.signs * basis(points)[:, reflection.order])
+        True
     """
 
     order: Int[Tensor, "K"]

@@ -24,7 +24,14 @@ SAME_PLACE = 16
 
 
 class RadialKernel(enum.StrEnum):
-    """φ(r): the influence of a control point at the distance r, with the names and signs of SciPy."""
+    """φ(r): the influence of a control point at the distance r, with the names and signs of SciPy.
+
+    Example:
+        >>> import torch, stnkit
+        >>> kernel = stnkit.families.RadialKernel.cubic
+        >>> kernel.values(torch.tensor([0.0, 4.0])), kernel.degree  # of squared distances
+        (tensor([0., 8.]), 1)
+    """
 
     thin_plate_spline = enum.auto()  # r² log r
     linear = enum.auto()  # −r
@@ -86,7 +93,7 @@ class RadialBasis:
         >>> centers = stnkit.families.control_positions([2, 2], 2)
         >>> basis = stnkit.families.RadialBasis(centers, stnkit.families.RadialKernel.linear)
         >>> basis(torch.tensor([[1.0, -1.0]]))
-        tensor([[-2.0000, -0.0000, -2.8284, -2.0000,  1.0000,  1.0000, -1.0000]])
+        tensor([[-2.0000,  0.0000, -2.8284, -2.0000,  1.0000,  1.0000, -1.0000]])
 
     Source: Wendland, Scattered Data Approximation, 2004, chapters 6 to 8.
     """

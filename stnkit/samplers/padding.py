@@ -14,7 +14,16 @@ from stnkit.portable import is_exported
 
 
 class Padding(enum.StrEnum):
-    """The values that a sampler reads outside of the image, for a row a b c."""
+    """The values that a sampler reads outside of the image, for a row a b c.
+
+    Example:
+        >>> import torch, stnkit
+        >>> image, points = torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[-1.5, 0.0], [0.5, 0.0]]]])
+        >>> for padding in (stnkit.samplers.Padding.zeros, stnkit.samplers.Padding.border):
+        ...     stnkit.build("sampler", "nearest", padding=padding)(image, points).tolist()
+        [[[[0.0, 2.0]]]]
+        [[[[1.0, 2.0]]]]
+    """
 
     zeros = "zeros"  # 0 0 0 | a b c | 0 0 0
     border = "border"  # a a a | a b c | c c c
