@@ -31,7 +31,7 @@ def channels_and_size(in_shape: Sequence[int]) -> tuple[int, list[int]]:
 
 
 def check_channels(channels: Sequence[int]) -> None:
-    """Nothing for widths of convolutions.
+    """Raise an InputError unless these are widths of convolutions.
 
     Args:
         channels: of each convolution.

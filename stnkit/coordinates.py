@@ -95,7 +95,7 @@ def _is_whole(n: Any) -> bool:
 
 
 def check_is_tensor(name: str, value: object) -> None:
-    """Nothing for a tensor that has sizes and strides.
+    """Raise an InputError unless a value is a tensor that has sizes and strides.
 
     Args:
         name: of the argument, for the message.

@@ -14,7 +14,7 @@ COLDEST = 1e-6
 
 
 def check_temperature(temperature: float) -> None:
-    """Nothing for a temperature by which heat can be divided.
+    """Raise an InputError unless heat can be divided by a temperature.
 
     Args:
         temperature: of a soft arg-max.

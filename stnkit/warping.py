@@ -105,7 +105,7 @@ def warp(
 
 
 def check_dimensions(family: TransformFamily, image: Tensor) -> None:
-    """Nothing for an image with the dimensions of a family.
+    """Raise an InputError unless an image has the dimensions of a family.
 
     Args:
         family: of maps in two or three dimensions.

@@ -136,7 +136,7 @@ def _imported() -> Any:
 
 
 def _check_name(timm: Any, model: str) -> None:
-    """Nothing for a model, with or without a tag.
+    """Raise an UnknownNameError unless this is a model, with or without a tag.
 
     Raises:
         UnknownNameError: for any other name, with the nearest ones.
@@ -168,7 +168,9 @@ def _checked(timm: Any, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_patches(timm: Any, model: nn.Module, size: list[int]) -> None:
-    """Nothing if patches cover the images: timm cuts off the pixels behind the last whole patch without a word.
+    """Raise an InputError unless patches cover the images.
+
+    timm cuts off the pixels behind the last whole patch without a word.
 
     Raises:
         InputError: otherwise.

@@ -9,7 +9,7 @@ from stnkit.errors import InputError
 
 
 def check_new(path: Path) -> None:
-    """Raise unless a file can be written: its folder exists, and nothing has its name.
+    """Raise an InputError unless a file can be written: its folder exists, and nothing has its name.
 
     Args:
         path: of the file.

@@ -5,7 +5,7 @@ from stnkit.families.family import TransformFamily
 
 
 def check_family(family: TransformFamily) -> None:
-    """Nothing for a transform family.
+    """Raise an InputError unless this is a transform family.
 
     Args:
         family: of `stnkit.build("transform", …)`.

@@ -9,7 +9,7 @@ from stnkit.portable import is_scripted
 
 
 def check_result(family: object, method: str, result: object, expected: tuple[Any, ...]) -> None:
-    """Nothing for a real floating-point tensor of a shape.
+    """Raise an InputError unless a result is a real floating-point tensor of a shape.
 
     Args:
         family: whose method it is.

@@ -44,7 +44,7 @@ def make_transformers(
 
 
 def check_components(point: str, components: Any) -> None:
-    """Nothing if the components of an insertion point are a mapping with the keys it needs, and exist.
+    """Raise an InputError unless the components of an insertion point are a mapping with the keys it needs, and exist.
 
     Args:
         point: as the user named it, for messages.

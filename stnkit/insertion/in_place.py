@@ -17,7 +17,7 @@ from stnkit.insertion.transformed import image_name
 
 
 def check_not_read(network: nn.Module, example: Example, probes: Sequence[Probe]) -> None:
-    """Nothing if the network does not read an image again that a host has changed in place.
+    """Raise an InputError if the network reads an image again that a host has changed in place.
 
     Args:
         network: whose hosts do not call their transformers yet.

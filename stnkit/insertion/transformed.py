@@ -61,7 +61,7 @@ def put_in_front(host: nn.Module, transformer: nn.Module, is_called: bool) -> No
 
 
 def has_node(host: nn.Module) -> bool:
-    """Tells a graph in which the call of a transformer is, also after the transformer was deleted.
+    """True for a graph in which the call of a transformer is, also after the transformer was deleted.
 
     Args:
         host: the module behind a transformer.
@@ -154,7 +154,7 @@ def release(host: nn.Module) -> None:
 
 
 def check_host(host: nn.Module) -> None:
-    """Nothing for a module whose class can be derived from.
+    """Raise an InputError unless a module's class can be derived from.
 
     Args:
         host: the module behind a transformer.
@@ -179,7 +179,7 @@ def _remade(cls: Any) -> nn.Module:
 
 
 def _is_parametrized(host: nn.Module) -> bool:
-    """Tells a host whose class torch has made for its parametrizations, and removes with them."""
+    """True for a host whose class torch has made for its parametrizations, and removes with them."""
     names = host._modules.get("parametrizations")
     # Its tensors are properties there; those of a class above it are not its own.
     return isinstance(names, nn.ModuleDict) and not vars(type(host)).keys().isdisjoint(names.keys())

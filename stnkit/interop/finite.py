@@ -8,7 +8,7 @@ from stnkit.families.tracing import read_mask
 
 
 def check_finite(name: str, given: Float[Tensor, "B *numbers"]) -> None:
-    """Nothing for finite numbers; where values cannot be read, as under vmap, for any.
+    """Raise an InputError unless all numbers are finite; values that cannot be read, as under vmap, pass.
 
     Args:
         name: of the argument, for the message.

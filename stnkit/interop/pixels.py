@@ -162,7 +162,7 @@ def pixels_of(size: Sequence[int], ndim: int) -> Float64[Tensor, "rows rows"]:
 
 
 def check_ndim(family: TransformFamily, tool: str, ndim: int = 2) -> None:
-    """Nothing for a family of `ndim` dimensions.
+    """Raise an InputError unless a family has `ndim` dimensions.
 
     Args:
         family: of any number of dimensions.

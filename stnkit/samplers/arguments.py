@@ -8,7 +8,7 @@ from stnkit.errors import InputError
 
 
 def check_device(name: str, tensor: Tensor, image: Tensor) -> None:
-    """Nothing for a tensor on the device of an image.
+    """Raise an InputError unless a tensor is on the device of an image.
 
     Args:
         name: of the argument, for the message.

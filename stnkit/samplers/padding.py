@@ -82,7 +82,7 @@ def mirrored(grid: Float[Tensor, "B *out_size ndim"], size: Sequence[int]) -> Fl
 
 
 def check_label_fill(fill_value: float | list[float], dtype: torch.dtype) -> None:
-    """Nothing for fill values that an image of integers or booleans can hold.
+    """Raise an InputError unless an image of integers or booleans can hold the fill values.
 
     Args:
         fill_value: a number, or one for each channel.

@@ -8,7 +8,7 @@ from stnkit.portable import is_scripted
 
 
 def check_sampled(sampler: object, method: str, sampled: object, image: Tensor, grid: Tensor) -> None:
-    """Nothing for a tensor (B, C, *out_size), or for a symbol of a tracer.
+    """Raise an InputError unless a result is a tensor (B, C, *out_size), or a symbol of a tracer.
 
     Args:
         sampler: whose method it is.

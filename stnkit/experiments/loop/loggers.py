@@ -22,7 +22,7 @@ LIBRARIES = ("wandb", "mlflow")
 
 
 def check_loggers(names: Sequence[str]) -> None:
-    """Nothing for names of loggers, each once, whose libraries are installed.
+    """Raise an error unless these are names of loggers, each once, whose libraries are installed.
 
     Args:
         names: as `training.loggers` has them.

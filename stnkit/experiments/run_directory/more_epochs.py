@@ -15,7 +15,7 @@ KEY = "training.epochs"
 
 
 def check_more_epochs(run_dir: Path, saved: Any, record: dict[str, Any], epochs: int) -> None:
-    """Nothing for a number of epochs with which a run goes on as if it had been planned with it.
+    """Raise an InputError unless a run goes on with a number of epochs as if it had been planned with it.
 
     Args:
         run_dir: of the run, as `resume` names it.

@@ -52,13 +52,13 @@ def results_in(run_dir: Path) -> str | None:
 
 
 def check_free(run_dir: Path) -> None:
-    """Nothing for a directory in which a new run destroys no results.
+    """Raise an OccupiedError if a new run would destroy results in a directory.
 
     Args:
         run_dir: of the run that begins.
 
     Raises:
-        OccupiedError: for any other.
+        OccupiedError: names them, and the options for them.
     """
     if results := results_in(run_dir):
         raise OccupiedError(

@@ -104,9 +104,10 @@ def _separate(matrix: Float[Tensor, "B N ndim P"]) -> Float[Tensor, "B_times_ndi
 def _check_determined(
     point_map: PointMap, units: Float[Tensor, "P P"], weighted: Float[Tensor, "BD N F"], weights: Float[Tensor, "B N"]
 ) -> None:
-    """Nothing if the points determine the map on the image as far as any do, by the rank of each coordinate.
+    """Raise an InputError unless points determine the map on the image as far as any do.
 
-    It is that of the derivative for every θ. `gauss_newton` finds the same at the end of its steps, of P columns.
+    By the rank of each coordinate, which is that of the derivative for every θ. `gauss_newton` finds the same at the
+    end of its steps, of P columns.
 
     Raises:
         InputError: when they do not.

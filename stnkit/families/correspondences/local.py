@@ -71,7 +71,7 @@ def _check_read(
     read: tuple[Int64[Tensor, "B N S"], Float[Tensor, "B N S"]],
     weights: Float[Tensor, "B N"],
 ) -> None:
-    """Nothing if each function that acts on the image acts on a point of positive weight.
+    """Raise an InputError unless each function that acts on the image acts on a point of positive weight.
 
     Raises:
         InputError: when one does not.

@@ -110,7 +110,7 @@ def source_points(
 
 
 def check_dimensions(ndim: int, **geometries: Geometry) -> None:
-    """Nothing where all geometries have `ndim` dimensions.
+    """Raise an InputError unless all are geometries of `ndim` dimensions.
 
     Args:
         ndim: of the transform.

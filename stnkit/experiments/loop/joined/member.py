@@ -31,7 +31,7 @@ class Member(abc.ABC):
 
 
 def check_training(training: TrainingConfig, launched: Launched) -> None:
-    """Nothing for options that fit the processes of the launcher.
+    """Raise an InputError unless the options fit the processes of the launcher.
 
     Args:
         training: of the run.
