@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Real
+from jaxtyping import Float, Real, Shaped
 from torch import Tensor
 
 from stnkit import portable
-from stnkit.axis_product import mesh as mesh
 from stnkit.default_device import built_on_cpu as built_on_cpu
 from stnkit.errors import InputError
 from stnkit.homogeneous import homogeneous as homogeneous
@@ -134,10 +133,23 @@ def axis(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | s
         >>> stnkit.coordinates.axis(4).tolist()
         [-0.75, -0.25, 0.25, 0.75]
     """
-    # In float64, so that a float32 center is the float32 nearest to the true one.
     if torch.compiler.is_compiling():  # n may be symbolic, and `linspace` makes a constant of it
         return ((2 * torch.arange(n, dtype=torch.float64, device=device) - (n - 1)) / n).to(dtype)
     return torch.linspace(1 / n - 1, 1 - 1 / n, n, dtype=torch.float64, device=device).to(dtype)  # one call: fast
+
+
+def mesh(axes: Sequence[Tensor]) -> Shaped[Tensor, "*size ndim"]:
+    """The points whose coordinates lie on given axes, x before y (before z).
+
+    Args:
+        axes: coordinates along each axis, in the order of the image's axes: of y and x, or of z, y and x.
+
+    Example:
+        >>> import torch, stnkit
+        >>> stnkit.coordinates.mesh([torch.tensor([5, 6]), torch.tensor([0])]).tolist()
+        [[[0, 5]], [[0, 6]]]
+    """
+    return torch.stack(torch.meshgrid(*axes, indexing="ij")[::-1], dim=-1)
 
 
 def lattice(
@@ -155,8 +167,7 @@ def lattice(
         >>> stnkit.coordinates.lattice((2, 2)).tolist()
         [[[-0.5, -0.5], [0.5, -0.5]], [[-0.5, 0.5], [0.5, 0.5]]]
     """
-    axes = [axis(n, dtype=dtype, device=device) for n in size]
-    return mesh(axes)
+    return mesh([axis(n, dtype=dtype, device=device) for n in size])
 
 
 def border(

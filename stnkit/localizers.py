@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from stnkit.autocast import is_autocast
 from stnkit.contract import SHAPE_OR_NONE, TRUTH, WHOLE_NUMBER, Contract, Requirement
 from stnkit.convolutions import average_pool, channels_and_size, check_channels, convolution_block
 from stnkit.errors import InputError, one_line
 from stnkit.heads import LatticeHead, RegressionHead
 from stnkit.heat_maps import check_temperature, soft_arg_max
+from stnkit.precision import is_autocast
 
 __all__ = [
     "LatticeHead",

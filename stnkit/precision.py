@@ -6,8 +6,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from stnkit.autocast import is_autocast
-
 
 def coordinate_dtype(dtype: torch.dtype) -> torch.dtype:
     """The dtype in which coordinates are computed for data of `dtype`: never narrower than float32.
@@ -36,6 +34,19 @@ def widened(tensor: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """
     # Skip the no-op `.float()`: it costs as much as a small kernel.
     return tensor if tensor.dtype.itemsize >= torch.float32.itemsize else tensor.float()
+
+
+def is_autocast(tensor: Tensor) -> bool:
+    """True if operations on the tensor are autocast, here and now.
+
+    Args:
+        tensor: on any device; False on one that has no autocast, such as "meta".
+    """
+    # `is_cpu` first: making an object of the device costs more than the rest.
+    if tensor.is_cpu:
+        return torch.is_autocast_enabled("cpu")
+    kind = tensor.device.type
+    return torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
 
 
 def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager[object]:

@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stnkit.autocast import is_autocast
 from stnkit.errors import InputError
 from stnkit.insertion.components import make_transformers
 from stnkit.insertion.points import CHILD, INPUT, LISTED, submodule_names
 from stnkit.insertion.transformed import StandIn, has_node, image_name, put_in_front
 from stnkit.listed import listed
+from stnkit.precision import is_autocast
 
 
 class RandomStream:
