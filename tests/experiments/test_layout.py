@@ -16,9 +16,9 @@ ALLOWED = {
     "losses": {"data", "placement", "schema"},
     "pose": {"class_means", "data", "placement"},
     "run_directory": {"schema"},
-    "loop": {"class_samples", "data", "figures", "losses", "placement", "pose", "run_directory", "schema"},
+    "loop": {"class_samples", "data", "pictures", "losses", "placement", "pose", "run_directory", "schema"},
     "rectification": {"data", "grid_lines", "loop", "placement", "run_directory"},
-    "report": {"class_means", "class_samples", "data", "figures", "picture_rows", "run_directory", "trained_run"},
+    "report": {"class_means", "class_samples", "data", "pictures", "picture_rows", "run_directory", "trained_run"},
 }
 
 
