@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
+from typing import TypeGuard
 
 import torch
 from jaxtyping import Float
@@ -14,7 +15,7 @@ from stnkit.families.family import TransformFamily
 from stnkit.families.lattice_basis import planar_product
 from stnkit.families.linear import LinearFamily
 from stnkit.families.thresholds import BASIS_CACHE_BYTES
-from stnkit.families.tracing import is_plain_eager, is_traced, is_transformed, needs_gradient
+from stnkit.families.tracing import has_weights, is_plain_eager, is_traced, is_transformed, needs_gradient
 
 # Points at which the second derivatives of a basis are taken at once.
 CHUNK = 2**12
@@ -50,7 +51,7 @@ def derivatives(
         at: as `points_at` takes it.
         order: 1 or 2.
     """
-    if isinstance(family, LinearFamily) and not isinstance(at, Tensor) and may_be_cached():
+    if not isinstance(at, Tensor) and basis_may_be_cached(family):
         size = coordinates.check_size(at, family.ndim)
         coefficients = coefficients_of(family, theta)
         n_bytes = 8 * coefficients.shape[-1] * math.prod(size) * family.ndim**order
@@ -81,8 +82,14 @@ def depending_on(theta: Float[Tensor, "B P"], values: Float[Tensor, "B *any"]) -
     return values + theta[:, :0].sum(dim=1).to(values.dtype).view(-1, *[1] * (values.ndim - 1))
 
 
-def may_be_cached() -> bool:
-    """True where derivatives of a basis may be read from the cache and written to it."""
+def basis_may_be_cached(family: TransformFamily) -> TypeGuard[LinearFamily]:
+    """True where derivatives of the basis of a family may be read from the cache and written to it.
+
+    Args:
+        family: of any kind.
+    """
+    if not isinstance(family, LinearFamily) or has_weights(family):
+        return False  # weights may be learned, and change
     return not (is_traced() or is_transformed())
 
 

@@ -1,11 +1,11 @@
 """LatticeBasis: the product of coefficients with basis functions on a regular lattice.
 
-The basis depends on the size of the output alone, so it is cached, bounded in bytes. A large symmetric one is read on
-one corner of the lattice, and one that exceeds the cache is evaluated in chunks, again in the backward pass.
+A basis that depends on the size of the output alone is cached, bounded in bytes. A large symmetric one is read on one
+corner of the lattice, and one that exceeds the cache is evaluated in chunks, again in the backward pass. The basis of
+a module with parameters or buffers, which may change or be learned, is evaluated for every product.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from stnkit import coordinates
 from stnkit.families.caching import TensorCache
 from stnkit.families.mirrored import Reflection, corner, mirrored_product
 from stnkit.families.ordered_product import ordered_product
+from stnkit.families.scattered_basis import Functions, module_of, scattered_product
 from stnkit.families.thresholds import (
     BASIS_CACHE_BYTES,
     BASIS_CHUNK_BYTES,
@@ -23,14 +24,11 @@ from stnkit.families.thresholds import (
     MIRRORED_FUNCTIONS,
     WIDE_FUNCTIONS,
 )
-from stnkit.families.tracing import exported_constant, exports_constants, plain_tensors
+from stnkit.families.tracing import exported_constant, exports_constants, has_weights, plain_tensors
 from stnkit.portable import is_scripted
 
 # Coefficients are bounded by this, so that a product with a basis function is finite in float32.
 LARGE = 1e18
-
-# (N, ndim) points in float64 -> (N, K) values of the K basis functions.
-Functions = Callable[[Tensor], Tensor]
 
 
 class LatticeBasis:
@@ -74,7 +72,7 @@ class LatticeBasis:
         """Σ_k c_k b_k(p) at the pixel centers of an output of `size`, finite for every c.
 
         Args:
-            functions: b.
+            functions: b, of the points alone; a method of a module may depend on its parameters and buffers too.
             coefficients: c, in the dtype in which the sums are formed, as `sum_dtype` gives it.
             size: of the output, (H, W) or (D, H, W).
             dtype: of the result.
@@ -83,6 +81,9 @@ class LatticeBasis:
         # Spline weights may legitimately exceed OUTSIDE, so coefficients get a looser bound.
         coefficients = coordinates.finite(coefficients, LARGE)
         batch, ndim, _ = coefficients.shape
+        module = module_of(functions)
+        if module is not None and has_weights(module):
+            return _weighted_product(functions, coefficients, size, dtype)
         region = self._cached_region(coefficients, size, reflections)
         if region is None:
             source = self._chunked_product(functions, coefficients, size, dtype)
@@ -165,6 +166,16 @@ def planar_product(coefficients: Float[Tensor, "B ndim K"], basis: Float[Tensor,
     # Batched, with ndim rows each, it is 3 to 20 times slower on a CPU.
     batch, ndim, n_functions = coefficients.shape
     return ordered_product(coefficients.reshape(batch * ndim, n_functions), basis).view(batch, ndim, basis.shape[-1])
+
+
+def _weighted_product(
+    functions: Functions, coefficients: Tensor, size: tuple[int, ...], dtype: torch.dtype
+) -> Float[Tensor, "B ndim *size"]:
+    """The product with functions that are read anew: weights change in ways that leave no trace, as by `.data`."""
+    points = _lattice(size, size, coefficients.device)
+    source = scattered_product(functions, coefficients, points[None]).transpose(1, 2)
+    # Weights of a training that diverged are NaN, and a grid must be finite.
+    return coordinates.finite(source).to(dtype).view(*source.shape[:2], *size)
 
 
 def _lattice(size: tuple[int, ...], region: tuple[int, ...], device: torch.device) -> Float[Tensor, "N ndim"]:

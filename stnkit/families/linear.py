@@ -1,4 +1,4 @@
-"""LinearFamily: T_θ is linear in θ, so a grid is one product with a basis that never changes."""
+"""LinearFamily: T_θ is linear in θ, so a grid is one product with a basis."""
 
 import abc
 from typing import final
@@ -61,7 +61,8 @@ class LinearFamily(TransformFamily):
     def basis(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
         """The K basis functions at N points: in pure torch, differentiable at every point.
 
-        Called with float64 points.
+        Called with float64 points. It depends on them alone and is cached for each size of an output; of a family with
+        parameters or buffers it may depend on these too, and is evaluated for every grid.
 
         Args:
             points: normalized target points.

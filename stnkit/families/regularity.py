@@ -12,16 +12,15 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families.derivatives import (
+    basis_may_be_cached,
     coefficients_of,
     depending_on,
     derivatives,
-    may_be_cached,
     mean_products,
     points_at,
 )
 from stnkit.families.family import TransformFamily
 from stnkit.families.given import check_family
-from stnkit.families.linear import LinearFamily
 from stnkit.families.results import check_result
 
 # Points of all maps together, in which folds are counted at once: the derivatives of a volume would take gigabytes.
@@ -158,7 +157,7 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
     """
     check_family(family)
     theta, size = family.check_theta(theta), coordinates.check_size(size, family.ndim)
-    if isinstance(family, LinearFamily) and may_be_cached():
+    if basis_may_be_cached(family):
         # A square in the coefficients, which takes 0.5 ms for 64 splines of 28×28 and not 100.
         coefficients, products = coefficients_of(family, theta), mean_products(family, size, theta)
         return ((coefficients @ products) * coefficients).sum(dim=(1, 2)).clamp_min(0).to(theta.dtype)

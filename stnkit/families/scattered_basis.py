@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from stnkit import coordinates
 from stnkit.families.thresholds import BASIS_CHUNK_BYTES
@@ -25,6 +26,8 @@ def scattered_product(
 ) -> Float[Tensor, "B N ndim"]:
     """Σ_k c_k b_k(p), differentiable to any order in both, in the dtype of the coefficients.
 
+    Of a method of a module it is differentiable in the module's parameters and buffers too.
+
     Args:
         functions: b.
         coefficients: c, in the dtype in which the sums are formed.
@@ -34,8 +37,42 @@ def scattered_product(
     # A tracer derives the gradient by itself, and transforms of torch.func need rules of their own.
     if n_bytes <= BASIS_CHUNK_BYTES or torch.compiler.is_compiling() or is_transformed() or is_scripted():
         return _product(functions, coefficients, points)
-    source: Tensor = _ScatteredProduct.apply(coefficients, points, functions)  # type: ignore[no-untyped-call]
+    again = _Again(functions)
+    source: Tensor = _ScatteredProduct.apply(again, coefficients, points, *again.weights())  # type: ignore[no-untyped-call]
     return source
+
+
+def module_of(functions: Functions) -> nn.Module | None:
+    """The module whose method the functions are, or None."""
+    owner = getattr(functions, "__self__", None)
+    return owner if isinstance(owner, nn.Module) else None
+
+
+class _Again(nn.Module):
+    """Functions that are evaluated again, by the weights that their module had the first time.
+
+    `torch.func.functional_call` gives a module weights for one call, which are no longer there in the backward pass.
+    """
+
+    def __init__(self, functions: Functions) -> None:
+        super().__init__()
+        self.functions = functions
+        self.module = module_of(functions)
+        named = [*self.named_parameters(), *self.named_buffers()]
+        self._weights = {name: tensor for name, tensor in named if tensor.is_floating_point()}
+
+    def weights(self) -> list[Tensor]:
+        return list(self._weights.values())
+
+    def by(self, weights: list[Tensor]) -> Functions:
+        """The functions of these weights."""
+        if not weights:
+            return self.functions
+        own = dict(zip(self._weights, weights, strict=True))
+        return lambda points: functional_call(self, own, (points,))  # type: ignore[no-any-return]
+
+    def forward(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
+        return self.functions(points)
 
 
 def local_product(
@@ -88,32 +125,50 @@ class _ScatteredProduct(torch.autograd.Function):
     """The product with a basis that is evaluated in chunks, and again in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, coefficients: Tensor, points: Tensor, functions: Functions) -> Tensor:
-        ctx.save_for_backward(coefficients, points)
-        ctx.functions = functions
+    def forward(ctx: Any, again: _Again, coefficients: Tensor, points: Tensor, *weights: Tensor) -> Tensor:
+        ctx.save_for_backward(coefficients, points, *weights)
+        ctx.again = again
         batch, ndim, _ = coefficients.shape
         # Planar, as the dense product, and one buffer: small results between large temporaries fragment the memory.
         source = coefficients.new_empty(batch, ndim, points.shape[1]).transpose(1, 2)
         for rows, own, some in _pieces(coefficients, points):
-            source[rows, some] = _product(functions, coefficients[rows], points[own, some])
+            source[rows, some] = _product(again.functions, coefficients[rows], points[own, some])
         return source
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        saved, needed = ctx.saved_tensors, ctx.needs_input_grad[:2]
-        again = torch.is_grad_enabled()  # for a second derivative the recomputed graph is a part of the first one's
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        coefficients, points, *weights = ctx.saved_tensors
+        needed = ctx.needs_input_grad[1:]
+        # For a second derivative the recomputed graph is a part of the first one's.
+        recorded = torch.is_grad_enabled()
+        functions = ctx.again.by(weights)
         # Of the gradient, since under vmap a total must be batched where the gradient is, to be added to in place.
         totals = [
             gradient.new_zeros(tensor.shape, dtype=tensor.dtype) if wanted else None
-            for tensor, wanted in zip(saved, needed, strict=True)
+            for tensor, wanted in zip((coefficients, points), needed, strict=False)
         ]
+        of_weights: list[Tensor | None] = [None] * len(weights)
         with torch.enable_grad(), coordinates.full_precision(gradient):
-            for rows, own, some in _pieces(*saved):
-                parts = [saved[0][rows], saved[1][own, some]]
-                source = _product(ctx.functions, *parts)
+            for rows, own, some in _pieces(coefficients, points):
+                parts = [coefficients[rows], points[own, some], *weights]
+                source = _product(functions, *parts[:2])
                 wanted_parts = [part for part, wanted in zip(parts, needed, strict=True) if wanted]
-                found = iter(torch.autograd.grad(source, wanted_parts, _part(gradient, rows, some), create_graph=again))
-                for place, total in zip(((rows,), (own, some)), totals, strict=True):
-                    if total is not None:
-                        _part(total, *place).add_(next(found))
-        return totals[0], totals[1], None
+                pulled = iter(_pulled(source, wanted_parts, _part(gradient, rows, some), recorded))
+                found = [next(pulled) if wanted else None for wanted in needed]
+                for place, total, part in zip(((rows,), (own, some)), totals, found, strict=False):
+                    if total is not None and part is not None:
+                        _part(total, *place).add_(part)
+                of_weights = list(map(_sum, of_weights, found[2:]))
+        return None, *totals, *of_weights
+
+
+def _pulled(source: Tensor, inputs: list[Tensor], gradient: Tensor, recorded: bool) -> tuple[Tensor | None, ...]:
+    """The gradients, None for a weight that no function reads; if recorded, they have gradients themselves."""
+    # Weights may be all that is wanted, and those of the coefficients are none of the functions'.
+    if not source.requires_grad:
+        return (None,) * len(inputs)
+    return torch.autograd.grad(source, inputs, gradient, create_graph=recorded, allow_unused=True)
+
+
+def _sum(total: Tensor | None, more: Tensor | None) -> Tensor | None:
+    return more if total is None else total if more is None else total + more

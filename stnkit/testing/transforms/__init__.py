@@ -21,6 +21,7 @@ from stnkit.testing.transforms.persistence import compiled, deep_copied, pickled
 from stnkit.testing.transforms.precision import autocast, dtype_and_device, half_precision
 from stnkit.testing.transforms.refusals import wrong_points, wrong_size, wrong_theta
 from stnkit.testing.transforms.robustness import large_theta, nan_points, nan_theta
+from stnkit.testing.transforms.weights import changed_weights
 
 CHECKS = (
     construction,
@@ -52,6 +53,7 @@ CHECKS = (
     wrong_points,
     wrong_size,
     after_inference_mode,
+    changed_weights,
     state_dict,
     pickled,
     deep_copied,

@@ -9,6 +9,7 @@ from .charts import AlmostNowhere, HidesChart, LostInverse, SaysChart, ShiftedIn
 from .derivatives import HalfGradient, NanAtTheIdentity, NanInTheCenter, ReadsOneTwice, Stuck
 from .good_transforms import Good
 from .linear_families import HasConstant, NotAffine, NotLinear
+from .weighted_families import DetachesWeights, KeepsProducts
 
 
 class Raises(Good):
@@ -244,6 +245,7 @@ ALSO_BROKEN = {
     AlmostNowhere: "identity",
     ShiftedInverse: "inverse",
     LostInverse: "inverse",
+    DetachesWeights: "changed_weights",
 }
 
 BROKEN = {
@@ -276,6 +278,7 @@ BROKEN = {
     "wrong_points": AnyPoints,
     "wrong_size": AnySize,
     "after_inference_mode": CachesTensors,
+    "changed_weights": KeepsProducts,
     "state_dict": HiddenState,
     "pickled": HoldsALambda,
     "deep_copied": NoCopy,
