@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
@@ -56,6 +57,7 @@ class Results:
     options: Options
     taken: Mapping[str, str] = field(default_factory=dict)
 
+    @torch.no_grad()  # a family may have weights of its own
     def of_image(
         self,
         name: str,

@@ -10,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+import stnkit
 from stnkit.array_files import ArrayLayout
 from stnkit.errors import InputError
 from stnkit.experiments.rectification.apply import Request, apply
@@ -162,6 +163,38 @@ def test_without_maps_and_overlays_none_are_missed(applied, folder):
     (row,) = applied(maps=True).rows  # an affine transform has no map
     assert (row.map, row.overlay, row.written) == ("", "", ["a.png"])
     assert applied(maps=True).made == 0
+
+
+class Bent(stnkit.TransformFamily):
+    """An affine map and a wave whose strength is learned."""
+
+    n_params = 6
+
+    def __init__(self):
+        super().__init__()
+        self.strength = torch.nn.Parameter(torch.tensor(0.1))
+
+    def identity(self):
+        return torch.tensor([1, 0, 0, 0, 1, 0], dtype=torch.float64)
+
+    def forward(self, theta, points):
+        rows = theta.view(-1, 2, 3)
+        affine = points @ rows[..., :2].mT + rows[:, None, :, 2]
+        return affine + self.strength.to(points) * torch.sin(3 * points.flip(-1))
+
+
+def test_a_family_with_weights_has_maps_and_overlays(make_run, folder, tmp_path):
+    draw(folder / "a.png")
+    run = make_run()
+    run.network.transformer.family = family = Bent()
+    options = Options(size=(6, 5), maps=True, overlay=True)
+    found = apply(run.rectifier(), Request([folder], tmp_path / "out", options, {}))
+    (row,) = found.rows
+    assert (row.error, row.overlay) == ("", "overlay/a.png")
+    pixels = np.load(tmp_path / "out" / row.map)
+    with torch.no_grad():
+        expected = stnkit.coordinates.to_pixels(family.grid(torch.tensor([row.theta]), (6, 5)), (20, 30))[0]
+    np.testing.assert_allclose(pixels, expected, atol=1e-4)
 
 
 def test_a_result_that_cannot_be_written_leaves_no_file(applied, folder, tmp_path, monkeypatch):
