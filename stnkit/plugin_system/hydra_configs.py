@@ -18,7 +18,7 @@ from stnkit.errors import PluginError
 from stnkit.plugin_system.components import Component
 from stnkit.plugin_system.declarations import suggestions
 from stnkit.plugin_system.kinds import KINDS
-from stnkit.plugin_system.option_types import config_can_hold_type, members_of, to_plain
+from stnkit.plugin_system.option_types import config_can_hold_type, is_container, members_of, to_plain
 from stnkit.plugin_system.options import REQUIRED, Option, options_of
 from stnkit.plugin_system.registry import Registered, plugin_registry, shadowed
 from stnkit.plugin_system.search_paths import file_in
@@ -122,12 +122,33 @@ def _node_type(option: Option) -> Any:
         return Any  # a tuple's length would not be enforced, and a Path would come back as one, which JSON cannot hold
     if option.default is None and "dict" in str(annotation).lower():
         return Any  # OmegaConf fails to merge a dict into a typed None
+    if _is_taken_literally(annotation):
+        return Any
     try:
         node = dataclasses.make_dataclass("probe", [("value", annotation, _field(_node_default(option)))])
         OmegaConf.structured(node)
     except (OmegaConfBaseException, TypeError, ValueError):
         return Any
     return annotation
+
+
+def _is_taken_literally(annotation: Any, *, inside: bool = False) -> bool:
+    """True if OmegaConf refuses values that mean one of that type: whole numbers for floats, and names for enums.
+
+    It reads them in a list or a dict, but not in one within another, nor in a union.
+
+    Args:
+        annotation: of an option, or of a part of it.
+        inside: the annotation is that of the items of a container.
+    """
+    members = [member for member in members_of(annotation) if member is not type(None)]
+    if len(members) > 1 and float in members and int not in members:
+        return True
+    for member in members:
+        items = typing.get_args(member) if is_container(member) else ()
+        if items and (inside or any(_is_taken_literally(item, inside=True) for item in items)):
+            return True
+    return False
 
 
 def _choices(annotation: Any) -> Any:

@@ -86,6 +86,11 @@ def config_can_hold(value: Any) -> bool:
     return isinstance(value, enum.Enum | PurePath) or type(value) in _SCALARS
 
 
+def is_container(annotation: Any) -> bool:
+    """True for a list, tuple or dict of items of given types."""
+    return typing.get_origin(annotation) in _CONTAINERS
+
+
 def members_of(annotation: Any) -> tuple[Any, ...]:
     """The members of a union, or the annotation itself; of Annotated the annotated type."""
     if typing.get_origin(annotation) is typing.Annotated:

@@ -164,6 +164,13 @@ def test_every_type_of_option_survives_a_config(composed):
         "n": ("Any", "None", "[1, a]", [1, "a"]),
         "o": ("Color", "Color.red", "blue", "Color.blue"),
         "p": ("list[Color]", "(Color.red,)", "[blue]", "[Color.blue]"),
+        "q": ("list[list[float]] | None", "None", "[[1, 2], [3]]", [[1.0, 2.0], [3.0]]),
+        "r": ("dict[str, list[float]] | None", "None", "{a: [1]}", {"a": [1.0]}),
+        "s": ("list[dict[str, float]]", "({'a': 1.5},)", "[{a: 2}]", [{"a": 2.0}]),
+        "t": ("list[list[Color]]", "((Color.red,),)", "[[blue]]", "[[Color.blue]]"),
+        "u": ("float | str", "1.5", "2", 2.0),
+        "v": ("list[float | None]", "(1.5, None)", "[2, null]", [2.0, None]),
+        "w": ("list[float | str]", "(1.5, 'a')", "[2, b]", [2.0, "b"]),
     }
     signature = ", ".join(f"{name}: {kind} = {default}" for name, (kind, default, _, _) in parameters.items())
     plugin = (
@@ -189,5 +196,23 @@ def test_every_type_of_option_survives_a_config(composed):
         assert json.loads(json.dumps(node)) == node  # as it stands in the record of a run
         family = stnkit.build("transform", node)
     color = type(family.given["o"])
-    wanted = {name: value for name, (_, _, _, value) in parameters.items()} | {"o": color.blue, "p": [color.blue]}
-    assert family.given == wanted
+    colors = {"o": color.blue, "p": [color.blue], "t": [[color.blue]]}
+    assert family.given == {name: value for name, (_, _, _, value) in parameters.items()} | colors
+
+
+@pytest.mark.slow
+def test_an_item_of_an_item_of_a_wrong_type_is_refused(composed):
+    plugin = (
+        "import stnkit\n"
+        "class Jitter(stnkit.Distortion):\n"
+        "    def __init__(self, image_shape, levels: list[list[float]] | None = None): super().__init__()\n"
+        "    def sample(self, n, generator): pass\n"
+        "    def apply(self, images, theta, generator): pass\n"
+        "@stnkit.hookimpl\n"
+        "def stnkit_components(): yield stnkit.Component('jitter', Jitter)\n"
+    )
+    composed.make_distribution("jitters", {"jitters": plugin}, {"distortion.jitter": "jitters"})
+    config = composed("distortion=jitter", "distortion.levels=[[1, a]]")
+    node = OmegaConf.to_container(config.distortion, enum_to_str=True)
+    with pytest.raises(stnkit.errors.InputError, match=r"levels: expected list\[list\[float\]\] \| None, got"):
+        stnkit.build("distortion", node, image_shape=(1, 28, 28))
