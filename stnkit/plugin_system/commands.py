@@ -1,6 +1,7 @@
 """Commands that plugins add to the command line: found by their entry points, imported when they are used."""
 
 from stnkit.errors import PluginError, one_line
+from stnkit.plugin_system.clashes import provided_twice
 from stnkit.plugin_system.components import Command
 from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins
 from stnkit.renaming import renames_collected, tell_plugin, tell_renamed
@@ -86,16 +87,3 @@ def _announced_by(installed: Installed) -> dict[str, None]:
 def keys_of(name: str) -> list[str]:
     """The keys of entry points that announce a command of that name."""
     return [f"{prefix}.{name}" for prefix in PREFIXES]
-
-
-def provided_twice(what: str, sources: list[Source]) -> str:
-    """The sentence for a component, a command or a logger that two distributions provide, or one of them twice.
-
-    Args:
-        what: the kind and the name.
-        sources: two or more.
-    """
-    different = list(dict.fromkeys(map(str, sources)))
-    if len(different) == 1:
-        return f"{what} is provided twice by {different[0]}, which must give one of the two another name"
-    return f"{what} is provided twice, by {' and '.join(different)}: uninstall or block one of them"

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stnkit.errors import PluginError, UnknownNameError, one_line
-from stnkit.plugin_system.commands import commands_of, keys_of, provided_twice
+from stnkit.listed import listed
+from stnkit.plugin_system.clashes import LISTED, Clash, provided_twice, sentences_of
+from stnkit.plugin_system.commands import commands_of, keys_of
 from stnkit.plugin_system.components import Command, Component
 from stnkit.plugin_system.declarations import check_declarations
 from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked
@@ -183,15 +185,17 @@ class Registry:
         ]
 
     def add_conflicts(self) -> list[str]:
-        """Find the names that two provide, or a YAML file has too; returns one sentence for each."""
+        """Find the names that two provide, or a YAML file has too; returns the sentences that tell of all of them."""
+        clashes, told = [], []
         folders = [(APPLICATION, "stnkit"), *((path, str(source)) for path, source in self.search_paths)]
         for kind, name in dict.fromkeys((entry.kind, entry.name) for entry in self.registered):
             providers = self.providers(kind, name)
             files = [(file, whose) for path, whose in folders if (file := file_in(path, kind, name))]
             if len(providers) > 1:
-                reason = provided_twice(f"{kind} {name!r}", [entry.source for entry in providers])
+                clashes.append(Clash(f"{kind} {name!r}", [entry.source for entry in providers]))
+                reason = provided_twice(clashes[-1].what, clashes[-1].sources)
             elif files:
-                reason = shadowed(kind, name, *files[0])
+                told.append(reason := shadowed(kind, name, *files[0]))
             else:
                 continue
             self.conflicts[kind, name] = reason
@@ -201,9 +205,10 @@ class Registry:
             for name in dict.fromkeys(name for name, _ in named):
                 sources = [source for other, source in named if other == name]
                 if len(sources) > 1:
-                    self.conflicts[what, name] = provided_twice(f"the {what} {name!r}", sources)
+                    clashes.append(Clash(f"the {what} {name!r}", sources))
+                    self.conflicts[what, name] = provided_twice(clashes[-1].what, sources)
                     self.broken += [Broken(source, self.conflicts[what, name]) for source in sources]
-        return list(self.conflicts.values())
+        return [*sentences_of(clashes), *told]
 
     def _why_not(self, kind: str, name: str) -> str:
         names = [*OWN_LOGGERS, *(own for own, *_ in self.loggers)] if kind == "logger" else self.names(kind)
@@ -212,9 +217,12 @@ class Registry:
         others = [broken for broken in self.broken if broken not in asked]
         if asked:
             reasons = "; ".join(f"that of {broken.source} is broken: {broken.reason}" for broken in asked)
-            also = f" (also broken: {', '.join(b.source.entry_point for b in others)})" if others else ""
+            points = listed(list(dict.fromkeys(broken.source.entry_point for broken in others)), LISTED)
+            also = f" (also broken: {points})" if others else ""
             return f"there is no {kind} {name!r}: {reasons}; {known}{also}"
-        reasons = "; ".join(f"{b.source.entry_point} of {b.source}: {b.reason}" for b in others)
+        # Modules that cannot be imported come before clashes, of which each is told where its name is asked for.
+        each = dict.fromkeys(f"{broken.source.entry_point} of {broken.source}: {broken.reason}" for broken in others)
+        reasons = listed(list(each), LISTED, "; ")
         return f"there is no {kind} {name!r}; {known}" + (f" (broken plugins: {reasons})" if reasons else "")
 
 

@@ -54,6 +54,37 @@ def test_a_name_provided_twice_fails_only_if_requested(make_distribution):
         stnkit.build("transform", "halve")
 
 
+def test_names_of_the_same_two_are_told_in_one_sentence(make_distribution):
+    names = [f"halve_{n}" for n in range(10)]
+    many = GOOD.replace('    yield stnkit.Component("halve", Halve)\n', "")
+    many += f"    for name in {names}: yield stnkit.Component(name, Halve)\n"
+    keys = {f"transform.{name}" for name in names}
+    make_distribution("first", {"first_many": many}, dict.fromkeys(keys, "first_many"))
+    entries = dict.fromkeys(keys, "second_many") | {"transform.lost": "second_lost"}
+    make_distribution("second", {"second_many": many, "second_lost": "import no_such_module"}, entries)
+    with pytest.warns(PluginWarning) as caught:
+        plugin_registry()
+    lost, told = sorted((str(warning.message) for warning in caught), key=lambda text: "twice" in text)
+    assert "second_lost" in lost
+    listed = ", ".join(f"transform {name!r}" for name in names[:5])
+    assert told == (
+        f"{listed} and 5 more are provided twice, by first 1.0 and second 1.0: uninstall or block one of them"
+    )
+    with pytest.raises(stnkit.errors.UnknownNameError) as raised:
+        stnkit.build("transform", "lost")
+    also = ", ".join(f"transform.{name}" for name in names[:5])
+    assert str(raised.value).endswith(f" (also broken: {also} and 5 more)")
+    with pytest.raises(stnkit.errors.UnknownNameError) as raised:
+        stnkit.build("transform", "other")
+    reasons = str(raised.value).partition("(broken plugins: ")[2]
+    assert reasons.startswith("transform.lost of second 1.0 (second_lost): ")
+    assert reasons.endswith(" and 16 more)")
+    with pytest.raises(
+        stnkit.errors.PluginError, match=r"'halve_7' is provided twice, by first 1.0 \(first_many\) and"
+    ):
+        stnkit.build("transform", "halve_7")
+
+
 def test_a_name_that_one_module_yields_twice_is_told_to_it(make_distribution):
     twice = f'{GOOD}    yield stnkit.Component("halve", Halve)\n'
     make_distribution("stranger", {"stranger_twice": twice}, {"transform.halve": "stranger_twice"})
