@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
+from stnkit.articles import with_article
 from stnkit.errors import InputError
 from stnkit.finite_numbers import is_finite_number
 from stnkit.renaming import tell_renamed
@@ -161,8 +162,7 @@ def _check_attribute(made: Any, name: str, requirement: Requirement, contract: s
         if isinstance(declared, property) and declared.fget:
             # nn.Module replaces the error of a property by one that says there is no such attribute.
             declared.fget(made)
-        article = "an" if contract[0] in "AEIOU" else "a"
-        raise InputError(f"{cls.__qualname__} sets no {name}, which {article} {contract} must set") from None
+        raise InputError(f"{cls.__qualname__} sets no {name}, which {with_article(contract)} must set") from None
     if not requirement.holds(value):
         raise InputError(f"{cls.__qualname__}.{name}: expected {requirement.words}, got {value!r}")
 

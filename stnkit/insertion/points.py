@@ -5,6 +5,7 @@ import difflib
 import torch
 from torch import nn
 
+from stnkit.articles import with_article
 from stnkit.errors import InputError
 from stnkit.listed import listed
 
@@ -88,7 +89,7 @@ def host_of(network: nn.Module, point: str) -> nn.Module:
         if forward is not nn.Sequential.forward:
             what = "never called itself" if forward is nn.Module.forward else "called by a forward of its own"
             raise InputError(
-                f"insertion point {point!r} is a {type(module).__name__}, a container that is {what}; "
+                f"insertion point {point!r} is {with_article(type(module).__name__)}, a container that is {what}; "
                 f"choose one of its members that is called with an image: {members}"
             )
         if not children:
@@ -102,6 +103,6 @@ def _check_wrapper(module: nn.Module) -> None:
     # A compiled module is recognized by its child, so that the compiler need not be imported.
     if isinstance(module, wrappers) or "_orig_mod" in module._modules:
         raise InputError(
-            f"transformers cannot be inserted into a {type(module).__name__}: "
+            f"transformers cannot be inserted into {with_article(type(module).__name__)}: "
             f"insert them into the module that it was made from, then wrap, trace or compile that"
         )

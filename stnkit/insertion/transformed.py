@@ -13,6 +13,7 @@ from typing import Any, final
 from torch import fx, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
+from stnkit.articles import with_article
 from stnkit.errors import InputError, one_line
 from stnkit.insertion.points import CHILD
 from stnkit.renaming import renames_collected
@@ -170,7 +171,9 @@ def check_host(host: nn.Module) -> None:
     try:
         transformed(cls)
     except Exception as error:
-        raise InputError(f"a {cls.__name__} cannot have a transformer in front of it: {one_line(error)}") from error
+        raise InputError(
+            f"{with_article(cls.__name__)} cannot have a transformer in front of it: {one_line(error)}"
+        ) from error
 
 
 def _remade(cls: Any) -> nn.Module:

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from stnkit.articles import with_article
 from stnkit.errors import InputError, one_line
 from stnkit.testing.assertions import LONGEST_REASON, CheckFailed, NotApplicable
 from stnkit.testing.component_under_test import ComponentUnderTest, component_under_test
@@ -121,7 +122,7 @@ def check_names(kinds: Collection[str], expected: Iterable[str], source: str = "
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             such_as = f", such as {near[0]!r}" if near else ""
+            checked = " or ".join(map(with_article, dict.fromkeys(kinds)))
             raise InputError(
-                f"{source}: expected a check of a {' or '.join(dict.fromkeys(kinds))}{such_as}, got {name!r}; "
-                f"the checks are: {', '.join(known)}"
+                f"{source}: expected a check of {checked}{such_as}, got {name!r}; the checks are: {', '.join(known)}"
             )

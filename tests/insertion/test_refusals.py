@@ -99,7 +99,7 @@ class Several(nn.Module):
         ("index", r"'index': expected an image, .* got \(1, 1, 1, 1\), torch.int64"),
         ("blocks", r"'blocks' is a ModuleList, a container that is never called itself.*: blocks.0, blocks.1"),
         ("named", r"'named' is a ModuleDict.*: named.a"),
-        ("own", r"'own' is a Own, a container that is called by a forward of its own.*: own.0"),
+        ("own", r"'own' is an Own, a container that is called by a forward of its own.*: own.0"),
         ("iterating", "'iterating' is a module that calls all of its children"),
         ("several", r"'several': expected an image, .* got .*list"),
         ("fc", r"'fc': expected .*\(B, C, H, W\) .* got \(2, 1\), torch.float32"),
@@ -164,7 +164,7 @@ def test_the_end_of_a_name_will_do_where_no_other_ends_so():
 def test_a_wrapper_is_refused_and_says_what_to_do(wrap):
     wrapped = wrap(nn.Conv2d(1, 1, 3))
     point = "0.module" if isinstance(wrapped, nn.Sequential) else "input"
-    with pytest.raises(stnkit.errors.InputError, match=r"cannot be inserted into a .*then wrap, trace or compile"):
+    with pytest.raises(stnkit.errors.InputError, match=r"cannot be inserted into an? .*then wrap, trace or compile"):
         stnkit.insert_transformers(wrapped, {point: AFFINE}, torch.rand(1, 1, 9, 9))
 
 

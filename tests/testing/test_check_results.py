@@ -14,7 +14,7 @@ import stnkit
 from stnkit.plugin_system.registry import plugin_registry
 from stnkit.testing import Outcome
 
-from .broken import datasets, distortions, localizers, networks, samplers, transforms
+from .broken import datasets, distortions, localizers, networks, objectives, samplers, transforms
 
 pytestmark = pytest.mark.no_jaxtyping
 
@@ -128,6 +128,8 @@ def test_an_expected_failure_of_no_check_is_refused():
             match="expected a check of a transform, such as 'identity', got 'identiti'; the checks are: construction, ",
         ):
             function(transforms.Good, expected_failures={"identiti": "a slip"})
+    with pytest.raises(stnkit.errors.InputError, match="expected a check of an objective, such as 'figures'"):
+        stnkit.testing.run(objectives.Good, expected_failures={"figure": "a slip"})
     # A check that only runs when asked for is one nonetheless.
     assert stnkit.testing.check(transforms.Good, expected_failures={"compiled": "dynamic"}).ok
 

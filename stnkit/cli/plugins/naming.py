@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from stnkit.articles import with_article
 from stnkit.cli.nearest import did_you_mean
 from stnkit.errors import InputError
 from stnkit.plugin_system import KINDS, kind_named, plugin_registry
@@ -31,7 +32,8 @@ def component_named(words: Sequence[str], usage: str = USAGE, options: Iterable[
     (name,) = words
     kinds = kinds_of(name) or announced_kinds(name)
     if len(kinds) > 1:
-        raise InputError(f"{name!r} is a {' and a '.join(kinds)}: name the kind too, as in `{kinds[0]} {name}`")
+        which = " and ".join(map(with_article, kinds))
+        raise InputError(f"{name!r} is {which}: name the kind too, as in `{kinds[0]} {name}`")
     if not kinds:
         options = list(options)
         near = did_you_mean(name, [*(n for kind in KINDS for n in plugin_registry().names(kind)), *options])
