@@ -43,13 +43,18 @@ class RecordProgress(Checkpoint):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         # Components, data and checkpoint are there: a resumed run goes on, perhaps to more epochs.
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        n_images = {name: len(data.split(name)[0]) for name in ("train", "validation")}
-        check_same_data(self.record.values, n_images=n_images)
-        self.record.update(n_images=n_images)
+        n_images = _n_images(trainer, "train", "validation")
+        before = self.record.values.get("n_images", {})
+        # Of a run that was completed they are those of the test too.
+        recorded = {"n_images": {name: before[name] for name in n_images if name in before}} if before else {}
+        check_same_data(recorded, n_images=n_images)
+        self.record.update(n_images={**before, **n_images})
         if self.record.written:
             save_more_epochs(self.record.path.parent, int(trainer.max_epochs or 0))
             self.record.begin()
+
+    def on_test_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.record.update(n_images={**self.record.values.get("n_images", {}), **_n_images(trainer, "test")})
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._images, self._seconds = 0, 0.0
@@ -74,6 +79,11 @@ class RecordProgress(Checkpoint):
             images_per_second=round(self._images / max(self._seconds, 1e-9), 1),
             history=pl_module.history,
         )
+
+
+def _n_images(trainer: lightning.Trainer, *splits: str) -> dict[str, int]:
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    return {name: len(data.split(name)[0]) for name in splits}
 
 
 def check_finite(trainer: lightning.Trainer, module: lightning.LightningModule) -> None:

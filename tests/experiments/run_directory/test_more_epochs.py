@@ -25,7 +25,8 @@ def test_a_completed_run_goes_on_as_one_longer_run(stnkit_main, tmp_path):
     ours, whole = metrics("run"), metrics("whole")
     assert ours["history"] == whole["history"]
     assert ours["history"][:2] == first["history"]
-    for key in ("status", "epoch", "step", "test_loss", "test_error", "pose", "config"):
+    assert list(first["n_images"]) == ["train", "validation", "test"]
+    for key in ("status", "epoch", "step", "test_loss", "test_error", "pose", "config", "n_images"):
         assert ours[key] == whole[key]
     weights, expected = (
         torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
