@@ -18,6 +18,8 @@ from stnkit.testing.other_device import check_moves, moved
 from stnkit.testing.registration import check_registered
 
 TINY = [(1, 1, 1), (1, 2, 3), (1, 4, 4), (3, 1, 28), (1, 7, 5), (1, 9, 9), (1, 12, 14), (1, 3, 3, 3)]
+# Size of the weights that begin at 0, once they have moved.
+FIRST_STEP = 0.01
 
 # (module, images) ↦ output.
 Output = Callable[[Any, Tensor], Tensor]
@@ -70,6 +72,8 @@ def check_too_small(under_test: ComponentUnderTest, output: Output) -> None:
 def check_gradients(makers: Iterator[Callable[[], tuple[nn.Module, Callable[[], Tensor]]]]) -> None:
     """The gradient of a loss reaches every parameter: it exists and is not zero throughout. Each is registered.
 
+    Parameters that begin at 0, such as those of a transformer's head, learn first, and others behind them.
+
     Args:
         makers: each makes a module, with new random weights at every call, and the function that computes its loss. A
             layer of few units may be dead by chance, so that one of five attempts is enough.
@@ -81,16 +85,25 @@ def check_gradients(makers: Iterator[Callable[[], tuple[nn.Module, Callable[[], 
             module, loss_of = make()
             if not attempt:
                 check_registered(module, loss_of)
-            loss = loss_of()
-            wanted = {name: p for name, p in module.named_parameters() if p.requires_grad}
-            found = torch.autograd.grad(loss, list(wanted.values()), allow_unused=True)
-            dead = {
-                name for name, gradient in zip(wanted, found, strict=True) if gradient is None or not gradient.any()
-            }
+            dead = _unreached(module, loss_of)
             missing = missing & dead if attempt else dead
             if not missing:
                 break
         require(not missing, f"a gradient must reach every parameter: none reaches {', '.join(sorted(missing))}")
+
+
+def _unreached(module: nn.Module, loss_of: Callable[[], Tensor]) -> set[str]:
+    """The names of the parameters that no gradient reaches, at the start or once those have moved that begin at 0."""
+    wanted = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    while True:
+        found = torch.autograd.grad(loss_of(), list(wanted.values()), allow_unused=True)
+        dead = {name for name, gradient in zip(wanted, found, strict=True) if gradient is None or not gradient.any()}
+        moving = [parameter for name, parameter in wanted.items() if name not in dead and not parameter.any()]
+        if not dead or not moving:
+            return dead
+        with torch.no_grad():
+            for parameter in moving:
+                parameter.copy_(FIRST_STEP * torch.randn_like(parameter))
 
 
 def check_unchanged(under_test: ComponentUnderTest, output: Output) -> None:

@@ -138,6 +138,13 @@ def test_an_unusual_family_fails_none(name):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["BeginsAtZero", "Transforms"])
+def test_weights_that_begin_at_zero_fail_none(name):
+    checked = stnkit.testing.run(getattr(MODULES["network"], name))
+    assert checked.ok, str(checked)
+
+
+@pytest.mark.slow
 def test_a_localizer_that_gives_a_map_fails_none():
     checked = stnkit.testing.run(MODULES["localizer"].GoodMap, compile=True)
     assert checked.ok, str(checked)

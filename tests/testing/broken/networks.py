@@ -1,5 +1,7 @@
 from typing import Any
 
+import torch
+
 import stnkit
 
 from . import vectors
@@ -62,6 +64,47 @@ class NoCopy(vectors.NoCopy, Good): ...
 class Branches(vectors.Branches, Good): ...
 
 
+class StaysAtZero(Good):
+    """Two layers of weights that are 0, one behind the other: neither ever learns."""
+
+    def make(self, in_shape, width):
+        super().make(in_shape, width)
+        self.first, self.second = torch.nn.Linear(width, width, bias=False), torch.nn.Linear(width, width, bias=False)
+        for layer in (self.first, self.second):
+            torch.nn.init.zeros_(layer.weight)
+
+    def vector(self, image):
+        found = super().vector(image)
+        return found + self.second(self.first(found))
+
+
+class BeginsAtZero(StaysAtZero):
+    """No defect: the second layer learns, and then the first."""
+
+    def make(self, in_shape, width):
+        super().make(in_shape, width)
+        torch.nn.init.eye_(self.first.weight)
+        torch.nn.init.zeros_(self.layers[1].bias)
+
+    def vector(self, image):
+        return self.second(self.first(self.layers(image)))
+
+
+class Transforms(Good):
+    """No defect: it contains a transformer, whose head begins at 0."""
+
+    def make(self, in_shape, width):
+        if len(in_shape) != 3:
+            raise stnkit.errors.InputError("it takes images of two dimensions")
+        super().make(in_shape, width)
+        localizer = stnkit.build("localizer", "fully_connected", in_shape=in_shape)
+        family, sampler = stnkit.build("transform", "affine"), stnkit.build("sampler", "bilinear")
+        self.inner = stnkit.SpatialTransformer(localizer, family, sampler)
+
+    def vector(self, image):
+        return super().vector(self.inner(image))
+
+
 class HandsOn(Good):
     """It hands the image on, and does nothing else."""
 
@@ -101,4 +144,4 @@ BROKEN = {
     "deep_copied": NoCopy,
     "compiled": Branches,
 }
-ALSO_BROKEN = {Promises: "logits"}
+ALSO_BROKEN = {Promises: "logits", StaysAtZero: "gradients"}
