@@ -203,7 +203,11 @@ class Objective(nn.Module, Contract):
         By default None: the straightened image is all that is used, and the network is `none`.
 
         Args:
-            dataset: of the run; no split of it is loaded.
+            dataset: of the run; no split of it is loaded. It may have targets that the objective does not take, since
+                this is asked before `prepare` and `check_targets`.
+
+        Raises:
+            InputError: when no number follows from such targets.
         """
         return None
 

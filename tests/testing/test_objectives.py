@@ -56,6 +56,32 @@ class Corners(Straight):
         return {"loss": super().losses(batch)["loss"] + 1e-3 * batch.targets.square().mean()}
 
 
+class AsManyAsTargets(Good):
+    """As many outputs as numbers in a target, of which it takes vectors alone."""
+
+    terms = ("loss",)
+
+    def n_outputs(self, dataset):
+        return dataset.target_shape[0]
+
+    def prepare(self, setting):
+        if len(setting.dataset.target_shape) != 1:
+            raise stnkit.errors.InputError(f"expected vectors, got targets of shape {setting.dataset.target_shape}")
+
+    def losses(self, batch):
+        return {"loss": (batch.output - batch.targets).square().mean()}
+
+    def measure(self, batch):
+        return {name: (batch.output - batch.targets).square().mean(dim=1) for name in self.figures}
+
+
+class RefusesOthers(AsManyAsTargets):
+    def n_outputs(self, dataset):
+        if len(dataset.target_shape) != 1:
+            raise stnkit.errors.InputError(f"expected vectors, got targets of shape {dataset.target_shape}")
+        return super().n_outputs(dataset)
+
+
 class OfSingleImages(Straight):
     def prepare(self, setting):
         if setting.dataset.pair:
@@ -101,6 +127,22 @@ def test_an_objective_gets_the_targets_that_it_does_not_refuse():
     checked = stnkit.testing.check(Corners)
     assert reasons(checked, "skipped")["dimensions"].startswith(
         "it takes images only: expected targets of shape (4, 2)"
+    )
+
+
+@pytest.mark.slow
+def test_the_number_of_outputs_may_refuse_targets_too():
+    found = accepted(RefusesOthers)
+    assert {given.targets for given in found.main} == {"sequences"}
+    assert stnkit.testing.check(RefusesOthers).ok
+
+
+def test_an_error_of_n_outputs_names_the_hook_and_the_targets():
+    failed = reasons(stnkit.testing.run(AsManyAsTargets), "failed")
+    assert list(failed) == ["construction"]
+    assert failed["construction"] == (
+        "it cannot be built for images of [1, 20, 16]: AsManyAsTargets.n_outputs: expected a number or an InputError "
+        "for targets of shape (), got IndexError: tuple index out of range"
     )
 
 

@@ -11,6 +11,7 @@ from stnkit.experiments.data.recorded import difference_of_classes
 from stnkit.experiments.loop.objective_returns import checked_outputs
 from stnkit.experiments.placement import TransformedNetwork, input_described, input_transformer
 from stnkit.experiments.run_directory.job_identity import ADDED
+from stnkit.objective_outputs import outputs_of
 from stnkit.objectives import NEEDS, Objective
 from stnkit.plugin_system import build, name_and_options, parameters_of, plugin_registry
 
@@ -60,7 +61,7 @@ def check_data_needs(config: Mapping[str, Any], objective: Objective, dataset: D
         check_classes(dataset, name)
     if "true_theta" in objective.needs and not gives_true_theta(distortion, pair=pair):
         raise InputError(f"{_expected(name, 'true_theta')}, got distortion={_name(config, 'distortion')}")
-    outputs, network = checked_outputs(objective, objective.n_outputs(dataset)), _name(config, "network")
+    outputs, network = checked_outputs(objective, outputs_of(objective, dataset)), _name(config, "network")
     gives_image = plugin_registry().component("network", network).cls.gives_image
     if outputs is None and not gives_image:
         raise InputError(
@@ -103,7 +104,7 @@ def check_same_outputs(config: Mapping[str, Any], objective: Objective, trained:
         told := difference_of_classes(trained.n_classes, trained.class_names, dataset)
     ):
         raise InputError(told)
-    outputs, wanted = (checked_outputs(objective, objective.n_outputs(data)) for data in (trained, dataset))
+    outputs, wanted = (checked_outputs(objective, outputs_of(objective, data)) for data in (trained, dataset))
     if outputs != wanted:
         shape = "" if dataset.target_shape is None else f", with targets of shape {list(dataset.target_shape)}"
         raise InputError(

@@ -16,6 +16,7 @@ from stnkit import coordinates
 from stnkit.datasets import Dataset, Split
 from stnkit.distortions import Distortion, WarpDistortion
 from stnkit.localizers import Localizer
+from stnkit.objective_outputs import outputs_of
 from stnkit.objectives import Batch, Objective, Setting
 from stnkit.testing.component_under_test import N_CLASSES
 from stnkit.testing.inputs import seed_generators, theta_of, uniform
@@ -173,7 +174,7 @@ class SyntheticRun:
         self.transformer = _transformer(given).to(device, dtype) if given.transformer else None
         self.objective = make(in_shape=given.in_shape, n_classes=given.n_labels)
         # In the order of the program.
-        self.n_outputs = self.objective.n_outputs(self.dataset)
+        self.n_outputs = outputs_of(self.objective, self.dataset)
         self.objective.prepare(Setting(self.dataset, self.distortion, given.in_shape, self.transformer))
         self.objective.check_targets(_targets(given))
         self.network: nn.Module = nn.Identity()

@@ -229,3 +229,16 @@ def test_smoothed_and_weighted_labels_train_and_are_recorded(stnkit_main, tmp_pa
     assert sum(by_class["images"]) == 400
     mean = sum(n * error for n, error in zip(by_class["images"], by_class["error"], strict=True)) / 400
     assert mean == pytest.approx(record["test_error"])
+
+
+def test_an_error_of_n_outputs_names_the_hook_and_the_targets():
+    class FirstSide(Needy):
+        def n_outputs(self, dataset):
+            return dataset.target_shape[0]
+
+    with pytest.raises(stnkit.errors.PluginError) as raised:
+        check_data_needs(config(), FirstSide(), Unread(target_shape=()), distortion())
+    assert str(raised.value).endswith(
+        "FirstSide.n_outputs: expected a number or an InputError for targets of shape (), "
+        "got IndexError: tuple index out of range"
+    )
