@@ -69,7 +69,7 @@ class _Again(nn.Module):
         if not weights:
             return self.functions
         own = dict(zip(self._weights, weights, strict=True))
-        return lambda points: functional_call(self, own, (points,))  # type: ignore[no-any-return]
+        return lambda points: functional_call(self, own, (points,))
 
     def forward(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:
         return self.functions(points)
