@@ -11,9 +11,9 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
-from stnkit.articles import with_article
 from stnkit.errors import InputError
 from stnkit.finite_numbers import is_finite_number
+from stnkit.listed import with_article
 from stnkit.renaming import tell_renamed
 
 # By its name: torch takes a second to import.

@@ -1,4 +1,4 @@
-"""Lists in messages: of the first few names, and of the choices that there are."""
+"""Names in messages: lists of the first few, of the choices that there are, and names behind an article."""
 
 from collections.abc import Iterable, Sequence
 
@@ -23,7 +23,7 @@ def listed(names: Sequence[str], n: int = 3, separator: str = ", ") -> str:
 
 
 def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    """Nothing for a value that is one of the choices.
+    """Raise an InputError unless a value is one of the choices.
 
     Args:
         name: of the option, for the message.
@@ -40,3 +40,17 @@ def check_choice(name: str, value: object, choices: Iterable[str]) -> None:
     known = [*choices]
     if value not in known:
         raise InputError(f"{name}: expected one of {', '.join(known)}, got {value!r}")
+
+
+def with_article(name: str) -> str:
+    """The name behind `a`, or behind `an` where it begins with a vowel.
+
+    Args:
+        name: such as that of a kind or a class.
+
+    Example:
+        >>> from stnkit.listed import with_article
+        >>> with_article("dataset"), with_article("objective")
+        ('a dataset', 'an objective')
+    """
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

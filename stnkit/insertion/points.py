@@ -5,9 +5,8 @@ import difflib
 import torch
 from torch import nn
 
-from stnkit.articles import with_article
 from stnkit.errors import InputError
-from stnkit.listed import listed
+from stnkit.listed import listed, with_article
 
 INPUT = "input"
 # The name of a transformer as a child of the module that it stands in front of.

@@ -13,9 +13,9 @@ from typing import Any, final
 from torch import fx, nn
 from torch.nn.modules.module import register_module_module_registration_hook
 
-from stnkit.articles import with_article
 from stnkit.errors import InputError, one_line
 from stnkit.insertion.points import CHILD
+from stnkit.listed import with_article
 from stnkit.renaming import renames_collected
 from stnkit.symbolic import recorded_call
 

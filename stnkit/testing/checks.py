@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from stnkit.articles import with_article
 from stnkit.errors import InputError, one_line
+from stnkit.listed import with_article
 from stnkit.testing.assertions import LONGEST_REASON, CheckFailed, NotApplicable
 from stnkit.testing.component_under_test import ComponentUnderTest, component_under_test
 from stnkit.testing.inputs import seed_generators

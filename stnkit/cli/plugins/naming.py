@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-from stnkit.articles import with_article
 from stnkit.cli.nearest import did_you_mean
 from stnkit.errors import InputError
+from stnkit.listed import with_article
 from stnkit.plugin_system import KINDS, kind_named, plugin_registry
 
 USAGE = "[KIND] NAME"
