@@ -3,7 +3,7 @@
 The built-in datasets `folder` and `arrays` are made of these, and a plugin for another kind of data may be.
 """
 
-from stnkit.array_files import ArrayLayout, channels_first, check_copy_fits, check_row_order, has_names, read_array
+from stnkit.files.arrays import ArrayLayout, channels_first, check_copy_fits, check_row_order, has_names, read_array
 from stnkit.packing import Decoding, Fit, ImageFolder, cache_folder, find_images, find_layout, read_image
 from stnkit.shares import SPLITS, Shares, checked_shares, splits_of_indices
 

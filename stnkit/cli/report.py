@@ -21,7 +21,7 @@ from stnkit.experiments.report.runs import find_jobs_not_begun, find_runs
 from stnkit.experiments.report.table import Table, make_table
 from stnkit.experiments.report.terminal import print_table
 from stnkit.experiments.report.text_table import make_text_table
-from stnkit.whole_files import write_atomically
+from stnkit.files.atomic import write_atomically
 
 NO_BREAKS = 100_000
 FORMATS = ("terminal", "markdown", "csv", "json")

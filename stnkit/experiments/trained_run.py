@@ -32,8 +32,8 @@ from stnkit.experiments.run_directory.checkpoints import (
 from stnkit.experiments.run_directory.directories import typed_training
 from stnkit.experiments.run_directory.record import read_record
 from stnkit.experiments.run_directory.recorded_plugins import naming_packages, warn_of_other_versions
+from stnkit.files.paths import as_path
 from stnkit.objectives import Batch, Objective
-from stnkit.paths import as_path
 from stnkit.plugin_system import build
 
 

@@ -23,7 +23,7 @@ from stnkit.exporting.outputs import IMAGE, THETA, WARPED, NamedOutputs, is_a
 from stnkit.exporting.program import calls_stnkit, described, exported_program
 from stnkit.exporting.proof import prove
 from stnkit.exporting.reference import N_IMAGES, Reference, largest_differences
-from stnkit.paths import as_path
+from stnkit.files.paths import as_path
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
 REFERENCE_SUFFIX = ".reference.npz"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stnkit.file_locks import LOCKS_EXIST, try_lock
+from stnkit.files.locks import LOCKS_EXIST, try_lock
 from stnkit.packing.index import Index, last_use, read_index
 
 LOG = logging.getLogger("stnkit.packing")

@@ -6,10 +6,10 @@ from typing import Any, final
 
 from torch import Tensor
 
-from stnkit.array_files import ArrayLayout
 from stnkit.datasets import Dataset, Split
 from stnkit.errors import StnkitError
 from stnkit.experiments.data.value_range import value_range
+from stnkit.files.arrays import ArrayLayout
 from stnkit.packing.decoding import Decoding
 from stnkit.packing.fitting import Fit
 

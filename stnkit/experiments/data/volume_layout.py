@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stnkit.array_files import ArrayLayout
 from stnkit.datasets import Dataset
 from stnkit.errors import InputError
 from stnkit.families.dimensions import DimensionsError
+from stnkit.files.arrays import ArrayLayout
 
 
 @contextmanager

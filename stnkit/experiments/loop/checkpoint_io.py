@@ -10,7 +10,7 @@ import torch
 from lightning.fabric.plugins import TorchCheckpointIO
 
 from stnkit.errors import PluginError
-from stnkit.whole_files import whole_file
+from stnkit.files.atomic import whole_file
 
 # What `torch.load` reads without executing code.
 _LOADED = (

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stnkit.array_files import channels_first, read_array
 from stnkit.errors import DataError
 from stnkit.experiments.rectification.inputs import Input
 from stnkit.experiments.rectification.names import names_of_results
 from stnkit.experiments.rectification.results import Results
 from stnkit.experiments.rectification.table import Row
-from stnkit.whole_files import all_or_none, whole_file
+from stnkit.files.arrays import channels_first, read_array
+from stnkit.files.atomic import all_or_none, whole_file
 
 BATCH = 32
 

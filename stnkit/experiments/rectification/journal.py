@@ -8,7 +8,7 @@ from typing import IO, Any
 from stnkit.errors import InputError
 from stnkit.experiments.rectification.inputs import Input
 from stnkit.experiments.rectification.table import Row
-from stnkit.file_locks import try_lock
+from stnkit.files.locks import try_lock
 
 NAME = ".stnkit-apply.jsonl"
 # The key of a command that names a run for people: its weights say which one it is, wherever it has moved to.

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from stnkit.experiments.rectification.deep_png import deep_layout, deep_pixels, encode_deep
 from stnkit.experiments.rectification.pillow_memory import is_large, load, pixels_of
+from stnkit.files.atomic import whole_file
 from stnkit.packing.decoding import decoding_errors, is_negative, quiet_pillow, turn_upright
 from stnkit.packing.pixels import UndecodableError
-from stnkit.whole_files import whole_file
 
 # Formats that are written. Files of another become PNG, or TIFF in a mode that PNG does not have.
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from stnkit.array_files import ArrayLayout
 from stnkit.errors import InputError
 from stnkit.experiments.data.data_module import DistortedData
 from stnkit.experiments.loop.stages import recorded_stages
@@ -20,6 +19,7 @@ from stnkit.experiments.rectification.maps import ImageMap, image_map
 from stnkit.experiments.rectification.trained_values import TrainedValues
 from stnkit.experiments.rectification.view import View
 from stnkit.experiments.rectification.warped_pixels import warped_pixels
+from stnkit.files.arrays import ArrayLayout
 from stnkit.objectives import Objective
 from stnkit.plugin_system import build
 from stnkit.samplers.padding import Padding

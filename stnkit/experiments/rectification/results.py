@@ -21,7 +21,7 @@ from stnkit.experiments.rectification.rectifier import Located, Rectifier, out_s
 from stnkit.experiments.rectification.table import Row
 from stnkit.experiments.rectification.warped_pixels import white
 from stnkit.families.matrix_form import matrix_form
-from stnkit.whole_files import all_or_none, whole_file
+from stnkit.files.atomic import all_or_none, whole_file
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from stnkit.whole_files import whole_file
+from stnkit.files.atomic import whole_file
 
 TABLES = ("theta.csv", "theta.json")
 Matrix = list[list[float]]

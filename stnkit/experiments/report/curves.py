@@ -9,7 +9,7 @@ from stnkit.errors import InputError
 from stnkit.experiments.report.curve_lines import Drawn, Lines, lines_of, seeds_of
 from stnkit.experiments.report.curve_panels import COLORS, DASHES, MARKERS, WIDTH, Look, linestyle, panels, styles
 from stnkit.experiments.report.table import Table
-from stnkit.whole_files import write_atomically
+from stnkit.files.atomic import write_atomically
 
 # Colors that matplotlib uses nowhere else; each is replaced by a color of the page.
 SENTINELS = Look("#010203", [f"#0102f{color}" for color in range(COLORS)])

@@ -25,8 +25,8 @@ from stnkit.experiments.run_directory.record import CONFIG, read_record
 from stnkit.experiments.run_directory.run_control import without_run_control
 from stnkit.experiments.run_directory.state import State, state_of
 from stnkit.experiments.schema import TrainingConfig
+from stnkit.files.atomic import write_atomically
 from stnkit.plugin_system import KINDS, plugin_registry
-from stnkit.whole_files import write_atomically
 
 # A saved precision and the one in which a CPU has computed it.
 COMPUTED_ALIKE = ("16-mixed", "bf16-mixed")

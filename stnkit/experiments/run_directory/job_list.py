@@ -10,8 +10,8 @@ from typing import Any
 
 from stnkit.experiments.run_directory.record import FILE
 from stnkit.experiments.run_directory.run_control import RUN_CONTROL
+from stnkit.files.atomic import write_atomically
 from stnkit.plugin_system import plugin_registry, run_control_options
-from stnkit.whole_files import write_atomically
 
 FOLDER = ".jobs"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO
 
 from stnkit.errors import StnkitError
-from stnkit.file_locks import try_lock
+from stnkit.files.locks import try_lock
 
 FILE = ".lock"
 # Times that a lock is tried, and seconds between them: `is_locked` holds it for a moment.

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from stnkit.errors import InputError
 from stnkit.experiments.run_directory.record import CONFIG, RunRecord, read_record
 from stnkit.experiments.run_directory.recorded_figures import primary_figure
-from stnkit.whole_files import write_atomically
+from stnkit.files.atomic import write_atomically
 
 KEY = "training.epochs"
 

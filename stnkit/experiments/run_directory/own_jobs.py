@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from stnkit.whole_files import write_atomically
+from stnkit.files.atomic import write_atomically
 
 _PREFIX = ".sweep-"
 

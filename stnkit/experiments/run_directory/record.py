@@ -12,7 +12,7 @@ from stnkit.experiments.run_directory.config_in_json import (
     config_from_json,
     with_numbers_of_yaml,
 )
-from stnkit.whole_files import write_atomically
+from stnkit.files.atomic import write_atomically
 
 FILE = "metrics.json"
 CONFIG = "config.yaml"

@@ -4,14 +4,14 @@ import os
 from typing import Any
 
 from stnkit.errors import InputError
+from stnkit.files.atomic import write_atomically
+from stnkit.files.paths import as_path
 from stnkit.interop.itk.chain import chain_of
 from stnkit.interop.itk.hdf5 import Node, hdf5_bytes
 from stnkit.interop.itk.hdf5_transforms import chain_of_hdf5
 from stnkit.interop.itk.matlab_file import chain_of_mat, mat_bytes
 from stnkit.interop.itk.text_file import chain_of_text, text_of
 from stnkit.interop.itk.transform import COMPOSITE, Chain, type_name
-from stnkit.paths import as_path
-from stnkit.whole_files import write_atomically
 
 TEXT, MATLAB, HDF5 = (".tfm", ".txt"), (".mat",), (".h5", ".hdf5")
 

@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 
 import stnkit
-from stnkit.array_files import ArrayLayout
 from stnkit.errors import InputError
 from stnkit.experiments.rectification.apply import Request, apply
 from stnkit.experiments.rectification.names import taken_names
 from stnkit.experiments.rectification.pictures import Picture
 from stnkit.experiments.rectification.results import Options
+from stnkit.files.arrays import ArrayLayout
 
 
 @pytest.fixture

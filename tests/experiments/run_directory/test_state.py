@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from stnkit import file_locks
 from stnkit.experiments.run_directory.lock import BusyError, holder, is_locked, run_lock
 from stnkit.experiments.run_directory.state import State, state_of
+from stnkit.files import locks
 
 WORK = """
 import sys, time
@@ -87,13 +87,13 @@ def test_a_file_system_without_locks_says_running(error, tmp_path, monkeypatch):
     def fail(file, operation):
         raise error
 
-    monkeypatch.setattr(file_locks.fcntl, "flock", fail)
+    monkeypatch.setattr(locks.fcntl, "flock", fail)
     assert is_locked(tmp_path)
 
 
 def test_looking_at_a_run_does_not_keep_it_from_starting(tmp_path):
     (tmp_path / ".lock").touch()
-    flock, attempts = file_locks.fcntl.flock, []
+    flock, attempts = locks.fcntl.flock, []
 
     def busy_once(file, operation):
         attempts.append(operation)
@@ -102,6 +102,6 @@ def test_looking_at_a_run_does_not_keep_it_from_starting(tmp_path):
         flock(file, operation)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(file_locks.fcntl, "flock", busy_once)
+        patch.setattr(locks.fcntl, "flock", busy_once)
         with run_lock(tmp_path):
             assert len(attempts) == 2

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from stnkit.array_files import has_names, read_array
 from stnkit.errors import DataError, InputError
+from stnkit.files.arrays import has_names, read_array
 
 NUMBERS = np.arange(200) % 3
 

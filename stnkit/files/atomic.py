@@ -21,7 +21,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Example:
         >>> import tempfile
-        >>> from stnkit.whole_files import whole_file
+        >>> from stnkit.files.atomic import whole_file
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     with whole_file(Path(folder, "a.txt")) as part:
         ...         _ = part.write_text("whole")

@@ -6,8 +6,8 @@ import threading
 import numpy as np
 import pytest
 
+from stnkit.files.atomic import whole_file, write_atomically
 from stnkit.interop import itk
-from stnkit.whole_files import whole_file, write_atomically
 
 
 @pytest.fixture(params=[0o022, 0o027, 0o077, 0o002], ids=oct)

@@ -16,7 +16,7 @@ def as_path(name: str, value: object) -> Path:
         InputError: when it is anything else.
 
     Example:
-        >>> from stnkit.paths import as_path
+        >>> from stnkit.files.paths import as_path
         >>> as_path("output", "runs/map.tfm").suffix
         '.tfm'
     """

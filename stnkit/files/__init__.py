@@ -1,0 +1,1 @@
+"""Files: paths that users pass, locks, files that are written whole, and arrays in files."""
