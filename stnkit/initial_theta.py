@@ -1,5 +1,6 @@
 """The θ from which training starts: given number by number, or as the window of the image that is shown at first."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -95,13 +96,29 @@ def _of_matrix(family: MatrixFamily, matrix: Tensor) -> Float[Tensor, "P"] | Non
 
 
 def _nearest(family: TransformFamily, matrix: Tensor) -> Float[Tensor, "P"] | None:
-    """The θ whose map of a lattice of points is nearest to that of the matrix, or None if it is not the same."""
-    # The points determine every entry of θ: two of them along an axis for each point of a lattice of control points.
-    counts = [max(POINTS, 2 * n) for n in family.lattice_shape or (0,) * family.ndim]
-    points = coordinates.lattice(counts, dtype=torch.float64).view(1, -1, family.ndim)
-    expected = points @ matrix[:-1, :-1].T + matrix[:-1, -1]
-    try:
-        theta = family.fit(points, expected)[0].detach()
-    except InputError:
-        return None
-    return theta if (family(theta[None], points) - expected).abs().max() < TOLERANCE else None
+    """The θ whose map of a lattice of points is that of the matrix, or None if there is none."""
+    n = math.ceil((family.n_params / family.ndim) ** (1 / family.ndim))
+    # Two points along an axis for each control point determine θ; it takes more where these are close to each other.
+    for times in (2, 4, 8, 16):
+        counts = [max(POINTS, times * count) for count in family.lattice_shape or (n,) * family.ndim]
+        points, expected = _shown(matrix, counts)
+        try:
+            theta = family.fit(points, expected)[0].detach()
+        except InputError:
+            continue
+        if not _is_near(family(theta[None], points), expected):
+            return None
+        between, expected = _shown(matrix, [2 * count + 1 for count in counts])
+        if _is_near(family(theta[None], between), expected):
+            return theta
+    return None
+
+
+def _shown(matrix: Tensor, counts: Sequence[int]) -> tuple[Float[Tensor, "1 N ndim"], Float[Tensor, "1 N ndim"]]:
+    """Points of a lattice and their images under an affine matrix."""
+    points = coordinates.lattice(counts, dtype=torch.float64).view(1, -1, len(counts))
+    return points, points @ matrix[:-1, :-1].T + matrix[:-1, -1]
+
+
+def _is_near(points: Tensor, expected: Tensor) -> bool:
+    return bool((points - expected).abs().max() < TOLERANCE)

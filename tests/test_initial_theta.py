@@ -65,6 +65,24 @@ def test_a_window_is_shown_by_every_family_that_can(name, options):
     torch.testing.assert_close(family(theta[None], points), expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("window", [WINDOW, {"zoom": 1.0}])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("tps", {"control_points": [[0.02 * x, 0.04 * y] for x in range(-5, 5) for y in range(-3, 3)]}),
+        ("compose", {"stages": ["affine", {"name": "tps", "control_points": [16, 16]}]}),
+    ],
+    ids=["clustered", "of a fine spline"],
+)
+def test_a_window_is_shown_where_few_points_do_not_determine_it(name, options, window):
+    family = stnkit.build("transform", name, **options)
+    points = 2 * torch.rand(1, 50, 2, dtype=torch.float64) - 1
+    theta = initial_theta(family, window)
+    expected = points / window["zoom"] + torch.tensor(window.get("center", [0.0, 0.0]))
+    torch.testing.assert_close(family(theta[None], points), expected, atol=1e-5, rtol=0)
+
+
 @pytest.mark.parametrize("name", ["rotation", "euclidean", "scale", "shear", "translation", "displacement"])
 def test_a_family_that_cannot_show_a_window_says_so(name):
     family = stnkit.build("transform", name)
