@@ -3,9 +3,17 @@
 The command line prints an error without a traceback and ends with exit code 2.
 """
 
+from typing import ClassVar
+
 
 class StnkitError(Exception):
-    """The base of all errors that stnkit raises on purpose."""
+    """The base of all errors that stnkit raises on purpose.
+
+    Attributes:
+        is_users: True for a mistake of the user: a sweep with no other failures ends with exit code 2.
+    """
+
+    is_users: ClassVar[bool] = True
 
 
 class InputError(StnkitError, ValueError):
@@ -53,7 +61,9 @@ class RenamedWarning(FutureWarning):
 
 
 def retold(error: StnkitError, message: str) -> StnkitError:
-    """The error itself with another message: one of a plugin need not be made of a message alone.
+    """The same error with another message.
+
+    It is not made anew, since the class of a plugin's error may take other arguments than a message.
 
     Args:
         error: any of ours.

@@ -80,9 +80,8 @@ def warp(
     if interpolation is not None and _makes_grids_in_chunks(family, theta, image) and not has_hooks(sampler):
         checked, shape = family.check_theta(theta), coordinates.check_size(image.shape[2:] if size is None else size, 2)
         bytes_of_one = 8 * math.prod(shape)
-        # A tracer would take the number of images for a constant; a compiler guards it.
-        is_countable = torch.compiler.is_compiling() or not has_tracer()
-        is_large = is_countable and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES
+        # A tracer would take the number of images for a constant.
+        is_large = not has_tracer() and bytes_of_one * len(image) > 2 * GRID_CHUNK_BYTES
         # What the family has learned may need a gradient too; it is asked for large grids only, since it takes time.
         if is_large and takes(image, checked, interpolation) and not needs_gradient(*family.parameters()):
             images = max(1, GRID_CHUNK_BYTES // bytes_of_one)

@@ -113,8 +113,7 @@ def mean_products(family: LinearFamily, size: tuple[int, ...], like: Tensor) -> 
 
 def _basis(family: LinearFamily, points: Float[Tensor, "N ndim"], order: int) -> Float[Tensor, "K N *ndims"]:
     """The derivatives of the basis functions; they cost as much as those of 64 splines of 28×28."""
-    # A clone, since the lattice may have been made in inference mode.
-    found = _differentiated(lambda p: family.basis(p[0])[None], points[None].clone(), order)
+    found = _differentiated(lambda p: family.basis(p[0])[None], points[None], order)
     return found[0].transpose(0, 1).contiguous()
 
 

@@ -50,7 +50,9 @@ class LatticeBasis:
     def is_cacheable(
         self, coefficients: Float[Tensor, "B ndim K"], size: tuple[int, ...], reflections: tuple[Reflection, ...] = ()
     ) -> bool:
-        """True if `product` reads a cached basis; while compiling, only one that was cached before or can be exported.
+        """True if `product` reads a cached basis of functions that depend on the points alone.
+
+        While compiling, only one that was cached before or can be exported.
 
         Args:
             coefficients: as `product` takes them.

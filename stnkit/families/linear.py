@@ -29,7 +29,7 @@ class LinearFamily(TransformFamily):
         wide: form sums over the basis functions in float64, because their terms are much larger than the sums. None
             is for more than 100 functions.
         reflections: the symmetry of the basis across each coordinate, x first. A grid for few images then reads the
-            basis on one corner of the lattice. Empty where there is no symmetry.
+            basis on one corner of the lattice. Empty where there is no symmetry; not used by a family with weights.
         has_constant: T_θ and the coefficients have a part that θ does not change, such as that of pinned control
             points: they are affine in θ.
 
@@ -107,7 +107,10 @@ class LinearFamily(TransformFamily):
 
     @bounded
     def _grid(self, theta: Float[Tensor, "B P"], size: tuple[int, ...]) -> Float[Tensor, "B *size ndim"]:
-        """Optional hook: by default the planar product of the coefficients with the cached basis."""
+        """Optional hook: by default the planar product of the coefficients with the basis.
+
+        The basis is cached where the family has no weights.
+        """
         return self.planar_grid(theta, size)
 
     @final

@@ -58,17 +58,19 @@ class _Again(nn.Module):
         super().__init__()
         self.functions = functions
         self.module = module_of(functions)
-        named = [*self.named_parameters(), *self.named_buffers()]
-        self._weights = {name: tensor for name, tensor in named if tensor.is_floating_point()}
+        named = {n: t for n, t in (*self.named_parameters(), *self.named_buffers()) if t.is_floating_point()}
+        self._weights = {name: tensor for name, tensor in named.items() if tensor.requires_grad}
+        # Not saved for the backward pass: the next call may update a buffer, such as that of a spectral norm.
+        self._constants = {name: tensor for name, tensor in named.items() if not tensor.requires_grad}
 
     def weights(self) -> list[Tensor]:
         return list(self._weights.values())
 
     def by(self, weights: list[Tensor]) -> Functions:
         """The functions of these weights."""
-        if not weights:
+        own = self._constants | dict(zip(self._weights, weights, strict=True))
+        if not own:
             return self.functions
-        own = dict(zip(self._weights, weights, strict=True))
         return lambda points: functional_call(self, own, (points,))
 
     def forward(self, points: Float[Tensor, "N ndim"]) -> Float[Tensor, "N K"]:

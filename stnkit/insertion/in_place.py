@@ -14,6 +14,7 @@ from stnkit.errors import InputError, one_line
 from stnkit.insertion.passes import Example, modes_and_random_state_restored, run_on, takes_positions
 from stnkit.insertion.probe import Probe
 from stnkit.insertion.transformed import image_name
+from stnkit.listed import with_article
 
 
 def check_not_read(network: nn.Module, example: Example, probes: Sequence[Probe]) -> None:
@@ -38,8 +39,8 @@ def check_not_read(network: nn.Module, example: Example, probes: Sequence[Probe]
         if any(given != warped for given, warped in (probe.shapes for probe in probes)):
             return
         raise InputError(
-            f"insertion point {in_place[0].point!r}: expected a network that runs on example_input again, since a "
-            f"{type(in_place[0].host).__name__} changes its image in place, got {one_line(error)}"
+            f"insertion point {in_place[0].point!r}: expected a network that runs on example_input again, since "
+            f"{with_article(type(in_place[0].host).__name__)} changes its image in place, got {one_line(error)}"
         ) from error
     for probe in in_place:
         hook = probe.host.register_forward_pre_hook(_with_copy, with_kwargs=True)
@@ -50,9 +51,9 @@ def check_not_read(network: nn.Module, example: Example, probes: Sequence[Probe]
         # A network may give something else each time.
         if not _agree(found, expected) and _agree(_outputs(network, example), expected):
             raise InputError(
-                f"insertion point {probe.point!r}: expected a module that leaves its image as it is, got a "
-                f"{type(probe.host).__name__} that changes it in place, and the network reads it again: choose another "
-                f"point, or a module that is not in place"
+                f"insertion point {probe.point!r}: expected a module that leaves its image as it is, got "
+                f"{with_article(type(probe.host).__name__)} that changes it in place, and the network reads it again: "
+                f"choose another point, or a module that is not in place"
             )
 
 

@@ -214,3 +214,26 @@ def test_a_constant_basis_is_cached():
     learned = Wave()
     learned.grid(theta_of(learned), SIZE)
     assert len(learned._lattice_basis._cache) == 0
+
+
+class Normalized(Wave):
+    """A basis behind a layer whose buffers each call updates."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.utils.parametrizations.spectral_norm(nn.Linear(2, 2, bias=False))
+
+    def basis(self, points):
+        return super().basis(self.layer(points.to(self.layer.weight.dtype)).to(points))
+
+
+@pytest.mark.usefixtures("_chunks")
+def test_buffers_that_change_in_each_call_do_not_stop_a_gradient():
+    family = Normalized().train()
+    theta = theta_of(family)
+    family.grid(theta, SIZE)
+    loss = family.grid(theta, SIZE).square().sum() + family.grid(theta, SIZE).sum()
+    loss.backward()
+    weight = family.layer.parametrizations.weight.original
+    assert weight.grad.isfinite().all()
+    assert (weight.grad != 0).any()

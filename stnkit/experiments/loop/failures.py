@@ -13,6 +13,8 @@ from stnkit.experiments.loop.interruption import Interrupted
 class ProcessError(errors.StnkitError):
     """A process of the run ended without an error message."""
 
+    is_users = False
+
 
 class ProcessLostError(ProcessError):
     """A process of a run on several machines was killed, or its machine was lost: the run can be continued."""
@@ -66,7 +68,10 @@ def _name_of(error: BaseException) -> str:
     """The class of an error as every process knows it: a plugin's own may not be made of a message alone."""
     known = [kind.__name__ for kind in type(error).__mro__ if vars(errors).get(kind.__name__) is kind]
     # A process that has lost another one does not say why the run failed.
-    return known[0] if known and not isinstance(error, ProcessError) else type(error).__name__
+    if known and not isinstance(error, ProcessError):
+        return known[0]
+    name = type(error).__name__
+    return f"{type(error).__module__}.{name}" if name in vars(errors) else name
 
 
 def unexpected(failures: Iterable[Failure], n: int) -> RuntimeError:

@@ -66,7 +66,7 @@ def failure(error: BaseException) -> dict[str, Any]:
     return {
         "status": "failed",
         "error": f"{type(error).__name__}: {error}",
-        "is_users_error": isinstance(error, StnkitError),
+        "is_users_error": isinstance(error, StnkitError) and error.is_users,
     }
 
 

@@ -16,7 +16,8 @@ CHANGE = 1e-3
 def changed_weights(under_test: ComponentUnderTest) -> None:
     """After each parameter and buffer has changed, grid is forward on the pixel centers, in its gradient to them too.
 
-    So a step of training and a loaded state change the grid, of which an earlier one of that size was made.
+    So a step of training and a loaded state change the grid, of which an earlier one of that size was made. A tensor
+    that follows from a weight is computed when it is read, and not kept in a buffer of its own.
     """
     family: TransformFamily = under_test.another()
     weights = dict([*family.named_parameters(), *family.named_buffers()])
@@ -32,7 +33,8 @@ def changed_weights(under_test: ComponentUnderTest) -> None:
             weight.add_(step * uniform(weight.numel(), seed=seed).view_as(weight).to(step))
     grid = family.grid(theta, size)
     points = coordinates.finite(family(theta, lattice_points(size))).view(grid.shape)
-    close(grid, points, FLOAT64, "after a change of its weights grid must be forward on the pixel centers")
+    hint = "a tensor that follows from a weight is computed when it is read, not kept in a buffer of its own"
+    close(grid, points, FLOAT64, f"after a change of its weights grid must be forward on the pixel centers ({hint})")
     learned = {name: weight for name, weight in weights.items() if weight.requires_grad}
     ours, theirs = (_gradients(source, list(learned.values())) for source in (grid, points))
     for name, found, expected in zip(learned, ours, theirs, strict=True):

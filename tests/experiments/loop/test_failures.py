@@ -43,5 +43,12 @@ def test_any_other_error_and_that_of_a_lost_process_do_not(error):
     assert failure.name == type(error).__name__
 
 
+def test_an_error_of_a_library_with_one_of_our_names_is_its_own():
+    foreign = type("DataError", (Exception,), {"__module__": "tables"})("no")
+    failure = Failure.of(0, foreign)
+    assert failure.name == "tables.DataError"
+    assert first_user_error([failure]) is None
+
+
 def test_an_interruption_arrives_as_one():
     assert isinstance(first_user_error([Failure.of(0, Interrupted(signal.SIGTERM))]), Interrupted)

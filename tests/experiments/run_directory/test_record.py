@@ -3,6 +3,7 @@ import json
 import pytest
 
 from stnkit.errors import InputError
+from stnkit.experiments.loop.failures import ProcessError
 from stnkit.experiments.run_directory.record import RunRecord, failure, read_record
 
 
@@ -25,7 +26,9 @@ class NarrowError(InputError):
     """An error of a plugin."""
 
 
-@pytest.mark.parametrize(("error", "is_users"), [(NarrowError("no"), True), (ValueError("no"), False)])
+@pytest.mark.parametrize(
+    ("error", "is_users"), [(NarrowError("no"), True), (ValueError("no"), False), (ProcessError("no"), False)]
+)
 def test_a_failure_says_if_it_is_the_users(error, is_users):
     expected = {"status": "failed", "error": f"{type(error).__name__}: no", "is_users_error": is_users}
     assert failure(error) == expected
