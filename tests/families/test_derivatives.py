@@ -16,6 +16,7 @@ FAMILIES += [(name, {"ndim": 3}) for name in ("affine", "tps", "displacement", "
 
 
 # Where a gradient is wanted they are taken by torch.func, else by the graph that autograd records.
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), FAMILIES)
 def test_a_gradient_that_is_wanted_changes_no_value(name, options):
     family = stnkit.build("transform", name, **options)

@@ -153,6 +153,7 @@ def test_training_can_start_at_a_window_within_the_box(limit, zoom):
     torch.testing.assert_close(family.inner_theta(theta[None]), expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.slow
 def test_a_window_outside_of_the_box_is_refused():
     with pytest.raises(stnkit.errors.InputError, match="expected a window that Bounded can show, got"):
         initial_theta(bounded("affine", 0.4), {"zoom": 2})
