@@ -76,7 +76,7 @@ def _of_window(family: TransformFamily, window: Mapping[str, Any], name: str) ->
         raise InputError(f"transform_init: expected a mapping with zoom and center, got {unknown[0]!r}")
     zoom, center = window.get("zoom", 1.0), window.get("center", [0.0] * ndim)
     if not is_finite_number(zoom) or zoom <= 0:
-        raise InputError(f"transform_init: zoom: expected a number above 0, got {zoom!r}")
+        raise InputError(f"transform_init: zoom: expected a finite number above 0, got {zoom!r}")
     if not isinstance(center, Sequence) or len(center) != ndim or not all(map(is_finite_number, center)):
         raise InputError(f"transform_init: center: expected {ndim} finite numbers, got {center!r}")
     matrix = torch.eye(ndim + 1, dtype=torch.float64)

@@ -112,7 +112,7 @@ def test_a_window_of_three_dimensions_has_three_coordinates():
         ([1e300, 0, 0, 0, 1, 0], "expected numbers whose θ is finite in float32, got [1e+300, 0, 0, 0, 1, 0]"),
         ({"zoom": 1e-300}, "expected a window whose θ is finite in float32, got {'zoom': 1e-300}"),
         ({"center": [0, 1e39]}, "expected a window whose θ is finite in float32, got {'center': [0, 1e+39]}"),
-        ({"zoom": 0}, "zoom: expected a number above 0, got 0"),
+        ({"zoom": 0}, "zoom: expected a finite number above 0, got 0"),
         ({"center": [1]}, "center: expected 2 finite numbers, got [1]"),
         ({"zom": 2}, "expected a mapping with zoom and center, got 'zom'"),
     ],
