@@ -39,7 +39,7 @@ def affine():
     ("call", "message"),
     [
         (lambda: initial_theta(affine(), [HUGE] * 6), "transform_init: expected 6 finite numbers"),
-        (lambda: initial_theta(affine(), {"zoom": HUGE}), "transform_init: zoom: expected a number above 0"),
+        (lambda: initial_theta(affine(), {"zoom": HUGE}), "transform_init: zoom: expected a finite number above 0"),
         (lambda: initial_theta(affine(), {"center": [0, HUGE]}), "transform_init: center: expected 2 finite numbers"),
         (lambda: stnkit.build("sampler", "gaussian", sigma=HUGE), "sampler 'gaussian': .*"),
         (lambda: type(stnkit.build("sampler", "gaussian"))(sigma=HUGE), "sigma: expected at least 0.1 pixels"),
