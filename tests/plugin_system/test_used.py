@@ -1,4 +1,4 @@
-"""What a part of the program uses, collected for this part alone."""
+"""Plugins that a part of the program uses, collected for this part alone."""
 
 import threading
 
