@@ -1,6 +1,6 @@
 // Eight pixels at a time whose taps all lie on the image.
 #pragma once
-#include "source_points.h"
+#include "ahead.h"
 
 namespace stnkit {
 namespace bytes {
@@ -21,9 +21,10 @@ struct Pixels {
         pixel_bytes(_mm256_set1_epi32(static_cast<int32_t>(p.image_pixel))) {}
 
   // Of the upper left taps, in bytes.
-  void offsets(const Block& block, int32_t* at) const {
+  void offsets(const Block& block, const Ahead& ahead, int32_t* at) const {
     const __m256i rows = _mm256_mullo_epi32(block.y, row_bytes), columns = _mm256_mullo_epi32(block.x, pixel_bytes);
     _mm256_store_si256(reinterpret_cast<__m256i*>(at), _mm256_add_epi32(rows, columns));
+    ahead.ask_for(image, at);
   }
 
   const uint8_t* image;
@@ -55,9 +56,9 @@ class ColorBlocks {
     lower_ = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(lower)));
   }
 
-  void operator()(const Block& block, uint8_t* out) const {
+  void operator()(const Block& block, const Ahead& ahead, uint8_t* out) const {
     alignas(32) int32_t at[BLOCK];
-    pixels_.offsets(block, at);
+    pixels_.offsets(block, ahead, at);
     const __m256i across = shares(block.fx);
     // Pixels 0 and 4 side by side, then 1 and 5, and so on: each of them stays in its half.
     const __m256i first = two<0x00>(block.fy, across, at[0], at[4]), second = two<0x55>(block.fy, across, at[1], at[5]);
@@ -92,9 +93,9 @@ class GrayBlocks {
  public:
   explicit GrayBlocks(const ByteProblem& p) : pixels_(p) {}
 
-  void operator()(const Block& block, uint8_t* out) const {
+  void operator()(const Block& block, const Ahead& ahead, uint8_t* out) const {
     alignas(32) int32_t at[BLOCK];
-    pixels_.offsets(block, at);
+    pixels_.offsets(block, ahead, at);
     const __m256i all = _mm256_set_m128i(four(at + 4), four(at));
     // Of a point the bytes upper left, upper right, lower left, lower right.
     const __m256i words = _mm256_set1_epi32(0x00ff00ff);

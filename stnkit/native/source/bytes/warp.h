@@ -10,17 +10,18 @@ namespace stnkit {
 namespace bytes {
 
 // Of the output, at a time: what it reads of the image stays in the cache, in whatever direction its rows run.
-constexpr int64_t TILE_ROWS = 32, TILE_COLUMNS = 256;
+constexpr int64_t TILE_ROWS = 128, TILE_COLUMNS = 512;
 
 template <class Points, class Blocks>
-void inner_pixels(const ByteProblem& p, const RowMap& map, const Blocks& given, Span span, uint8_t* out) {
+void inner_pixels(const ByteProblem& p, const RowMap& map, const Blocks& given, int64_t i, Span span, uint8_t* out) {
   const Blocks blocks = given;  // in registers: bytes that are written could be those of any object
   const int64_t pixel = p.out_pixel;
+  const Ahead ahead = ahead_of(p, map, i, static_cast<double>(span.begin + span.end) / 2);
   int64_t j = span.begin;
   Points points(map, j);
-  for (; j + BLOCK <= span.end; j += BLOCK) blocks(points.next(), out + j * pixel);
+  for (; j + BLOCK <= span.end; j += BLOCK) blocks(points.next(), ahead, out + j * pixel);
   // The last ones once more, together with those before them.
-  if (j < span.end) blocks(Points(map, span.end - BLOCK).next(), out + (span.end - BLOCK) * pixel);
+  if (j < span.end) blocks(Points(map, span.end - BLOCK).next(), ahead, out + (span.end - BLOCK) * pixel);
 }
 
 template <class Blocks>
@@ -38,8 +39,8 @@ void row(const ByteProblem& p, const Blocks& blocks, int64_t i, Span columns) {
   constant_pixels(p, {columns.begin, touching.begin}, out);
   edge_pixels(p, map, {touching.begin, inside.begin}, out);
   if (inside.begin < inside.end) {
-    map.affine ? inner_pixels<AffinePoints>(p, map, blocks, inside, out)
-               : inner_pixels<ProjectivePoints>(p, map, blocks, inside, out);
+    map.affine ? inner_pixels<AffinePoints>(p, map, blocks, i, inside, out)
+               : inner_pixels<ProjectivePoints>(p, map, blocks, i, inside, out);
   }
   edge_pixels(p, map, {inside.end, touching.end}, out);
   constant_pixels(p, {touching.end, columns.end}, out);
