@@ -85,10 +85,11 @@ def reduced_bytes(
 ) -> UInt8[np.ndarray, "height width C"] | None:
     """The means of boxes of pixels, rounded to the nearest; None where the kernel cannot.
 
-    It takes gray images, and RGB ones with four bytes for each pixel, as Pillow has them.
+    It takes gray images, and RGB ones with four bytes for each pixel, as Pillow has them. The last boxes of an axis
+    have the pixels that are left.
 
     Args:
-        image: of H and W that are multiples of a box.
+        image: its channels side by side in memory.
         rows: of a box.
         columns: of a box.
     """
@@ -99,12 +100,12 @@ def reduced_bytes(
         and image.strides[1] == pixel
         and (channels == 1 or image.strides[2] == 1)
         and image.strides[0] >= width * pixel
-        and height % rows == width % columns == 0
         and rows <= _MOST_ROWS
         and rows * columns <= _MOST_PIXELS
         and enabled()
     ):
         return None
-    out = np.empty((height // rows, width // columns, pixel), np.uint8)
-    kernels().reduce_bytes(out.ctypes.data, out.shape, image.ctypes.data, image.strides[0], (rows, columns))
+    out = np.empty((-(-height // rows), -(-width // columns), pixel), np.uint8)
+    given = image.ctypes.data, (height, width, pixel), image.strides[0]
+    kernels().reduce_bytes(out.ctypes.data, *given, (rows, columns))
     return out[..., :channels]

@@ -114,10 +114,21 @@ def test_boxes_of_bytes_become_their_rounded_means(box):
 
 
 @needs_library
+@pytest.mark.parametrize(("height", "width", "box"), [(7, 11, (3, 4)), (1, 5, (2, 9)), (9, 70, (4, 3)), (8, 8, (4, 4))])
+def test_the_last_boxes_have_the_pixels_that_are_left(height, width, box):
+    image = np.random.default_rng(0).integers(0, 256, (height, width, 4), dtype=np.uint8)[..., :3]
+    found = reduced_bytes(image, *box)
+    for i, top in enumerate(range(0, height, box[0])):
+        for j, left in enumerate(range(0, width, box[1])):
+            mean = image[top : top + box[0], left : left + box[1]].mean((0, 1), dtype=np.float64)
+            np.testing.assert_array_equal(found[i, j], np.floor(mean + 0.5))
+    assert found.shape == (i + 1, j + 1, 3)
+
+
+@needs_library
 def test_boxes_that_the_kernel_does_not_sum_are_left_to_others():
     image = np.zeros((600, 12, 4), np.uint8)
     assert reduced_bytes(image[..., :3], 2, 3) is not None
-    assert reduced_bytes(image[..., :3], 7, 3) is None
     assert reduced_bytes(image[..., :3], 300, 3) is None
     assert reduced_bytes(np.ascontiguousarray(image[..., :3]), 2, 3) is None
     assert reduced_bytes(image[..., :2], 2, 3) is None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -12,15 +12,16 @@ from stnkit.datasets import Dataset
 from stnkit.errors import InputError
 from stnkit.experiments.data.rows import as_float
 from stnkit.experiments.rectification.frame import Frame, frame_of
-from stnkit.experiments.rectification.pillow_memory import shared_pixels
+from stnkit.experiments.rectification.pillow_memory import is_large, shared_pixels
 from stnkit.experiments.rectification.trained_values import TrainedValues
+from stnkit.experiments.rectification.warped_pixels import rounded
 from stnkit.native.byte_images import reduced_bytes
 from stnkit.packing.decoding import Decoding
 from stnkit.packing.fitting import Fit, fitted
 from stnkit.packing.pixels import Color, as_bytes
 
 # Pixels of a reduced image for one of the view, at least along each axis: as many as make the reduction invisible.
-_REDUCED = 16
+_REDUCED = 8
 # Of red, green and blue, as Pillow has them: ITU-R 601.
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -83,20 +84,28 @@ class View:
                 f"expected a run on gray or RGB images to read image files, got one on images of shape "
                 f"{list(self.in_shape)}; arrays (.npy) have any number of channels"
             )
-        pixels = as_bytes(self._reduced(image), self.in_shape[0], self.background, negative=negative)
-        seen = torch.from_numpy(np.array(fitted(pixels, (self._size[0], self._size[1]), self.fit, self.background)))
-        seen = seen[None] if seen.ndim == 2 else seen.movedim(-1, 0)
-        return as_float(seen.contiguous()).to(self.dtype), self._frame((image.height, image.width))
+        frame = self._frame((image.height, image.width))
+        rows, columns = self._boxes(image)
+        if rows * columns > 1:
+            means = self._in_channels(_box_means(image, rows, columns).float())
+            seen = _read_through(_triangles(frame, 0, self._size[0], means, rows), means, 0)
+            seen = rounded(_read_through(_triangles(frame, 1, self._size[1], means, columns), seen, 1), torch.uint8)
+        else:
+            pixels = as_bytes(image, self.in_shape[0], self.background, negative=negative)
+            seen = torch.from_numpy(np.array(fitted(pixels, (self._size[0], self._size[1]), self.fit, self.background)))
+            seen = seen[None] if seen.ndim == 2 else seen.movedim(-1, 0)
+        return as_float(seen.contiguous()).to(self.dtype), frame
 
-    def _reduced(self, image: Image.Image) -> Image.Image:
-        """An image many times larger than its view, averaged over whole pixels: 1/255 off at most, in half the time."""
-        if image.mode not in ("L", "RGB") or image.has_transparency_data or self.fit is not Fit.stretch:
-            return image
-        factors = []
-        for n, of_view in zip((image.height, image.width), self._size, strict=True):
-            most = max(1, int(n / of_view / _REDUCED))
-            factors.append(next(factor for factor in range(most, 0, -1) if n % factor == 0))  # no part of a pixel
-        return image if factors == [1, 1] else _box_means(image, *factors)
+    def _boxes(self, image: Image.Image) -> tuple[int, int]:
+        """Rows and columns of the boxes whose means a photograph is read from, 1/255 off at most."""
+        plain = image.mode in ("L", "RGB") and not image.has_transparency_data and self.fit is Fit.stretch
+        if not plain or not is_large(*image.size):
+            return 1, 1
+        rows, columns = (
+            max(1, int(n / of_view / _REDUCED))
+            for n, of_view in zip((image.height, image.width), self._size, strict=True)
+        )
+        return rows, columns
 
     def of_tensor(self, image: Shaped[Tensor, "K *size"]) -> tuple[Float[Tensor, "C *in_size"], Frame]:
         """An image in memory and the frame of its view in it: bytes as those of a file, numbers as they are.
@@ -117,19 +126,24 @@ class View:
             self.values.check(image)
         if image.dtype == torch.uint8 and image.ndim == 3 and image.shape[0] in (1, 3):
             return self.of_picture(Image.fromarray(image.movedim(0, -1).squeeze(-1).contiguous().numpy()))
-        seen = as_float(image.contiguous()).to(self.dtype)
-        if image.shape[0] != channels:
-            weights = seen.new_tensor(_LUMA).view(3, *[1] * (image.ndim - 1))
-            seen = (seen * weights).sum(dim=0, keepdim=True) if channels == 1 else seen.expand(3, *size)
+        seen = self._in_channels(as_float(image.contiguous()).to(self.dtype))
         frame = self._frame(size)
         background = seen.new_tensor([b / 255 for b in self.background]) if image.ndim == 3 else seen.new_zeros(3)
         for axis in range(len(size)):
-            weights, beside = _triangles(frame, axis, self._size[axis], seen)
-            read = torch.tensordot(seen, weights, dims=([axis + 1], [1])).movedim(-1, axis + 1)
+            read = _read_through(_triangles(frame, axis, self._size[axis], seen), seen, axis)
+            beside = _beside(frame, axis, self._size[axis]).to(seen.device)
             shade = background[: len(seen)] if len(seen) in (1, 3) else seen.new_zeros(len(seen))
             beside = beside.view(-1, *[1] * (len(size) - 1 - axis))
             seen = torch.where(beside, shade.view(-1, *[1] * len(size)), read)
         return seen, frame
+
+    def _in_channels(self, seen: Float[Tensor, "K *size"]) -> Float[Tensor, "C *size"]:
+        """A gray image in RGB, or the luma of an RGB one, where the localizer sees such images."""
+        if len(seen) == self.in_shape[0]:
+            return seen
+        if len(seen) == 3:
+            return sum(weight * channel for weight, channel in zip(_LUMA, seen, strict=True))[None]
+        return seen.expand(3, *seen.shape[1:])
 
     @property
     def _size(self) -> tuple[int, ...]:
@@ -139,21 +153,35 @@ class View:
         return frame_of(size, self._size, self.fit)
 
 
-def _box_means(image: Image.Image, rows: int, columns: int) -> Image.Image:
+def _box_means(image: Image.Image, rows: int, columns: int) -> UInt8[Tensor, "K height width"]:
     pixels = shared_pixels(image)
     made = None if pixels is None else reduced_bytes(pixels if pixels.ndim == 3 else pixels[..., None], rows, columns)
     if made is None:
-        return image.reduce((columns, rows))
-    return Image.fromarray(np.ascontiguousarray(made if made.shape[2] == 3 else made[..., 0]))
+        made = np.array(image.reduce((columns, rows)))
+    return torch.from_numpy(made if made.ndim == 3 else made[..., None]).movedim(-1, 0)
 
 
-def _triangles(frame: Frame, axis: int, n: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """The weights (n, pixels) of the pixels of an axis, as wide as the reduction, and which of n lie beside them."""
-    step, pixels = frame.extent[axis] / n, frame.size[axis]
-    centers = frame.start[axis] + (torch.arange(n, dtype=torch.float64) + 0.5) * step
-    distance = (torch.arange(pixels, dtype=torch.float64) + 0.5 - centers[:, None]).abs()
+def _read_through(weights: Float[Tensor, "n boxes"], seen: Float[Tensor, "K *size"], axis: int) -> Tensor:
+    return torch.tensordot(seen, weights, dims=([axis + 1], [1])).movedim(-1, axis + 1)
+
+
+def _triangles(frame: Frame, axis: int, n: int, like: Tensor, box: int = 1) -> Float[Tensor, "n boxes"]:
+    """The weights of the pixels of an axis, or of boxes of pixels, in n pixels of a view: as wide as the reduction."""
+    step = frame.extent[axis] / n
+    first = torch.arange(0, frame.size[axis], box, dtype=torch.float64)
+    last = (first + box).clamp_max(frame.size[axis])
+    distance = ((first + last) / 2 - _centers(frame, axis, n)[:, None]).abs()
     # As Pillow: of the pixels whose centers lie in the support, with a sum of 1.
-    weights = (1 - distance / max(step, 1.0)).clamp_min(0)
-    beside = (centers < 0) | (centers > pixels)
+    weights = (1 - distance / max(step, 1.0)).clamp_min(0) * (last - first)
     weights = weights / weights.sum(dim=1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
-    return weights.to(like), beside.to(like.device)
+    return weights.to(like)
+
+
+def _beside(frame: Frame, axis: int, n: int) -> Bool[Tensor, "n"]:
+    """True for the pixels of a view that lie beside the image."""
+    centers = _centers(frame, axis, n)
+    return (centers < 0) | (centers > frame.size[axis])
+
+
+def _centers(frame: Frame, axis: int, n: int) -> Float[Tensor, "n"]:
+    return frame.start[axis] + (torch.arange(n, dtype=torch.float64) + 0.5) * frame.extent[axis] / n

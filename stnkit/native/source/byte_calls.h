@@ -37,18 +37,18 @@ inline PyObject* warp_bytes(PyObject*, PyObject* const* given, Py_ssize_t n) {
 }
 
 // Arguments of `reduce_bytes`.
-enum ReductionArgument { REDUCED, REDUCED_SHAPE, GIVEN, GIVEN_ROW, BOX, N_REDUCTION };
+enum ReductionArgument { REDUCED, GIVEN, GIVEN_SHAPE, GIVEN_ROW, BOX, N_REDUCTION };
 
 inline PyObject* reduce_bytes(PyObject*, PyObject* const* given, Py_ssize_t n) {
   if (!is_count(n, N_REDUCTION)) return nullptr;
   Reduction p{};
   int64_t shape[3], box[2];
-  if (!pointer(given[REDUCED], p.out) || !integers(given[REDUCED_SHAPE], shape, 3) || !pointer(given[GIVEN], p.image) ||
+  if (!pointer(given[REDUCED], p.out) || !pointer(given[GIVEN], p.image) || !integers(given[GIVEN_SHAPE], shape, 3) ||
       !integer(given[GIVEN_ROW], p.image_row) || !integers(given[BOX], box, 2)) {
     return nullptr;
   }
-  p.height = shape[0], p.width = shape[1], p.channels = shape[2], p.rows = box[0], p.columns = box[1];
-  return run(p.height * p.width * p.rows * p.columns, [&] { bytes::reduce(p); });
+  p.H = shape[0], p.W = shape[1], p.channels = shape[2], p.rows = box[0], p.columns = box[1];
+  return run(p.H * p.W, [&] { bytes::reduce(p); });
 }
 
 }  // namespace stnkit::calls

@@ -18,11 +18,11 @@ struct ByteProblem {
   int threads;
 };
 
-// out[i, j] = mean of the box of rows x columns pixels at (rows i, columns j), rounded.
+// out[i, j] = mean of the box of rows x columns pixels at (rows i, columns j), or of what the image has of it, rounded.
 struct Reduction {
   const uint8_t* image;
   uint8_t* out;                      // contiguous
-  int64_t height, width, channels;   // of the output; 1 or 4 channels, of the image too
+  int64_t H, W, channels;            // of the image; 1 or 4 channels, of the output too
   int64_t rows, columns;             // of a box; rows to 257, rows x columns to 2^13
   int64_t image_row;                 // stride in bytes
 };

@@ -49,15 +49,20 @@ inline void gray_means(const uint16_t* sums, int64_t columns, int64_t n, int32_t
   }
 }
 
+inline void means(const Reduction& p, const uint16_t* sums, int64_t columns, int64_t n, int64_t count, uint8_t* out) {
+  p.channels == 4 ? color_means(sums, columns, n, static_cast<int32_t>(count), out)
+                  : gray_means(sums, columns, n, static_cast<int32_t>(count), out);
+}
+
 inline void reduce(const Reduction& p) {
-  std::vector<uint16_t> sums(static_cast<size_t>(p.width * p.columns * p.channels));
-  const int32_t count = static_cast<int32_t>(p.rows * p.columns);
-  for (int64_t i = 0; i < p.height; i++) {
-    const auto n = static_cast<int64_t>(sums.size());
-    column_sums(p.image + i * p.rows * p.image_row, p.image_row, p.rows, n, sums.data());
-    uint8_t* out = p.out + i * p.width * p.channels;
-    p.channels == 4 ? color_means(sums.data(), p.columns, p.width, count, out)
-                    : gray_means(sums.data(), p.columns, p.width, count, out);
+  std::vector<uint16_t> sums(static_cast<size_t>(p.W * p.channels));
+  const int64_t whole = p.W / p.columns, rest = p.W % p.columns;
+  for (int64_t top = 0; top < p.H; top += p.rows) {
+    const int64_t rows = std::min(p.rows, p.H - top);
+    column_sums(p.image + top * p.image_row, p.image_row, rows, static_cast<int64_t>(sums.size()), sums.data());
+    uint8_t* out = p.out + top / p.rows * (whole + (rest > 0)) * p.channels;
+    means(p, sums.data(), p.columns, whole, rows * p.columns, out);
+    if (rest) means(p, sums.data() + whole * p.columns * p.channels, rest, 1, rows * rest, out + whole * p.channels);
   }
 }
 
