@@ -90,7 +90,7 @@ def jacobian_determinant(
     check_family(family)
     theta = family.check_theta(theta)
     found, shape = derivatives(family, theta, at, order=1)
-    return _determinant(found).to(theta.dtype).view(found.shape[0], *shape)
+    return determinant(found).to(theta.dtype).view(found.shape[0], *shape)
 
 
 def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[int]) -> Float[Tensor, "B"]:
@@ -122,7 +122,7 @@ def folds(family: TransformFamily, theta: Float[Tensor, "B P"], size: Sequence[i
     step = max(1, CHUNK // max(1, len(checked)))
     # In one piece by the size, of which a basis may be cached.
     parts = [size] if math.prod(size) <= step else torch.split(points_at(family, checked, size)[0], step, dim=1)
-    found = [_determinant(derivatives(family, checked, part, order=1)[0]) for part in parts]
+    found = [determinant(derivatives(family, checked, part, order=1)[0]) for part in parts]
     unfolded = torch.cat(found, dim=1) > 0  # false for NaN
     return 1 - unfolded.to(checked.dtype).mean(dim=1)
 
@@ -169,7 +169,12 @@ def bending_energy(family: TransformFamily, theta: Float[Tensor, "B P"], size: S
     return second.square().sum(dim=(-3, -2, -1)).mean(dim=1).to(theta.dtype)
 
 
-def _determinant(matrix: Float[Tensor, "B N ndim ndim"]) -> Float[Tensor, "B N"]:
+def determinant(matrix: Float[Tensor, "*batch ndim ndim"]) -> Float[Tensor, "*batch"]:
+    """The determinant of matrices of two or three rows.
+
+    Args:
+        matrix: one or many.
+    """
     # Written out, for a gradient at singular matrices too, and in a fraction of the time of an LU decomposition.
     if matrix.shape[-1] == 2:
         (a, b), (c, d) = (row.unbind(dim=-1) for row in matrix.unbind(dim=-2))

@@ -10,7 +10,7 @@ from torch import Tensor
 from stnkit.experiments.rectification.maps import ImageMap
 from stnkit.families.matrix import MatrixFamily
 from stnkit.families.matrix_form import matrix_form
-from stnkit.families.regularity import folds
+from stnkit.families.regularity import determinant, folds
 from stnkit.interop.matrices import to_edges
 from stnkit.interop.pixels import matrix_between
 
@@ -30,8 +30,10 @@ def shares(through: ImageMap, size: Sequence[int]) -> tuple[float, float]:
     # An axis at a time: a reduction over two neighbors takes several times as long.
     beyond = [values.abs() > 1 for values in family.grid(theta, coarse).unbind(dim=-1)]
     outside = functools.reduce(torch.logical_or, beyond).double().mean()
-    one = isinstance(family, MatrixFamily) and family.affine  # the same determinant everywhere
-    return float(outside), float(folds(family, theta, (1,) * len(size) if one else coarse)[0])
+    if isinstance(family, MatrixFamily) and family.affine:  # the same everywhere
+        linear = family.matrix(theta.double())[0, : family.ndim, : family.ndim]
+        return float(outside), float(not determinant(linear) > 0)
+    return float(outside), float(folds(family, theta, coarse)[0])
 
 
 def pixel_matrices(
