@@ -5,8 +5,8 @@ import threading
 import numpy as np
 from jaxtyping import UInt8
 
-# Pieces are multiples of it, so that most of the larger images fit into the one that is there.
-_STEP = 2**23
+# Pieces have room for larger images, up to so many bytes: what is never written to takes no memory.
+_ROOM, _TIMES = 2**28, 4
 
 
 class ReusedMemory(threading.local):
@@ -42,5 +42,5 @@ class ReusedMemory(threading.local):
             return np.empty(n, np.uint8)
         if self._piece.size < n:
             self._piece = np.empty(0, np.uint8)  # freed before there is a larger one
-            self._piece = np.empty(-(-n // _STEP) * _STEP, np.uint8)
+            self._piece = np.empty(max(n, min(_TIMES * n, _ROOM)), np.uint8)
         return self._piece[:n]
