@@ -1,5 +1,6 @@
 """`stnkit plugins show`: docstring, options, an example and the distribution of a component; or an option's help."""
 
+import itertools
 import shlex
 import textwrap
 from typing import Any
@@ -16,7 +17,17 @@ from stnkit.cli.options import (
 from stnkit.cli.parser import Parser
 from stnkit.cli.plugins.naming import component_named
 from stnkit.errors import InputError
-from stnkit.plugin_system import KINDS, REQUIRED, Registered, description, options_of, plugin_registry
+from stnkit.plugin_system import (
+    KINDS,
+    REQUIRED,
+    Component,
+    Registered,
+    construct,
+    description,
+    options_of,
+    parameters_of,
+    plugin_registry,
+)
 
 FAILURE = 1
 CHART = """It is a chart: none of its maps is the identity. The network behind it sees other coordinates than those of
@@ -51,9 +62,10 @@ def main(arguments: list[str]) -> int:
         print(f"{kind} {name}  from {source}")
     if broken:
         print("\nIt cannot be used:", "; ".join(dict.fromkeys(b.reason for b in broken)))
-        if len(providers) > 1:
+        points = dict.fromkeys(f"{entry.source.distribution}:{entry.source.entry_point}" for entry in providers)
+        if len(points) > 1:
             print("To block one of them:")
-            print("\n".join(f"  STNKIT_DISABLE_PLUGINS={e.source.distribution}:{kind}.{name}" for e in providers))
+            print("\n".join(f"  STNKIT_DISABLE_PLUGINS={point}" for point in points))
         return FAILURE
     if not providers:
         found.component(kind, name)  # raises, with the names that exist
@@ -121,10 +133,22 @@ def example(entry: Registered) -> str:
     changed = {o.name: another_value(o.annotation, o.default) for o in options if o.default not in (None, REQUIRED)}
     values: dict[str, Any] = {option.name: "VALUE" for option in options if option.default is REQUIRED}
     if not values:
-        known = {name: value for name, value in changed.items() if value is not None}
-        values = dict([*known.items(), *((o.name, o.default) for o in options if o.name in changed)][:1])
+        known = ((name, value) for name, value in changed.items() if value is not None)
+        taken = (pair for pair in known if _takes(entry.component, dict([pair])))
+        values = dict([*itertools.islice(taken, 1), *((o.name, o.default) for o in options if o.name in changed)][:1])
     words = [f"{entry.kind}.{name}={value_text(value)}" for name, value in values.items()]
     return shlex.join(["stnkit", "train", f"{entry.kind}={entry.name}", *words])
+
+
+def _takes(component: Component, options: dict[str, Any]) -> bool:
+    """True if a constructor takes the options, or needs what the program supplies, such as the size of images."""
+    if {parameter.name for parameter in parameters_of(component)} & set(component.kind.supplied):
+        return True
+    try:
+        construct(component, options, {})
+    except Exception:  # of an author's constructor
+        return False
+    return True
 
 
 def _wrapped(text: str) -> str:

@@ -126,6 +126,40 @@ def test_a_clash_tells_both_origins_and_how_to_block_one(stnkit_main, make_distr
         assert f"STNKIT_DISABLE_PLUGINS={name}:sampler.half" in out
 
 
+@pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
+def test_a_clash_in_a_distribution_is_resolved_by_what_is_told(stnkit_main, make_distribution, monkeypatch):
+    points = {"sampler.half": "one_half", "sampler.other": "other_half"}
+    make_distribution("mine", {"one_half": COMPONENT, "other_half": COMPONENT}, points)
+    out = stnkit_main("plugins", "show", "sampler", "half")[1]
+    told = re.findall(r"STNKIT_DISABLE_PLUGINS=(\S+)", out)
+    assert told == ["mine:sampler.half", "mine:sampler.other"]
+    monkeypatch.setenv("STNKIT_DISABLE_PLUGINS", told[1])
+    plugin_registry.cache_clear()
+    assert stnkit_main("plugins", "show", "sampler", "half")[0] == 0
+
+
+def test_an_example_is_one_that_the_constructor_takes(stnkit_main, make_distribution):
+    text = """
+import stnkit
+
+class Lens(stnkit.Sampler):
+    def __init__(self, power: float = 2.0, gain: float = 1.0):
+        super().__init__()
+        if power < 2:
+            raise stnkit.errors.InputError("expected 2 or more")
+
+    def forward(self, image, grid):
+        return image
+
+@stnkit.hookimpl
+def stnkit_components():
+    yield stnkit.Component("lens", Lens)
+"""
+    make_distribution("lenses", {"lens_module": text}, {"sampler.lens": "lens_module"})
+    out = stnkit_main("plugins", "show", "lens")[1]
+    assert out.endswith("stnkit train sampler=lens sampler.gain=0.5\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
