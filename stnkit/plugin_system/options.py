@@ -1,6 +1,7 @@
 """The options of a component: the parameters of its constructor that a config may set."""
 
 import dataclasses
+import enum
 import inspect
 import types
 import typing
@@ -40,7 +41,11 @@ class Option:
 
     @property
     def type_name(self) -> str:
-        """The annotation as one would write it."""
+        """The annotation as one would write it; the words that it stands for, of an enum or a Literal."""
+        if isinstance(self.annotation, type) and issubclass(self.annotation, enum.Enum):
+            return f"one of {', '.join(self.annotation.__members__)}"
+        if typing.get_origin(self.annotation) is typing.Literal:
+            return f"one of {', '.join(map(repr, typing.get_args(self.annotation)))}"
         if isinstance(self.annotation, type) and not typing.get_args(self.annotation):
             return self.annotation.__name__
         return str(self.annotation).replace("typing.", "").replace("collections.abc.", "")

@@ -99,7 +99,7 @@ def test_enums_paths_and_nested_tuples_are_converted():
         "corners": ((1, 2), (3, 4)),
         "rates": {"a": (0.5, 1)},
     }
-    with pytest.raises(stnkit.errors.InputError, match="option flavor: expected Flavor, got 'bitter'"):
+    with pytest.raises(stnkit.errors.InputError, match="option flavor: expected one of sweet, sour, got 'bitter'"):
         validate_options(Component("readings", Readings), {"flavor": "bitter"})
 
 
@@ -232,8 +232,19 @@ class Group:
     size: int = 1
 
 
+class Speed(enum.Enum):
+    FAST = 1
+    EXACT = 2
+
+
 class Grouped(stnkit.Sampler):
-    def __init__(self, group: Group | None = None, count: Literal[1, 2, None] = 1, many: Literal[True, "a"] = "a"):
+    def __init__(
+        self,
+        group: Group | None = None,
+        count: Literal[1, 2, None] = 1,
+        many: Literal[True, "a"] = "a",
+        speed: Speed = Speed.FAST,
+    ):
         super().__init__()
 
     def forward(self, image, grid):
@@ -243,9 +254,10 @@ class Grouped(stnkit.Sampler):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"count": True}, r"option count: expected Literal\[1, 2, None\], got True"),
-        ({"count": 1.0}, r"option count: expected Literal\[1, 2, None\], got 1.0"),
-        ({"many": 1}, r"option many: expected Literal\[True, 'a'\], got 1"),
+        ({"count": True}, r"option count: expected one of 1, 2, None, got True"),
+        ({"count": 1.0}, r"option count: expected one of 1, 2, None, got 1.0"),
+        ({"many": 1}, r"option many: expected one of True, 'a', got 1"),
+        ({"speed": "slow"}, "option speed: expected one of FAST, EXACT, got 'slow'"),
         ({"group": {"size": 2}}, r"option group: expected .*Group \| None, got \{'size': 2\}"),
     ],
 )
