@@ -17,7 +17,7 @@ from stnkit.insertion.passes import modes_and_random_state_restored
 from stnkit.insertion.points import INPUT, submodule_name
 from stnkit.localizers import Localizer, refused_image
 from stnkit.networks import Network
-from stnkit.plugin_system import build
+from stnkit.plugin_system import build, plugin_registry
 from stnkit.samplers.sampler import Sampler
 from stnkit.transformer import ParallelTransformers, SpatialTransformer
 
@@ -162,16 +162,32 @@ def build_network(
     return whole
 
 
-def _refusal(name: str, in_shape: tuple[int, ...], network_shape: tuple[int, ...], error: RuntimeError) -> Exception:
+def _refusal(
+    network: Network, in_shape: tuple[int, ...], network_shape: tuple[int, ...], error: RuntimeError
+) -> Exception:
     """The error of the component that has failed: one of a transformer, at the input or inside, or the network."""
     component = None
     for frame, _ in traceback.walk_tb(error.__traceback__):
         caller = frame.f_locals.get("self")
         component = caller if isinstance(caller, TransformFamily | Sampler | Localizer) else component
-    refused = refused_image(name, network_shape, error)
-    if component is None or refused is error:
+    refused = refused_image(type(network).__name__, network_shape, error)
+    if refused is error:
         return refused
-    return InputError(f"{type(component).__name__} has failed for images of shape {list(in_shape)}: {one_line(error)}")
+    told = str(refused)
+    if component is not None:
+        told = f"{type(component).__name__} has failed for images of shape {list(in_shape)}: {one_line(error)}"
+    return InputError(told + _place_in_plugin(type(network if component is None else component), error))
+
+
+def _place_in_plugin(cls: type, error: RuntimeError) -> str:
+    """The line of its module that a plugin's author looks for; empty for a component of stnkit itself."""
+    own = any(entry.component.cls is cls and entry.is_own for entry in plugin_registry().registered)
+    lines = [
+        line
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__") == cls.__module__
+    ]
+    return "" if own or not lines else f" ({cls.__module__}, line {lines[-1]})"
 
 
 def _check_output(
@@ -185,7 +201,7 @@ def _check_output(
     except StnkitError:
         raise
     except RuntimeError as error:
-        told = _refusal(name, in_shape, network_shape, error)
+        told = _refusal(network.network, in_shape, network_shape, error)
         if told is error:  # from itself it would be its own cause
             raise
         raise told from error

@@ -16,6 +16,7 @@ from typing import Any
 import pluggy
 
 from stnkit.errors import PluginError, one_line
+from stnkit.listed import listed
 from stnkit.plugin_system import hookspecs
 from stnkit.plugin_system.ownership import foreign_module
 
@@ -193,6 +194,21 @@ def _package(module: str) -> str:
 def is_blocked(distribution: str, key: str) -> bool:
     """True if STNKIT_DISABLE_PLUGINS blocks a distribution, or its `kind.name`."""
     return bool({distribution, f"{distribution}:{key}"} & _listed("STNKIT_DISABLE_PLUGINS"))
+
+
+def without_effect() -> list[str]:
+    """A sentence for each `distribution:kind.name` of STNKIT_DISABLE_PLUGINS that an installed distribution lacks."""
+    names = sorted(name for name in _listed("STNKIT_DISABLE_PLUGINS") if ":" in name)
+    if not names:
+        return []
+    keys: dict[str, list[str]] = {}
+    for entry_point, distribution, _ in _entry_points():
+        keys.setdefault(distribution.name or "unknown", []).append(entry_point.name)
+    return [
+        f"STNKIT_DISABLE_PLUGINS: {own} has no entry point {key!r}; it has {listed(keys[own], 5)}"
+        for own, _, key in (name.partition(":") for name in names)
+        if own in keys and key not in keys[own]
+    ]
 
 
 def _selected() -> Iterator[tuple[importlib.metadata.EntryPoint, Source, str]]:

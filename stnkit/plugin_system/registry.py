@@ -13,12 +13,12 @@ from stnkit.plugin_system.clashes import LISTED, Clash, provided_twice, sentence
 from stnkit.plugin_system.commands import commands_of, keys_of
 from stnkit.plugin_system.components import Command, Component
 from stnkit.plugin_system.declarations import check_declarations
-from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked
+from stnkit.plugin_system.discovery import Installed, Plugin, Source, installed_plugins, is_blocked, without_effect
 from stnkit.plugin_system.kinds import KINDS, kind_named
 from stnkit.plugin_system.loggers import OWN_LOGGERS, MakeLogger, loggers_of
 from stnkit.plugin_system.options import check_configurable
 from stnkit.plugin_system.search_paths import APPLICATION, check_search_path, file_in
-from stnkit.plugin_system.used import tell_used
+from stnkit.plugin_system.used import OWN, tell_used
 from stnkit.renaming import renames_collected, tell_plugin
 
 # Prefixes of entry points other than `kind.name`, and the hooks of which each announces one; the newest first.
@@ -51,6 +51,11 @@ class Registered:
     def name(self) -> str:
         """Its own name."""
         return self.component.name
+
+    @property
+    def is_own(self) -> bool:
+        """True for a component of stnkit itself."""
+        return self.source.distribution == OWN
 
 
 @dataclass(frozen=True)
@@ -250,7 +255,7 @@ def plugin_registry() -> Registry:
             _add(installed, found)
         tell_plugin(str(installed), renamed)
     found.registered.sort(key=lambda entry: (entry.kind, entry.name, entry.source.distribution))
-    for reason in found.add_conflicts():
+    for reason in [*without_effect(), *found.add_conflicts()]:
         _complain(reason, reason)
     return found
 

@@ -1,4 +1,5 @@
 import copy
+import re
 
 import pytest
 import torch
@@ -206,3 +207,4 @@ def test_an_error_is_that_of_the_component_that_raised_it(kind, cls, said, make_
     with pytest.raises(stnkit.errors.InputError) as caught:
         placed(["input"], {kind: {"name": "fails"}})
     assert str(caught.value).startswith(said)
+    assert re.search(rf" \({re.escape(cls.__module__)}, line \d+\)$", str(caught.value))

@@ -103,6 +103,21 @@ def test_blocking_one_of_two_resolves_the_clash(blocked, make_distribution, monk
     assert stnkit.build("transform", "halve").strength == 1.0
 
 
+def test_a_class_under_two_names_is_two_components(make_distribution):
+    both = GOOD + '    yield stnkit.Component("half_as_much", Halve)\n'
+    make_distribution("mine", {"mine_both": both}, {"transform.halve": "mine_both"})
+    assert type(stnkit.build("transform", "halve")) is type(stnkit.build("transform", "half_as_much", strength=2.0))
+
+
+def test_blocking_what_a_distribution_lacks_is_told(make_distribution, monkeypatch):
+    make_distribution("mine", {"mine_plugin": GOOD}, {"transform.halve": "mine_plugin"})
+    monkeypatch.setenv("STNKIT_DISABLE_PLUGINS", "mine:transform.halv, away:transform.halve")
+    said = "STNKIT_DISABLE_PLUGINS: mine has no entry point 'transform.halv'; it has transform.halve"
+    with pytest.warns(PluginWarning) as caught:
+        assert plugin_registry().names("transform").count("halve") == 1
+    assert [str(warning.message) for warning in caught] == [said]
+
+
 def test_only_allowed_distributions_are_loaded(make_distribution, monkeypatch):
     make_distribution("only", {"only_plugin": GOOD}, {"transform.halve": "only_plugin"})
     make_distribution("never", {"never_plugin": "raise RuntimeError"}, {"x.bad": "never_plugin"})
