@@ -31,6 +31,26 @@ def ordered_product(rows: Float[Tensor, "R K"], basis: Float[Tensor, "K N"]) -> 
     return product
 
 
+def unsplit_bmm(first: Float[Tensor, "parts M K"], second: Float[Tensor, "parts K N"]) -> Float[Tensor, "parts M N"]:
+    """The products first · second, each by one thread, so that the bits do not depend on the number of threads.
+
+    MKL divides a product that is alone among its threads, and on an AMD EPYC the edges of the pieces are computed in
+    another order: of 8 terms already (torch 2.13.0, 2026-12-01). Those of a batch it does not divide. So one that is
+    alone is made in two halves of its rows, or twice.
+
+    Args:
+        first: the left matrices.
+        second: the right matrices.
+    """
+    if first.shape[0] != 1 or first.device.type != "cpu" or not is_plain_eager():
+        return torch.bmm(first, second)
+    _, n_rows, n_terms = first.shape
+    twice = second.expand(2, -1, -1)
+    if n_rows % 2:  # computed twice: operations that would pad it have no rule for `is_grads_batched`
+        return torch.bmm(first.expand(2, -1, -1), twice).narrow(0, 0, 1)
+    return torch.bmm(first.reshape(2, n_rows // 2, n_terms), twice).view(1, n_rows, second.shape[2])
+
+
 class _OrderedProduct(torch.autograd.Function):
     """rows @ basis, whose gradient is made of differentiable operations."""
 
@@ -49,8 +69,8 @@ def _adjoint(gradient: Float[Tensor, "R N"], basis: Float[Tensor, "K N"]) -> Flo
     """The product gradient · basisᵀ, by sums over `ORDERED_POINTS` points each."""
     n_sums, rest = divmod(gradient.shape[1], ORDERED_POINTS)
     whole = n_sums * ORDERED_POINTS
-    sums = torch.bmm(_in_parts(gradient, n_sums), _in_parts(basis, n_sums).mT)
-    return sums.sum(dim=0) + gradient.narrow(1, whole, rest) @ basis.narrow(1, whole, rest).T
+    sums = unsplit_bmm(_in_parts(gradient, n_sums), _in_parts(basis, n_sums).mT).sum(dim=0)
+    return sums + unsplit_bmm(gradient.narrow(1, whole, rest)[None], basis.narrow(1, whole, rest)[None].mT)[0]
 
 
 def _in_parts(rows: Float[Tensor, "R N"], n_parts: int) -> Float[Tensor, "parts R points"]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stnkit import coordinates
 from stnkit.families.caching import cached
+from stnkit.families.ordered_product import unsplit_bmm
 from stnkit.portable import is_exported
 
 # The functions of n control points along an axis at the centers of its m pixels, (m, n), for n, m, dtype and device.
@@ -37,10 +38,11 @@ def displaced_lattice(
     batch, ndim, *counts = displacements.shape
     along = [functions(n, m, displacements.dtype, device) for n, m in zip(counts, size, strict=True)]
     with coordinates.full_precision(displacements):
-        source = displacements.flatten(0, -2) @ along[-1].T
+        rows = displacements.flatten(0, 1).flatten(1, -2)
+        source = unsplit_bmm(rows, along[-1].T.expand(batch * ndim, -1, -1))
         for axis in reversed(range(1, ndim - 1)):
             source = source.reshape(batch * ndim * math.prod(counts[:axis]), counts[axis], math.prod(size[axis + 1 :]))
-            source = torch.bmm(along[axis].expand(source.shape[0], -1, -1), source)
+            source = unsplit_bmm(along[axis].expand(source.shape[0], -1, -1), source)
         source = source.reshape(batch, ndim, counts[0], math.prod(size[1:])).permute(0, 2, 3, 1)
         if is_exported():
             # tract takes neither a product of a concatenation nor one of a batch of the same matrix.
@@ -50,7 +52,7 @@ def displaced_lattice(
         others = _coordinates(tuple(size[1:]), source.dtype, device).expand(batch, -1, -1, -1)
         lines = torch.cat([source, others], dim=1).reshape(batch, counts[0] + 2, math.prod(size[1:]) * ndim)
         outermost = torch.cat([along[0], _center_and_one(size[0], source.dtype, device)], dim=1)
-        grid = torch.bmm(outermost.expand(batch, -1, -1), lines).view(batch, *size, ndim)
+        grid = unsplit_bmm(outermost.expand(batch, -1, -1), lines).view(batch, *size, ndim)
     return grid if grid.dtype == dtype else grid.to(dtype)
 
 

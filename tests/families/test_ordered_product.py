@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from stnkit.families.ordered_product import ordered_product
+from stnkit.families.ordered_product import ordered_product, unsplit_bmm
 
 COUNTS = [1, 255, 256, 300, 511, 512, 784, 1600, 50_176]
 
@@ -36,6 +36,20 @@ def test_the_bits_of_a_gradient_are_those_of_one_thread(n, dtype):
             found.append(torch.autograd.grad(ordered_product(rows, basis), rows, upstream)[0])
     finally:
         torch.set_num_threads(before)
+    assert all(torch.equal(found[0], again) for again in found[1:])
+
+
+@pytest.mark.parametrize(("parts", "rows"), [(1, 6), (1, 7), (1, 1), (3, 5), (0, 4)])
+def test_an_unsplit_product_is_that_of_any_number_of_threads(parts, rows):
+    first, second = torch.randn(parts, rows, 9), torch.randn(parts, 9, 19)
+    before, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            found.append(unsplit_bmm(first, second))
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(found[0], torch.einsum("pij,pjk->pik", first, second))
     assert all(torch.equal(found[0], again) for again in found[1:])
 
 
