@@ -36,7 +36,7 @@ def unsplit_bmm(first: Float[Tensor, "parts M K"], second: Float[Tensor, "parts 
 
     MKL divides a product that is alone among its threads, and on an AMD EPYC the edges of the pieces are computed in
     another order: of 8 terms already (torch 2.13.0, 2026-12-01). Those of a batch it does not divide. So one that is
-    alone is made in two halves of its rows, or twice.
+    alone is made in two halves of its rows.
 
     Args:
         first: the left matrices.
@@ -45,10 +45,10 @@ def unsplit_bmm(first: Float[Tensor, "parts M K"], second: Float[Tensor, "parts 
     if first.shape[0] != 1 or first.device.type != "cpu" or not is_plain_eager():
         return torch.bmm(first, second)
     _, n_rows, n_terms = first.shape
-    twice = second.expand(2, -1, -1)
-    if n_rows % 2:  # computed twice: operations that would pad it have no rule for `is_grads_batched`
-        return torch.bmm(first.expand(2, -1, -1), twice).narrow(0, 0, 1)
-    return torch.bmm(first.reshape(2, n_rows // 2, n_terms), twice).view(1, n_rows, second.shape[2])
+    if n_rows % 2:  # a row more, by operations that have a rule for `is_grads_batched`
+        return unsplit_bmm(torch.cat([first, first.narrow(1, 0, 1)], dim=1), second).narrow(1, 0, n_rows)
+    halves = first.reshape(2, n_rows // 2, n_terms)
+    return torch.bmm(halves, second.expand(2, -1, -1)).view(1, n_rows, second.shape[2])
 
 
 class _OrderedProduct(torch.autograd.Function):

@@ -38,8 +38,7 @@ def displaced_lattice(
     batch, ndim, *counts = displacements.shape
     along = [functions(n, m, displacements.dtype, device) for n, m in zip(counts, size, strict=True)]
     with coordinates.full_precision(displacements):
-        rows = displacements.flatten(0, 1).flatten(1, -2)
-        source = unsplit_bmm(rows, along[-1].T.expand(batch * ndim, -1, -1))
+        source = unsplit_bmm(displacements.flatten(0, -2)[None], along[-1].T[None])[0]
         for axis in reversed(range(1, ndim - 1)):
             source = source.reshape(batch * ndim * math.prod(counts[:axis]), counts[axis], math.prod(size[axis + 1 :]))
             source = unsplit_bmm(along[axis].expand(source.shape[0], -1, -1), source)
