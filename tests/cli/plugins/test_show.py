@@ -1,17 +1,12 @@
 import itertools
 import re
-import shlex
 
 import pytest
-from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from stnkit.cli.options import application_entries, composed, sections
-from stnkit.cli.plugins.show import described, example
-from stnkit.experiments.schema import register_schema
-from stnkit.plugin_system.declarations import suggestions
+from stnkit.cli.plugins.show import described
 from stnkit.plugin_system.docstrings import description
-from stnkit.plugin_system.hydra_configs import register_component_groups
 from stnkit.plugin_system.options import options_of
 from stnkit.plugin_system.registry import plugin_registry
 
@@ -91,21 +86,6 @@ def test_every_option_of_ours_has_help(entry):
     assert entry.component.summary[:40] in text
 
 
-@pytest.mark.slow
-def test_every_example_composes():
-    register_schema()
-    register_component_groups()
-    with initialize_config_module("stnkit.conf", version_base="1.3"):
-        for entry in plugin_registry().registered:
-            program, command, group, *options = shlex.split(example(entry))
-            assert (program, command) == ("stnkit", "train")
-            # The groups that it overrides are chosen by `stnkit train`, and those that these override.
-            groups = dict.fromkeys(["network", "placement", "objective", *suggestions(entry.component)])
-            defaults = {"objective": "classification", "placement": "none", "network": "none", "distortion": "none"}
-            suggested = [f"+{kind}={defaults[kind]}" for kind in groups if kind != entry.kind]
-            assert compose(overrides=[*suggested, f"+{group}", *options])[entry.kind].name.value == entry.name
-
-
 @pytest.mark.filterwarnings("ignore::stnkit.plugin_system.registry.PluginWarning")
 def test_a_broken_plugin_tells_its_reason(stnkit_main, make_distribution):
     make_distribution("breaks", {}, {"transform.bad": "no_such_module_at_all"})
@@ -136,28 +116,6 @@ def test_a_clash_in_a_distribution_is_resolved_by_what_is_told(stnkit_main, make
     monkeypatch.setenv("STNKIT_DISABLE_PLUGINS", told[1])
     plugin_registry.cache_clear()
     assert stnkit_main("plugins", "show", "sampler", "half")[0] == 0
-
-
-def test_an_example_is_one_that_the_constructor_takes(stnkit_main, make_distribution):
-    text = """
-import stnkit
-
-class Lens(stnkit.Sampler):
-    def __init__(self, power: float = 2.0, gain: float = 1.0):
-        super().__init__()
-        if power < 2:
-            raise stnkit.errors.InputError("expected 2 or more")
-
-    def forward(self, image, grid):
-        return image
-
-@stnkit.hookimpl
-def stnkit_components():
-    yield stnkit.Component("lens", Lens)
-"""
-    make_distribution("lenses", {"lens_module": text}, {"sampler.lens": "lens_module"})
-    out = stnkit_main("plugins", "show", "lens")[1]
-    assert out.endswith("stnkit train sampler=lens sampler.gain=0.5\n")
 
 
 @pytest.mark.parametrize(
@@ -200,22 +158,6 @@ def test_the_help_of_train_lists_the_groups_to_choose_from(stnkit_main, tmp_path
     assert "training: default, paper" in groups
     assert "mine/inner: deep" in groups
     assert not [line for line in groups if line.startswith(("schema", "hydra"))]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("words", "command"),
-    [
-        (["training.progress"], "stnkit train training.progress=false"),
-        (["training.optimizer"], "stnkit train training.optimizer=sgd"),
-        (["training.learning_rate"], "stnkit train training.learning_rate=0.0015"),
-        (["tps"], "stnkit train transform=tps transform.regularization=0.1"),
-        (["sampler", "bilinear"], "stnkit train sampler=bilinear sampler.padding=border"),
-    ],
-)
-def test_an_example_changes_something(words, command, stnkit_main):
-    _, out, _ = stnkit_main("plugins", "show", *words)
-    assert out.splitlines()[-1].strip() == command
 
 
 def test_the_help_of_no_option_begins_with_of():
